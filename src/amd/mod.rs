@@ -1,0 +1,2 @@
+//! Answering-machine detection.
+pub mod verdict;

@@ -1,0 +1,2 @@
+//! Samples at 8 kHz: companding, levels, tones, WAV files, resampling.
+pub mod g711;

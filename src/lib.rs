@@ -1,0 +1,52 @@
+//! Outdial, a native outbound dialer engine: the map of the house.
+//!
+//! Two planes. The *control plane* is one plain struct, [`engine`]'s `Engine`, owned by one task: inputs go in, outputs
+//! come out, no lock, no clock, no await inside. The *media plane* is a few plain threads, each with a [`media`] `Worker`
+//! that owns its streams. [`media::command`] is the whole contract between them.
+//!
+//! Modules may use only what stands above them in this list (`tests/tidy.rs` enforces it):
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`time`] [`rng`] [`slab`] [`number`] [`disposition`] [`record`] | words that everybody needs |
+//! | [`audio`] | samples: G.711, levels, tones, WAV, resampling |
+//! | [`rtp`] | packets, sequence, jitter buffer, RTCP, telephone-event |
+//! | [`sdp`] | descriptions, offer and answer |
+//! | [`sip`] | messages, transactions, dialogs, sessions, digest, registration |
+//! | [`amd`] | frames in, findings and one verdict out |
+//! | [`media`] | the media plane of one thread |
+//! | [`campaign`] | who and how many; knows no SIP |
+//! | [`call`] | one attempt; knows no campaign |
+//! | [`engine`] | the only meeting place |
+//! | [`sim`] | a phone network in memory: carrier, callees, agents, loss, virtual clock |
+//! | [`store`] | SQLite |
+//! | [`io`] | sockets, threads, files, the clock, the configuration |
+//! | [`cli`] | the command line |
+//!
+//! To read it as a newcomer: this page, `call/attempt.rs`, `sip/transaction/invite_client.rs`, `media/worker.rs`,
+//! `engine/engine.rs`, `sim/world.rs`.
+
+pub mod disposition;
+pub mod number;
+pub mod record;
+pub mod rng;
+pub mod slab;
+pub mod time;
+
+pub mod audio;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+
+pub mod amd;
+pub mod media;
+
+pub mod call;
+pub mod campaign;
+pub mod engine;
+
+pub mod sim;
+
+pub mod cli;
+pub mod io;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The `outdial` binary.
+
+fn main() {}

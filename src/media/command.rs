@@ -1,0 +1,192 @@
+//! The contract between the planes: what the engine asks of the media plane, and what it hears back.
+//!
+//! A stream is one leg's RTP session: a socket, a codec, a jitter buffer, and, on demand, a detector, a player, a
+//! recording, a partner. Commands for one stream are carried out in order; an event carries the key of its stream.
+
+use crate::amd::verdict::Finding;
+use crate::audio::g711::Law;
+use crate::slab::Key;
+use crate::time::Instant;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A stream, by the engine's own key.
+pub type StreamKey = Key;
+
+/// A prompt, by its place in the table that was loaded at the start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PromptId(pub u32);
+
+/// What the offer and the answer settled.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Session {
+    /// Where the peer takes RTP; packets of other addresses are dropped.
+    pub remote: SocketAddr,
+    /// Where the peer takes RTCP.
+    pub remote_rtcp: SocketAddr,
+    /// The companding law of both directions.
+    pub law: Law,
+    /// The payload type of the audio (0 PCMU, 8 PCMA).
+    pub payload_type: u8,
+    /// The payload type of telephone-event (RFC 4733), when agreed.
+    pub telephone_event: Option<u8>,
+    /// We may send (`sendrecv`, `sendonly` on our side). When false the stream is on hold and sends nothing.
+    pub send: bool,
+    /// The peer may send.
+    pub receive: bool,
+}
+
+/// The engine asks.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Take a port; answered by [`Event::Opened`] or [`Event::OpenFailed`]. `partner` asks for the same worker thread, so
+    /// that both can be bridged.
+    Open {
+        /// The new stream.
+        stream: StreamKey,
+        /// The stream that it will be bridged with.
+        partner: Option<StreamKey>,
+    },
+    /// Start, or after a re-INVITE change, the RTP session. Sending begins at once (silence when nothing plays).
+    Connect {
+        /// Which.
+        stream: StreamKey,
+        /// What was agreed.
+        session: Session,
+    },
+    /// Listen for network tones on early media: no verdict, only [`Finding::Tone`].
+    DetectTones {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Start answering-machine detection: time zero of the detector is now.
+    Detect {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Stop the detector.
+    StopDetecting {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Play a prompt from its beginning, in place of what played before.
+    Play {
+        /// Which.
+        stream: StreamKey,
+        /// What.
+        prompt: PromptId,
+        /// Again and again, until stopped.
+        repeat: bool,
+    },
+    /// Stop playing.
+    StopPlaying {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Send digits by RFC 4733, 100 ms each and 60 ms apart.
+    SendDigits {
+        /// Which.
+        stream: StreamKey,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; others are skipped.
+        digits: String,
+    },
+    /// Join two streams: each hears the other. Ends what plays on both.
+    Bridge {
+        /// One.
+        a: StreamKey,
+        /// The other.
+        b: StreamKey,
+    },
+    /// Part them again.
+    Unbridge {
+        /// One of the two.
+        stream: StreamKey,
+    },
+    /// Record to a stereo WAV file: left what the peer says, right what we send.
+    Record {
+        /// Which.
+        stream: StreamKey,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Report the level of the received audio ten times a second ([`Event::Level`]).
+    Watch {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Close the stream, give its port back; answered by [`Event::Closed`].
+    Close {
+        /// Which.
+        stream: StreamKey,
+    },
+    /// Replace the prompt table (reload). Streams that play keep what they play.
+    LoadPrompts(Arc<crate::media::player::PromptTable>),
+}
+
+/// The media plane tells.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// Which stream.
+    pub stream: StreamKey,
+    /// When, on the engine's clock.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What the media plane tells.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EventKind {
+    /// The port is taken: offer this address.
+    Opened {
+        /// The local address of RTP; RTCP is one port above.
+        local: SocketAddr,
+    },
+    /// No port or no memory for another stream.
+    OpenFailed {
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// The first packet was sent after [`Command::Connect`].
+    FirstSent,
+    /// The first valid packet came.
+    FirstReceived,
+    /// No valid packet came for the configured time.
+    MediaTimeout,
+    /// The detector speaks. Its times count from [`Command::Detect`], see `detect_started`.
+    Finding {
+        /// Instant of the detector's time zero.
+        detect_started: Instant,
+        /// What it found.
+        finding: Finding,
+    },
+    /// The peer pressed a key (RFC 4733, or DTMF in the audio).
+    Digit(char),
+    /// A prompt that does not repeat was played to its end.
+    Played(PromptId),
+    /// The level of the received audio of the last 100 ms in dBFS.
+    Level(f32),
+    /// The recording could not be written, or fell behind and lost so many frames.
+    RecordingFault(String),
+    /// The stream is closed and its port free; last word on it.
+    Closed(Statistics),
+}
+
+/// RTP statistics of a stream's life.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Statistics {
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Valid packets received.
+    pub packets_received: u64,
+    /// Packets lost (RFC 3550, A.3).
+    pub packets_lost: u64,
+    /// Packets dropped because of their source, SSRC or payload type.
+    pub packets_refused: u64,
+    /// Interarrival jitter (RFC 3550, 6.4.1).
+    pub jitter: Duration,
+    /// Round trip (RFC 3550, 6.4.1: LSR and DLSR), when the peer reported.
+    pub round_trip: Option<Duration>,
+}

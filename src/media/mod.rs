@@ -1,0 +1,3 @@
+//! The media plane of one thread.
+pub mod command;
+pub mod player;

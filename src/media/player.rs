@@ -1,0 +1,5 @@
+//! Prompts.
+
+/// All prompts, converted once on loading.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PromptTable {}

@@ -1,0 +1,402 @@
+//! What is kept: contacts, attempts and call records, and the requests that the engine makes of its store.
+//!
+//! These are plain words: the engine speaks them, the store writes them down, exports print them.
+
+use crate::disposition::Disposition;
+use crate::number::E164;
+use crate::time::WallTime;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A contact's row in the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ContactId(pub i64);
+
+/// An attempt's permanent id, a UUID of version 7 (RFC 9562, 5.7): in order of time, unique across restarts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AttemptId(pub u128);
+
+impl AttemptId {
+    /// Made of the civil time and 74 random bits.
+    pub fn new(at: WallTime, random: u128) -> AttemptId {
+        let ms = (at.unix_ms().max(0) as u128) & 0xffff_ffff_ffff;
+        let rand_a = (random >> 64) & 0x0fff;
+        let rand_b = random & 0x3fff_ffff_ffff_ffff;
+        AttemptId(ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+    }
+
+    /// Reads the hyphenated form back.
+    pub fn parse(text: &str) -> Option<AttemptId> {
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        (hex.len() == 32 && text.len() == 36).then(|| u128::from_str_radix(&hex, 16).ok().map(AttemptId))?
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = format!("{:032x}", self.0);
+        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+}
+
+/// Where a contact stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactState {
+    /// Waits for its (next) attempt.
+    Pending,
+    /// Handed to the engine, not dialed yet. Becomes pending again at a restart.
+    Claimed,
+    /// An attempt is in flight.
+    InFlight,
+    /// Reached, or its attempts are used up: final.
+    Done,
+    /// On the do-not-call list, or otherwise never to be dialed: final.
+    Suppressed,
+}
+
+impl ContactState {
+    /// The word in records and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ContactState::Pending => "pending",
+            ContactState::Claimed => "claimed",
+            ContactState::InFlight => "in_flight",
+            ContactState::Done => "done",
+            ContactState::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// One person on a campaign's list, as the engine gets it from the store.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Contact {
+    /// The row.
+    pub id: ContactId,
+    /// The number to dial.
+    pub number: E164,
+    /// The person's name, may be empty.
+    pub name: String,
+    /// Free text, may be empty.
+    pub comment: String,
+    /// The list's further columns by their header (or `column4`, `column5` ...).
+    pub attributes: BTreeMap<String, String>,
+    /// How often each outcome has been met so far, for retry rules. The sum is the attempts made.
+    pub outcomes: BTreeMap<Disposition, u32>,
+    /// Not to be dialed before this.
+    pub next_attempt_at: WallTime,
+}
+
+impl Contact {
+    /// The attempts made so far.
+    pub fn attempts(&self) -> u32 {
+        self.outcomes.values().sum()
+    }
+}
+
+/// A contact that a list import brings, before it has a row.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewContact {
+    /// The number to dial.
+    pub number: E164,
+    /// The person's name, may be empty.
+    pub name: String,
+    /// Free text, may be empty.
+    pub comment: String,
+    /// The list's further columns.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// What the operator last asked of a campaign; kept, so that a restart goes on where it was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CampaignState {
+    /// Never started.
+    Draft,
+    /// Dials when the rules allow it.
+    Running,
+    /// Does not dial; calls in flight go on.
+    Paused,
+    /// Stopped by the operator; only an explicit start runs it again.
+    Stopped,
+    /// Every contact is in a final state.
+    Completed,
+}
+
+impl CampaignState {
+    /// The word in records and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CampaignState::Draft => "draft",
+            CampaignState::Running => "running",
+            CampaignState::Paused => "paused",
+            CampaignState::Stopped => "stopped",
+            CampaignState::Completed => "completed",
+        }
+    }
+
+    /// The state of a word, if there is one.
+    pub fn from_word(word: &str) -> Option<CampaignState> {
+        use CampaignState::*;
+        [Draft, Running, Paused, Stopped, Completed].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// An INVITE to a callee that is about to leave: committed before it does.
+#[derive(Clone, PartialEq, Debug)]
+pub struct InviteRecord {
+    /// The attempt it belongs to. A second trunk's INVITE belongs to the same attempt.
+    pub attempt: AttemptId,
+    /// Whom it rings.
+    pub contact: ContactId,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The number dialed.
+    pub number: E164,
+    /// The caller's number shown.
+    pub caller_id: String,
+    /// The trunk's name.
+    pub trunk: String,
+    /// The Call-ID of the INVITE.
+    pub call_id: String,
+    /// When.
+    pub at: WallTime,
+}
+
+/// The call record: one for each attempt, complete when it ends. Absent times never happened.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CallRecord {
+    /// The attempt's id.
+    #[serde(serialize_with = "print_attempt")]
+    pub attempt: AttemptId,
+    /// Whom it rang.
+    pub contact: ContactId,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The number dialed.
+    #[serde(serialize_with = "print_number")]
+    pub number: E164,
+    /// The caller's number shown.
+    pub caller_id: String,
+    /// The last trunk tried.
+    pub trunk: String,
+    /// The Call-ID of the last INVITE.
+    pub call_id: String,
+    /// How it ended.
+    pub disposition: Disposition,
+    /// Milliseconds since the Unix epoch, as are all times below: the first INVITE.
+    pub dialed_at: WallTime,
+    /// The first 100.
+    pub trying_at: Option<WallTime>,
+    /// The first 18x.
+    pub ringing_at: Option<WallTime>,
+    /// The first early media.
+    pub early_media_at: Option<WallTime>,
+    /// The 200.
+    pub answered_at: Option<WallTime>,
+    /// The first packet that we sent to the callee after the answer.
+    pub first_media_at: Option<WallTime>,
+    /// The end of the callee's greeting.
+    pub greeting_end_at: Option<WallTime>,
+    /// The verdict on who answered.
+    pub verdict_at: Option<WallTime>,
+    /// The end of the beep.
+    pub beep_at: Option<WallTime>,
+    /// The (last) start of the voicemail message.
+    pub drop_started_at: Option<WallTime>,
+    /// The end of the voicemail message.
+    pub drop_ended_at: Option<WallTime>,
+    /// The INVITE to the agent.
+    pub agent_dialed_at: Option<WallTime>,
+    /// The agent's answer.
+    pub agent_answered_at: Option<WallTime>,
+    /// Both legs joined.
+    pub bridged_at: Option<WallTime>,
+    /// The end of the call.
+    pub ended_at: WallTime,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// The final SIP status of the INVITE; 0 when none came.
+    pub sip_status: u16,
+    /// The cause of the Reason header (Q.850), from the final response or the BYE.
+    pub q850_cause: Option<u16>,
+    /// The reason phrase or the Reason header's text.
+    pub reason: String,
+    /// The verdict's word (`human`, `machine` ...), empty without one.
+    pub verdict: String,
+    /// The verdict's cause.
+    pub verdict_cause: String,
+    /// The revised verdict's word, empty when it was not revised.
+    pub revised_verdict: String,
+    /// The codec's name, empty before an answer.
+    pub codec: String,
+    /// Packets sent to the callee.
+    pub packets_sent: u64,
+    /// Packets received from the callee.
+    pub packets_received: u64,
+    /// Packets lost on the way to us (RFC 3550, A.3).
+    pub packets_lost: u64,
+    /// Interarrival jitter (RFC 3550, 6.4.1) in milliseconds.
+    pub jitter_ms: f64,
+    /// Round trip by RTCP in milliseconds, when the peer reported.
+    pub round_trip_ms: Option<f64>,
+    /// The recording's file, empty without one.
+    pub recording: String,
+    /// The agent's URI, empty without one.
+    pub agent: String,
+    /// Digits that the callee pressed.
+    pub digits: String,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// We did.
+    Us,
+    /// The callee did, or the callee's network.
+    Callee,
+    /// The agent did.
+    Agent,
+    /// Nobody knows: the engine died.
+    Unknown,
+}
+
+impl EndedBy {
+    /// The word in records and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EndedBy::Us => "us",
+            EndedBy::Callee => "callee",
+            EndedBy::Agent => "agent",
+            EndedBy::Unknown => "unknown",
+        }
+    }
+}
+
+fn print_attempt<S: serde::Serializer>(id: &AttemptId, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(id)
+}
+
+fn print_number<S: serde::Serializer>(number: &E164, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(number)
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_i64(self.unix_ms())
+    }
+}
+
+/// What the campaign decided about a contact after an attempt, or instead of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContactUpdate {
+    /// Who.
+    pub id: ContactId,
+    /// Pending, done or suppressed.
+    pub state: ContactState,
+    /// Not to be dialed before this, when pending.
+    pub next_attempt_at: WallTime,
+}
+
+/// What the engine asks of the store, in order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Request {
+    /// Claim up to `limit` contacts that are due, the longest due first.
+    Refill {
+        /// Whose.
+        campaign: String,
+        /// The contact is due when its next attempt is not after this.
+        due_at: WallTime,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Commit the INVITE and the contact's state in one transaction, then answer [`Answer::InviteCommitted`].
+    CommitInvite(InviteRecord),
+    /// Write the call record and the contact's new state in one transaction.
+    FinishAttempt {
+        /// The complete record.
+        record: Box<CallRecord>,
+        /// The contact's new state.
+        contact: ContactUpdate,
+    },
+    /// A claimed contact is not dialed now (window, do-not-call ...): give it back with its new state.
+    ReleaseContact {
+        /// The contact's new state.
+        contact: ContactUpdate,
+        /// Why it was not dialed, one word, kept with the contact.
+        reason: String,
+    },
+    /// Put a number on the do-not-call list; pending contacts with it become suppressed.
+    Suppress {
+        /// Which.
+        number: E164,
+        /// Where it came from: `key_press`, `file`, `operator`.
+        source: String,
+        /// When.
+        at: WallTime,
+    },
+    /// Keep a campaign's state.
+    SaveCampaign {
+        /// Its name.
+        campaign: String,
+        /// Its state.
+        state: CampaignState,
+    },
+}
+
+/// What the store answers, in the order of the requests.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// The contacts claimed by a refill, and what remains.
+    Refilled {
+        /// Whose.
+        campaign: String,
+        /// The claimed ones.
+        contacts: Vec<Contact>,
+        /// Contacts that still wait in the store (pending), due or not.
+        pending: u64,
+        /// The earliest `next_attempt_at` among those.
+        next_due_at: Option<WallTime>,
+    },
+    /// The INVITE may leave.
+    InviteCommitted {
+        /// The attempt it belongs to.
+        attempt: AttemptId,
+    },
+    /// The INVITE could not be committed and must not leave.
+    InviteRefused {
+        /// The attempt it belongs to.
+        attempt: AttemptId,
+        /// Why.
+        error: String,
+    },
+    /// Any other request failed after the store's own retries; the engine stops dialing and keeps it to try again.
+    Failed {
+        /// What was asked.
+        request: Box<Request>,
+        /// Why.
+        error: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_id_is_a_uuid_of_version_7_and_reads_back() {
+        let id = AttemptId::new(WallTime::from_unix_ms(0x0192_8f5a_1b2c), u128::MAX);
+        assert_eq!(id.to_string(), "01928f5a-1b2c-7fff-bfff-ffffffffffff");
+        assert_eq!(AttemptId::parse(&id.to_string()), Some(id));
+        assert_eq!(AttemptId::parse("01928f5a"), None);
+    }
+
+    #[test]
+    fn ids_sort_in_the_order_of_time() {
+        let early = AttemptId::new(WallTime::from_unix_ms(1_000), u128::MAX);
+        let late = AttemptId::new(WallTime::from_unix_ms(1_001), 0);
+        assert!(early < late);
+    }
+}
