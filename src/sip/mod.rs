@@ -1,1 +1,3 @@
 //! SIP.
+
+pub mod transaction;
