@@ -1,0 +1,375 @@
+//! One campaign: the machine that decides whom to dial next, and when.
+//!
+//! ```text
+//!   Draft --start--> Running --pause--> Paused --resume--> Running --nothing left--> Completed
+//!                       `------------stop, from anywhere------> Stopped --start--> Running
+//! ```
+//!
+//! The caller's duties: pass every [`Output`] on in order; hand the store a [`ContactUpdate`] that
+//! [`Campaign::handle_outcome`] returned before it polls the outputs again (else a refill may overtake it); and call
+//! [`Campaign::next_dial`] until it gives nothing whenever anything has happened that may free a line.
+
+use super::explain::Reason;
+use super::gate::{Decision, Gate, Refusal};
+use super::ledger::Ledger;
+use super::options::Options;
+use super::pacing::{NOT_DIALED_REST, Pacing};
+use super::retry::Retry;
+use super::supply::{Supply, instant_of};
+use crate::disposition::Disposition;
+use crate::number::E164;
+use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
+use crate::time::{Instant, Now, WallTime};
+use std::collections::{HashSet, VecDeque};
+
+/// What the campaign wants of the engine.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Claim contacts; answered by [`Campaign::handle_contacts`] or [`Campaign::handle_refill_failed`].
+    Refill {
+        /// At most so many.
+        limit: u32,
+        /// Those that are due by then.
+        due_at: WallTime,
+    },
+    /// A claimed contact goes back to the store undialed.
+    Release {
+        /// Its state.
+        update: ContactUpdate,
+        /// Why.
+        reason: Refusal,
+    },
+    /// Keep the state, so that a restart goes on where it was.
+    StateChanged(CampaignState),
+}
+
+/// How many contacts are where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Claimed and not dialed yet.
+    pub claimed: usize,
+    /// Being dialed.
+    pub in_flight: usize,
+    /// Waiting in the store, when that is known.
+    pub pending: Option<u64>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Campaign {
+    options: Options,
+    gate: Gate,
+    retry: Retry,
+    pacing: Pacing,
+    supply: Supply,
+    state: CampaignState,
+    // Bounded by `lines_max`.
+    in_flight: HashSet<ContactId>,
+    last_dialed: Option<ContactId>,
+    // Bounded by the contacts given in with one input, and a few more.
+    outputs: VecDeque<Output>,
+    deadline: Option<Instant>,
+    // What the last `next_dial` was told, and until when the trunks are taken to have no room.
+    engine_lines_free: u32,
+    no_room_until: Instant,
+    // The earliest opening among contacts that met a closed window.
+    window_opens_at: Option<WallTime>,
+}
+
+impl Campaign {
+    /// A campaign as it was left. One that was never started and has `autostart` starts now.
+    ///
+    /// `options` have no [`Options::faults`].
+    pub fn new(options: Options, state: CampaignState, now: Now) -> Self {
+        let mut campaign = Campaign {
+            gate: Gate::new(&options),
+            retry: options.retry(),
+            pacing: Pacing::new(options.calls_per_minute, now.instant),
+            supply: Supply::new(options.calls_per_minute, now.instant),
+            state,
+            in_flight: HashSet::new(),
+            last_dialed: None,
+            outputs: VecDeque::new(),
+            deadline: None,
+            engine_lines_free: u32::MAX,
+            no_room_until: Instant::ZERO,
+            window_opens_at: None,
+            options,
+        };
+        if state == CampaignState::Draft && campaign.options.autostart {
+            campaign.start(now);
+        }
+        campaign.settle(now);
+        campaign
+    }
+
+    /// Its options.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Its state.
+    pub fn state(&self) -> CampaignState {
+        self.state
+    }
+
+    /// How many contacts are where.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            claimed: self.supply.claimed(),
+            in_flight: self.in_flight.len(),
+            pending: self.supply.pending(),
+        }
+    }
+
+    /// The operator starts it, or starts it again. False when it runs already.
+    pub fn start(&mut self, now: Now) -> bool {
+        self.state != CampaignState::Running && self.enter(CampaignState::Running, now)
+    }
+
+    /// The operator pauses it: calls in flight go on. False when it does not run.
+    pub fn pause(&mut self, now: Now) -> bool {
+        self.state == CampaignState::Running && self.enter(CampaignState::Paused, now)
+    }
+
+    /// The operator lets it go on. False when it is not paused.
+    pub fn resume(&mut self, now: Now) -> bool {
+        self.state == CampaignState::Paused && self.enter(CampaignState::Running, now)
+    }
+
+    /// The operator stops it. False when it is stopped already.
+    pub fn stop(&mut self, now: Now) -> bool {
+        self.state != CampaignState::Stopped && self.enter(CampaignState::Stopped, now)
+    }
+
+    /// The store's answer to a refill.
+    pub fn handle_contacts(
+        &mut self,
+        now: Now,
+        contacts: Vec<Contact>,
+        pending: u64,
+        next_due_at: Option<WallTime>,
+    ) {
+        self.supply.handle_answer(pending, next_due_at);
+        for beyond in self.supply.put(contacts) {
+            self.release(beyond, Refusal::ClaimedMax, None);
+        }
+        if self.state != CampaignState::Running {
+            self.release_claimed();
+        }
+        self.settle(now);
+    }
+
+    /// The store could not serve the refill; it is asked again in a while.
+    pub fn handle_refill_failed(&mut self, now: Now) {
+        self.supply.handle_failure(now.instant);
+        self.settle(now);
+    }
+
+    /// Contacts were imported, or otherwise changed in the store.
+    pub fn handle_list_changed(&mut self, now: Now) {
+        self.supply.forget();
+        self.settle(now);
+    }
+
+    /// The number is on the do-not-call list now; the [`Ledger`] has it already.
+    pub fn handle_suppressed(&mut self, now: Now, number: &E164) {
+        for contact in self.supply.take_out(|contact| contact.number == *number) {
+            self.release_finally(contact, Refusal::DoNotCall);
+        }
+        // The store suppresses its pending contacts itself, and one of ours may have been the last.
+        self.supply.forget();
+        self.settle(now);
+    }
+
+    /// The next contact to dial, if one may be dialed now; its number is taken in the ledger.
+    ///
+    /// Followed by [`Campaign::handle_outcome`] or [`Campaign::handle_not_dialed`].
+    pub fn next_dial(&mut self, now: Now, lines_free: u32, ledger: &mut Ledger) -> Option<Contact> {
+        self.engine_lines_free = lines_free;
+        let contact = if self.may_dial_one(now.instant) { self.take_allowed(now, ledger) } else { None };
+        self.settle(now);
+        contact
+    }
+
+    fn may_dial_one(&self, now: Instant) -> bool {
+        self.state == CampaignState::Running
+            && self.engine_lines_free > 0
+            && self.in_flight.len() < self.options.lines_max as usize
+            && now >= self.pacing.next_at()
+    }
+
+    fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
+        while let Some(contact) = self.supply.pop() {
+            match self.gate.may_dial(&contact, now, ledger) {
+                Decision::Allow => {
+                    ledger.take(&contact.number);
+                    self.pacing.handle_dial(now.instant);
+                    self.in_flight.insert(contact.id);
+                    self.last_dialed = Some(contact.id);
+                    self.window_opens_at = None;
+                    return Some(contact);
+                }
+                Decision::Skip { reason, until } => {
+                    if reason == Refusal::WindowClosed {
+                        self.window_opens_at = self.window_opens_at.into_iter().chain([until]).min();
+                    }
+                    self.supply.handle_barren();
+                    self.release(contact, reason, Some(until));
+                }
+                Decision::Never { reason } => {
+                    self.supply.handle_barren();
+                    self.release_finally(contact, reason);
+                }
+            }
+        }
+        None
+    }
+
+    /// An attempt is over. `contact` is as it was dialed; what is returned goes to the store with the call record.
+    ///
+    /// Also for attempts of a former run that the engine did not live to see ([`Disposition::Interrupted`]).
+    pub fn handle_outcome(
+        &mut self,
+        now: Now,
+        contact: &Contact,
+        disposition: Disposition,
+        ledger: &mut Ledger,
+    ) -> ContactUpdate {
+        self.in_flight.remove(&contact.id);
+        ledger.finish(&contact.number, now.instant);
+        let mut update = self.retry.after(contact, disposition, now.wall);
+        if update.state == ContactState::Pending && ledger.is_suppressed(&contact.number) {
+            update.state = ContactState::Suppressed;
+        }
+        if update.state == ContactState::Pending {
+            self.supply.handle_return(update.next_attempt_at);
+        }
+        self.settle(now);
+        update
+    }
+
+    /// No INVITE left for this contact (no room on a trunk, or the store refused): it is the next one again.
+    pub fn handle_not_dialed(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.in_flight.remove(&contact.id);
+        ledger.give_back(&contact.number);
+        if self.last_dialed == Some(contact.id) {
+            self.pacing.handle_not_dialed(now.instant);
+        }
+        self.no_room_until = now.instant + NOT_DIALED_REST;
+        if self.state == CampaignState::Running {
+            self.supply.put_back(contact);
+        } else {
+            self.release(contact, Refusal::NotRunning, None);
+        }
+        self.settle(now);
+    }
+
+    /// The time asked for has come. Follow it with [`Campaign::next_dial`].
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.settle(now);
+    }
+
+    /// When to call [`Campaign::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The next thing that the campaign wants.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Why it does not dial at this moment, the weightiest reason first; empty when it does.
+    pub fn explain(&self, now: Now) -> Vec<Reason> {
+        match self.state {
+            CampaignState::Draft => return vec![Reason::NotStarted],
+            CampaignState::Paused => return vec![Reason::Paused],
+            CampaignState::Stopped => return vec![Reason::Stopped],
+            CampaignState::Completed => return vec![Reason::Completed],
+            CampaignState::Running => {}
+        }
+        let mut reasons = Vec::new();
+        let seen_opening = self.window_opens_at.filter(|at| *at > now.wall).map(Some);
+        if let Some(opens_at) = self.gate.closed_for_all_until(now.wall).or(seen_opening) {
+            reasons.push(Reason::WindowClosed { opens_at });
+        }
+        if self.supply.claimed() == 0 {
+            reasons.push(match self.supply.awaits_answer() {
+                true => Reason::AwaitingStore,
+                false => Reason::NothingDue { next_at: self.supply.next_due_at() },
+            });
+        }
+        if self.in_flight.len() >= self.options.lines_max as usize {
+            reasons.push(Reason::LinesBusy { lines: self.options.lines_max });
+        }
+        if self.engine_lines_free == 0 || now.instant < self.no_room_until {
+            reasons.push(Reason::EngineBusy);
+        }
+        if self.supply.claimed() > 0 && self.pacing.next_at() > now.instant {
+            reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
+        }
+        reasons
+    }
+
+    fn enter(&mut self, state: CampaignState, now: Now) -> bool {
+        self.state = state;
+        self.outputs.push_back(Output::StateChanged(state));
+        if state == CampaignState::Running {
+            self.supply.forget()
+        } else {
+            self.release_claimed()
+        }
+        self.settle(now);
+        true
+    }
+
+    fn release_claimed(&mut self) {
+        for contact in self.supply.take_out(|_| true) {
+            self.release(contact, Refusal::NotRunning, None);
+        }
+    }
+
+    /// Back to the store, to be dialed at `due_at` or, without it, when it would have been.
+    fn release(&mut self, contact: Contact, reason: Refusal, due_at: Option<WallTime>) {
+        let next_attempt_at = due_at.unwrap_or(contact.next_attempt_at);
+        let update = ContactUpdate { id: contact.id, state: ContactState::Pending, next_attempt_at };
+        self.supply.handle_return(next_attempt_at);
+        self.outputs.push_back(Output::Release { update, reason });
+    }
+
+    fn release_finally(&mut self, contact: Contact, reason: Refusal) {
+        let next_attempt_at = contact.next_attempt_at;
+        let update = ContactUpdate { id: contact.id, state: reason.final_state(), next_attempt_at };
+        self.outputs.push_back(Output::Release { update, reason });
+    }
+
+    /// After each input: ask for contacts, see whether all is done, and choose the next deadline.
+    fn settle(&mut self, now: Now) {
+        self.deadline = None;
+        if self.state != CampaignState::Running {
+            return;
+        }
+        if self.supply.is_exhausted() && self.in_flight.is_empty() {
+            self.state = CampaignState::Completed;
+            self.outputs.push_back(Output::StateChanged(CampaignState::Completed));
+            return;
+        }
+        let supplied_at = match self.gate.closed_for_all_until(now.wall) {
+            Some(opens_at) => opens_at.map(|at| instant_of(at, now)),
+            None => {
+                if let Some(limit) = self.supply.refill(now) {
+                    self.outputs.push_back(Output::Refill { limit, due_at: now.wall });
+                }
+                self.supply.wants_at(now)
+            }
+        };
+        self.deadline = supplied_at.into_iter().chain(self.paced_at()).filter(|at| *at > now.instant).min();
+    }
+
+    /// When the pace lets the next contact go, if nothing else holds it.
+    fn paced_at(&self) -> Option<Instant> {
+        let line_free = self.engine_lines_free > 0 && self.in_flight.len() < self.options.lines_max as usize;
+        (line_free && self.supply.claimed() > 0).then(|| self.pacing.next_at())
+    }
+}
