@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
-//! | `request` | each request of the engine, as SQL |
+//! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
 //! | `recovery` | what a crash left behind |
@@ -27,6 +27,7 @@
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
 mod batch;
+mod call_record;
 mod connection;
 mod database;
 mod error;
@@ -45,4 +46,4 @@ pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

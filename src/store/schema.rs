@@ -12,7 +12,7 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// Written into the file's header (offset 68), so that another program's database is recognised: "ODLR".
 const APPLICATION_ID: i64 = 0x4f44_4c52;
 
-const MARK: &str = "PRAGMA application_id = 1329875026";
+const MARK: &str = "PRAGMA application_id = 0x4f444c52";
 
 const VERSIONS: &str = "CREATE TABLE schema_versions (
     version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)) STRICT";

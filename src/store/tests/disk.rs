@@ -1,6 +1,7 @@
 //! Group commit, the writer task, and disks that fail.
 
 use super::*;
+use crate::store::connection::Connection;
 use crate::store::writer::{self, ANSWERS_MAX, BATCH_MAX, REQUESTS_MAX};
 use tokio::sync::mpsc;
 
@@ -9,7 +10,7 @@ async fn pragma(store: &mut Store, sql: &'static str) {
 }
 
 /// Counts commits: SQLite changes this number whenever another connection has committed.
-async fn data_version(watcher: &mut crate::store::connection::Connection) -> i64 {
+async fn data_version(watcher: &mut Connection) -> i64 {
     sqlx::query_scalar("PRAGMA data_version").fetch_one(watcher.sqlite()).await.unwrap()
 }
 
@@ -19,7 +20,7 @@ async fn requests_that_wait_together_are_one_transaction_and_answered_in_order()
     let mut store = open(&folder).await;
     import(&mut store, 0..100).await;
     let contacts = refill(&mut store, 0, 100).await.0;
-    let mut watcher = crate::store::connection::Connection::for_reading(store.path()).await.unwrap();
+    let mut watcher = Connection::for_reading(store.path()).await.unwrap();
     let before = data_version(&mut watcher).await;
 
     let requests =
@@ -45,7 +46,7 @@ async fn the_writer_does_all_that_was_sent_before_it_stops() {
     }
     drop(requests);
 
-    let mut store = writer::run(store, inbox, outbox).await;
+    let mut store = tokio::spawn(writer::run(store, inbox, outbox)).await.unwrap();
     for n in 0..contacts.len() {
         assert_eq!(answers.try_recv().ok(), committed(n as u128));
     }
@@ -132,4 +133,31 @@ async fn once_the_database_is_read_only_no_invite_leaves() {
     assert!(error.contains("read-only"), "{error}");
     pragma(&mut store, "PRAGMA query_only = OFF").await;
     assert_eq!(store.handle(commit(&contact, 1, "a")).await, committed(1));
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_holds_for_a_moment_costs_a_retry() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    let mut other = Connection::for_writing(store.path()).await.unwrap();
+    other.begin().await.unwrap();
+    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let (answer, released) = tokio::join!(store.handle(commit(&contact, 1, "a")), other.end(Ok(())));
+    released.unwrap();
+    assert_eq!(answer, committed(1));
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_keeps_refuses_the_invite() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    let mut other = Connection::for_writing(store.path()).await.unwrap();
+    other.begin().await.unwrap();
+    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let error = refused(store.handle(commit(&contact, 1, "a")).await);
+    assert!(error.contains("another program holds the database"), "{error}");
 }

@@ -1,4 +1,5 @@
-//! The store's promises, on real files.
+//! The store's promises, on real files in temporary folders, one file a subject. Here are the shared words of these
+//! tests: contacts, INVITEs and records in short form, and the picture that a crash would leave on the disk.
 
 mod dialing;
 mod disk;
@@ -15,35 +16,35 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-const CAMPAIGN: &str = "spring";
+pub(crate) const CAMPAIGN: &str = "spring";
 
-fn path_in(folder: &TempDir) -> PathBuf {
+pub(crate) fn path_in(folder: &TempDir) -> PathBuf {
     folder.path().join("outdial.db")
 }
 
-async fn open(folder: &TempDir) -> Store {
+pub(crate) async fn open(folder: &TempDir) -> Store {
     Store::open(&path_in(folder)).await.unwrap()
 }
 
-fn at(ms: i64) -> WallTime {
+pub(crate) fn at(ms: i64) -> WallTime {
     WallTime::from_unix_ms(ms)
 }
 
-fn number(n: u32) -> E164 {
+pub(crate) fn number(n: u32) -> E164 {
     E164::from_e164(&format!("+1202{n:07}")).unwrap()
 }
 
-fn new_contact(n: u32) -> NewContact {
+pub(crate) fn new_contact(n: u32) -> NewContact {
     let attributes = BTreeMap::from([("city".to_owned(), format!("No. {n}"))]);
     NewContact { number: number(n), name: format!("Ann {n}"), comment: String::new(), attributes }
 }
 
-async fn import(store: &mut Store, numbers: std::ops::Range<u32>) {
+pub(crate) async fn import(store: &mut Store, numbers: std::ops::Range<u32>) {
     store.import_contacts(CAMPAIGN, numbers.map(new_contact)).await.unwrap();
 }
 
 /// Claims and gives the contacts, how many still wait, and when the first of those is due.
-async fn refill(store: &mut Store, due_at: i64, limit: u32) -> (Vec<Contact>, u64, Option<i64>) {
+pub(crate) async fn refill(store: &mut Store, due_at: i64, limit: u32) -> (Vec<Contact>, u64, Option<i64>) {
     let request = Request::Refill { campaign: CAMPAIGN.to_owned(), due_at: at(due_at), limit };
     match store.handle(request).await {
         Some(Answer::Refilled { contacts, pending, next_due_at, .. }) => {
@@ -53,15 +54,15 @@ async fn refill(store: &mut Store, due_at: i64, limit: u32) -> (Vec<Contact>, u6
     }
 }
 
-async fn claim_one(store: &mut Store) -> Contact {
+pub(crate) async fn claim_one(store: &mut Store) -> Contact {
     refill(store, 0, 1).await.0.pop().expect("a contact is due")
 }
 
-fn attempt(n: u128) -> AttemptId {
+pub(crate) fn attempt(n: u128) -> AttemptId {
     AttemptId::new(at(1_000), n)
 }
 
-fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord {
+pub(crate) fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord {
     InviteRecord {
         attempt: attempt(n),
         contact: contact.id,
@@ -74,31 +75,31 @@ fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord {
     }
 }
 
-fn commit(contact: &Contact, n: u128, call_id: &str) -> Request {
+pub(crate) fn commit(contact: &Contact, n: u128, call_id: &str) -> Request {
     Request::CommitInvite(invite(contact, n, call_id))
 }
 
-fn committed(n: u128) -> Option<Answer> {
+pub(crate) fn committed(n: u128) -> Option<Answer> {
     Some(Answer::InviteCommitted { attempt: attempt(n) })
 }
 
 /// The refusal's reason.
-fn refused(answer: Option<Answer>) -> String {
+pub(crate) fn refused(answer: Option<Answer>) -> String {
     match answer {
         Some(Answer::InviteRefused { error, .. }) => error,
         other => panic!("not refused: {other:?}"),
     }
 }
 
-fn update(contact: &Contact, state: ContactState, next_attempt_at: i64) -> ContactUpdate {
+pub(crate) fn update(contact: &Contact, state: ContactState, next_attempt_at: i64) -> ContactUpdate {
     ContactUpdate { id: contact.id, state, next_attempt_at: at(next_attempt_at) }
 }
 
-fn finish(contact: &Contact, n: u128, disposition: Disposition, update: ContactUpdate) -> Request {
+pub(crate) fn finish(contact: &Contact, n: u128, disposition: Disposition, update: ContactUpdate) -> Request {
     Request::FinishAttempt { record: Box::new(record(contact, n, disposition)), contact: update }
 }
 
-fn record(contact: &Contact, n: u128, disposition: Disposition) -> CallRecord {
+pub(crate) fn record(contact: &Contact, n: u128, disposition: Disposition) -> CallRecord {
     CallRecord {
         attempt: attempt(n),
         contact: contact.id,
@@ -158,4 +159,17 @@ fn crash_image(store: &Store) -> TempDir {
         std::fs::copy(name(store.path()), name(&path_in(&image))).unwrap();
     }
     image
+}
+
+/// A store after one call that found the callee busy at the second INVITE, and with another call in flight.
+pub(crate) async fn one_call(folder: &TempDir) -> Store {
+    let mut store = open(folder).await;
+    import(&mut store, 0..2).await;
+    let contacts = refill(&mut store, 0, 2).await.0;
+    store.handle(commit(&contacts[0], 1, "a@host")).await;
+    store.handle(commit(&contacts[0], 1, "b@host")).await;
+    store.handle(commit(&contacts[1], 2, "c@host")).await;
+    let later = update(&contacts[0], ContactState::Pending, 60_000);
+    store.handle(finish(&contacts[0], 1, Disposition::Busy, later)).await;
+    store
 }
