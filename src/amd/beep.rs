@@ -1,0 +1,76 @@
+//! Finds the beep of a voicemail: a steady tone with sharp edges, after speech, into quiet, that is no network tone.
+
+use super::line::Tone;
+use super::tones::length_ms;
+
+/// What became of a tone.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Change {
+    /// It looks like a beep.
+    Probable(Tone),
+    /// It was one.
+    Certain(Tone),
+}
+
+const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
+const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
+/// 6 dB: the edge that a beep begins with.
+const ONSET: f32 = 4.0;
+/// 10 dB: the edge that it ends with.
+const OFFSET: f32 = 0.1;
+/// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
+const ALONE_HOPS: u32 = 60;
+
+/// Judges tones.
+#[derive(Default)]
+pub struct Beeps {
+    probable: Option<u64>,
+    alone: Option<(Tone, u32)>,
+}
+
+impl Beeps {
+    /// A tone has started. `spoken`: speech was heard before it in this call.
+    pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
+        self.alone = None;
+        let fits = spoken && HZ.contains(&tone.hz) && tone.power >= ONSET * tone.power_before && !is_network(tone);
+        self.probable = fits.then_some(tone.start);
+        fits.then_some(Change::Probable(*tone))
+    }
+
+    /// A tone has ended. `power`: the mean square since then. `named`: it turned out to be something else.
+    pub fn ended(&mut self, tone: &Tone, power: f32, spoken: bool, named: bool) -> Option<Change> {
+        let fits = !named
+            && HZ.contains(&tone.hz)
+            && LENGTH_MS.contains(&length_ms(tone))
+            && tone.power >= ONSET * tone.power_before
+            && power <= OFFSET * tone.power
+            && !is_network(tone);
+        if !fits {
+            return None;
+        }
+        if spoken {
+            return Some(Change::Certain(*tone));
+        }
+        self.alone = Some((*tone, 0));
+        None
+    }
+
+    /// Each hop in which no tone sounds. `sound`: something else does; `named`: the network spoke.
+    pub fn between(&mut self, sound: bool, named: bool) -> Option<Change> {
+        let (tone, hops) = self.alone.take()?;
+        if sound || named {
+            return None;
+        }
+        if hops >= ALONE_HOPS {
+            return Some(Change::Certain(tone));
+        }
+        self.alone = Some((tone, hops + 1));
+        None
+    }
+}
+
+/// 480 + 620 Hz: busy and reorder of North America.
+fn is_network(tone: &Tone) -> bool {
+    let (low, high) = (tone.hz.min(tone.second_hz), tone.hz.max(tone.second_hz));
+    (low - 480.0).abs() < 12.0 && (high - 620.0).abs() < 12.0
+}
