@@ -5,7 +5,7 @@
 use super::activity::Activity;
 
 /// A run of sound shorter than this is a click.
-const WORD_MS: u32 = 60;
+const WORD_MS: u32 = 80;
 /// A lull shorter than this, such as a plosive's, does not part a run of sound.
 const LULL_MS: u32 = 40;
 /// A pause shorter than this is part of a word.

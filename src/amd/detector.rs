@@ -124,7 +124,8 @@ impl Detector {
         let change = self.tracker.handle_hop(&Hop { power, lines });
         self.handle_tone(change, spoken, activity, out);
         let tone = self.tracker.current().is_some() || self.network.sounding();
-        self.cadence.handle_hop(activity, self.tracker.pending(), tone);
+        let pending = self.tracker.pending() || self.network.pending();
+        self.cadence.handle_hop(activity, pending, tone);
         if self.mode == Mode::EarlyMedia {
             return;
         }
@@ -140,14 +141,14 @@ impl Detector {
         out: &mut impl FnMut(Finding),
     ) {
         let beep = match change {
-            Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken),
+            Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken && !self.owned(&tone)),
             Some(line::Change::Ended(tone)) => {
                 let named = self.names.after(&tone, spoken);
                 if let Some(named) = named {
                     self.name(named.kind, named.start, out);
                 }
                 let power = self.tracker.power_since(&tone);
-                self.beeps.ended(&tone, power, spoken, named.is_some())
+                self.beeps.ended(&tone, power, spoken, named.is_some() || self.owned(&tone))
             }
             None => match self.tracker.current() {
                 Some(tone) => {
@@ -162,6 +163,11 @@ impl Detector {
         if self.mode == Mode::Answer {
             self.tell_beep(beep, out);
         }
+    }
+
+    /// The tone is a repetition of one that was named.
+    fn owned(&self, tone: &Tone) -> bool {
+        self.network.owns(tone.hz) || self.names.owns(tone)
     }
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {

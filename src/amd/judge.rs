@@ -5,7 +5,9 @@ use super::options::Options;
 use super::verdict::{Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
 use std::time::Duration;
 
-/// A pause this long after a word may be the end of a greeting; shorter ones never are.
+/// Less sound than this is a click or a gust, not a greeting.
+const GREETING_MS_MIN: u32 = 140;
+/// A human who says hello again is done sooner.
 const FURTHER_SPEECH_MS: u32 = 1800;
 
 /// Judges one call.
@@ -93,7 +95,7 @@ impl Judge {
         if heard.span_ms() >= o.greeting_ms && heard.in_word() {
             return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
         }
-        if spoken && heard.silence_ms >= o.silence_after_greeting_ms {
+        if heard.voiced_ms >= GREETING_MS_MIN && heard.silence_ms >= o.silence_after_greeting_ms {
             return Some((Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms))));
         }
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {

@@ -39,6 +39,8 @@ pub struct Tone {
     pub second_hz: f32,
     /// Mean square of the steady part.
     pub power: f32,
+    /// Mean square of the last hops; a fading beep falls below its steady part.
+    pub power_now: f32,
     /// Mean square of the 50 ms before it.
     pub power_before: f32,
 }
@@ -145,10 +147,11 @@ impl Tracker {
             (near(lines.first_hz) || near(second_hz(&lines))) && is_tonal(&lines)
         });
         // The window lags: the line may still fill it when the hop itself is silent already.
-        let sounds = hop.power >= tone.power * EDGE;
+        let sounds = hop.power >= tone.power_now * EDGE;
         if same && sounds {
             self.missing = 0;
             tone.end = self.hops * HOP;
+            tone.power_now = 0.7 * tone.power_now + 0.3 * hop.power;
             self.current = Some(tone);
             return None;
         }
@@ -188,7 +191,7 @@ impl Tracker {
         let before = (back + 1..back + 6).map(|b| self.power_back(b)).sum::<f32>() / 5.0;
         let share = ((rest - before) / power).clamp(0.0, 1.0);
         let start = (self.hops - back) * HOP - (share * HOP as f32) as u64;
-        Tone { start, end: self.hops * HOP, hz, second_hz, power, power_before: before }
+        Tone { start, end: self.hops * HOP, hz, second_hz, power, power_now: power, power_before: before }
     }
 
     /// Forward from the last hop that was as loud as the tone, into the next by its share of power.
@@ -198,7 +201,7 @@ impl Tracker {
         if self.hops <= last || self.hops - last >= MEMORY as u64 {
             return tone.end;
         }
-        tone.end + ((next / tone.power).clamp(0.0, 1.0) * HOP as f32) as u64
+        tone.end + ((next / tone.power_now).clamp(0.0, 1.0) * HOP as f32) as u64
     }
 
     /// The power of a hop, 0 being the newest.

@@ -19,6 +19,9 @@ const DROPOUT_MS: u32 = 50;
 /// Shorter bursts are speech or clicks.
 const BURST_MS: u32 = 120;
 
+/// A vowel rarely stays in the range for longer.
+const SYLLABLE_MS: u32 = 250;
+
 /// A burst and the pause before it, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 struct Burst {
@@ -51,7 +54,19 @@ pub struct Network {
 impl Network {
     /// A burst sounds that is too long for a syllable.
     pub fn sounding(&self) -> bool {
-        self.burst.is_some_and(|burst| burst.on_ms >= BURST_MS)
+        self.burst.is_some_and(|burst| burst.on_ms >= SYLLABLE_MS)
+    }
+
+    /// A burst may have begun.
+    pub fn pending(&self) -> bool {
+        self.burst.is_some_and(|burst| burst.on_ms >= 2 * HOP_MS)
+    }
+
+    /// A steady tone is a burst of the tone that was named, not a beep.
+    pub fn owns(&self, hz: f32) -> bool {
+        let near = |burst: &Burst| (burst.hz - hz).abs() <= 2.0 * STRAY_HZ;
+        let fresh = |burst: &Burst| self.now_ms - burst.start_ms < 8000;
+        self.named.is_some() && self.last.as_ref().is_some_and(|last| near(last) && fresh(last))
     }
 
     /// Hears a hop; `None` while lost frames lie in the window. `spoken`: speech was heard in this call, so that a single

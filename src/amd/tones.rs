@@ -86,6 +86,11 @@ impl Names {
         named
     }
 
+    /// The tone is a repetition of a fax tone that was named.
+    pub fn owns(&self, tone: &Tone) -> bool {
+        self.calling_tone_named && near(tone.hz, 1100.0, 38.0) || self.answer_tone_named && near(tone.hz, 2100.0, 18.0)
+    }
+
     fn dtmf(&self, tone: &Tone) -> Option<Named> {
         let (low, high) = (tone.hz.min(tone.second_hz), tone.hz.max(tone.second_hz));
         let hit = |hz: f32, table: &[f32]| table.iter().any(|want| near(hz, *want, 0.02 * want));
