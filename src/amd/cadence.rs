@@ -6,6 +6,8 @@ use super::activity::Activity;
 
 /// A run of sound shorter than this is a click.
 const WORD_MS: u32 = 80;
+/// Every word has a vowel, and a vowel has a pitch.
+const VOWEL_MS: u32 = 40;
 /// A lull shorter than this, such as a plosive's, does not part a run of sound.
 const LULL_MS: u32 = 40;
 /// A pause shorter than this is part of a word.
@@ -37,10 +39,12 @@ pub struct Cadence {
     pub silence_ms: u32,
     word_start_ms: u32,
     run_ms: u32,
+    run_periodic_ms: u32,
     lull_ms: u32,
     pause_ms: u32,
     pending_ms: u32,
     pending_sound_ms: u32,
+    pending_periodic_ms: u32,
 }
 
 impl Cadence {
@@ -59,41 +63,44 @@ impl Cadence {
         self.words > 0 && self.silence_ms < WORD_GAP_MS
     }
 
-    /// Hears a hop. `pending`: it may belong to a tone; `tone`: it certainly does, and so does all that was pending.
-    pub fn handle_hop(&mut self, activity: Activity, pending: bool, tone: bool) {
+    /// Hears a hop. `periodic`: it repeats at a voice's pitch. `pending`: it may belong to a tone; `tone`: it certainly does, and so does all that was pending.
+    pub fn handle_hop(&mut self, activity: Activity, periodic: bool, pending: bool, tone: bool) {
         self.now_ms += HOP_MS;
         if tone {
             self.silence_ms += HOP_MS + self.pending_ms;
             self.pause_ms += HOP_MS + self.pending_ms;
-            (self.pending_ms, self.pending_sound_ms, self.run_ms) = (0, 0, 0);
+            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
+            (self.run_ms, self.run_periodic_ms) = (0, 0);
             return;
         }
         if pending {
             self.pending_ms += HOP_MS;
             self.pending_sound_ms += if activity == Activity::Sound { HOP_MS } else { 0 };
+            self.pending_periodic_ms += if activity == Activity::Sound && periodic { HOP_MS } else { 0 };
             return;
         }
-        let (held_ms, sound_ms) = (self.pending_ms, self.pending_sound_ms);
-        (self.pending_ms, self.pending_sound_ms) = (0, 0);
+        let (held_ms, sound_ms, periodic_ms) = (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms);
+        (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
         if sound_ms > 0 {
-            self.sound(sound_ms, self.now_ms - HOP_MS);
+            self.sound(sound_ms, periodic_ms, self.now_ms - HOP_MS);
             self.quiet(held_ms - sound_ms);
         } else {
             self.quiet(held_ms);
         }
         match activity {
-            Activity::Sound => self.sound(HOP_MS, self.now_ms),
+            Activity::Sound => self.sound(HOP_MS, if periodic { HOP_MS } else { 0 }, self.now_ms),
             Activity::Quiet => self.quiet(HOP_MS),
             Activity::Unknown => {}
         }
     }
 
     /// `ms` of sound up to `end_ms`.
-    fn sound(&mut self, ms: u32, end_ms: u32) {
-        let fresh = self.run_ms < WORD_MS;
+    fn sound(&mut self, ms: u32, periodic_ms: u32, end_ms: u32) {
+        let fresh = !self.run_is_word();
         self.run_ms += ms;
+        self.run_periodic_ms += periodic_ms;
         self.lull_ms = 0;
-        if self.run_ms < WORD_MS {
+        if !self.run_is_word() {
             return;
         }
         let grown_ms = if fresh { self.run_ms } else { ms };
@@ -117,6 +124,11 @@ impl Cadence {
         (self.silence_ms, self.pause_ms) = (0, 0);
     }
 
+    /// A word is long enough and has a vowel.
+    fn run_is_word(&self) -> bool {
+        self.run_ms >= WORD_MS && self.run_periodic_ms >= VOWEL_MS
+    }
+
     fn quiet(&mut self, ms: u32) {
         if ms == 0 {
             return;
@@ -125,7 +137,7 @@ impl Cadence {
         self.pause_ms += ms;
         self.lull_ms += ms;
         if self.lull_ms >= LULL_MS {
-            self.run_ms = 0;
+            (self.run_ms, self.run_periodic_ms) = (0, 0);
         }
     }
 }

@@ -9,12 +9,13 @@ use super::network::Network;
 use super::spectrum::{Spectrum, WINDOW};
 use super::tones::Names;
 use super::verdict::{Beep, Finding, ToneEvent, ToneKind};
+use crate::audio::{FRAME_SAMPLES, Frame};
 use std::time::Duration;
 
 pub use super::options::{Mode, Options};
 
-/// Samples in a frame of 20 ms.
-const FRAME: usize = 160;
+/// A vowel's periodicity.
+const PERIODIC: f32 = 0.6;
 /// So much speech makes a later tone a beep rather than the network's.
 const SPOKEN_MS: u32 = 200;
 /// Speech that has stayed away for this long has ended.
@@ -79,7 +80,7 @@ impl Detector {
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
-    pub fn handle_frame(&mut self, frame: Option<&[i16; FRAME]>, out: &mut impl FnMut(Finding)) {
+    pub fn handle_frame(&mut self, frame: Option<&Frame>, out: &mut impl FnMut(Finding)) {
         match frame {
             Some(frame) => {
                 self.listener.handle_frame(frame);
@@ -92,7 +93,7 @@ impl Detector {
             }
             None => {
                 self.whole = 0;
-                for _ in 0..FRAME as u64 / HOP {
+                for _ in 0..FRAME_SAMPLES as u64 / HOP {
                     self.samples += HOP;
                     self.handle_hop(0.0, Activity::Unknown, false, out);
                 }
@@ -125,7 +126,8 @@ impl Detector {
         self.handle_tone(change, spoken, activity, out);
         let tone = self.tracker.current().is_some() || self.network.sounding();
         let pending = self.tracker.pending() || self.network.pending();
-        self.cadence.handle_hop(activity, pending, tone);
+        let periodic = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
+        self.cadence.handle_hop(activity, periodic, pending, tone);
         if self.mode == Mode::EarlyMedia {
             return;
         }

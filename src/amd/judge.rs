@@ -7,6 +7,10 @@ use std::time::Duration;
 
 /// Less sound than this is a click or a gust, not a greeting.
 const GREETING_MS_MIN: u32 = 140;
+/// "Hello?", or a name; what is longer may be a sentence of several.
+const SHORT_GREETING_MS: u32 = 1300;
+/// At the deadline, a greeting that has gone on for so long and does not stop is a machine's.
+const LATE_GREETING_MS: u32 = 1500;
 /// A human who says hello again is done sooner.
 const FURTHER_SPEECH_MS: u32 = 1800;
 
@@ -95,16 +99,25 @@ impl Judge {
         if heard.span_ms() >= o.greeting_ms && heard.in_word() {
             return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
         }
-        if heard.voiced_ms >= GREETING_MS_MIN && heard.silence_ms >= o.silence_after_greeting_ms {
+        if heard.voiced_ms >= GREETING_MS_MIN && heard.silence_ms >= self.patience_ms(heard) {
             return Some((Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms))));
         }
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
+        if heard.now_ms >= o.deadline_ms && heard.span_ms() >= LATE_GREETING_MS && heard.in_word() {
+            return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
+        }
         (heard.now_ms >= o.deadline_ms).then(|| match self.ring_back {
             true if !spoken => (Class::Tone, Cause::Tone(ToneKind::RingBack)),
             _ => (Class::Unsure, Cause::Deadline(ms(heard.now_ms))),
         })
+    }
+
+    /// A longer greeting pauses between its sentences, so it is given more time to go on.
+    fn patience_ms(&self, heard: &Cadence) -> u32 {
+        let short = self.options.silence_after_greeting_ms;
+        if heard.span_ms() < SHORT_GREETING_MS { short } else { short * 9 / 5 }
     }
 
     fn give(&mut self, class: Class, cause: Cause, heard: &Cadence, out: &mut impl FnMut(Finding)) {

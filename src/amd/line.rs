@@ -212,7 +212,7 @@ impl Tracker {
 
 /// -58 dBFS: below, nothing is called a tone.
 const POWER_MIN: f32 = 1.6e-6;
-/// A hop belongs to the tone while it has a quarter of its power.
+/// A hop belongs to the tone while it has a quarter of its power (6 dB).
 const EDGE: f32 = 0.25;
 /// 4 dB within the steady part.
 const LEVEL_RANGE: f32 = 2.5;

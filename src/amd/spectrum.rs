@@ -4,7 +4,7 @@
 //! three highest finds its frequency to a fraction of a hertz, which is what tells a machine's tone from a voice.
 
 use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::sync::Arc;
 
 /// Samples in the window.
@@ -14,6 +14,11 @@ const BIN_HZ: f32 = 8000.0 / WINDOW as f32;
 const BAND: std::ops::RangeInclusive<usize> = 8..=112;
 /// Where network tones live, as bins: 312 to 656 Hz.
 const NETWORK: std::ops::RangeInclusive<usize> = 10..=21;
+/// Where a voice's harmonics are looked for, as bins: 125 to 2000 Hz.
+const VOICE: std::ops::RangeInclusive<usize> = 4..=64;
+/// 400 and 70 Hz, as lags in samples.
+const LAG_MIN: usize = 20;
+const LAG_MAX: usize = 114;
 /// A line's main lobe reaches so many bins to each side.
 const LOBE: usize = 2;
 
@@ -32,6 +37,8 @@ pub struct Lines {
     pub harmonic_share: f32,
     /// Share of the range of network tones.
     pub network_share: f32,
+    /// How much of the power repeats at a voice's pitch, 0 to 1: the highest autocorrelation between 70 and 400 Hz.
+    pub periodicity: f32,
     /// The centre of gravity of the range of network tones in Hz.
     pub network_hz: f32,
 }
@@ -39,11 +46,16 @@ pub struct Lines {
 /// Computes [`Lines`]; planned once, without memory taken afterwards.
 pub struct Spectrum {
     plan: Arc<dyn RealToComplex<f32>>,
+    inverse: Arc<dyn ComplexToReal<f32>>,
     window: [f32; WINDOW],
     input: Vec<f32>,
     output: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
+    correlation: Vec<f32>,
+    inverse_scratch: Vec<Complex<f32>>,
     power: [f32; WINDOW / 2 + 1],
+    /// The window's own autocorrelation, which that of any signal under it is divided by.
+    taper: [f32; LAG_MAX + 1],
 }
 
 impl Default for Spectrum {
@@ -55,11 +67,17 @@ impl Default for Spectrum {
 impl Spectrum {
     /// Plans the transform.
     pub fn new() -> Self {
-        let plan = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
-        let window = std::array::from_fn(|i| {
+        let mut planner = RealFftPlanner::<f32>::new();
+        let (plan, inverse) = (planner.plan_fft_forward(WINDOW), planner.plan_fft_inverse(WINDOW));
+        let window: [f32; WINDOW] = std::array::from_fn(|i| {
             0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / WINDOW as f32).cos()
         });
+        let overlap = |lag: usize| (0..WINDOW).map(|i| window[i] * window[(i + lag) % WINDOW]).sum::<f32>();
         Spectrum {
+            taper: std::array::from_fn(|lag| overlap(lag) / overlap(0)),
+            correlation: inverse.make_output_vec(),
+            inverse_scratch: inverse.make_scratch_vec(),
+            inverse,
             input: plan.make_input_vec(),
             output: plan.make_output_vec(),
             scratch: plan.make_scratch_vec(),
@@ -84,7 +102,21 @@ impl Spectrum {
         self.read()
     }
 
-    fn read(&self) -> Lines {
+    /// Wiener and Khinchin: the autocorrelation is the transform of the power.
+    fn periodicity(&mut self) -> f32 {
+        for (bin, value) in self.output.iter_mut().enumerate() {
+            let power = if VOICE.contains(&bin) { self.power[bin] } else { 0.0 };
+            *value = Complex::new(power, 0.0);
+        }
+        self.inverse
+            .process_with_scratch(&mut self.output, &mut self.correlation, &mut self.inverse_scratch)
+            .expect("the buffers were made by the plan");
+        let whole = self.correlation[0] + f32::MIN_POSITIVE;
+        (LAG_MIN..=LAG_MAX).map(|lag| self.correlation[lag] / self.taper[lag] / whole).fold(0.0, f32::max).min(1.0)
+    }
+
+    fn read(&mut self) -> Lines {
+        let periodicity = self.periodicity();
         let total = self.sum(BAND) + f32::MIN_POSITIVE;
         let first = self.peak(|_| true);
         let second = self.peak(|bin| bin.abs_diff(first) > 2 * LOBE);
@@ -97,6 +129,7 @@ impl Spectrum {
             first_share: self.lobe(first) / total,
             second_share: self.lobe(second) / total,
             harmonic_share: (2..=3).map(|n| self.harmonic(first_hz, n)).sum::<f32>() / total,
+            periodicity,
             network_share: network / total,
             network_hz: moment / network * BIN_HZ,
         }
