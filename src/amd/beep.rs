@@ -14,6 +14,10 @@ pub enum Change {
 
 const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
 const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
+/// Below this, where a voice's lower harmonics are, a beep must be longer and its edge steeper.
+const VOICE_HZ: f32 = 550.0;
+const VOICE_LENGTH_MS: u64 = 180;
+const VOICE_ONSET: f32 = 10.0;
 /// 6 dB: the edge that a beep begins with.
 const ONSET: f32 = 4.0;
 /// 10 dB: the edge that it ends with.
@@ -32,7 +36,7 @@ impl Beeps {
     /// A tone has started. `spoken`: speech was heard before it in this call.
     pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
         self.alone = None;
-        let fits = spoken && HZ.contains(&tone.hz) && tone.power >= ONSET * tone.power_before && !is_network(tone);
+        let fits = spoken && HZ.contains(&tone.hz) && has_edge(tone) && !is_network(tone);
         self.probable = fits.then_some(tone.start);
         fits.then_some(Change::Probable(*tone))
     }
@@ -42,7 +46,8 @@ impl Beeps {
         let fits = !named
             && HZ.contains(&tone.hz)
             && LENGTH_MS.contains(&length_ms(tone))
-            && tone.power >= ONSET * tone.power_before
+            && (tone.hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
+            && has_edge(tone)
             && power <= OFFSET * tone.power
             && !is_network(tone);
         if !fits {
@@ -67,6 +72,10 @@ impl Beeps {
         self.alone = Some((tone, hops + 1));
         None
     }
+}
+
+fn has_edge(tone: &Tone) -> bool {
+    tone.power >= tone.power_before * if tone.hz < VOICE_HZ { VOICE_ONSET } else { ONSET }
 }
 
 /// 480 + 620 Hz: busy and reorder of North America.

@@ -105,7 +105,7 @@ impl Judge {
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
-        if heard.now_ms >= o.deadline_ms && heard.span_ms() >= LATE_GREETING_MS && heard.in_word() {
+        if heard.now_ms >= o.deadline_ms && heard.span_ms() >= LATE_GREETING_MS && heard.silence_ms < 400 {
             return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
         }
         (heard.now_ms >= o.deadline_ms).then(|| match self.ring_back {

@@ -12,8 +12,14 @@ pub const HOP: u64 = 80;
 const STEADY_HOPS: usize = 7;
 /// A steady line strays no further than this within [`STEADY_HOPS`].
 const STRAY_HZ: f32 = 5.0;
-/// A line may vanish (lost frames, a phase reversal) for so many hops and still be the same tone.
-const GAP_HOPS: u64 = 6;
+/// A tone that is silent for so many hops has ended; a lost frame is shorter.
+const SILENT_HOPS: u64 = 6;
+/// A line may be blurred (a lost frame in the window, a phase reversal) for so many hops and still be the same tone.
+const BLURRED_HOPS: u64 = 10;
+/// Another line for so many hops has replaced it.
+const REPLACED_HOPS: u64 = 3;
+/// The level is searched no further back for the edge that a tone began with: the hops that the window lags behind.
+const LAG_HOPS: u64 = 3;
 /// Levels remembered to find the edges.
 const MEMORY: usize = 32;
 
@@ -60,6 +66,7 @@ pub struct Tracker {
     steady: usize,
     current: Option<Tone>,
     missing: u64,
+    silent: u64,
     powers: [f32; MEMORY],
     hops: u64,
 }
@@ -78,6 +85,7 @@ impl Tracker {
             steady: 0,
             current: None,
             missing: 0,
+            silent: 0,
             powers: [0.0; MEMORY],
             hops: 0,
         }
@@ -136,7 +144,7 @@ impl Tracker {
         }
         let tone = self.begin();
         self.current = Some(tone);
-        self.missing = 0;
+        (self.missing, self.silent) = (0, 0);
         Some(Change::Started(tone))
     }
 
@@ -149,7 +157,7 @@ impl Tracker {
         // The window lags: the line may still fill it when the hop itself is silent already.
         let sounds = hop.power >= tone.power_now * EDGE;
         if same && sounds {
-            self.missing = 0;
+            (self.missing, self.silent) = (0, 0);
             tone.end = self.hops * HOP;
             tone.power_now = 0.7 * tone.power_now + 0.3 * hop.power;
             self.current = Some(tone);
@@ -157,9 +165,11 @@ impl Tracker {
         }
         if !unknown {
             self.missing += 1;
+            self.silent = if sounds { 0 } else { self.silent + 1 };
         }
         let replaced = hop.lines.is_some_and(|lines| is_tonal(&lines)) && !same && sounds;
-        if self.missing < if replaced { 3 } else { GAP_HOPS } {
+        let patience = if replaced { REPLACED_HOPS } else { BLURRED_HOPS };
+        if self.silent < SILENT_HOPS && self.missing < patience {
             return None;
         }
         tone.end = self.end_of(&tone);
@@ -183,13 +193,15 @@ impl Tracker {
         let (hz, power) = (mean(|r| r.0), mean(|r| r.1));
         let second_hz = self.recent[STEADY_HOPS - 1].2;
         // Backwards to the first hop that is as loud as the tone, then into the hop before it by its share of power.
-        let mut back = 1;
-        while back < MEMORY as u64 - 6 && back < self.hops && self.power_back(back) >= power * EDGE {
+        let mut back = STEADY_HOPS as u64 - 1;
+        let furthest = (back + LAG_HOPS).min(self.hops);
+        while back < furthest && self.power_back(back) >= power * EDGE {
             back += 1;
         }
         let rest = self.power_back(back);
         let before = (back + 1..back + 6).map(|b| self.power_back(b)).sum::<f32>() / 5.0;
-        let share = ((rest - before) / power).clamp(0.0, 1.0);
+        // Where another sound goes straight over into the tone, the level shows no edge.
+        let share = if rest < power * EDGE { ((rest - before) / power).clamp(0.0, 1.0) } else { 0.0 };
         let start = (self.hops - back) * HOP - (share * HOP as f32) as u64;
         Tone { start, end: self.hops * HOP, hz, second_hz, power, power_now: power, power_before: before }
     }
@@ -221,7 +233,13 @@ const TWO_LINES: f32 = 0.93;
 /// The second line counts from a tenth of the power on.
 const SECOND_MIN: f32 = 0.1;
 
+/// Lower lines are a voice's.
+const HZ_MIN: f32 = 330.0;
+
 fn is_tonal(lines: &Lines) -> bool {
+    if lines.first_hz < HZ_MIN {
+        return false;
+    }
     lines.first_share >= ONE_LINE
         || lines.first_share + lines.harmonic_share >= TWO_LINES
         || lines.first_share + lines.second_share >= TWO_LINES
