@@ -16,8 +16,8 @@ pub enum Activity {
     Unknown,
 }
 
-/// -75 and -36 dBFS: whatever is heard, the floor is not outside.
-const FLOOR_MIN_DB: f32 = -75.0;
+/// The floor's range in dBFS. Nobody who wants to be heard speaks as softly as the room behind a good line sounds.
+const FLOOR_MIN_DB: f32 = -58.0;
 const FLOOR_MAX_DB: f32 = -36.0;
 /// The floor before anything was heard.
 const FLOOR_START_DB: f32 = -44.0;
@@ -25,6 +25,8 @@ const FLOOR_START_DB: f32 = -44.0;
 const FLOOR_BIAS_DB: f32 = 2.0;
 /// The floor stays below the level of speech by this.
 const FLOOR_BELOW_SPEECH_DB: f32 = 14.0;
+/// What is fainter than the speech by this is another voice in the room, or an echo.
+const DISTANT_DB: f32 = 30.0;
 /// A hop below this is digital silence: G.711 codes of the least magnitude only.
 const DIGITAL_SILENCE_DB: f32 = -72.0;
 /// Sound begins above the floor by this ...
@@ -98,7 +100,8 @@ impl Listener {
         self.smooth = if self.smooth == 0.0 { power } else { 0.7 * self.smooth + 0.3 * power };
         self.remember(decibels(self.smooth));
         let above_db = level_db - self.floor_db();
-        self.sounding = self.voiced && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
+        let distant = level_db < self.speech_db - DISTANT_DB;
+        self.sounding = self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
         if self.sounding {
             let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
             self.speech_db = self.speech_db.max(-60.0) * (1.0 - pace) + level_db * pace;

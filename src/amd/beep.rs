@@ -20,8 +20,8 @@ const VOICE_LENGTH_MS: u64 = 180;
 const VOICE_ONSET: f32 = 10.0;
 /// 6 dB: the edge that a beep begins with.
 const ONSET: f32 = 4.0;
-/// 10 dB: the edge that it ends with.
-const OFFSET: f32 = 0.1;
+/// 7 dB: the edge that it ends with; on a noisy line no more is left.
+const OFFSET: f32 = 0.2;
 /// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
 const ALONE_HOPS: u32 = 60;
 

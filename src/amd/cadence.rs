@@ -7,7 +7,7 @@ use super::activity::Activity;
 /// A run of sound shorter than this is a click.
 const WORD_MS: u32 = 80;
 /// Every word has a vowel, and a vowel has a pitch.
-const VOWEL_MS: u32 = 40;
+const VOWEL_MS: u32 = 30;
 /// A lull shorter than this, such as a plosive's, does not part a run of sound.
 const LULL_MS: u32 = 40;
 /// A pause shorter than this is part of a word.

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use super::options::{Mode, Options};
 
 /// A vowel's periodicity.
-const PERIODIC: f32 = 0.6;
+const PERIODIC: f32 = 0.55;
 /// So much speech makes a later tone a beep rather than the network's.
 const SPOKEN_MS: u32 = 200;
 /// Speech that has stayed away for this long has ended.

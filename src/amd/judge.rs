@@ -8,11 +8,13 @@ use std::time::Duration;
 /// Less sound than this is a click or a gust, not a greeting.
 const GREETING_MS_MIN: u32 = 140;
 /// "Hello?", or a name; what is longer may be a sentence of several.
-const SHORT_GREETING_MS: u32 = 1300;
+const SHORT_GREETING_MS: u32 = 1100;
 /// At the deadline, a greeting that has gone on for so long and does not stop is a machine's.
 const LATE_GREETING_MS: u32 = 1500;
+/// And so is one of this length that pauses just then.
+const LATE_SENTENCES_MS: u32 = 2400;
 /// A human who says hello again is done sooner.
-const FURTHER_SPEECH_MS: u32 = 1800;
+const FURTHER_SPEECH_MS: u32 = 2000;
 
 /// Judges one call.
 pub struct Judge {
@@ -105,7 +107,8 @@ impl Judge {
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
-        if heard.now_ms >= o.deadline_ms && heard.span_ms() >= LATE_GREETING_MS && heard.silence_ms < 400 {
+        let goes_on = heard.span_ms() >= LATE_GREETING_MS && heard.silence_ms < 400;
+        if heard.now_ms >= o.deadline_ms && (goes_on || heard.span_ms() >= LATE_SENTENCES_MS) {
             return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
         }
         (heard.now_ms >= o.deadline_ms).then(|| match self.ring_back {

@@ -44,7 +44,7 @@ impl Names {
         let [Some(second), Some(first)] = [self.past[0], self.past[1]] else { return None };
         let in_order = near(first.hz, 950.0, 60.0) && near(second.hz, 1400.0, 60.0);
         let joined = gap_ms(&first, &second) <= 80 && gap_ms(&second, third) <= 80;
-        let lasting = [first, second].iter().all(|tone| (200..=460).contains(&length_ms(tone)));
+        let lasting = [first, second].iter().all(|tone| (150..=460).contains(&length_ms(tone)));
         if !in_order || !joined || !lasting {
             return None;
         }
