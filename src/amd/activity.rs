@@ -101,7 +101,8 @@ impl Listener {
         self.remember(decibels(self.smooth));
         let above_db = level_db - self.floor_db();
         let distant = level_db < self.speech_db - DISTANT_DB;
-        self.sounding = self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
+        self.sounding =
+            self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
         if self.sounding {
             let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
             self.speech_db = self.speech_db.max(-60.0) * (1.0 - pace) + level_db * pace;

@@ -79,7 +79,8 @@ impl Cadence {
             self.pending_periodic_ms += if activity == Activity::Sound && periodic { HOP_MS } else { 0 };
             return;
         }
-        let (held_ms, sound_ms, periodic_ms) = (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms);
+        let (held_ms, sound_ms, periodic_ms) =
+            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms);
         (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
         if sound_ms > 0 {
             self.sound(sound_ms, periodic_ms, self.now_ms - HOP_MS);

@@ -45,7 +45,9 @@ impl Judge {
                     self.give(class, cause, heard, out);
                 }
             }
-            Some(verdict) if verdict.class == Class::Human && !self.revised => self.again(heard, &verdict, out),
+            Some(verdict) if verdict.class == Class::Human && !self.revised => {
+                self.again(heard, &verdict, out)
+            }
             Some(_) => {}
         }
     }
@@ -84,7 +86,9 @@ impl Judge {
                 self.verdict = Some(machine);
                 out(Finding::Verdict(machine));
             }
-            Some(verdict) if verdict.class == Class::Human && !self.revised && self.may_revise(&verdict, heard) => {
+            Some(verdict)
+                if verdict.class == Class::Human && !self.revised && self.may_revise(&verdict, heard) =>
+            {
                 self.revised = true;
                 out(Finding::Revised(machine));
             }

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod line;
 pub mod network;
 pub mod options;
+pub mod replay;
 pub mod spectrum;
 pub mod tones;
 pub mod verdict;

@@ -125,11 +125,17 @@ impl Network {
         let on_ms = burst.on_ms;
         let kind = match follows {
             // The United Kingdom rings twice 400 ms, 200 ms apart.
-            Some(last) if burst.pause_ms.abs_diff(200) <= 60 && on_ms.abs_diff(400) <= 60 && same(&last, &burst) => {
+            Some(last)
+                if burst.pause_ms.abs_diff(200) <= 60 && on_ms.abs_diff(400) <= 60 && same(&last, &burst) =>
+            {
                 ToneKind::RingBack
             }
             Some(last) if on_ms <= 800 && same(&last, &burst) && burst.pause_ms.abs_diff(on_ms) <= 150 => {
-                if on_ms < 330 { ToneKind::Reorder } else { ToneKind::Busy }
+                if on_ms < 330 {
+                    ToneKind::Reorder
+                } else {
+                    ToneKind::Busy
+                }
             }
             Some(_) if (700..=2600).contains(&on_ms) && burst.pause_ms >= 1500 => ToneKind::RingBack,
             None if !spoken && (700..=2600).contains(&on_ms) => ToneKind::RingBack,

@@ -112,7 +112,10 @@ impl Spectrum {
             .process_with_scratch(&mut self.output, &mut self.correlation, &mut self.inverse_scratch)
             .expect("the buffers were made by the plan");
         let whole = self.correlation[0] + f32::MIN_POSITIVE;
-        (LAG_MIN..=LAG_MAX).map(|lag| self.correlation[lag] / self.taper[lag] / whole).fold(0.0, f32::max).min(1.0)
+        (LAG_MIN..=LAG_MAX)
+            .map(|lag| self.correlation[lag] / self.taper[lag] / whole)
+            .fold(0.0, f32::max)
+            .min(1.0)
     }
 
     fn read(&mut self) -> Lines {
@@ -166,9 +169,8 @@ mod tests {
     use super::*;
 
     fn sines(parts: &[(f32, f32)]) -> Vec<f32> {
-        let sample = |i: usize, (hz, peak): &(f32, f32)| {
-            peak * (std::f32::consts::TAU * hz * i as f32 / 8000.0).sin()
-        };
+        let sample =
+            |i: usize, (hz, peak): &(f32, f32)| peak * (std::f32::consts::TAU * hz * i as f32 / 8000.0).sin();
         (0..WINDOW).map(|i| parts.iter().map(|part| sample(i, part)).sum()).collect()
     }
 

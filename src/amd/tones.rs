@@ -43,7 +43,7 @@ impl Names {
         }
         let [Some(second), Some(first)] = [self.past[0], self.past[1]] else { return None };
         let in_order = near(first.hz, 950.0, 60.0) && near(second.hz, 1400.0, 60.0);
-        let joined = gap_ms(&first, &second) <= 80 && gap_ms(&second, third) <= 80;
+        let joined = gap_ms(&first, &second) <= 130 && gap_ms(&second, third) <= 130;
         let lasting = [first, second].iter().all(|tone| (150..=460).contains(&length_ms(tone)));
         if !in_order || !joined || !lasting {
             return None;
@@ -81,7 +81,8 @@ impl Names {
             self.answer_tone_samples = before + (tone.end - tone.start);
             self.answer_tone_end = tone.end;
         }
-        let named = self.dtmf(tone).or_else(|| self.calling_tone(tone, ms, spoken)).or_else(|| self.music(tone));
+        let named =
+            self.dtmf(tone).or_else(|| self.calling_tone(tone, ms, spoken)).or_else(|| self.music(tone));
         self.past.rotate_right(1);
         self.past[0] = Some(*tone);
         named
@@ -89,7 +90,8 @@ impl Names {
 
     /// The tone is a repetition of a fax tone that was named.
     pub fn owns(&self, tone: &Tone) -> bool {
-        self.calling_tone_named && near(tone.hz, 1100.0, 38.0) || self.answer_tone_named && near(tone.hz, 2100.0, 18.0)
+        self.calling_tone_named && near(tone.hz, 1100.0, 38.0)
+            || self.answer_tone_named && near(tone.hz, 2100.0, 18.0)
     }
 
     fn dtmf(&self, tone: &Tone) -> Option<Named> {
@@ -105,7 +107,8 @@ impl Names {
         if self.calling_tone_named || !near(tone.hz, 1100.0, 38.0) || !(400..=620).contains(&ms) {
             return None;
         }
-        let repeated = self.past[0].filter(|past| is_one(past) && (2400..=3600).contains(&gap_ms(past, tone)));
+        let repeated =
+            self.past[0].filter(|past| is_one(past) && (2400..=3600).contains(&gap_ms(past, tone)));
         (!spoken || repeated.is_some()).then(|| {
             self.calling_tone_named = true;
             Named { kind: ToneKind::FaxCng, start: repeated.map_or(tone.start, |past| past.start) }
@@ -117,7 +120,8 @@ impl Names {
         let since = tone.end.saturating_sub(2000 * SAMPLES_PER_MS);
         let recent = || self.past.iter().flatten().filter(move |past| past.start >= since);
         let same = |a: &Tone, b: &Tone| (a.hz / b.hz - 1.0).abs() < 0.03;
-        let is_new = |i: usize, past: &Tone| !same(past, tone) && !recent().take(i).any(|other| same(past, other));
+        let is_new =
+            |i: usize, past: &Tone| !same(past, tone) && !recent().take(i).any(|other| same(past, other));
         let pitches = 1 + recent().enumerate().filter(|(i, past)| is_new(*i, past)).count();
         if pitches < 3 || self.music_named_at.is_some_and(|at| tone.end < at + 10_000 * SAMPLES_PER_MS) {
             return None;
