@@ -14,6 +14,8 @@
 //! share, [`session`] one call, [`registration`] and [`ping`] what keeps a trunk alive, [`late`] what arrives for
 //! calls that have gone.
 
+pub mod digest;
+pub mod framing;
 pub mod header;
 pub mod malformed;
 pub mod message;

@@ -13,6 +13,7 @@ mod names;
 mod parse;
 
 pub use headers::Headers;
+pub(super) use parse::announced_length;
 
 use super::malformed::Malformed;
 use super::method::Method;
