@@ -1,31 +1,31 @@
 //! The INVITE client transaction: RFC 3261 section 17.1.1 with the Accepted state of RFC 6026 section 7.2.
 //!
 //! ```text
-//!                    | INVITE from the user: send it
-//!        A: again    v
-//!          +---- +---------+  B, transport error: tell the user
-//!          +---> | Calling |------------------------------------+
-//!                +---------+                                    |
-//!           1xx |  |  |  | 300-699: ACK, tell the user          |
-//!               |  |  |  +----------------+                     |
-//!               v  |  | 2xx             | |                     |
-//!    +------------+|  +------------+    | |                     |
-//!    | Proceeding ||   2xx         |    | |                     |
-//!    +------------+|---------------|-+  | |                     |
-//!     | 300-699: ACK, tell         v v  | v                     |
-//!     |            |         +----------+-+-------+             |
-//!     +------------|-------->|Accepted|  Completed|--+          |
-//!                  |         +--------+-----------+  | 300-699: ACK again
-//!                  |    2xx: |  ^ | M      | D  ^    |          |
-//!                  |    tell +--+ |        |    +----+          |
-//!                  |              v        v                    v
-//!                  |         +------------------+               |
-//!                  +-------->|    Terminated    |<--------------+
-//!                            +------------------+
+//!                      | INVITE from the user: send it
+//!         A: again     v
+//!           +----- +---------+   B, transport error: tell the user
+//!           +----> | Calling |-------------------------------------------+
+//!                  +---------+                                           |
+//!         1xx: tell |   |   | 300-699: ACK, tell                         |
+//!                   v   |   +-----------------------------+              |
+//!            +------------+  300-699: ACK, tell           v              |
+//!      +---- | Proceeding |----------------------> +-----------+         |
+//!      +---> +------------+       300-699:   +---- | Completed |         |
+//!     1xx:     |    |   |         ACK again  +---> +-----------+         |
+//!     tell     |    |   | 2xx: tell              D, trans-  |            |
+//!  cancelled:  |    |   +----+                   port error |            |
+//!  nothing for |    | 2xx    v                              v            v
+//!  64*T1, tell |    | tell +----------+        M         +------------------+
+//!              |    +----> | Accepted |----------------->|    Terminated    |
+//!              |           +----------+                  +------------------+
+//!              |      2xx: tell | ^                                ^
+//!              |                +-+                                |
+//!              +---------------------------------------------------+
 //! ```
 //!
-//! One arrow is ours: a user that no longer wants the call before anything was heard *abandons* it. The INVITE is
+//! Two arrows are ours. A user that no longer wants the call before anything was heard *abandons* it: the INVITE is
 //! then not sent again, so that no phone starts to ring late, but what still comes for it is delivered until Timer B.
+//! And once a CANCEL has gone out, a final response is waited for no longer than 64*T1 (RFC 3261 section 9.1).
 
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ enum State {
         resend: Option<(Instant, Duration)>,
         expiry: Instant,
     },
-    /// Rings for as long as the layer above lets it: RFC 3261 has no timer here.
-    Proceeding,
+    /// Rings for as long as the layer above lets it: RFC 3261 has no timer here. `expiry` comes with a CANCEL.
+    Proceeding { expiry: Option<Instant> },
     /// `expiry` is Timer D.
     Completed {
         expiry: Instant,
@@ -70,6 +70,8 @@ pub enum Input {
     TransportError,
     /// The user lost interest before anything was heard.
     Abandon,
+    /// The user has sent a CANCEL.
+    Cancelled,
     /// Time to send the INVITE again.
     TimerA,
     /// Nothing came in 64*T1.
@@ -78,6 +80,8 @@ pub enum Input {
     TimerD,
     /// Copies of a 2xx are over.
     TimerM,
+    /// The CANCEL led to nothing in 64*T1.
+    TimerCancelled,
 }
 
 impl InviteClient {
@@ -93,15 +97,15 @@ impl InviteClient {
         use Input::*;
         match (self.state, input) {
             (State::Calling { .. }, Response(100..=199)) => {
-                self.state = State::Proceeding;
+                self.state = State::Proceeding { expiry: None };
                 out.push(Action::Deliver);
             }
-            (State::Proceeding, Response(100..=199)) => out.push(Action::Deliver),
-            (State::Calling { .. } | State::Proceeding, Response(200..=299)) => {
+            (State::Proceeding { .. }, Response(100..=199)) => out.push(Action::Deliver),
+            (State::Calling { .. } | State::Proceeding { .. }, Response(200..=299)) => {
                 self.state = State::Accepted { expiry: now + self.timers.give_up() };
                 out.push(Action::Deliver);
             }
-            (State::Calling { .. } | State::Proceeding, Response(_)) => {
+            (State::Calling { .. } | State::Proceeding { .. }, Response(_)) => {
                 out.push(Action::Acknowledge);
                 out.push(Action::Deliver);
                 if self.reliable {
@@ -129,11 +133,22 @@ impl InviteClient {
             (State::Completed { .. }, TimerD) => self.terminate(out),
             (State::Accepted { .. }, Response(200..=299)) => out.push(Action::Deliver),
             (State::Accepted { .. }, TimerM) => self.terminate(out),
-            (State::Calling { resend: None, .. }, TimerA) | (State::Calling { .. }, TimerD | TimerM) => {}
-            (State::Proceeding, TransportError | Abandon | TimerA | TimerB | TimerD | TimerM) => {}
-            (State::Completed { .. }, Response(_) | Abandon | TimerA | TimerB | TimerM) => {}
+            (State::Proceeding { expiry: None }, Cancelled) => {
+                self.state = State::Proceeding { expiry: Some(now + self.timers.give_up()) };
+            }
+            (State::Proceeding { .. }, TimerCancelled) => {
+                out.push(Action::TimedOut);
+                self.terminate(out);
+            }
+            (State::Calling { resend: None, .. }, TimerA) => {}
+            (State::Calling { .. }, Cancelled | TimerD | TimerM | TimerCancelled) => {}
+            (State::Proceeding { .. }, TransportError | Abandon | Cancelled) => {}
+            (State::Proceeding { .. }, TimerA | TimerB | TimerD | TimerM) => {}
+            (State::Completed { .. }, Response(_) | Abandon | Cancelled) => {}
+            (State::Completed { .. }, TimerA | TimerB | TimerM | TimerCancelled) => {}
             // A second final response after a 2xx is a fork's that lost: nobody waits for it.
-            (State::Accepted { .. }, Response(_) | TransportError | Abandon | TimerA | TimerB | TimerD) => {}
+            (State::Accepted { .. }, Response(_) | TransportError | Abandon | Cancelled) => {}
+            (State::Accepted { .. }, TimerA | TimerB | TimerD | TimerCancelled) => {}
             (State::Terminated, _) => {}
         }
     }
@@ -143,6 +158,7 @@ impl InviteClient {
         let due = match self.state {
             State::Calling { expiry, .. } if expiry <= now => Input::TimerB,
             State::Calling { resend: Some((at, _)), .. } if at <= now => Input::TimerA,
+            State::Proceeding { expiry: Some(expiry) } if expiry <= now => Input::TimerCancelled,
             State::Completed { expiry } if expiry <= now => Input::TimerD,
             State::Accepted { expiry } if expiry <= now => Input::TimerM,
             _ => return,
@@ -155,7 +171,8 @@ impl InviteClient {
         match self.state {
             State::Calling { resend, expiry } => Some(resend.map_or(expiry, |(at, _)| at.min(expiry))),
             State::Completed { expiry } | State::Accepted { expiry } => Some(expiry),
-            State::Proceeding | State::Terminated => None,
+            State::Proceeding { expiry } => expiry,
+            State::Terminated => None,
         }
     }
 
@@ -326,6 +343,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn after_a_cancel_the_final_response_is_waited_for_no_longer_than_64_t1() {
+        unreliable(
+            "
+             0.000 > INVITE
+             0.100 < 180
+             0.100 ! 180
+            10.000 * cancelled
+            12.000 * cancelled
+            20.000 < 180
+            20.000 ! 180
+            42.000 ! timed out
+            42.000 ! terminated
+            ",
+        );
+        unreliable(
+            "
+             0.000 > INVITE
+             0.100 < 180
+             0.100 ! 180
+            10.000 * cancelled
+            10.100 < 487
+            10.100 > ACK
+            10.100 ! 487
+            42.100 ! terminated
+            ",
+        );
+    }
+
     fn unreliable(script: &str) {
         transcript::check(script, |now, out| start(now, false, out));
     }
@@ -361,6 +407,7 @@ mod tests {
             let input = match word {
                 "transport error" => Input::TransportError,
                 "abandon" => Input::Abandon,
+                "cancelled" => Input::Cancelled,
                 status => Input::Response(status.parse().expect("a status")),
             };
             let mut actions = Vec::new();

@@ -11,11 +11,17 @@
 //! | [`invite_server`] | INVITE as server, 17.2.1 |
 //! | [`server`] | all other requests as server, 17.2.2 |
 //! | [`timer`] | the timers' values |
+//! | [`layer`] | all transactions of an endpoint: matching, bytes, bounds |
+//! | [`owner`] | who started a client transaction |
 
 pub mod client;
+mod client_record;
 pub mod invite_client;
 pub mod invite_server;
+pub mod layer;
+pub mod owner;
 pub mod server;
+mod server_record;
 pub mod timer;
 
 #[cfg(test)]

@@ -105,6 +105,11 @@ impl Server {
         }
     }
 
+    /// Whether the user's final answer is still to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Trying | State::Proceeding)
+    }
+
     fn terminate(&mut self, out: &mut Vec<Action>) {
         self.state = State::Terminated;
         out.push(Action::Terminated);
