@@ -21,3 +21,6 @@ pub use description::{
 };
 pub use direction::Direction;
 pub use offer::{Offer, offer};
+
+#[cfg(test)]
+mod tests;
