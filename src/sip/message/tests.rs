@@ -36,9 +36,12 @@ const VALID: &[Fixture] = fixtures!(
     "unknown_scheme",
 );
 
+fn bytes_of(name: &str) -> &'static [u8] {
+    VALID.iter().find(|(key, _)| *key == name).expect("a fixture of that name").1
+}
+
 fn valid(name: &str) -> Message {
-    let (_, bytes) = VALID.iter().find(|(key, _)| *key == name).expect("a fixture of that name");
-    Message::parse(bytes).unwrap_or_else(|error| panic!("{name}: {error}"))
+    Message::parse(bytes_of(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn request(name: &str) -> Request {
@@ -57,7 +60,6 @@ fn response(name: &str) -> Response {
 
 #[test]
 fn an_ordinary_invite_is_read_and_written_unchanged() {
-    let (_, bytes) = VALID.iter().find(|(name, _)| *name == "invite").unwrap();
     let request = request("invite");
     assert_eq!((request.method(), request.uri()), (&Method::Invite, "sip:+15550123@carrier.example"));
     assert_eq!(request.headers().via_top().unwrap().branch(), Some("z9hG4bKq1w2e3"));
@@ -71,7 +73,7 @@ fn an_ordinary_invite_is_read_and_written_unchanged() {
         lines.sort();
         lines
     };
-    assert_eq!(text(&request.to_bytes()), text(bytes));
+    assert_eq!(text(&request.to_bytes()), text(bytes_of("invite")));
 }
 
 #[test]
@@ -228,7 +230,7 @@ fn broken_messages_are_refused_where_they_are_broken() {
 
 #[test]
 fn a_message_beyond_the_limit_is_refused() {
-    let mut bytes = VALID[5].1.to_vec();
+    let mut bytes = bytes_of("invite").to_vec();
     bytes.resize(MESSAGE_BYTES_MAX, b'x');
     assert!(Message::parse(&bytes).is_ok(), "bytes behind the body are no fault");
     bytes.push(b'x');
@@ -260,7 +262,7 @@ fn keep_alives_are_told_from_messages() {
     for bytes in [&b""[..], b"\r\n", b"\r\n\r\n", b"\0\0\0\0"] {
         assert!(is_keep_alive(bytes));
     }
-    assert!(!is_keep_alive(VALID[0].1));
+    assert!(!is_keep_alive(bytes_of("invite")));
 }
 
 #[test]
