@@ -1,6 +1,6 @@
 //! SDP: session descriptions and the offer/answer model (RFC 8866, RFC 3264).
 //!
-//! [`offer`] writes what we offer; [`read_answer`] settles what the peer's answer to it means; [`answer`] does both
+//! [`offer()`] writes what we offer; [`read_answer`] settles what the peer's answer to it means; [`answer()`] does both
 //! for an offer of the peer's. What was settled is a [`Negotiated`]: one audio stream, G.711 of either law, with
 //! telephone-events where both sides know them. Hold is a direction: offering [`Direction::SEND_ONLY`] puts the peer
 //! on hold, and a peer that says it, or gives no address, has put us there.
@@ -21,3 +21,6 @@ pub use description::{
 };
 pub use direction::Direction;
 pub use offer::{Offer, offer};
+
+#[cfg(test)]
+mod tests;
