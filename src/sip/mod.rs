@@ -9,10 +9,10 @@
 //! ends. Everything is bounded and linear in the size of the message.
 //!
 //! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
-//! datagrams and of time, and says what to transmit and what happened. Inside, [`transaction`] has the machines that
-//! repeat what gets lost, [`stack`] what all users of transactions share, [`dialog`] the state that two parties
-//! share, [`session`] one call, [`registration`] and [`ping`] what keeps a trunk alive, [`late`] what arrives for
-//! calls that have gone.
+//! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
+//! machines that repeat what gets lost, `stack` what all users of transactions share, `dialog` the state that two
+//! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
+//! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
 
 pub mod digest;
 pub mod framing;
@@ -22,6 +22,19 @@ pub mod message;
 pub mod method;
 pub mod uri;
 
+pub mod endpoint;
+pub mod event;
+pub mod options;
 pub mod target;
 pub mod transaction;
-pub mod event;
+
+mod ack;
+mod authentication;
+mod dialog;
+mod late;
+mod ping;
+mod refusal;
+mod registration;
+mod schedule;
+mod session;
+mod stack;

@@ -69,11 +69,15 @@ impl ClientRecord {
             (Machine::Invite(m), Response(status)) => {
                 m.handle_input(now, invite_client::Input::Response(status), out);
             }
-            (Machine::Invite(m), TransportError) => m.handle_input(now, invite_client::Input::TransportError, out),
+            (Machine::Invite(m), TransportError) => {
+                m.handle_input(now, invite_client::Input::TransportError, out)
+            }
             (Machine::Invite(m), Abandon) => m.handle_input(now, invite_client::Input::Abandon, out),
             (Machine::Invite(m), Cancelled) => m.handle_input(now, invite_client::Input::Cancelled, out),
             (Machine::Invite(m), Timeout) => m.handle_timeout(now, out),
-            (Machine::Other(m), Response(status)) => m.handle_input(now, client::Input::Response(status), out),
+            (Machine::Other(m), Response(status)) => {
+                m.handle_input(now, client::Input::Response(status), out)
+            }
             (Machine::Other(m), TransportError) => m.handle_input(now, client::Input::TransportError, out),
             (Machine::Other(m), Timeout) => m.handle_timeout(now, out),
             // Only an INVITE can be taken back.
@@ -109,11 +113,14 @@ impl ClientRecord {
                 }
                 Action::Deliver => {
                     let Some(response) = response.take() else { continue };
-                    if response.is_success() || (matches!(self.machine, Machine::Other(_)) && !response.is_provisional()) {
+                    if response.is_success()
+                        || (matches!(self.machine, Machine::Other(_)) && !response.is_provisional())
+                    {
                         answered = std::mem::take(&mut self.bytes);
                     }
                     let request = std::mem::take(&mut answered);
-                    ups.push(Up::Response { owner: self.owner, transaction: key, response, request });
+                    let (owner, target) = (self.owner, self.target);
+                    ups.push(Up::Response { owner, transaction: key, target, response, request });
                 }
                 Action::TimedOut | Action::TransportFailed => {
                     ups.push(Up::Silence { owner: self.owner, transaction: key });

@@ -49,7 +49,9 @@ enum State {
         expiry: Instant,
     },
     /// Rings for as long as the layer above lets it: RFC 3261 has no timer here. `expiry` comes with a CANCEL.
-    Proceeding { expiry: Option<Instant> },
+    Proceeding {
+        expiry: Option<Instant>,
+    },
     /// `expiry` is Timer D.
     Completed {
         expiry: Instant,

@@ -3,7 +3,7 @@
 //!
 //! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::client_record::{ClientInput, ClientRecord};
@@ -13,6 +13,7 @@ use super::timer::Timers;
 use crate::sip::event::Output;
 use crate::sip::message::{Request, Response};
 use crate::sip::method::Method;
+use crate::sip::schedule::Schedule;
 use crate::sip::target::{Target, Transport};
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
@@ -26,6 +27,8 @@ pub enum Up {
         owner: Owner,
         /// The client transaction.
         transaction: Key,
+        /// Where the request went.
+        target: Target,
         /// The response.
         response: Response,
         /// The request it answers, when this is the first final response; else empty.
@@ -68,7 +71,7 @@ pub struct Layer {
     client_index: BTreeMap<String, Key>,
     servers: Slab<ServerRecord>,
     server_index: BTreeMap<String, Key>,
-    alarms: BTreeSet<(Instant, Alarm)>,
+    schedule: Schedule<Alarm>,
     /// What is to be transmitted and told, in order.
     pub outbox: VecDeque<Output>,
 }
@@ -84,7 +87,7 @@ impl Layer {
             client_index: BTreeMap::new(),
             servers: Slab::with_limit(limit),
             server_index: BTreeMap::new(),
-            alarms: BTreeSet::new(),
+            schedule: Schedule::new(),
             outbox: VecDeque::new(),
         }
     }
@@ -100,7 +103,13 @@ impl Layer {
     }
 
     /// Starts a client transaction for `request`, which has its Via.
-    pub fn start(&mut self, now: Instant, target: Target, request: &Request, owner: Owner) -> Result<Key, Full> {
+    pub fn start(
+        &mut self,
+        now: Instant,
+        target: Target,
+        request: &Request,
+        owner: Owner,
+    ) -> Result<Key, Full> {
         let ends_something = matches!(request.method(), Method::Bye | Method::Cancel);
         if !ends_something && self.clients.len() >= self.limit {
             return Err(Full);
@@ -108,8 +117,7 @@ impl Layer {
         let branch = request.headers().via_top().ok().and_then(|via| via.branch().map(str::to_owned));
         let index = client_index(&branch.expect("we gave it a branch"), request.method());
         let mut actions = Vec::new();
-        let record =
-            ClientRecord::new(now, self.timers, target, request, index.clone(), owner, &mut actions);
+        let record = ClientRecord::new(now, self.timers, target, request, index.clone(), owner, &mut actions);
         let key = self.clients.insert(record).map_err(|_| Full)?;
         self.client_index.insert(index, key);
         self.finish_client(key, actions, None, &mut Vec::new());
@@ -141,7 +149,12 @@ impl Layer {
     }
 
     /// A response came; `Err` gives it back when no transaction waits for it.
-    pub fn handle_response(&mut self, now: Instant, response: Response, ups: &mut Vec<Up>) -> Result<(), Response> {
+    pub fn handle_response(
+        &mut self,
+        now: Instant,
+        response: Response,
+        ups: &mut Vec<Up>,
+    ) -> Result<(), Response> {
         let index = response.headers().via_top().ok().zip(response.headers().cseq().ok());
         let index = index.and_then(|(via, cseq)| Some(client_index(via.branch()?, &cseq.method)));
         match index.and_then(|index| self.client_index.get(&index).copied()) {
@@ -163,7 +176,9 @@ impl Layer {
         mut request: Request,
         ups: &mut Vec<Up>,
     ) {
-        let Some((index, target)) = super::server_record::identify(&mut request, transport, source) else { return };
+        let Some((index, target)) = super::server_record::identify(&mut request, transport, source) else {
+            return;
+        };
         let known = self.server_index.get(&index).copied();
         match (known, request.method()) {
             (Some(key), Method::Ack) => self.run_server(now, key, ServerInput::Ack, Some(request), ups),
@@ -190,7 +205,9 @@ impl Layer {
 
     /// Answers a request; a second final answer is not sent.
     pub fn respond(&mut self, now: Instant, transaction: Key, response: &Response) {
-        let Some(record) = self.servers.get_mut(transaction).filter(|record| record.is_open()) else { return };
+        let Some(record) = self.servers.get_mut(transaction).filter(|record| record.is_open()) else {
+            return;
+        };
         record.bytes = response.to_bytes();
         self.run_server(now, transaction, ServerInput::Respond(response.status()), None, &mut Vec::new());
     }
@@ -202,8 +219,10 @@ impl Layer {
 
     /// Nothing can be delivered to `target`.
     pub fn handle_transport_error(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
-        let clients: Vec<_> = self.clients.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
-        let servers: Vec<_> = self.servers.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
+        let clients: Vec<_> =
+            self.clients.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
+        let servers: Vec<_> =
+            self.servers.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
         for key in clients {
             self.run_client(now, key, ClientInput::TransportError, None, ups);
         }
@@ -214,19 +233,17 @@ impl Layer {
 
     /// The deadline it asked for has come.
     pub fn handle_timeout(&mut self, now: Instant, ups: &mut Vec<Up>) {
-        while let Some(&(at, alarm)) = self.alarms.first().filter(|(at, _)| *at <= now) {
+        while let Some(alarm) = self.schedule.due(now) {
             match alarm {
                 Alarm::Client(key) => self.run_client(now, key, ClientInput::Timeout, None, ups),
                 Alarm::Server(key) => self.run_server(now, key, ServerInput::Timeout, None, ups),
             }
-            // Whatever the machine did, this alarm has rung.
-            debug_assert!(!self.alarms.contains(&(at, alarm)) || at == now, "an alarm rings once");
         }
     }
 
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.alarms.first().map(|(at, _)| *at)
+        self.schedule.next()
     }
 
     fn run_client(
@@ -252,15 +269,21 @@ impl Layer {
     ) {
         let Some(record) = self.clients.get_mut(key) else { return };
         let gone = record.perform(key, actions, response, &mut self.outbox, ups);
-        let (armed, wanted) = (record.armed, if gone { None } else { record.poll_timeout() });
-        record.armed = wanted;
-        rearm(&mut self.alarms, Alarm::Client(key), armed, wanted);
+        let wanted = if gone { None } else { record.poll_timeout() };
+        self.schedule.rearm(Alarm::Client(key), &mut record.armed, wanted);
         if gone && let Some(record) = self.clients.remove(key) {
             self.client_index.remove(&record.index);
         }
     }
 
-    fn run_server(&mut self, now: Instant, key: Key, input: ServerInput, ack: Option<Request>, ups: &mut Vec<Up>) {
+    fn run_server(
+        &mut self,
+        now: Instant,
+        key: Key,
+        input: ServerInput,
+        ack: Option<Request>,
+        ups: &mut Vec<Up>,
+    ) {
         let Some(record) = self.servers.get_mut(key) else { return };
         let mut actions = Vec::new();
         record.handle_input(now, input, &mut actions);
@@ -276,9 +299,8 @@ impl Layer {
     ) {
         let Some(record) = self.servers.get_mut(key) else { return };
         let gone = record.perform(key, actions, request, &mut self.outbox, ups);
-        let (armed, wanted) = (record.armed, if gone { None } else { record.poll_timeout() });
-        record.armed = wanted;
-        rearm(&mut self.alarms, Alarm::Server(key), armed, wanted);
+        let wanted = if gone { None } else { record.poll_timeout() };
+        self.schedule.rearm(Alarm::Server(key), &mut record.armed, wanted);
         if gone && let Some(record) = self.servers.remove(key) {
             self.server_index.remove(&record.index);
         }
@@ -288,16 +310,4 @@ impl Layer {
 /// A response belongs to the request of its branch and its method: a CANCEL shares the INVITE's branch.
 fn client_index(branch: &str, method: &Method) -> String {
     format!("{branch} {method}")
-}
-
-fn rearm(alarms: &mut BTreeSet<(Instant, Alarm)>, alarm: Alarm, armed: Option<Instant>, wanted: Option<Instant>) {
-    if armed == wanted {
-        return;
-    }
-    if let Some(at) = armed {
-        alarms.remove(&(at, alarm));
-    }
-    if let Some(at) = wanted {
-        alarms.insert((at, alarm));
-    }
 }

@@ -80,7 +80,9 @@ impl ServerRecord {
             (Machine::Invite(m), Respond(status)) => {
                 m.handle_input(now, invite_server::Input::Respond(status), out);
             }
-            (Machine::Invite(m), TransportError) => m.handle_input(now, invite_server::Input::TransportError, out),
+            (Machine::Invite(m), TransportError) => {
+                m.handle_input(now, invite_server::Input::TransportError, out)
+            }
             (Machine::Invite(m), Timeout) => m.handle_timeout(now, out),
             (Machine::Other(m), Copy) => m.handle_input(now, server::Input::Request, out),
             (Machine::Other(m), Respond(status)) => m.handle_input(now, server::Input::Respond(status), out),
