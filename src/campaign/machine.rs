@@ -486,6 +486,32 @@ mod tests {
     }
 
     #[test]
+    fn a_number_suppressed_during_its_call_is_not_tried_again() {
+        let (mut campaign, mut ledger) = running("");
+        campaign.handle_contacts(at(10), two(), 0, None);
+        let dialed = campaign.next_dial(at(10), 5, &mut ledger).unwrap();
+        ledger.suppress(&dialed.number).unwrap();
+        campaign.handle_suppressed(at(20), &dialed.number);
+        let update = campaign.handle_outcome(at(30), &dialed, Disposition::NoAnswer, &mut ledger);
+        assert_eq!(update.state, ContactState::Suppressed);
+    }
+
+    #[test]
+    fn a_contact_that_goes_back_while_the_store_answers_is_not_forgotten() {
+        let (mut campaign, mut ledger) = running("");
+        campaign.handle_contacts(at(10), two(), 3, Some(wall(0)));
+        let dialed = campaign.next_dial(at(10), 5, &mut ledger).unwrap();
+        outputs(&mut campaign);
+        campaign.handle_timeout(at(1_500));
+        assert!(matches!(outputs(&mut campaign)[..], [Output::Refill { .. }]));
+        campaign.handle_outcome(at(1_600), &dialed, Disposition::NoAnswer, &mut ledger);
+        let second = campaign.next_dial(at(2_100), 5, &mut ledger).unwrap();
+        campaign.handle_outcome(at(2_200), &second, Disposition::Bridged, &mut ledger);
+        campaign.handle_contacts(at(2_300), vec![], 0, None);
+        assert_eq!((campaign.state(), campaign.counts().pending), (CampaignState::Running, Some(1)));
+    }
+
+    #[test]
     fn lines_bound_the_calls_and_an_undialed_contact_is_the_next_again() {
         let (mut campaign, mut ledger) = running("lines_max = 1");
         campaign.handle_contacts(at(10), two(), 0, None);

@@ -78,6 +78,12 @@ struct Row {
     state: ContactState,
 }
 
+struct Answer {
+    contacts: Vec<Contact>,
+    pending: u64,
+    next_due_at: Option<WallTime>,
+}
+
 struct Dial {
     at: Instant,
     number: E164,
@@ -91,7 +97,8 @@ struct World {
     ledger: Ledger,
     rows: BTreeMap<ContactId, Row>,
     calls: Vec<(Instant, Contact)>,
-    asked: VecDeque<(Instant, u32, WallTime)>,
+    /// Answers of the store under way; the store has worked them out when it was asked.
+    answers: VecDeque<(Instant, Option<Answer>)>,
     dials: Vec<Dial>,
     last_end: BTreeMap<E164, WallTime>,
     suppressed: HashSet<E164>,
@@ -130,7 +137,7 @@ impl World {
             ledger: Ledger::new(),
             rows,
             calls: Vec::new(),
-            asked: VecDeque::new(),
+            answers: VecDeque::new(),
             dials: Vec::new(),
             last_end: BTreeMap::new(),
             suppressed: HashSet::new(),
@@ -141,7 +148,7 @@ impl World {
     fn step(&mut self) {
         self.pass_time();
         self.campaign.handle_timeout(self.now);
-        self.answer_refills();
+        self.deliver_answers();
         self.end_calls();
         if self.meddling && self.rng.chance(0.02) {
             self.meddle();
@@ -154,7 +161,7 @@ impl World {
     /// To the next thing that is due, sometimes late, sometimes (a machine asleep) very late.
     fn pass_time(&mut self) {
         let calls = self.calls.iter().map(|(end, _)| *end);
-        let answers = self.asked.iter().map(|(at, ..)| *at);
+        let answers = self.answers.iter().map(|(at, _)| *at);
         let due = calls.chain(answers).chain(self.campaign.poll_timeout()).min();
         let ahead = due.map_or(Duration::from_secs(60), |due| due - self.now.instant);
         let late = match self.rng.below(50) {
@@ -169,34 +176,32 @@ impl World {
         }
     }
 
-    fn answer_refills(&mut self) {
-        while self.asked.front().is_some_and(|(at, ..)| *at <= self.now.instant) {
-            let (_, limit, due_at) = self.asked.pop_front().unwrap();
-            if self.meddling && self.rng.chance(0.05) {
-                self.campaign.handle_refill_failed(self.now);
-                continue;
+    fn deliver_answers(&mut self) {
+        while self.answers.front().is_some_and(|(at, _)| *at <= self.now.instant) {
+            match self.answers.pop_front().unwrap().1 {
+                None => self.campaign.handle_refill_failed(self.now),
+                Some(Answer { contacts, pending, next_due_at }) => {
+                    self.campaign.handle_contacts(self.now, contacts, pending, next_due_at);
+                }
             }
-            let mut due: Vec<(WallTime, ContactId)> = self
-                .rows
-                .values()
-                .filter(|row| row.state == ContactState::Pending && row.contact.next_attempt_at <= due_at)
-                .map(|row| (row.contact.next_attempt_at, row.contact.id))
-                .collect();
-            due.sort();
-            due.truncate(limit as usize);
-            let mut claimed = Vec::new();
-            for (_, id) in due {
-                let row = self.rows.get_mut(&id).unwrap();
-                row.state = ContactState::Claimed;
-                claimed.push(row.contact.clone());
-            }
-            let pending: Vec<_> =
-                self.rows.values().filter(|row| row.state == ContactState::Pending).collect();
-            let next_due_at = pending.iter().map(|row| row.contact.next_attempt_at).min();
-            let pending = pending.len() as u64;
-            self.campaign.handle_contacts(self.now, claimed, pending, next_due_at);
             self.take_outputs();
         }
+    }
+
+    fn claim(&mut self, limit: u32, due_at: WallTime) -> Answer {
+        let pending = |row: &&mut Row| row.state == ContactState::Pending;
+        let mut due: Vec<&mut Row> = self.rows.values_mut().filter(pending).collect();
+        due.retain(|row| row.contact.next_attempt_at <= due_at);
+        due.sort_by_key(|row| (row.contact.next_attempt_at, row.contact.id));
+        due.truncate(limit as usize);
+        let claim = |row: &mut Row| {
+            row.state = ContactState::Claimed;
+            row.contact.clone()
+        };
+        let contacts = due.into_iter().map(claim).collect();
+        let left = self.rows.values().filter(|row| row.state == ContactState::Pending);
+        let next_due_at = left.clone().map(|row| row.contact.next_attempt_at).min();
+        Answer { contacts, pending: left.count() as u64, next_due_at }
     }
 
     fn end_calls(&mut self) {
@@ -302,9 +307,13 @@ impl World {
             match output {
                 Output::Refill { limit, due_at } => {
                     assert!((1..=supply::CLAIMED_MAX as u32).contains(&limit));
-                    let delay = Duration::from_millis(self.rng.below(30));
-                    self.asked.push_back((self.now.instant + delay, limit, due_at));
-                    assert_eq!(self.asked.len(), 1, "one question at a time");
+                    let fails = self.meddling && self.rng.chance(0.05);
+                    let answer = (!fails).then(|| self.claim(limit, due_at));
+                    // Mostly at once, sometimes a slow disk.
+                    let slow = if self.rng.chance(0.3) { 3_000 } else { 30 };
+                    let delay = Duration::from_millis(self.rng.below(slow));
+                    self.answers.push_back((self.now.instant + delay, answer));
+                    assert_eq!(self.answers.len(), 1, "one question at a time");
                 }
                 Output::Release { update, .. } => self.apply(update, ContactState::Claimed),
                 Output::StateChanged(state) => assert_eq!(state, self.campaign.state()),
@@ -323,15 +332,19 @@ impl World {
     fn check(&self) {
         let count = |state| self.rows.values().filter(|row| row.state == state).count();
         let counts = self.campaign.counts();
-        assert_eq!(count(ContactState::Claimed), counts.claimed);
+        let answers = self.answers.iter().filter_map(|(_, answer)| answer.as_ref());
+        let under_way: usize = answers.map(|answer| answer.contacts.len()).sum();
+        assert_eq!(count(ContactState::Claimed), counts.claimed + under_way);
         assert_eq!(count(ContactState::InFlight), counts.in_flight);
         assert_eq!((self.calls.len(), self.ledger.in_flight()), (counts.in_flight, counts.in_flight));
         assert!(counts.claimed <= supply::CLAIMED_MAX);
         if self.campaign.state() == CampaignState::Completed {
-            assert_eq!((counts.claimed, counts.in_flight), (0, 0));
+            assert_eq!((counts.claimed, counts.in_flight, under_way), (0, 0, 0));
+            assert!(self.meddling || count(ContactState::Pending) == 0, "completed, and some are pending");
         }
         // An engine without lines tells the campaign when it has some; anything else must have its timer.
-        let quiet = self.campaign.poll_timeout().is_none() && self.calls.is_empty() && self.asked.is_empty();
+        let quiet =
+            self.campaign.poll_timeout().is_none() && self.calls.is_empty() && self.answers.is_empty();
         let reasons = self.campaign.explain(self.now);
         let running = self.campaign.state() == CampaignState::Running;
         assert!(
