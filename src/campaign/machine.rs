@@ -257,10 +257,10 @@ impl Campaign {
             self.pacing.handle_not_dialed(now.instant);
         }
         self.no_room_until = now.instant + NOT_DIALED_REST;
-        if self.state == CampaignState::Running {
-            self.supply.put_back(contact);
-        } else {
+        if self.state != CampaignState::Running {
             self.release(contact, Refusal::NotRunning, None);
+        } else if let Some(beyond) = self.supply.put_back(contact) {
+            self.release(beyond, Refusal::ClaimedMax, None);
         }
         self.settle(now);
     }
@@ -295,10 +295,9 @@ impl Campaign {
             reasons.push(Reason::WindowClosed { opens_at });
         }
         if self.supply.claimed() == 0 {
-            reasons.push(match self.supply.awaits_answer() {
-                true => Reason::AwaitingStore,
-                false => Reason::NothingDue { next_at: self.supply.next_due_at() },
-            });
+            let next_at = self.supply.next_due_at().filter(|at| *at > now.wall);
+            let nothing_due = self.supply.pending() == Some(0) || next_at.is_some();
+            reasons.push(if nothing_due { Reason::NothingDue { next_at } } else { Reason::AwaitingStore });
         }
         if self.in_flight.len() >= self.options.lines_max as usize {
             reasons.push(Reason::LinesBusy { lines: self.options.lines_max });
