@@ -19,7 +19,7 @@ pub enum Reason {
         /// When it opens first; `None` when it never does.
         opens_at: Option<WallTime>,
     },
-    /// The store was asked for contacts and has not answered yet.
+    /// Contacts that are due are on their way from the store.
     AwaitingStore,
     /// No contact is due.
     NothingDue {

@@ -16,6 +16,9 @@ pub mod retry;
 pub mod suppression;
 pub mod window;
 
+#[cfg(test)]
+mod random_test;
+
 mod explain;
 mod machine;
 mod supply;

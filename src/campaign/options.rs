@@ -156,11 +156,9 @@ impl Options {
     fn check_numbers(&self, faults: &mut Faults) {
         faults.within("lines_max", self.lines_max, 1, LINES_MAX);
         let pace = self.calls_per_minute;
-        faults.unless(
-            pace.is_finite() && pace >= 0.01 && pace <= CALLS_PER_MINUTE_MAX,
-            "calls_per_minute",
-            || format!("{pace} must be between 0.01 and {CALLS_PER_MINUTE_MAX}"),
-        );
+        faults.unless((0.01..=CALLS_PER_MINUTE_MAX).contains(&pace), "calls_per_minute", || {
+            format!("{pace} must be between 0.01 and {CALLS_PER_MINUTE_MAX}")
+        });
         let ring = self.ring_timeout_s;
         faults.unless(ring >= RING_TIMEOUT_S_MIN, "ring_timeout_s", || {
             format!(

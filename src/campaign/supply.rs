@@ -75,8 +75,10 @@ impl Supply {
         self.claimed.pop_front()
     }
 
-    pub fn put_back(&mut self, contact: Contact) {
+    /// Makes the contact the next one; gives back the last one when there is no room for it.
+    pub fn put_back(&mut self, contact: Contact) -> Option<Contact> {
         self.claimed.push_front(contact);
+        if self.claimed.len() > CLAIMED_MAX { self.claimed.pop_back() } else { None }
     }
 
     /// Takes claimed contacts in; gives back those beyond the bound.
@@ -162,10 +164,6 @@ impl Supply {
         self.claimed.is_empty() && !self.asked && matches!(self.stock, Stock::Known { pending: 0, .. })
     }
 
-    pub fn awaits_answer(&self) -> bool {
-        self.asked
-    }
-
     /// Contacts that wait in the store, when that is known.
     pub fn pending(&self) -> Option<u64> {
         match self.stock {
@@ -203,4 +201,37 @@ pub(super) fn instant_of(at: WallTime, now: Now) -> Instant {
 
 fn earlier(a: Option<WallTime>, b: Option<WallTime>) -> Option<WallTime> {
     a.into_iter().chain(b).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate::tests::contact;
+    use super::*;
+
+    #[test]
+    fn no_more_is_claimed_than_the_bound() {
+        let mut supply = Supply::new(6_000.0, Instant::ZERO);
+        assert_eq!(supply.refill(Now::default()), Some(CLAIMED_MAX as u32));
+        let many = (0..CLAIMED_MAX as i64 + 3).map(|id| contact(id, "+12025550101")).collect();
+        assert_eq!(supply.put(many).len(), 3);
+        let last = supply.put_back(contact(999, "+12025550102"));
+        assert_eq!(last.map(|contact| contact.id.0), Some(CLAIMED_MAX as i64 - 1));
+        assert_eq!((supply.claimed(), supply.pop().map(|contact| contact.id.0)), (CLAIMED_MAX, Some(999)));
+    }
+
+    #[test]
+    fn the_search_behind_closed_windows_is_quicker_and_wider() {
+        let mut supply = Supply::new(30.0, Instant::ZERO);
+        let at = |ms| Now { instant: Instant::from_start(Duration::from_millis(ms)), ..Now::default() };
+        assert_eq!(supply.refill(at(0)), Some(CLAIMED_MIN as u32));
+        supply.handle_answer(50, None);
+        assert_eq!((supply.refill(at(100)), supply.wants_at(at(100))), (None, Some(at(1_000).instant)));
+        supply.handle_barren();
+        assert_eq!(
+            (supply.wants_at(at(0)), supply.refill(at(100))),
+            (Some(at(100).instant), Some(CLAIMED_MAX as u32))
+        );
+        supply.handle_failure(at(150).instant);
+        assert_eq!((supply.pending(), supply.wants_at(at(150))), (None, Some(at(5_150).instant)));
+    }
 }

@@ -14,18 +14,17 @@ use std::sync::LazyLock;
 ///
 /// A window must be open in all of them before the number is dialed.
 pub fn zones(number: &E164) -> &'static [Tz] {
-    let longest = if is_bound_to_place(number) { DIGITS_MAX } else { country_code_length(number) };
-    TABLE.longest_prefix(number.digits(), longest)
+    TABLE.longest_prefix(number.digits(), telling_digits(number))
 }
 
-/// Fixed lines, and mobiles of the countries whose mobiles have area codes.
-fn is_bound_to_place(number: &E164) -> bool {
-    rlibphonenumber::PhoneNumber::parse(number.as_str(), None).is_ok_and(|parsed| parsed.is_geographical())
-}
-
-fn country_code_length(number: &E164) -> usize {
-    rlibphonenumber::PhoneNumber::parse(number.as_str(), None)
-        .map_or(0, |parsed| parsed.country_code.to_string().len())
+/// How many digits tell where the phone is: all of a fixed line's (and of a mobile's where mobiles have area codes),
+/// else the country code.
+fn telling_digits(number: &E164) -> usize {
+    match rlibphonenumber::PhoneNumber::parse(number.as_str(), None) {
+        Ok(parsed) if parsed.is_geographical() => DIGITS_MAX,
+        Ok(parsed) => parsed.country_code.to_string().len(),
+        Err(_) => 0,
+    }
 }
 
 /// The map as text, part of the program.

@@ -1,8 +1,8 @@
 //! Contact lists: CSV as people have it, read row by row; what cannot be dialed is reported by its line.
 //!
 //! [`Reader`] gives one `Ok` or one `Err` for each row, never nothing: a list is not shortened silently.
-//! [`do_not_call::Reader`] reads do-not-call lists. Below them lie [`records`] (bytes to records, bounded, tolerant of
-//! what editors and spreadsheets write) and [`columns`] (what the first row says about the others).
+//! [`do_not_call::Reader`] reads do-not-call lists. Below them lie `records` (bytes to records, bounded, tolerant of
+//! what editors and spreadsheets write) and `columns` (what the first row says about the others).
 
 pub mod do_not_call;
 
