@@ -5,6 +5,7 @@ use super::beep::{self, Beeps};
 use super::cadence::Cadence;
 use super::judge::Judge;
 use super::line::{self, HOP, Hop, Tone, Tracker};
+use super::music::Music;
 use super::network::Network;
 use super::spectrum::{Spectrum, WINDOW};
 use super::tones::Names;
@@ -29,6 +30,7 @@ pub struct Detector {
     tracker: Tracker,
     network: Network,
     names: Names,
+    music: Music,
     beeps: Beeps,
     cadence: Cadence,
     judge: Judge,
@@ -52,6 +54,7 @@ impl Detector {
             tracker: Tracker::new(),
             network: Network::default(),
             names: Names::default(),
+            music: Music::default(),
             beeps: Beeps::default(),
             cadence: Cadence::default(),
             judge: Judge::new(options),
@@ -71,6 +74,7 @@ impl Detector {
         self.tracker = Tracker::new();
         self.network = Network::default();
         self.names = Names::default();
+        self.music = Music::default();
         self.beeps = Beeps::default();
         self.cadence = Cadence::default();
         self.judge.reset();
@@ -124,6 +128,11 @@ impl Detector {
         }
         let change = self.tracker.handle_hop(&Hop { power, lines });
         self.handle_tone(change, spoken, activity, out);
+        let sounds = self.tracker.current().is_some() || self.tracker.pending();
+        let tonal = sounds || self.names.rising(self.samples);
+        if let Some(start_ms) = self.music.handle_hop(power, lines.as_ref(), tonal) {
+            self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
+        }
         let tone = self.tracker.current().is_some() || self.network.sounding();
         let pending = self.tracker.pending() || self.network.pending();
         let periodic = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
@@ -174,10 +183,13 @@ impl Detector {
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {
         self.tone_named = true;
+        if matches!(kind, ToneKind::SitInvalid | ToneKind::SitCongestion | ToneKind::Sit) {
+            self.music.bar();
+        }
         let event = ToneEvent { kind, start: at(start), at: at(self.samples) };
         out(Finding::Tone(event));
         if self.mode == Mode::Answer {
-            self.judge.handle_tone(&event, out);
+            self.judge.handle_tone(&self.cadence, &event, out);
         }
     }
 

@@ -53,8 +53,14 @@ impl Judge {
     }
 
     /// A tone was named.
-    pub fn handle_tone(&mut self, tone: &ToneEvent, out: &mut impl FnMut(Finding)) {
-        if self.verdict.is_some() {
+    pub fn handle_tone(&mut self, heard: &Cadence, tone: &ToneEvent, out: &mut impl FnMut(Finding)) {
+        if let Some(verdict) = self.verdict {
+            let wrong = verdict.class == Class::Human && tone.kind == ToneKind::Music;
+            if wrong && !self.revised && self.may_revise(&verdict, heard) {
+                self.revised = true;
+                let cause = Cause::Tone(tone.kind);
+                out(Finding::Revised(Verdict { class: Class::Music, cause, at: tone.at }));
+            }
             return;
         }
         let class = match tone.kind {

@@ -9,6 +9,7 @@ pub mod cadence;
 pub mod detector;
 pub mod judge;
 pub mod line;
+pub mod music;
 pub mod network;
 pub mod options;
 pub mod replay;

@@ -1,4 +1,4 @@
-//! Names steady tones: special information tones, fax, DTMF, music.
+//! Names steady tones: special information tones, fax, DTMF.
 //!
 //! Special information tones: ITU-T E.180 clause 3.7 (950, 1400, 1800 Hz, 330 ms each) and Telcordia SR-3275, whose
 //! shifted first and second tone say why the call failed. Fax: ITU-T T.30 and V.8.
@@ -18,7 +18,6 @@ pub struct Names {
     answer_tone_end: u64,
     answer_tone_named: bool,
     calling_tone_named: bool,
-    music_named_at: Option<u64>,
 }
 
 /// A named tone.
@@ -57,6 +56,13 @@ impl Names {
         Some(Named { kind, start: first.start })
     }
 
+    /// The first two of three rising tones have sounded and the third is due: this is no music.
+    pub fn rising(&self, now: u64) -> bool {
+        let [Some(second), Some(first)] = [self.past[0], self.past[1]] else { return false };
+        let in_order = near(first.hz, 950.0, 60.0) && near(second.hz, 1400.0, 60.0);
+        in_order && now <= second.end + 500 * SAMPLES_PER_MS
+    }
+
     /// 2100 Hz for half a second, phase reversals (ANSam) or not.
     fn answer_tone(&mut self, tone: &Tone) -> Option<Named> {
         if self.answer_tone_named || !near(tone.hz, 2100.0, 18.0) {
@@ -81,8 +87,7 @@ impl Names {
             self.answer_tone_samples = before + (tone.end - tone.start);
             self.answer_tone_end = tone.end;
         }
-        let named =
-            self.dtmf(tone).or_else(|| self.calling_tone(tone, ms, spoken)).or_else(|| self.music(tone));
+        let named = self.dtmf(tone).or_else(|| self.calling_tone(tone, ms, spoken));
         self.past.rotate_right(1);
         self.past[0] = Some(*tone);
         named
@@ -113,22 +118,6 @@ impl Names {
             self.calling_tone_named = true;
             Named { kind: ToneKind::FaxCng, start: repeated.map_or(tone.start, |past| past.start) }
         })
-    }
-
-    /// Three or more pitches within two seconds.
-    fn music(&mut self, tone: &Tone) -> Option<Named> {
-        let since = tone.end.saturating_sub(2000 * SAMPLES_PER_MS);
-        let recent = || self.past.iter().flatten().filter(move |past| past.start >= since);
-        let same = |a: &Tone, b: &Tone| (a.hz / b.hz - 1.0).abs() < 0.03;
-        let is_new =
-            |i: usize, past: &Tone| !same(past, tone) && !recent().take(i).any(|other| same(past, other));
-        let pitches = 1 + recent().enumerate().filter(|(i, past)| is_new(*i, past)).count();
-        if pitches < 3 || self.music_named_at.is_some_and(|at| tone.end < at + 10_000 * SAMPLES_PER_MS) {
-            return None;
-        }
-        self.music_named_at = Some(tone.end);
-        let start = recent().map(|past| past.start).min().unwrap_or(tone.start);
-        Some(Named { kind: ToneKind::Music, start })
     }
 }
 
