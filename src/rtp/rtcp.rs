@@ -211,7 +211,7 @@ mod tests {
     fn reception() -> Reception {
         let mut reception = Reception::new();
         for index in (0..100u16).filter(|index| index % 10 != 5) {
-            reception.handle_packet(at(u64::from(index) * 20), index, u32::from(index) * 160);
+            reception.handle_packet(at(u64::from(index) * 20), index, Some(u32::from(index) * 160));
         }
         reception
     }

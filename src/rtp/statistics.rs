@@ -51,10 +51,11 @@ impl Reception {
         Reception::default()
     }
 
-    /// A packet of this source came.
-    pub fn handle_packet(&mut self, now: Instant, sequence: u16, timestamp: u32) -> Arrival {
+    /// A packet of this source came. Packets whose timestamp is not the moment of their sampling (telephone events
+    /// carry that of the key's press) count without one.
+    pub fn handle_packet(&mut self, now: Instant, sequence: u16, timestamp: Option<u32>) -> Arrival {
         let arrival = self.count(sequence);
-        if arrival != Arrival::Doubtful {
+        if let (Some(timestamp), true) = (timestamp, arrival != Arrival::Doubtful) {
             self.measure(now, timestamp, arrival == Arrival::Restarted);
         }
         arrival
@@ -154,7 +155,7 @@ mod tests {
     }
 
     fn feed(reception: &mut Reception, numbers: impl IntoIterator<Item = u16>) -> Vec<Arrival> {
-        numbers.into_iter().map(|number| reception.handle_packet(at(0), number, 0)).collect()
+        numbers.into_iter().map(|number| reception.handle_packet(at(0), number, Some(0))).collect()
     }
 
     #[test]
@@ -213,9 +214,9 @@ mod tests {
         let mut steady = Reception::new();
         let mut shaken = Reception::new();
         for index in 0..500u64 {
-            steady.handle_packet(at(index * 20), index as u16, index as u32 * 160);
+            steady.handle_packet(at(index * 20), index as u16, Some(index as u32 * 160));
             let late = if index % 2 == 0 { 0 } else { 10 };
-            shaken.handle_packet(at(index * 20 + late), index as u16, index as u32 * 160);
+            shaken.handle_packet(at(index * 20 + late), index as u16, Some(index as u32 * 160));
         }
         assert_eq!(steady.jitter(), Duration::ZERO);
         let jitter = shaken.jitter().as_micros();

@@ -52,6 +52,8 @@ pub struct Outgoing {
     pub timestamp: u32,
     /// The payload.
     pub payload: [u8; PAYLOAD],
+    /// The end is being repeated: the key was already released.
+    pub repeated: bool,
 }
 
 /// Sends keys, one after the other.
@@ -120,7 +122,12 @@ impl EventSender {
                 };
                 let end = if packets >= SENT_PACKETS { END } else { 0 };
                 let [high, low] = (packets.min(SENT_PACKETS) * slot_units).to_be_bytes();
-                Some(Outgoing { marker: packets == 1, timestamp, payload: [event, end | VOLUME, high, low] })
+                Some(Outgoing {
+                    marker: packets == 1,
+                    timestamp,
+                    payload: [event, end | VOLUME, high, low],
+                    repeated: packets > SENT_PACKETS,
+                })
             }
             Sending::Pause { slots } => {
                 self.state = if slots <= 1 { Sending::Idle } else { Sending::Pause { slots: slots - 1 } };
