@@ -108,6 +108,17 @@ impl Campaign {
         &self.options
     }
 
+    /// New rules, effective from the next dial on; the name and the lists stay.
+    pub fn handle_options(&mut self, now: Now, options: Options) {
+        self.gate = Gate::new(&options);
+        self.retry = options.retry();
+        self.pacing = Pacing::new(options.calls_per_minute, self.pacing.next_at().max(now.instant));
+        self.window_opens_at = None;
+        let (name, trunks) = (self.options.name.clone(), self.options.trunks.clone());
+        self.options = Options { name, trunks, ..options };
+        self.settle(now);
+    }
+
     /// Its state.
     pub fn state(&self) -> CampaignState {
         self.state
