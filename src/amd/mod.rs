@@ -1,2 +1,8 @@
-//! Answering-machine detection.
+//! Answering-machine detection: frames of 20 ms go in, findings and one verdict come out.
+//!
+//! The detector hears one call. It names network and fax tones, finds the beep of a voicemail to the sample's
+//! neighbourhood, tells when a greeting is over, and judges once who answered, with a cause, before a hard deadline. It
+//! takes no memory after [`detector::Detector::new`] and never asks for the time: its clock is the audio itself.
+pub mod detector;
+pub mod options;
 pub mod verdict;

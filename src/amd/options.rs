@@ -1,0 +1,46 @@
+//! What can be set about detection.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the detector; the configuration's `[amd]` table. Durations in milliseconds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Aggressiveness of webrtc-vad against noise, 0 to 3.
+    pub vad_mode: u8,
+    /// Nothing heard for this long is `silence`, never a machine.
+    pub initial_silence_ms: u32,
+    /// Speech longer than this is a machine.
+    pub greeting_ms: u32,
+    /// More words than this are a machine.
+    pub words_max: u32,
+    /// Silence this long after a short greeting is a human.
+    pub silence_after_greeting_ms: u32,
+    /// A verdict is given by now, `unsure` if need be.
+    pub deadline_ms: u32,
+    /// A verdict of human may be revised for this long.
+    pub revise_ms: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            vad_mode: 2,
+            initial_silence_ms: 4000,
+            greeting_ms: 1500,
+            words_max: 6,
+            silence_after_greeting_ms: 500,
+            deadline_ms: 5000,
+            revise_ms: 3000,
+        }
+    }
+}
+
+/// What to listen for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// The call was answered: everything, with a verdict.
+    Answer,
+    /// Before the answer: named tones only, no verdict.
+    EarlyMedia,
+}
