@@ -280,6 +280,11 @@ impl Ear {
         &self.digits
     }
 
+    /// The far end's SSRC and its last sequence number.
+    pub fn remote_ssrc(&self) -> Option<(u32, u16)> {
+        self.previous.map(|previous| (previous.ssrc, previous.sequence))
+    }
+
     /// The far end's stream.
     pub fn reception(&self) -> &Reception {
         &self.reception

@@ -1,7 +1,10 @@
 //! A phone network in memory.
 pub mod agents;
 pub mod callee;
+pub mod description;
 pub mod ear;
+pub mod guard;
 pub mod judgement;
+pub mod line;
 pub mod network;
 pub mod voice;
