@@ -3,7 +3,10 @@
 //! An agent takes one call at a time, says who they are by a marker, and hangs up when the talk time is over. A call to
 //! the queue rings the first member that is free; while none is, the caller waits and hears nothing but ringing.
 
-use crate::sim::voice::Marker;
+use crate::sim::callee;
+use crate::sim::ear::Ear;
+use crate::sim::voice::{Marker, Script};
+use crate::time::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -30,6 +33,41 @@ pub struct Queue {
     /// The most calls that wait; further ones are answered with 480.
     pub waiting_max: usize,
 }
+
+impl Agent {
+    /// What the agent says as soon as the call is answered, until it ends.
+    pub fn opening(&self) -> Script {
+        callee::talk(self.marker, Duration::from_millis(200))
+    }
+}
+
+/// An agent in a call.
+#[derive(Clone, Debug)]
+pub struct Conduct {
+    agent: Agent,
+    answered_at: Instant,
+    heard_at: Option<Instant>,
+}
+
+impl Conduct {
+    /// The agent has answered; [`Agent::opening`] is being said.
+    pub fn new(agent: Agent, now: Instant) -> Conduct {
+        Conduct { agent, answered_at: now, heard_at: None }
+    }
+
+    /// Another 20 ms have passed.
+    pub fn handle_frame(&mut self, now: Instant, ear: &Ear) -> Option<callee::Act> {
+        let other = ear.markers().keys().any(|marker| *marker != self.agent.marker);
+        if other && self.heard_at.is_none() {
+            self.heard_at = Some(now);
+        }
+        let since = now - self.heard_at.unwrap_or(self.answered_at + HEARD_WITHIN);
+        (since >= self.agent.talk).then_some(callee::Act::HangUp)
+    }
+}
+
+/// An agent who hears no callee within this time counts the talk time from then on.
+const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where a call to a URI goes.
 #[derive(Clone, PartialEq, Debug)]

@@ -48,6 +48,8 @@ pub struct Reception {
     pub source_changes: u32,
     /// RTCP sender and receiver reports.
     pub reports: u64,
+    /// Packets from another address than the caller's description names.
+    pub foreign: u64,
 }
 
 /// The audio that was heard: samples by RTP timestamp, and when each packet came.
@@ -155,6 +157,11 @@ impl Ear {
             }
             _ => self.reception.malformed += 1,
         }
+    }
+
+    /// A packet from a stranger.
+    pub fn handle_foreign(&mut self) {
+        self.reception.foreign += 1;
     }
 
     fn count(&mut self, now: Instant) {

@@ -150,6 +150,25 @@ fn fields(value: &str) -> Option<BTreeMap<String, String>> {
     })
 }
 
+/// What a caller with this account answers to a challenge.
+#[cfg(test)]
+pub(crate) fn credentials(account: &Account, challenge: &str, method: &str, uri: &str, count: u32) -> String {
+    let field = |name: &str| {
+        let fields = fields(challenge).expect("a digest challenge");
+        fields.get(name).cloned().unwrap_or_default()
+    };
+    let algorithm = if field("algorithm") == "MD5" { Algorithm::Md5 } else { Algorithm::Sha256 };
+    let Account { realm, username, password, .. } = account;
+    let first = algorithm.hash(&format!("{username}:{realm}:{password}"));
+    let second = algorithm.hash(&format!("{method}:{uri}"));
+    let (nonce, name) = (field("nonce"), algorithm.name());
+    let response = algorithm.hash(&format!("{first}:{nonce}:{count:08x}:c:auth:{second}"));
+    format!(
+        "Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+         response=\"{response}\", algorithm={name}, qop=auth, nc={count:08x}, cnonce=\"c\""
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,24 +192,26 @@ mod tests {
     #[test]
     fn right_credentials_pass_once_each_count() {
         let mut guard = guard();
-        let nonce = nonce_of(&guard.challenges(at(0), false)[0]);
-        let first = credentials(&nonce, "00000001", "secret");
+        let challenge = guard.challenges(at(0), false).remove(0);
+        let first = credentials(&guard.account, &challenge, "INVITE", "sip:a@b", 1);
         assert_eq!(guard.admit(at(1), "INVITE", Some(&first)), Admission::Granted);
         assert_eq!(guard.admit(at(1), "INVITE", Some(&first)), Admission::Refused);
-        let tenth = credentials(&nonce, "0000000a", "secret");
+        let tenth = credentials(&guard.account, &challenge, "INVITE", "sip:a@b", 10);
         assert_eq!(guard.admit(at(1), "INVITE", Some(&tenth)), Admission::Granted);
     }
 
     #[test]
     fn wrong_missing_and_old_credentials_do_not_pass() {
         let mut guard = guard();
-        let nonce = nonce_of(&guard.challenges(at(0), false)[0]);
+        let challenge = guard.challenges(at(0), false).remove(0);
         assert_eq!(guard.admit(at(1), "INVITE", None), Admission::Challenge);
-        let wrong = credentials(&nonce, "00000001", "guess");
+        let guess = Account { password: "guess".into(), ..guard.account.clone() };
+        let wrong = credentials(&guess, &challenge, "INVITE", "sip:a@b", 1);
         assert_eq!(guard.admit(at(1), "INVITE", Some(&wrong)), Admission::Refused);
-        let right = credentials(&nonce, "00000001", "secret");
+        let right = credentials(&guard.account, &challenge, "INVITE", "sip:a@b", 1);
         assert_eq!(guard.admit(at(61), "INVITE", Some(&right)), Admission::Stale);
-        let unknown = credentials("other", "00000001", "secret");
+        let other = "Digest realm=\"carrier\", nonce=\"other\", algorithm=MD5";
+        let unknown = credentials(&guard.account, other, "INVITE", "sip:a@b", 1);
         assert_eq!(guard.admit(at(1), "INVITE", Some(&unknown)), Admission::Stale);
     }
 
@@ -203,21 +224,6 @@ mod tests {
             nonce_life: Duration::from_secs(60),
         };
         Guard::new(account, Rng::from_seed(1))
-    }
-
-    fn nonce_of(challenge: &str) -> String {
-        challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
-    }
-
-    fn credentials(nonce: &str, count: &str, password: &str) -> String {
-        let md5 = Algorithm::Md5;
-        let first = md5.hash(&format!("outdial:carrier:{password}"));
-        let second = md5.hash("INVITE:sip:a@b");
-        let response = md5.hash(&format!("{first}:{nonce}:{count}:c:auth:{second}"));
-        format!(
-            "Digest username=\"outdial\", realm=\"carrier\", nonce=\"{nonce}\", uri=\"sip:a@b\", \
-             response=\"{response}\", algorithm=MD5, qop=auth, nc={count}, cnonce=\"c\""
-        )
     }
 
     fn at(s: u64) -> Instant {

@@ -126,7 +126,10 @@ impl Line {
     }
 
     /// A datagram came in on the RTP port, or on the one above.
-    pub fn handle_packet(&mut self, now: Instant, is_report: bool, bytes: &[u8]) {
+    pub fn handle_packet(&mut self, now: Instant, source: SocketAddr, is_report: bool, bytes: &[u8]) {
+        if source != if is_report { self.remote.rtcp } else { self.remote.address } {
+            return self.ear.handle_foreign();
+        }
         if !is_report {
             return self.ear.handle_packet(now, bytes);
         }
@@ -290,9 +293,10 @@ mod tests {
         let mut line = line(Direction::SendRecv);
         let mut report = vec![0x80, 200, 0, 6, 0, 0, 0, 9, 0, 0, 0x12, 0x34, 0x56, 0x78];
         report.resize(28, 0);
-        line.handle_packet(at(4000), true, &report);
+        line.handle_packet(at(4000), "192.0.2.1:4001".parse().unwrap(), true, &report);
         line.handle_packet(
             at(4000),
+            "192.0.2.1:4000".parse().unwrap(),
             false,
             &[&[0x80, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9][..], &[0; 160]].concat(),
         );
