@@ -8,6 +8,8 @@
 //! odd blanks, bytes that are not UTF-8), and strict where guessing could join two calls or misjudge where a message
 //! ends. Everything is bounded and linear in the size of the message.
 
+pub mod digest;
+pub mod framing;
 pub mod header;
 pub mod malformed;
 pub mod message;

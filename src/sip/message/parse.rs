@@ -136,6 +136,25 @@ fn read_headers(lines: &mut Lines<'_>) -> Result<(Headers, Option<usize>), Malfo
     }
 }
 
+/// The Content-Length of a complete head that begins with its start line, read as [`parse`] reads it: were the
+/// two to differ, one peer's body could be the other's next message.
+pub(crate) fn announced_length(head: &[u8]) -> Result<Option<usize>, Malformed> {
+    let mut lines = Lines::new(head);
+    lines.start_line()?;
+    let mut announced = None;
+    while let Some(line) = lines.next_line()? {
+        let number = lines.number;
+        let line = unfold(line, &mut lines)?;
+        let mut parts = line.splitn(2, |&byte| byte == b':');
+        let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
+        let name = name.trim_ascii_end();
+        if name.eq_ignore_ascii_case(b"Content-Length") || name.eq_ignore_ascii_case(b"l") {
+            announce(decode(value).trim(), &mut announced).map_err(|error| error.at_line(number))?;
+        }
+    }
+    Ok(announced)
+}
+
 /// Joins a line with those that continue it, one blank between them.
 fn unfold<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
     let mut whole = Cow::Borrowed(line);
