@@ -1,84 +1,232 @@
 //! The detector of one call.
 
-use super::verdict::{Cause, Class, Finding, Verdict};
+use super::activity::{Activity, Listener};
+use super::beep::{self, Beeps};
+use super::cadence::Cadence;
+use super::judge::Judge;
+use super::line::{self, HOP, Hop, Tone, Tracker};
+use super::music::Music;
+use super::network::Network;
+use super::spectrum::{Spectrum, WINDOW};
+use super::tones::Names;
+use super::verdict::{Beep, Finding, ToneEvent, ToneKind};
+use crate::audio::{FRAME_SAMPLES, Frame};
 use std::time::Duration;
 
 pub use super::options::{Mode, Options};
 
-const FRAME_MS: u64 = 20;
+/// A vowel's periodicity.
+const PERIODIC: f32 = 0.55;
+/// So much speech makes a later tone a beep rather than the network's.
+const SPOKEN_MS: u32 = 200;
+/// Speech that has stayed away for this long has ended.
+const GREETING_END_MS: u32 = 500;
 
 /// Hears one call, frame by frame.
 pub struct Detector {
-    options: Options,
     mode: Mode,
-    frames: u64,
-    speech_ms: u64,
-    silence_ms: u64,
-    ended: bool,
-    judged: bool,
+    listener: Listener,
+    spectrum: Spectrum,
+    tracker: Tracker,
+    network: Network,
+    names: Names,
+    music: Music,
+    beeps: Beeps,
+    cadence: Cadence,
+    judge: Judge,
+    /// The last [`WINDOW`] samples in a ring, full scale is 1.
+    recent: [f32; WINDOW],
+    samples: u64,
+    /// Samples since the last lost frame.
+    whole: u64,
+    probable_at: Option<(u64, Duration)>,
+    tone_named: bool,
+    greeting_open: bool,
 }
 
 impl Detector {
     /// A detector that listens to an answered call; all its memory is taken here.
     pub fn new(options: &Options) -> Self {
         Detector {
-            options: options.clone(),
             mode: Mode::Answer,
-            frames: 0,
-            speech_ms: 0,
-            silence_ms: 0,
-            ended: true,
-            judged: false,
+            listener: Listener::new(options.vad_mode),
+            spectrum: Spectrum::new(),
+            tracker: Tracker::new(),
+            network: Network::default(),
+            names: Names::default(),
+            music: Music::default(),
+            beeps: Beeps::default(),
+            cadence: Cadence::default(),
+            judge: Judge::new(options),
+            recent: [0.0; WINDOW],
+            samples: 0,
+            whole: WINDOW as u64,
+            probable_at: None,
+            tone_named: false,
+            greeting_open: false,
         }
     }
 
     /// Begins a new call; no memory is taken.
     pub fn reset(&mut self, mode: Mode) {
         self.mode = mode;
-        (self.frames, self.speech_ms, self.silence_ms) = (0, 0, 0);
-        (self.ended, self.judged) = (true, false);
+        self.listener.reset();
+        self.tracker = Tracker::new();
+        self.network = Network::default();
+        self.names = Names::default();
+        self.music = Music::default();
+        self.beeps = Beeps::default();
+        self.cadence = Cadence::default();
+        self.judge.reset();
+        self.recent = [0.0; WINDOW];
+        (self.samples, self.whole) = (0, WINDOW as u64);
+        (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
-    pub fn handle_frame(&mut self, frame: Option<&[i16; 160]>, out: &mut impl FnMut(Finding)) {
-        self.frames += 1;
-        let at = Duration::from_millis(self.frames * FRAME_MS);
-        let Some(frame) = frame else { return };
+    pub fn handle_frame(&mut self, frame: Option<&Frame>, out: &mut impl FnMut(Finding)) {
+        match frame {
+            Some(frame) => {
+                self.listener.handle_frame(frame);
+                for samples in frame.chunks_exact(HOP as usize) {
+                    let power = self.remember(samples);
+                    let activity = self.listener.handle_hop(power);
+                    let known = self.whole >= WINDOW as u64;
+                    self.handle_hop(power, activity, known, out);
+                }
+            }
+            None => {
+                self.whole = 0;
+                for _ in 0..FRAME_SAMPLES as u64 / HOP {
+                    self.samples += HOP;
+                    self.handle_hop(0.0, Activity::Unknown, false, out);
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, samples: &[i16]) -> f32 {
+        let at = self.samples as usize % WINDOW;
+        let mut sum = 0.0;
+        for (i, sample) in samples.iter().enumerate() {
+            let value = f32::from(*sample) / 32768.0;
+            self.recent[(at + i) % WINDOW] = value;
+            sum += value * value;
+        }
+        self.samples += HOP;
+        self.whole += HOP;
+        sum / HOP as f32
+    }
+
+    fn handle_hop(&mut self, power: f32, activity: Activity, known: bool, out: &mut impl FnMut(Finding)) {
+        let at = self.samples as usize % WINDOW;
+        let lines = known.then(|| self.spectrum.lines(&self.recent[at..], &self.recent[..at]));
+        let spoken = self.cadence.voiced_ms >= SPOKEN_MS;
+        self.tone_named = false;
+        if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
+            self.name(named.kind, u64::from(named.start_ms) * 8, out);
+        }
+        let change = self.tracker.handle_hop(&Hop { power, lines });
+        self.handle_tone(change, spoken, activity, out);
+        let sounds = self.tracker.current().is_some() || self.tracker.pending();
+        let tonal = sounds || self.names.rising(self.samples);
+        if let Some(start_ms) = self.music.handle_hop(power, lines.as_ref(), tonal) {
+            self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
+        }
+        let tone = self.tracker.current().is_some() || self.network.sounding();
+        let pending = self.tracker.pending() || self.network.pending();
+        let periodic = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
+        self.cadence.handle_hop(activity, periodic, pending, tone);
         if self.mode == Mode::EarlyMedia {
             return;
         }
-        let mean = frame.iter().map(|s| u64::from(s.unsigned_abs())).sum::<u64>() / 160;
-        if mean >= 256 {
-            if self.speech_ms == 0 {
-                out(Finding::SpeechStart { at: at - Duration::from_millis(FRAME_MS) });
+        self.tell_speech(out);
+        self.judge.handle_hop(&self.cadence, tone, out);
+    }
+
+    fn handle_tone(
+        &mut self,
+        change: Option<line::Change>,
+        spoken: bool,
+        activity: Activity,
+        out: &mut impl FnMut(Finding),
+    ) {
+        let beep = match change {
+            Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken && !self.owned(&tone)),
+            Some(line::Change::Ended(tone)) => {
+                let named = self.names.after(&tone, spoken);
+                if let Some(named) = named {
+                    self.name(named.kind, named.start, out);
+                }
+                let power = self.tracker.power_since(&tone);
+                self.beeps.ended(&tone, power, spoken, named.is_some() || self.owned(&tone))
             }
-            self.speech_ms += FRAME_MS;
-            (self.silence_ms, self.ended) = (0, false);
-        } else {
-            self.silence_ms += FRAME_MS;
-        }
-        let silence = Duration::from_millis(self.silence_ms);
-        if !self.ended && self.silence_ms >= 500 {
-            self.ended = true;
-            out(Finding::GreetingEnd { at: at - silence });
-        }
-        if self.judged {
-            return;
-        }
-        let verdict = if self.speech_ms > u64::from(self.options.greeting_ms) {
-            Some((Class::Machine, Cause::LongGreeting(Duration::from_millis(self.speech_ms))))
-        } else if self.speech_ms > 0 && self.silence_ms >= u64::from(self.options.silence_after_greeting_ms) {
-            Some((Class::Human, Cause::SilenceAfterGreeting(silence)))
-        } else if self.speech_ms == 0 && at >= Duration::from_millis(self.options.initial_silence_ms.into()) {
-            Some((Class::Silence, Cause::InitialSilence(at)))
-        } else if at >= Duration::from_millis(self.options.deadline_ms.into()) {
-            Some((Class::Unsure, Cause::Deadline(at)))
-        } else {
-            None
+            None => match self.tracker.current() {
+                Some(tone) => {
+                    if let Some(named) = self.names.during(tone) {
+                        self.name(named.kind, named.start, out);
+                    }
+                    None
+                }
+                None => self.beeps.between(activity == Activity::Sound, self.tone_named),
+            },
         };
-        if let Some((class, cause)) = verdict {
-            self.judged = true;
-            out(Finding::Verdict(Verdict { class, cause, at }));
+        if self.mode == Mode::Answer {
+            self.tell_beep(beep, out);
         }
     }
+
+    /// The tone is a repetition of one that was named.
+    fn owned(&self, tone: &Tone) -> bool {
+        self.network.owns(tone.hz) || self.names.owns(tone)
+    }
+
+    fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {
+        self.tone_named = true;
+        if matches!(kind, ToneKind::SitInvalid | ToneKind::SitCongestion | ToneKind::Sit) {
+            self.music.bar();
+        }
+        let event = ToneEvent { kind, start: at(start), at: at(self.samples) };
+        out(Finding::Tone(event));
+        if self.mode == Mode::Answer {
+            self.judge.handle_tone(&self.cadence, &event, out);
+        }
+    }
+
+    fn tell_beep(&mut self, change: Option<beep::Change>, out: &mut impl FnMut(Finding)) {
+        let now = at(self.samples);
+        match change {
+            None => {}
+            Some(beep::Change::Probable(tone)) => {
+                self.probable_at = Some((tone.start, now));
+                out(Finding::BeepProbable { start: at(tone.start), at: now });
+            }
+            Some(beep::Change::Certain(Tone { start, end, hz, .. })) => {
+                let reported_at = self.probable_at.filter(|(s, _)| *s == start).map_or(now, |(_, at)| at);
+                let beep = Beep { start: at(start), reported_at, end: at(end), frequency_hz: hz };
+                out(Finding::Beep(beep));
+                self.judge.handle_beep(&self.cadence, now, out);
+            }
+        }
+    }
+
+    fn tell_speech(&mut self, out: &mut impl FnMut(Finding)) {
+        if self.cadence.in_word() && !self.greeting_open {
+            self.greeting_open = true;
+            out(Finding::SpeechStart { at: ms(self.cadence.word_start_ms()) });
+        }
+        if self.greeting_open && self.cadence.silence_ms >= GREETING_END_MS {
+            self.greeting_open = false;
+            out(Finding::GreetingEnd { at: ms(self.cadence.speech_end_ms) });
+        }
+    }
+}
+
+/// The time of a sample: 125 microseconds each.
+fn at(sample: u64) -> Duration {
+    Duration::from_micros(sample * 125)
+}
+
+fn ms(value: u32) -> Duration {
+    Duration::from_millis(value.into())
 }

@@ -3,6 +3,16 @@
 //! The detector hears one call. It names network and fax tones, finds the beep of a voicemail to the sample's
 //! neighbourhood, tells when a greeting is over, and judges once who answered, with a cause, before a hard deadline. It
 //! takes no memory after [`detector::Detector::new`] and never asks for the time: its clock is the audio itself.
+pub mod activity;
+pub mod beep;
+pub mod cadence;
 pub mod detector;
+pub mod judge;
+pub mod line;
+pub mod music;
+pub mod network;
 pub mod options;
+pub mod replay;
+pub mod spectrum;
+pub mod tones;
 pub mod verdict;

@@ -10,11 +10,12 @@ pub struct Options {
     pub vad_mode: u8,
     /// Nothing heard for this long is `silence`, never a machine.
     pub initial_silence_ms: u32,
-    /// Speech longer than this is a machine.
+    /// A greeting longer than this, from its first word on, is a machine's.
     pub greeting_ms: u32,
     /// More words than this are a machine.
     pub words_max: u32,
-    /// Silence this long after a short greeting is a human.
+    /// Silence this long after a short greeting is a human; after more than 1.1 s of greeting it takes 1.8 times as long,
+    /// for sentences have pauses between them.
     pub silence_after_greeting_ms: u32,
     /// A verdict is given by now, `unsure` if need be.
     pub deadline_ms: u32,
@@ -27,8 +28,8 @@ impl Default for Options {
         Options {
             vad_mode: 2,
             initial_silence_ms: 4000,
-            greeting_ms: 1500,
-            words_max: 6,
+            greeting_ms: 3200,
+            words_max: 14,
             silence_after_greeting_ms: 500,
             deadline_ms: 5000,
             revise_ms: 3000,

@@ -183,7 +183,7 @@ pub struct ToneEvent {
 /// Everything that the detector says, in order of time.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Finding {
-    /// The first speech.
+    /// Speech begins: the first of the call, or again after a greeting's end.
     SpeechStart {
         /// When it began.
         at: Duration,

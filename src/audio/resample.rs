@@ -15,6 +15,16 @@ pub const RATE_HZ_MAX: u32 = 384_000;
 /// Samples of one FFT block at least, on the input's side.
 const BLOCK: usize = 2_048;
 
+/// The block holds an even multiple of the shortest common period of both rates: the filter's delay is half a block,
+/// and only then is it a whole number of samples on both sides, so that nothing is shifted.
+fn block(from_hz: u32, to_hz: u32) -> usize {
+    let (mut common, mut rest) = (from_hz, to_hz);
+    while rest != 0 {
+        (common, rest) = (rest, common % rest);
+    }
+    BLOCK.next_multiple_of(2 * (from_hz / common) as usize)
+}
+
 /// The rates that were asked for cannot be converted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnusableRate {
@@ -48,9 +58,16 @@ pub fn convert(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, Un
 
 fn run(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, String> {
     let (from, to) = (from_hz as usize, to_hz as usize);
-    let mut resampler =
-        Fft::<f32>::new_custom(from, to, BLOCK, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input)
-            .map_err(|error| error.to_string())?;
+    let mut resampler = Fft::<f32>::new_custom(
+        from,
+        to,
+        block(from_hz, to_hz),
+        1,
+        1,
+        WindowFunction::BlackmanHarris2,
+        FixedSync::Input,
+    )
+    .map_err(|error| error.to_string())?;
     let room = resampler.process_all_needed_output_len(samples.len());
     let mut output = vec![0.0; room];
     let input = InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;

@@ -441,7 +441,7 @@ mod tests {
             (riff(&[chunk(b"fmt ", &format(1, 0, 8_000, 16)), data.clone()]), "0 channels"),
             (riff(&[chunk(b"fmt ", &format(1, 1, 8_000, 0)), data.clone()]), "0 bits a sample"),
             (riff(&[chunk(b"fmt ", &format(1, 1, 8_000, 12)), data.clone()]), "1 bytes for 1 channels"),
-            (riff(&[chunk(b"fmt ", &format(3, 1, 8_000, 16)), data.clone()]), "bits a sample"),
+            (riff(&[chunk(b"fmt ", &format(3, 1, 8_000, 16)), data.clone()]), "bits per sample is not 32"),
             (riff(&[chunk(b"fmt ", &format(7, 1, 8_000, 16)), data.clone()]), "G.711 with 16 bits"),
             (riff(&[chunk(b"fmt ", &format(1, 1, 0, 16)), data.clone()]), "sample rate of 0 Hz"),
             (riff(&[good.clone(), chunk(b"data", &[])]), "without any sample"),

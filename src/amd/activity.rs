@@ -1,0 +1,134 @@
+//! Whether somebody speaks, hop by hop: webrtc-vad's evidence against an adaptive noise floor.
+//!
+//! The floor is the least smoothed level of the last 1.5 s. Digital silence, which a codec or a voicemail platform sends
+//! in place of noise, says nothing about the line's noise and leaves the floor alone.
+
+use webrtc_vad::{SampleRate, Vad, VadMode};
+
+/// What a hop is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// Somebody speaks, or something sounds.
+    Sound,
+    /// Nothing but noise, or nothing at all.
+    Quiet,
+    /// The frame was lost.
+    Unknown,
+}
+
+/// The floor's range in dBFS. Nobody who wants to be heard speaks as softly as the room behind a good line sounds.
+const FLOOR_MIN_DB: f32 = -58.0;
+const FLOOR_MAX_DB: f32 = -36.0;
+/// The floor before anything was heard.
+const FLOOR_START_DB: f32 = -44.0;
+/// The minimum of a noise's smoothed level lies below its mean.
+const FLOOR_BIAS_DB: f32 = 2.0;
+/// The floor stays below the level of speech by this.
+const FLOOR_BELOW_SPEECH_DB: f32 = 14.0;
+/// What is fainter than the speech by this is another voice in the room, or an echo.
+const DISTANT_DB: f32 = 30.0;
+/// A hop below this is digital silence: G.711 codes of the least magnitude only.
+const DIGITAL_SILENCE_DB: f32 = -72.0;
+/// Sound begins above the floor by this ...
+const ENTER_DB: f32 = 8.0;
+/// ... and ends below this.
+const LEAVE_DB: f32 = 5.0;
+/// Five minima of 300 ms.
+const MINIMA: usize = 5;
+const MINIMUM_HOPS: u32 = 30;
+
+/// Tells sound from quiet.
+pub struct Listener {
+    vad: Vad,
+    vad_mode: u8,
+    voiced: bool,
+    smooth: f32,
+    minima: [f32; MINIMA],
+    minimum_hops: u32,
+    speech_db: f32,
+    sounding: bool,
+}
+
+impl Listener {
+    /// Nothing heard yet; `vad_mode` 0 to 3, higher values count as 3.
+    pub fn new(vad_mode: u8) -> Self {
+        let mut listener = Listener {
+            vad: Vad::new(),
+            vad_mode,
+            voiced: false,
+            smooth: 0.0,
+            minima: [0.0; MINIMA],
+            minimum_hops: 0,
+            speech_db: 0.0,
+            sounding: false,
+        };
+        listener.reset();
+        listener
+    }
+
+    /// Forgets what was heard.
+    pub fn reset(&mut self) {
+        self.vad.reset();
+        self.vad.set_sample_rate(SampleRate::Rate8kHz);
+        self.vad.set_mode(match self.vad_mode {
+            0 => VadMode::Quality,
+            1 => VadMode::LowBitrate,
+            2 => VadMode::Aggressive,
+            _ => VadMode::VeryAggressive,
+        });
+        self.voiced = false;
+        self.smooth = 0.0;
+        self.minima = [FLOOR_START_DB; MINIMA];
+        self.minimum_hops = 0;
+        self.speech_db = -90.0;
+        self.sounding = false;
+    }
+
+    /// Hears a frame of 20 ms, before its two hops.
+    pub fn handle_frame(&mut self, frame: &[i16; 160]) {
+        self.voiced = self.vad.is_voice_segment(frame).unwrap_or(false);
+    }
+
+    /// Judges a hop of the frame by its mean square (full scale is 1).
+    pub fn handle_hop(&mut self, power: f32) -> Activity {
+        let level_db = decibels(power);
+        if level_db < DIGITAL_SILENCE_DB {
+            self.sounding = false;
+            self.smooth = 0.0;
+            return Activity::Quiet;
+        }
+        self.smooth = if self.smooth == 0.0 { power } else { 0.7 * self.smooth + 0.3 * power };
+        self.remember(decibels(self.smooth));
+        let above_db = level_db - self.floor_db();
+        let distant = level_db < self.speech_db - DISTANT_DB;
+        self.sounding =
+            self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
+        if self.sounding {
+            let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
+            self.speech_db = self.speech_db.max(-60.0) * (1.0 - pace) + level_db * pace;
+        }
+        if self.sounding { Activity::Sound } else { Activity::Quiet }
+    }
+
+    /// The noise floor in dBFS.
+    pub fn floor_db(&self) -> f32 {
+        let least = self.minima.iter().copied().fold(f32::MAX, f32::min) + FLOOR_BIAS_DB;
+        least.min(self.speech_db.max(-60.0) - FLOOR_BELOW_SPEECH_DB).clamp(FLOOR_MIN_DB, FLOOR_MAX_DB)
+    }
+
+    fn remember(&mut self, level_db: f32) {
+        if self.minimum_hops == MINIMUM_HOPS {
+            self.minima.rotate_left(1);
+            self.minima[MINIMA - 1] = f32::MAX;
+            self.minimum_hops = 0;
+        }
+        self.minimum_hops += 1;
+        let newest = &mut self.minima[MINIMA - 1];
+        *newest = newest.min(level_db);
+    }
+}
+
+/// A mean square in decibels against full scale.
+pub fn decibels(power: f32) -> f32 {
+    10.0 * (power + 1e-12).log10()
+}

@@ -1,0 +1,85 @@
+//! Finds the beep of a voicemail: a steady tone with sharp edges, after speech, into quiet, that is no network tone.
+
+use super::line::Tone;
+use super::tones::length_ms;
+
+/// What became of a tone.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Change {
+    /// It looks like a beep.
+    Probable(Tone),
+    /// It was one.
+    Certain(Tone),
+}
+
+const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
+const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
+/// Below this, where a voice's lower harmonics are, a beep must be longer and its edge steeper.
+const VOICE_HZ: f32 = 550.0;
+const VOICE_LENGTH_MS: u64 = 180;
+const VOICE_ONSET: f32 = 10.0;
+/// 6 dB: the edge that a beep begins with.
+const ONSET: f32 = 4.0;
+/// 7 dB: the edge that it ends with; on a noisy line no more is left.
+const OFFSET: f32 = 0.2;
+/// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
+const ALONE_HOPS: u32 = 60;
+
+/// Judges tones.
+#[derive(Default)]
+pub struct Beeps {
+    probable: Option<u64>,
+    alone: Option<(Tone, u32)>,
+}
+
+impl Beeps {
+    /// A tone has started. `spoken`: speech was heard before it in this call.
+    pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
+        self.alone = None;
+        let fits = spoken && HZ.contains(&tone.hz) && has_edge(tone) && !is_network(tone);
+        self.probable = fits.then_some(tone.start);
+        fits.then_some(Change::Probable(*tone))
+    }
+
+    /// A tone has ended. `power`: the mean square since then. `named`: it turned out to be something else.
+    pub fn ended(&mut self, tone: &Tone, power: f32, spoken: bool, named: bool) -> Option<Change> {
+        let fits = !named
+            && HZ.contains(&tone.hz)
+            && LENGTH_MS.contains(&length_ms(tone))
+            && (tone.hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
+            && has_edge(tone)
+            && power <= OFFSET * tone.power
+            && !is_network(tone);
+        if !fits {
+            return None;
+        }
+        if spoken {
+            return Some(Change::Certain(*tone));
+        }
+        self.alone = Some((*tone, 0));
+        None
+    }
+
+    /// Each hop in which no tone sounds. `sound`: something else does; `named`: the network spoke.
+    pub fn between(&mut self, sound: bool, named: bool) -> Option<Change> {
+        let (tone, hops) = self.alone.take()?;
+        if sound || named {
+            return None;
+        }
+        if hops >= ALONE_HOPS {
+            return Some(Change::Certain(tone));
+        }
+        self.alone = Some((tone, hops + 1));
+        None
+    }
+}
+
+fn has_edge(tone: &Tone) -> bool {
+    tone.power >= tone.power_before * if tone.hz < VOICE_HZ { VOICE_ONSET } else { ONSET }
+}
+
+/// 480 + 620 Hz: busy and reorder of North America.
+fn is_network(tone: &Tone) -> bool {
+    let (low, high) = (tone.hz.min(tone.second_hz), tone.hz.max(tone.second_hz));
+    (low - 480.0).abs() < 12.0 && (high - 620.0).abs() < 12.0
+}

@@ -1,0 +1,144 @@
+//! The rhythm of what is heard: initial silence, words, phrases, pauses.
+//!
+//! Hops that may turn out to be a tone are held back until that is certain: a beep is no word.
+
+use super::activity::Activity;
+
+/// A run of sound shorter than this is a click.
+const WORD_MS: u32 = 80;
+/// Every word has a vowel, and a vowel has a pitch.
+const VOWEL_MS: u32 = 30;
+/// A lull shorter than this, such as a plosive's, does not part a run of sound.
+const LULL_MS: u32 = 40;
+/// A pause shorter than this is part of a word.
+const WORD_GAP_MS: u32 = 100;
+/// A pause of this length parts two phrases.
+const PHRASE_GAP_MS: u32 = 280;
+const HOP_MS: u32 = 10;
+
+/// What was heard so far, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cadence {
+    /// Audio heard, lost frames included.
+    pub now_ms: u32,
+    /// Where the first word began, once there is one.
+    pub speech_start_ms: Option<u32>,
+    /// Where the newest sound of a word ended.
+    pub speech_end_ms: u32,
+    /// Sound in words.
+    pub voiced_ms: u32,
+    /// Words so far.
+    pub words: u32,
+    /// Runs of words with pauses of at least 280 ms between them.
+    pub phrases: u32,
+    /// The longest pause between words.
+    pub gap_ms: u32,
+    /// The longest word.
+    pub word_ms: u32,
+    /// Quiet since the newest sound of a word; lost frames are not counted.
+    pub silence_ms: u32,
+    word_start_ms: u32,
+    run_ms: u32,
+    run_periodic_ms: u32,
+    lull_ms: u32,
+    pause_ms: u32,
+    pending_ms: u32,
+    pending_sound_ms: u32,
+    pending_periodic_ms: u32,
+}
+
+impl Cadence {
+    /// From the first word's start to the newest word's end.
+    pub fn span_ms(&self) -> u32 {
+        self.speech_start_ms.map_or(0, |start| self.speech_end_ms - start)
+    }
+
+    /// Where the newest word began.
+    pub fn word_start_ms(&self) -> u32 {
+        self.word_start_ms
+    }
+
+    /// A word sounds now, or has ended too recently to be sure.
+    pub fn in_word(&self) -> bool {
+        self.words > 0 && self.silence_ms < WORD_GAP_MS
+    }
+
+    /// Hears a hop. `periodic`: it repeats at a voice's pitch. `pending`: it may belong to a tone; `tone`: it certainly does, and so does all that was pending.
+    pub fn handle_hop(&mut self, activity: Activity, periodic: bool, pending: bool, tone: bool) {
+        self.now_ms += HOP_MS;
+        if tone {
+            self.silence_ms += HOP_MS + self.pending_ms;
+            self.pause_ms += HOP_MS + self.pending_ms;
+            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
+            (self.run_ms, self.run_periodic_ms) = (0, 0);
+            return;
+        }
+        if pending {
+            self.pending_ms += HOP_MS;
+            self.pending_sound_ms += if activity == Activity::Sound { HOP_MS } else { 0 };
+            self.pending_periodic_ms += if activity == Activity::Sound && periodic { HOP_MS } else { 0 };
+            return;
+        }
+        let (held_ms, sound_ms, periodic_ms) =
+            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms);
+        (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
+        if sound_ms > 0 {
+            self.sound(sound_ms, periodic_ms, self.now_ms - HOP_MS);
+            self.quiet(held_ms - sound_ms);
+        } else {
+            self.quiet(held_ms);
+        }
+        match activity {
+            Activity::Sound => self.sound(HOP_MS, if periodic { HOP_MS } else { 0 }, self.now_ms),
+            Activity::Quiet => self.quiet(HOP_MS),
+            Activity::Unknown => {}
+        }
+    }
+
+    /// `ms` of sound up to `end_ms`.
+    fn sound(&mut self, ms: u32, periodic_ms: u32, end_ms: u32) {
+        let fresh = !self.run_is_word();
+        self.run_ms += ms;
+        self.run_periodic_ms += periodic_ms;
+        self.lull_ms = 0;
+        if !self.run_is_word() {
+            return;
+        }
+        let grown_ms = if fresh { self.run_ms } else { ms };
+        if fresh {
+            let start_ms = end_ms - self.run_ms.min(end_ms);
+            self.speech_start_ms.get_or_insert(start_ms);
+            self.word_start_ms = start_ms;
+            if self.words == 0 || self.pause_ms >= WORD_GAP_MS {
+                self.words += 1;
+            }
+            if self.words == 1 && self.phrases == 0 || self.pause_ms >= PHRASE_GAP_MS {
+                self.phrases += 1;
+            }
+            if self.words > 1 {
+                self.gap_ms = self.gap_ms.max(self.pause_ms);
+            }
+        }
+        self.voiced_ms += grown_ms;
+        self.word_ms = self.word_ms.max(self.run_ms);
+        self.speech_end_ms = end_ms;
+        (self.silence_ms, self.pause_ms) = (0, 0);
+    }
+
+    /// A word is long enough and has a vowel.
+    fn run_is_word(&self) -> bool {
+        self.run_ms >= WORD_MS && self.run_periodic_ms >= VOWEL_MS
+    }
+
+    fn quiet(&mut self, ms: u32) {
+        if ms == 0 {
+            return;
+        }
+        self.silence_ms += ms;
+        self.pause_ms += ms;
+        self.lull_ms += ms;
+        if self.lull_ms >= LULL_MS {
+            (self.run_ms, self.run_periodic_ms) = (0, 0);
+        }
+    }
+}

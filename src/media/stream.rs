@@ -1,0 +1,295 @@
+//! One leg's RTP session: both halves, and what hangs on them.
+
+use super::Options;
+use super::bridge::Bridge;
+use super::command::{Event, EventKind, Session, Statistics, StreamKey};
+use super::player::Player;
+use super::receiver::{Received, Receiver};
+use super::sender::{PACKET_MAX, Sender};
+use super::tap::Tap;
+use super::worker::Sink;
+use crate::amd::detector::{Detector, Mode};
+use crate::audio::g711::{self, CodedFrame};
+use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
+use crate::rng::Rng;
+use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
+use crate::time::Instant;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Characters of our name in SDES: 96 bits of chance, as RFC 7022, 4.2 wants it.
+const CNAME: usize = 19;
+
+/// A place for a stream; its memory is taken once and serves one call after the other.
+pub struct Stream {
+    /// Whose it is; void while the place is free.
+    pub key: StreamKey,
+    /// In which of the slots it gets its frame.
+    pub slot: u8,
+    /// What plays.
+    pub player: Player,
+    /// With whom it is joined.
+    pub bridge: Bridge,
+    /// Who listens.
+    pub tap: Tap,
+    phase: Phase,
+    sender: Sender,
+    receiver: Receiver,
+    detector: Detector,
+    /// The detector's time zero, while it runs.
+    detect_started: Option<Instant>,
+    cname: String,
+    first_sent: bool,
+    first_received: bool,
+    media_timeout: Duration,
+    rtcp_interval: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Phase {
+    /// It has a port and no peer.
+    Open,
+    Connected {
+        session: Session,
+        /// When the peer was last heard, or the time began to count.
+        heard_at: Instant,
+        timed_out: bool,
+        report_at: Instant,
+    },
+}
+
+impl Stream {
+    /// A place with its memory, detector included.
+    pub fn new(options: &Options, key: StreamKey) -> Self {
+        Stream {
+            key,
+            slot: 0,
+            player: Player::default(),
+            bridge: Bridge::default(),
+            tap: Tap::default(),
+            phase: Phase::Open,
+            sender: Sender::new(),
+            receiver: Receiver::new(options.jitter),
+            detector: Detector::new(&options.amd),
+            detect_started: None,
+            cname: String::with_capacity(CNAME),
+            first_sent: false,
+            first_received: false,
+            media_timeout: options.media_timeout,
+            rtcp_interval: options.rtcp_interval,
+        }
+    }
+
+    /// A new call takes the place.
+    pub fn open(&mut self, key: StreamKey, slot: u8, rng: &mut Rng) {
+        (self.key, self.slot) = (key, slot);
+        self.player.stop();
+        self.bridge.part();
+        self.tap = Tap::default();
+        self.phase = Phase::Open;
+        self.sender.reset(rng);
+        self.receiver.reset();
+        self.detect_started = None;
+        self.cname = rng.token(CNAME);
+        (self.first_sent, self.first_received) = (false, false);
+    }
+
+    /// The offer and the answer are settled, for the first time or anew.
+    pub fn connect(&mut self, now: Instant, session: Session, rng: &mut Rng, sink: &mut impl Sink) {
+        let before = self.session().copied();
+        if before
+            .is_none_or(|before| (before.remote, before.remote_rtcp) != (session.remote, session.remote_rtcp))
+        {
+            sink.aim(self.key, session.remote, session.remote_rtcp);
+        }
+        if before.is_none_or(|before| before.remote != session.remote) {
+            self.receiver.aim(session.remote);
+        }
+        if before.is_some_and(|before| before.law != session.law) {
+            self.receiver.change_law();
+        }
+        let report_at = match self.phase {
+            Phase::Connected { report_at, .. } => report_at,
+            Phase::Open => now + rtcp::interval(self.rtcp_interval, true, rng.unit()),
+        };
+        self.phase = Phase::Connected { session, heard_at: now, timed_out: false, report_at };
+    }
+
+    /// What was agreed, once it was.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Open => None,
+            Phase::Connected { session, .. } => Some(session),
+        }
+    }
+
+    /// Starts the detector: its time zero is now.
+    pub fn detect(&mut self, now: Instant, mode: Mode) {
+        self.detector.reset(mode);
+        self.detect_started = Some(now);
+    }
+
+    /// Stops the detector.
+    pub fn stop_detecting(&mut self) {
+        self.detect_started = None;
+    }
+
+    /// Digits to send.
+    pub fn send_digits(&mut self, digits: &str) {
+        self.sender.handle_digits(digits);
+    }
+
+    /// A datagram on the port of RTP. Tells the key that was pressed, for the partner.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Option<char> {
+        let Phase::Connected { session, heard_at, timed_out, .. } = &mut self.phase else {
+            self.receiver.refuse();
+            return None;
+        };
+        let (latched, digit) = match self.receiver.handle_packet(now, session, source, bytes) {
+            Received::Refused => return None,
+            Received::Rtcp => {
+                self.handle_rtcp(now, source, bytes);
+                return None;
+            }
+            Received::Taken { latched, digit } => (latched, digit),
+        };
+        (*heard_at, *timed_out) = (now, false);
+        if let Some(remote) = latched {
+            sink.latch(self.key, remote);
+        }
+        if !std::mem::replace(&mut self.first_received, true) {
+            self.tell(now, EventKind::FirstReceived, sink);
+        }
+        if let Some(digit) = digit {
+            self.tell(now, EventKind::Digit(digit), sink);
+        }
+        digit
+    }
+
+    /// A datagram on the port of RTCP: of any port of the peer's host, as many send it from elsewhere.
+    pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        let ours = self.session().is_some_and(|session| {
+            source.ip() == session.remote_rtcp.ip() || source.ip() == session.remote.ip()
+        });
+        match rtcp::read(now, bytes, self.sender.ssrc()) {
+            Ok(told) if ours => self.receiver.handle_report(&told),
+            _ => {
+                self.receiver.refuse();
+            }
+        }
+    }
+
+    /// The stream's 20 ms: a frame in, a packet out. `from_partner` is what the partner heard.
+    pub fn handle_slot(
+        &mut self,
+        now: Instant,
+        from_partner: Option<Frame>,
+        rng: &mut Rng,
+        sink: &mut impl Sink,
+    ) {
+        let Phase::Connected { session, .. } = self.phase else { return };
+        let heard = self.receiver.handle_slot(now, &session);
+        self.bridge.lay_down(&heard.sound);
+        self.run_detector(now, heard.known.then_some(&heard.sound), sink);
+        let said = self.send(now, &session, from_partner, sink);
+        if let Some(level) = self.tap.handle_frame(&heard.sound) {
+            self.tell(now, EventKind::Level(level), sink);
+        }
+        if self.tap.recording {
+            let mut said_sound = SILENT_FRAME;
+            g711::decode_frame(session.law, &said, &mut said_sound);
+            sink.record(self.key, &heard.sound, &said_sound);
+        }
+        self.watch_clock(now, &session, rng, sink);
+    }
+
+    fn run_detector(&mut self, now: Instant, frame: Option<&Frame>, sink: &mut impl Sink) {
+        let Some(detect_started) = self.detect_started else { return };
+        let stream = self.key;
+        self.detector.handle_frame(frame, &mut |finding| {
+            sink.event(Event { stream, at: now, kind: EventKind::Finding { detect_started, finding } });
+        });
+    }
+
+    /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what.
+    fn send(
+        &mut self,
+        now: Instant,
+        session: &Session,
+        from_partner: Option<Frame>,
+        sink: &mut impl Sink,
+    ) -> CodedFrame {
+        let (played, ended) = if session.send { self.player.next_frame(session.law) } else { (None, None) };
+        let codes = match (played, from_partner) {
+            (Some(codes), _) => codes,
+            (None, Some(frame)) => g711::coded(session.law, &frame),
+            (None, None) => [session.law.silence(); FRAME_SAMPLES],
+        };
+        if !session.send {
+            self.sender.skip_slot();
+            return [session.law.silence(); FRAME_SAMPLES];
+        }
+        let mut buffer = [0; PACKET_MAX];
+        let (length, in_place) = self.sender.write_slot(session, &codes, &mut buffer);
+        sink.send(self.key, &buffer[..length]);
+        if !std::mem::replace(&mut self.first_sent, true) {
+            self.tell(now, EventKind::FirstSent, sink);
+        }
+        if let Some(prompt) = ended {
+            self.tell(now, EventKind::Played(prompt), sink);
+        }
+        in_place.unwrap_or(codes)
+    }
+
+    /// The two things that are due by the clock alone.
+    fn watch_clock(&mut self, now: Instant, session: &Session, rng: &mut Rng, sink: &mut impl Sink) {
+        let Phase::Connected { heard_at, timed_out, report_at, .. } = &mut self.phase else { return };
+        if !session.receive {
+            // On hold nobody has to be heard.
+            *heard_at = now;
+        }
+        let fell_silent = !*timed_out && now - *heard_at >= self.media_timeout;
+        *timed_out |= fell_silent;
+        let report_due = now >= *report_at;
+        if report_due {
+            *report_at = now + rtcp::interval(self.rtcp_interval, false, rng.unit());
+            self.report(now, false, sink);
+        }
+        if fell_silent {
+            self.tell(now, EventKind::MediaTimeout, sink);
+        }
+    }
+
+    fn report(&mut self, now: Instant, bye: bool, sink: &mut impl Sink) {
+        let sent = self.sender.report();
+        let ssrc = self.sender.ssrc();
+        let (heard, peer_report) = self.receiver.report();
+        let mut buffer = [0; COMPOUND_MAX];
+        let report = Report { ssrc, cname: &self.cname, sent, heard, peer_report, bye };
+        let length = report.write(now, &mut buffer);
+        sink.send_rtcp(self.key, &buffer[..length]);
+    }
+
+    /// The last words: BYE (RFC 3550, 6.6, when anything was ever sent) and the statistics.
+    pub fn close(&mut self, now: Instant, sink: &mut impl Sink) -> Statistics {
+        if self.session().is_some() && self.sender.packets() > 0 {
+            self.report(now, true, sink);
+        }
+        self.player.stop();
+        self.phase = Phase::Open;
+        let (packets_received, packets_lost, packets_refused) = self.receiver.packets();
+        let (jitter, round_trip) = self.receiver.timing();
+        let packets_sent = self.sender.packets();
+        Statistics { packets_sent, packets_received, packets_lost, packets_refused, jitter, round_trip }
+    }
+
+    fn tell(&self, now: Instant, kind: EventKind, sink: &mut impl Sink) {
+        sink.event(Event { stream: self.key, at: now, kind });
+    }
+}

@@ -1,0 +1,231 @@
+//! The worker: all streams of one thread.
+//!
+//! It is told of commands, packets and slots of the clock, and asks the shell for everything else through [`Sink`].
+
+use super::command::{Command, Event, EventKind, Session, StreamKey};
+use super::player::PromptTable;
+use super::stream::Stream;
+use super::{Options, SLOTS};
+use crate::amd::detector::Mode;
+use crate::audio::Frame;
+use crate::rng::Rng;
+use crate::time::Instant;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a worker wants done. On the packets' way (`send`, `record`) it must not wait.
+pub trait Sink {
+    /// Take a port, an even one, and the odd one above for RTCP; tell the address to offer, or why there is none.
+    fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String>;
+    /// From now on send there.
+    fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr);
+    /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.
+    fn latch(&mut self, stream: StreamKey, remote: SocketAddr);
+    /// Send a packet to the stream's peer.
+    fn send(&mut self, stream: StreamKey, bytes: &[u8]);
+    /// Send a compound of RTCP to the stream's peer.
+    fn send_rtcp(&mut self, stream: StreamKey, bytes: &[u8]);
+    /// Tell the engine.
+    fn event(&mut self, event: Event);
+    /// Begin a recording.
+    fn start_recording(&mut self, stream: StreamKey, path: PathBuf);
+    /// Twenty milliseconds of a stream that is recorded: what the peer said, what we sent.
+    fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame);
+    /// Give the port back, end the recording.
+    fn close(&mut self, stream: StreamKey);
+}
+
+/// No stream has this place.
+const NOWHERE: u32 = u32::MAX;
+
+/// All streams of one thread. It is not `Send`, because a voice activity detector is not: make it where it runs.
+pub struct Worker {
+    rng: Rng,
+    streams: Box<[Stream]>,
+    free: Vec<u32>,
+    /// The place of each key's index; grows with the engine's table and only when a stream is opened.
+    places: Vec<u32>,
+    slots: [Vec<u32>; SLOTS as usize],
+    prompts: Arc<PromptTable>,
+}
+
+impl Worker {
+    /// A worker without streams; memory for all it may ever have is taken here.
+    pub fn new(options: &Options, prompts: Arc<PromptTable>, rng: Rng) -> Self {
+        let count = options.streams_max;
+        let void = StreamKey::from_u64(u64::MAX);
+        Worker {
+            rng,
+            streams: (0..count).map(|_| Stream::new(options, void)).collect(),
+            free: (0..count as u32).rev().collect(),
+            places: vec![NOWHERE; count],
+            slots: std::array::from_fn(|_| Vec::with_capacity(count)),
+            prompts,
+        }
+    }
+
+    /// The engine asks. A command for a stream that is not here is void.
+    pub fn handle_command(&mut self, now: Instant, command: Command, sink: &mut impl Sink) {
+        match command {
+            Command::Open { stream, partner: _ } => self.open(now, stream, sink),
+            Command::Connect { stream, session } => self.connect(now, stream, session, sink),
+            Command::DetectTones { stream } => self.detect(now, stream, Mode::EarlyMedia),
+            Command::Detect { stream } => self.detect(now, stream, Mode::Answer),
+            Command::StopDetecting { stream } => self.with(stream, Stream::stop_detecting),
+            Command::Play { stream, prompt, repeat } => {
+                let frames = self.prompts.get(prompt).cloned();
+                self.with(stream, |stream| match frames {
+                    Some(frames) => stream.player.play(prompt, frames, repeat),
+                    None => stream.player.stop(),
+                });
+            }
+            Command::StopPlaying { stream } => self.with(stream, |stream| stream.player.stop()),
+            Command::SendDigits { stream, digits } => self.with(stream, |stream| stream.send_digits(&digits)),
+            Command::Bridge { a, b } => self.bridge(a, b),
+            Command::Unbridge { stream } => {
+                if let Some(place) = self.place(stream) {
+                    self.part(place);
+                }
+            }
+            Command::Record { stream, path } => {
+                if let Some(place) = self.place(stream) {
+                    sink.start_recording(stream, path);
+                    self.streams[place].tap.recording = true;
+                }
+            }
+            Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
+            Command::Close { stream } => self.close(now, stream, sink),
+            Command::LoadPrompts(prompts) => self.prompts = prompts,
+        }
+    }
+
+    /// A datagram came on a stream's port of RTP.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        stream: StreamKey,
+        source: SocketAddr,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) {
+        let Some(place) = self.place(stream) else { return };
+        let digit = self.streams[place].handle_packet(now, source, bytes, sink);
+        // A key that one leg presses is pressed for the other.
+        if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner()) {
+            self.streams[partner].send_digits(digit.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    /// A datagram came on a stream's port of RTCP.
+    pub fn handle_rtcp(&mut self, now: Instant, stream: StreamKey, source: SocketAddr, bytes: &[u8]) {
+        if let Some(place) = self.place(stream) {
+            self.streams[place].handle_rtcp(now, source, bytes);
+        }
+    }
+
+    /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame.
+    pub fn handle_slot(&mut self, now: Instant, slot: u8, sink: &mut impl Sink) {
+        let slot = usize::from(slot % SLOTS);
+        for index in 0..self.slots[slot].len() {
+            let place = self.slots[slot][index] as usize;
+            let partner = self.streams[place].bridge.partner();
+            let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
+            self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+        }
+    }
+
+    /// How many streams there are.
+    pub fn len(&self) -> usize {
+        self.streams.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn open(&mut self, now: Instant, key: StreamKey, sink: &mut impl Sink) {
+        let kind = match self.try_open(key, sink) {
+            Ok(local) => EventKind::Opened { local },
+            Err(reason) => EventKind::OpenFailed { reason },
+        };
+        sink.event(Event { stream: key, at: now, kind });
+    }
+
+    fn try_open(&mut self, key: StreamKey, sink: &mut impl Sink) -> Result<SocketAddr, String> {
+        if self.places.get(key.index()).is_some_and(|place| *place != NOWHERE) {
+            return Err("the stream is open already".into());
+        }
+        let Some(&place) = self.free.last() else {
+            return Err(format!("all {} streams of the media thread are in use", self.streams.len()));
+        };
+        let local = sink.open(key)?;
+        self.free.pop();
+        let slot =
+            (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
+        self.slots[usize::from(slot)].push(place);
+        self.streams[place as usize].open(key, slot, &mut self.rng);
+        if self.places.len() <= key.index() {
+            self.places.resize(key.index() + 1, NOWHERE);
+        }
+        self.places[key.index()] = place;
+        Ok(local)
+    }
+
+    fn connect(&mut self, now: Instant, key: StreamKey, session: Session, sink: &mut impl Sink) {
+        if let Some(place) = self.place(key) {
+            self.streams[place].connect(now, session, &mut self.rng, sink);
+        }
+    }
+
+    fn detect(&mut self, now: Instant, key: StreamKey, mode: Mode) {
+        self.with(key, |stream| stream.detect(now, mode));
+    }
+
+    fn bridge(&mut self, a: StreamKey, b: StreamKey) {
+        let (Some(a), Some(b)) = (self.place(a), self.place(b)) else { return };
+        if a == b {
+            return;
+        }
+        for (leg, partner) in [(a, b), (b, a)] {
+            self.part(leg);
+            self.streams[leg].player.stop();
+            self.streams[leg].bridge.join(partner);
+        }
+    }
+
+    /// Parts a leg from its partner, both ways.
+    fn part(&mut self, place: usize) {
+        if let Some(partner) = self.streams[place].bridge.part() {
+            self.streams[partner].bridge.part();
+        }
+    }
+
+    fn close(&mut self, now: Instant, key: StreamKey, sink: &mut impl Sink) {
+        let Some(place) = self.place(key) else { return };
+        self.part(place);
+        let statistics = self.streams[place].close(now, sink);
+        let slot = &mut self.slots[usize::from(self.streams[place].slot)];
+        slot.retain(|other| *other as usize != place);
+        self.places[key.index()] = NOWHERE;
+        self.free.push(place as u32);
+        sink.close(key);
+        sink.event(Event { stream: key, at: now, kind: EventKind::Closed(statistics) });
+    }
+
+    fn with(&mut self, key: StreamKey, change: impl FnOnce(&mut Stream)) {
+        if let Some(place) = self.place(key) {
+            change(&mut self.streams[place]);
+        }
+    }
+
+    fn place(&self, key: StreamKey) -> Option<usize> {
+        let place = *self.places.get(key.index())?;
+        let stream = self.streams.get(place as usize)?;
+        (stream.key == key).then_some(place as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;
