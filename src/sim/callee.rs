@@ -95,8 +95,10 @@ pub enum Callee {
     Silent,
     /// Answers and still sounds as if it rang.
     RingBackAfterAnswer,
-    /// Answers with music.
-    Music,
+    /// Answers with music, again and again.
+    Music(Samples),
+    /// A call-screening assistant that asks who calls, and then waits.
+    Screening(Samples),
 }
 
 impl Callee {
@@ -115,7 +117,8 @@ impl Callee {
             Callee::Fax(_) => "fax",
             Callee::Silent => "silence",
             Callee::RingBackAfterAnswer => "ring-back after answer",
-            Callee::Music => "music",
+            Callee::Music(_) => "music",
+            Callee::Screening(_) => "call screening",
         }
     }
 
@@ -128,7 +131,8 @@ impl Callee {
             | Callee::Fax(_)
             | Callee::Silent
             | Callee::RingBackAfterAnswer
-            | Callee::Music => Plan::Answer,
+            | Callee::Music(_)
+            | Callee::Screening(_) => Plan::Answer,
             Callee::NoAnswer => Plan::Ring,
             Callee::Busy => Plan::Reject { status: 486, q850: 17, rings: false },
             Callee::Invalid => Plan::Reject { status: 404, q850: 1, rings: false },
@@ -159,7 +163,10 @@ impl Callee {
             Callee::Fax(Fax::Called) => again(voice::fax_answer(), 1000),
             Callee::Fax(Fax::Calling) => again(voice::fax_calling(), 500),
             Callee::RingBackAfterAnswer => again(voice::ring_back(), 100),
-            Callee::Music => again(voice::music(), 200),
+            Callee::Music(music) => again(music.to_vec(), 200),
+            Callee::Screening(question) => {
+                once(vec![Part::pause(Duration::from_millis(300)), Part::Say(question.clone())])
+            }
             Callee::Busy | Callee::NoAnswer | Callee::Declined | Callee::Invalid | Callee::Silent => {
                 Script::default()
             }

@@ -9,5 +9,7 @@ pub mod judgement;
 pub mod ledger;
 pub mod line;
 pub mod network;
+pub mod recordings;
+pub mod scenario;
 pub mod subscribers;
 pub mod voice;

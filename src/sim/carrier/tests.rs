@@ -186,7 +186,7 @@ fn hold_and_resume_are_offered_acknowledged_and_obeyed() {
 
 #[test]
 fn the_callers_hold_is_answered_and_silences_the_line() {
-    let mut peer = Peer::with(&[("1", Callee::Music)]);
+    let mut peer = Peer::with(&[("1", Callee::Music(voice::music().into()))]);
     peer.up();
     peer.skip(2150);
     assert!((50..=52).contains(&peer.rtp.len()), "{}", peer.rtp.len());
