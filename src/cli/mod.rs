@@ -1,3 +1,4 @@
 //! The command line.
 pub mod classify;
+pub mod demo_carrier;
 pub mod export;
