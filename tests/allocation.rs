@@ -151,7 +151,8 @@ fn the_packet_path_of_a_running_worker_takes_no_memory() {
                     *code = tone.map_or(*code, |tone| encode(law, tone.sample(at)));
                 }
                 let key = frame % 100 < 5;
-                let event = [5, 0x0a, 0, 160 * (frame % 100) as u8];
+                let [high, low] = (160 * (frame % 100) as u16).to_be_bytes();
+                let event = [5, 0x0a, high, low];
                 let packet = Packet {
                     marker: false,
                     payload_type: if key {

@@ -249,7 +249,7 @@ impl Open {
         }
         block.flush()?;
         self.frames += 1;
-        if self.frames % FLUSH_FRAMES == 0 { writer.flush() } else { Ok(()) }
+        if self.frames.is_multiple_of(FLUSH_FRAMES) { writer.flush() } else { Ok(()) }
     }
 
     /// Silence in place of what was dropped.

@@ -136,8 +136,7 @@ fn used_ports_are_passed_over_and_a_full_range_is_told() {
 fn a_range_without_a_pair_and_a_foreign_address_are_told_at_the_start() {
     let start = |options| {
         MediaPlane::start(options, Arc::default(), std::time::Instant::now())
-            .err()
-            .expect("it cannot start")
+            .expect_err("it cannot start")
             .to_string()
     };
     let narrow = start(Options { port_max: 42_401, ..options(1, 42_401) });

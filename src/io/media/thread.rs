@@ -279,12 +279,14 @@ impl Sink for Shell {
         if matches!(event.kind, EventKind::Closed(_) | EventKind::OpenFailed { .. }) {
             self.streams.fetch_sub(1, Ordering::Relaxed);
         }
-        if self.backlog.is_empty() {
-            match self.events.try_send(event) {
+        let event = match self.backlog.is_empty() {
+            true => match self.events.try_send(event) {
+                Err(TrySendError::Full(event)) => event,
                 Ok(()) | Err(TrySendError::Closed(_)) => return,
-                Err(TrySendError::Full(event)) => self.backlog.push_back(event),
-            }
-        } else if self.backlog.len() < BACKLOG_MAX {
+            },
+            false => event,
+        };
+        if self.backlog.len() < BACKLOG_MAX {
             self.backlog.push_back(event);
         } else {
             tracing::error!(?event, "the control plane does not take the media plane's events");
