@@ -20,13 +20,15 @@ const BLURRED_HOPS: u64 = 10;
 const REPLACED_HOPS: u64 = 3;
 /// The level is searched no further back for the edge that a tone began with: the hops that the window lags behind.
 const LAG_HOPS: u64 = 3;
+/// And the hops that a lost frame blinds it for, its own included, with as many before.
+const LOST_HOPS: u64 = 8;
 /// Levels remembered to find the edges.
 const MEMORY: usize = 32;
 
 /// What the tracker hears in a hop.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Hop {
-    /// Mean square of the hop's own 80 samples, full scale is 1.
+    /// Mean square of the hop's own 80 samples, full scale is 1; not a number where the frame was lost.
     pub power: f32,
     /// The spectrum of the window that ends with the hop; `None` while lost frames lie in it.
     pub lines: Option<Lines>,
@@ -104,7 +106,7 @@ impl Tracker {
     /// The mean square of the hops that followed a tone which has just ended, its last partial hop left out.
     pub fn power_since(&self, tone: &Tone) -> f32 {
         let hops = (self.hops - tone.end.div_ceil(HOP).min(self.hops)).clamp(1, MEMORY as u64);
-        (0..hops).map(|back| self.power_back(back)).sum::<f32>() / hops as f32
+        mean((0..hops).map(|back| self.power_back(back)))
     }
 
     /// Hears the next hop.
@@ -118,7 +120,7 @@ impl Tracker {
     }
 
     fn listen(&mut self, hop: &Hop) -> Option<Change> {
-        let Some(lines) = hop.lines else { return None };
+        let lines = hop.lines?;
         if !is_tonal(&lines) || hop.power < POWER_MIN {
             self.steady = 0;
             return None;
@@ -149,13 +151,21 @@ impl Tracker {
     }
 
     fn follow(&mut self, mut tone: Tone, hop: &Hop) -> Option<Change> {
-        let unknown = hop.lines.is_none();
-        let same = hop.lines.is_some_and(|lines| {
-            let near = |hz: f32| (hz - tone.hz).abs() <= 2.0 * STRAY_HZ;
-            (near(lines.first_hz) || near(second_hz(&lines))) && is_tonal(&lines)
-        });
         // The window lags: the line may still fill it when the hop itself is silent already.
         let sounds = hop.power >= tone.power_now * EDGE;
+        let near = |hz: f32| (hz - tone.hz).abs() <= 2.0 * STRAY_HZ;
+        let (same, tonal) = match hop.lines {
+            Some(lines) => {
+                let tonal = is_tonal(&lines);
+                (tonal && (near(lines.first_hz) || near(second_hz(&lines))), tonal)
+            }
+            // Half a window is lost: as long as the level holds, so does the tone.
+            None => {
+                tone.end = if sounds { self.hops * HOP } else { tone.end };
+                self.current = Some(tone);
+                return None;
+            }
+        };
         if same && sounds {
             (self.missing, self.silent) = (0, 0);
             tone.end = self.hops * HOP;
@@ -163,11 +173,9 @@ impl Tracker {
             self.current = Some(tone);
             return None;
         }
-        if !unknown {
-            self.missing += 1;
-            self.silent = if sounds { 0 } else { self.silent + 1 };
-        }
-        let replaced = hop.lines.is_some_and(|lines| is_tonal(&lines)) && !same && sounds;
+        self.missing += 1;
+        self.silent = if sounds { 0 } else { self.silent + 1 };
+        let replaced = tonal && !same && sounds;
         let patience = if replaced { REPLACED_HOPS } else { BLURRED_HOPS };
         if self.silent < SILENT_HOPS && self.missing < patience {
             return None;
@@ -187,19 +195,21 @@ impl Tracker {
 
     fn begin(&mut self) -> Tone {
         let half = STEADY_HOPS / 2;
-        let mean = |f: fn(&(f32, f32, f32)) -> f32| {
+        let late = |f: fn(&(f32, f32, f32)) -> f32| {
             self.recent[half..].iter().map(f).sum::<f32>() / (STEADY_HOPS - half) as f32
         };
-        let (hz, power) = (mean(|r| r.0), mean(|r| r.1));
+        let (hz, power) = (late(|r| r.0), late(|r| r.1));
         let second_hz = self.recent[STEADY_HOPS - 1].2;
         // Backwards to the first hop that is as loud as the tone, then into the hop before it by its share of power.
         let mut back = STEADY_HOPS as u64 - 1;
-        let furthest = (back + LAG_HOPS).min(self.hops);
-        while back < furthest && self.power_back(back) >= power * EDGE {
+        let lost = (0..back + LOST_HOPS).any(|back| self.power_back(back).is_nan());
+        let furthest = (back + LAG_HOPS + if lost { LOST_HOPS } else { 0 }).min(self.hops);
+        let belongs = |level: f32| level.is_nan() || level >= power * EDGE;
+        while back < furthest && belongs(self.power_back(back)) {
             back += 1;
         }
         let rest = self.power_back(back);
-        let before = (back + 1..back + 6).map(|b| self.power_back(b)).sum::<f32>() / 5.0;
+        let before = mean((back + 1..back + 6).map(|back| self.power_back(back)));
         // Where another sound goes straight over into the tone, the level shows no edge.
         let share = if rest < power * EDGE { ((rest - before) / power).clamp(0.0, 1.0) } else { 0.0 };
         let start = (self.hops - back) * HOP - (share * HOP as f32) as u64;
@@ -220,6 +230,14 @@ impl Tracker {
     fn power_back(&self, back: u64) -> f32 {
         if back >= self.hops { 0.0 } else { self.powers[(self.hops - 1 - back) as usize % MEMORY] }
     }
+}
+
+/// The mean of what is known.
+fn mean(powers: impl Iterator<Item = f32>) -> f32 {
+    let (sum, count) = powers
+        .filter(|power| !power.is_nan())
+        .fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
+    sum / count.max(1) as f32
 }
 
 /// -58 dBFS: below, nothing is called a tone.

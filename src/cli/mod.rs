@@ -1,2 +1,3 @@
-//! cli.
+//! The command line.
 pub mod classify;
+pub mod export;

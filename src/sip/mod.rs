@@ -1,1 +1,40 @@
-//! SIP.
+//! SIP: messages, and what a user agent does with them (RFC 3261).
+//!
+//! The message layer comes first and knows no state. [`message`] reads bytes into a [`message::Message`] and writes
+//! it back; [`method`], [`uri`] and [`header`] read the parts of it that a user agent acts upon; [`framing`] cuts a
+//! stream into messages; [`digest`] answers a challenge.
+//!
+//! Reading is generous where carriers and phones are careless and the meaning is plain (folded lines, compact names,
+//! odd blanks, bytes that are not UTF-8), and strict where guessing could join two calls or misjudge where a message
+//! ends. Everything is bounded and linear in the size of the message.
+//!
+//! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
+//! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
+//! machines that repeat what gets lost, `stack` what all users of transactions share, `dialog` the state that two
+//! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
+//! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
+
+pub mod digest;
+pub mod framing;
+pub mod header;
+pub mod malformed;
+pub mod message;
+pub mod method;
+pub mod uri;
+
+pub mod endpoint;
+pub mod event;
+pub mod options;
+pub mod target;
+pub mod transaction;
+
+mod ack;
+mod authentication;
+mod dialog;
+mod late;
+mod ping;
+mod refusal;
+mod registration;
+mod schedule;
+mod session;
+mod stack;

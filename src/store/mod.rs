@@ -1,1 +1,49 @@
-//! store.
+//! The store: what must outlive the process, in one SQLite file.
+//!
+//! [`Store`] is the one writer. A lock file beside the database keeps a second engine out, and the engine speaks to it
+//! through [`writer::run`], which commits whatever is waiting in one transaction and answers only afterwards.
+//! [`Reader`] opens the same file beside a running engine, for exports and status.
+//!
+//! The promises, each kept by a constraint or a transaction and proved by a test:
+//!
+//! * An attempt with its Call-ID is on disk before its INVITE may leave ([`Answer::InviteCommitted`]).
+//! * The last gate stands in that same transaction: no INVITE to a number on the do-not-call list, none to a contact
+//!   that this engine has not claimed.
+//! * Every attempt has exactly one call record, however often the engine hands it in.
+//! * A contact is claimed once. After a crash, claimed contacts wait again; contacts in flight stay so until the
+//!   engine, told by [`Store::recover`], closes their attempts by its policy.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `database` | [`Store`]: opening, the lock, campaign states |
+//! | `list` | contacts and the do-not-call list in bulk |
+//! | `request`, `call_record` | each request of the engine, as SQL |
+//! | `batch` | group commit, retries, refusals |
+//! | `writer` | the task |
+//! | `recovery` | what a crash left behind |
+//! | `reader`, `table` | reading beside the engine: counts, pages of rows |
+//! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
+//!
+//! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
+
+mod batch;
+mod call_record;
+mod connection;
+mod database;
+mod error;
+mod list;
+mod reader;
+mod recovery;
+mod request;
+mod schema;
+pub mod table;
+pub mod writer;
+
+pub use database::Store;
+pub use error::StoreError;
+pub use list::{ImportCounts, Suppression};
+pub use reader::{Counts, Reader};
+pub use recovery::Orphan;
+
+#[cfg(test)]
+pub(crate) mod tests;

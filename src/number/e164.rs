@@ -1,4 +1,4 @@
-//! Telephone numbers: E.164 as the one identity of a callee, and its masked form for logs.
+//! E.164 as the one identity of a callee, and its masked form for logs.
 
 use std::fmt;
 

@@ -1,0 +1,113 @@
+//! From a number to the time zones where its phone may ring.
+//!
+//! `zones.txt` is libphonenumber's map; its header names source and licence. The longest prefix counts, but only
+//! for numbers that are bound to a place: a mobile or toll-free number may ring anywhere in its country, so it gets
+//! all zones of its country code.
+
+use super::{DIGITS_MAX, E164};
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The zones where the phone of `number` may ring; none when the map does not know the country code (satellite
+/// and other global services).
+///
+/// A window must be open in all of them before the number is dialed.
+pub fn zones(number: &E164) -> &'static [Tz] {
+    TABLE.longest_prefix(number.digits(), telling_digits(number))
+}
+
+/// How many digits tell where the phone is: all of a fixed line's (and of a mobile's where mobiles have area codes),
+/// else the country code.
+fn telling_digits(number: &E164) -> usize {
+    match rlibphonenumber::PhoneNumber::parse(number.as_str(), None) {
+        Ok(parsed) if parsed.is_geographical() => DIGITS_MAX,
+        Ok(parsed) => parsed.country_code.to_string().len(),
+        Err(_) => 0,
+    }
+}
+
+/// The map as text, part of the program.
+const TEXT: &str = include_str!("zones.txt");
+
+/// The same, read once; it never changes.
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(TEXT).expect("the map of zones is well formed"));
+
+struct Table {
+    sets: Vec<Vec<Tz>>,
+    by_prefix: BTreeMap<&'static str, usize>,
+}
+
+impl Table {
+    /// An unindented line opens a set of zones, the indented lines under it list its prefixes.
+    fn read(text: &'static str) -> Result<Table, String> {
+        let mut table = Table { sets: Vec::new(), by_prefix: BTreeMap::new() };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            if line.starts_with(' ') {
+                let set = table.sets.len().checked_sub(1).ok_or("prefixes before any zone")?;
+                table.by_prefix.extend(line.split_ascii_whitespace().map(|prefix| (prefix, set)));
+            } else {
+                let zones = line.split_ascii_whitespace().map(|name| name.parse::<Tz>());
+                let zones: Result<Vec<Tz>, _> = zones.collect();
+                table.sets.push(zones.map_err(|_| format!("an unknown zone in: {line}"))?);
+            }
+        }
+        Ok(table)
+    }
+
+    fn longest_prefix(&self, digits: &str, longest: usize) -> &[Tz] {
+        (1..=longest.min(digits.len()))
+            .rev()
+            .find_map(|length| self.by_prefix.get(&digits[..length]))
+            .map_or(&[], |set| &self.sets[*set])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_map_is_read_and_every_zone_is_known() {
+        let table = Table::read(TEXT).unwrap();
+        assert!(table.by_prefix.len() > 3_000, "{}", table.by_prefix.len());
+        assert!(table.sets.iter().all(|set| !set.is_empty()));
+        assert!(table.by_prefix.keys().all(|prefix| prefix.bytes().all(|b| b.is_ascii_digit())));
+    }
+
+    #[test]
+    fn a_number_bound_to_a_place_has_the_zones_of_its_longest_prefix() {
+        for (number, expected) in [
+            ("+12025550101", "America/New_York"),
+            ("+13125550101", "America/Chicago"),
+            ("+18085550101", "Pacific/Honolulu"),
+            ("+442079460018", "Europe/London"),
+            ("+493012345678", "Europe/Berlin"),
+            ("+551123456789", "America/Sao_Paulo"),
+            ("+5511961234567", "America/Sao_Paulo"),
+            ("+919810012345", "Asia/Calcutta"),
+            ("+61212345678", "Australia/Sydney"),
+        ] {
+            assert_eq!(names(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_mobile_may_ring_anywhere_in_its_country() {
+        assert!(names("+61412345678").contains("Australia/Perth"));
+        assert!(names("+61412345678").contains("Australia/Sydney"));
+        assert_eq!(names("+34612345678"), "Atlantic/Canary Europe/Madrid");
+        assert_eq!(names("+4915123456789"), "Europe/Berlin");
+    }
+
+    #[test]
+    fn a_number_of_no_country_has_no_zone() {
+        assert_eq!(names("+881612345678"), "");
+        assert_eq!(names("+999123456"), "");
+    }
+
+    fn names(number: &str) -> String {
+        let number = E164::from_e164(number).unwrap();
+        zones(&number).iter().map(|zone| zone.name()).collect::<Vec<_>>().join(" ")
+    }
+}

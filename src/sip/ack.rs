@@ -1,0 +1,117 @@
+//! The memory of ACKs to 2xx responses: RFC 3261 section 13.2.2.4.
+//!
+//! A 2xx is repeated until its ACK arrives, and only the user agent, no transaction, can repeat the ACK. So each ACK is
+//! kept for 64*T1, also when its session has long ended: the peer of a short call may have missed it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::message::Response;
+use super::target::Target;
+use crate::time::Instant;
+
+/// Which 2xx an ACK is for: a dialog and a CSeq number.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct AckId(String);
+
+impl AckId {
+    /// The 2xx that `response` is, when it is one of an INVITE.
+    pub(crate) fn of(response: &Response) -> Option<AckId> {
+        let headers = response.headers();
+        let (from, to, cseq) = (headers.from().ok()?, headers.to().ok()?, headers.cseq().ok()?);
+        let (local, remote) = (from.tag()?, to.tag().unwrap_or_default());
+        Some(AckId(format!("{} {local} {remote} {}", headers.call_id().ok()?, cseq.number)))
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    target: Target,
+    bytes: Vec<u8>,
+}
+
+/// The ACKs of the last 64*T1.
+#[derive(Debug)]
+pub(crate) struct AckMemory {
+    acks: BTreeMap<AckId, Kept>,
+    /// In the order of their ends, for all are kept equally long.
+    ends: VecDeque<(Instant, AckId)>,
+    limit: usize,
+}
+
+impl AckMemory {
+    /// For at most `limit` ACKs; beyond it the oldest is forgotten.
+    pub(crate) fn new(limit: usize) -> Self {
+        AckMemory { acks: BTreeMap::new(), ends: VecDeque::new(), limit: limit.max(1) }
+    }
+
+    /// Keeps an ACK until `end`.
+    pub(crate) fn remember(&mut self, end: Instant, id: AckId, target: Target, bytes: Vec<u8>) {
+        if self.acks.len() >= self.limit {
+            self.forget_oldest();
+        }
+        if self.acks.insert(id.clone(), Kept { target, bytes }).is_none() {
+            self.ends.push_back((end, id));
+        }
+    }
+
+    /// The ACK for a 2xx that was acknowledged before.
+    pub(crate) fn recall(&self, id: &AckId) -> Option<(Target, Vec<u8>)> {
+        self.acks.get(id).map(|kept| (kept.target, kept.bytes.clone()))
+    }
+
+    /// Forgets what is old enough.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.poll_timeout().is_some_and(|end| end <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    /// When the oldest ends.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.ends.front().map(|(end, _)| *end)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.acks.len()
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, id)) = self.ends.pop_front() {
+            self.acks.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sip::target::Transport;
+
+    #[test]
+    fn an_ack_is_known_until_its_end_and_the_oldest_makes_room() {
+        let at = |s| Instant::from_start(Duration::from_secs(s));
+        let target = Target { transport: Transport::Udp, address: "192.0.2.1:5060".parse().unwrap() };
+        let id = |tag: &str| {
+            let mut response = Response::new(200, "OK");
+            response.headers_mut().push("From", "<sip:a@h>;tag=1");
+            response.headers_mut().push("To", &format!("<sip:b@h>;tag={tag}"));
+            response.headers_mut().push("Call-ID", "c");
+            response.headers_mut().push("CSeq", "7 INVITE");
+            AckId::of(&response).unwrap()
+        };
+        let mut memory = AckMemory::new(2);
+        memory.remember(at(32), id("a"), target, vec![1]);
+        memory.remember(at(33), id("b"), target, vec![2]);
+        assert_eq!(memory.recall(&id("a")), Some((target, vec![1])));
+        memory.remember(at(34), id("c"), target, vec![3]);
+        assert_eq!(memory.recall(&id("a")), None);
+        memory.handle_timeout(at(33));
+        assert_eq!((memory.recall(&id("b")), memory.len()), (None, 1));
+        assert_eq!(memory.poll_timeout(), Some(at(34)));
+        memory.handle_timeout(at(34));
+        assert_eq!((memory.len(), memory.poll_timeout()), (0, None));
+    }
+}

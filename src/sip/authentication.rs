@@ -1,0 +1,200 @@
+//! Answering challenges for one session or registration: RFC 3261 section 22, RFC 7616.
+//!
+//! A request is tried again at most twice. A challenge for a realm that was answered already means that the password
+//! is wrong, and is not answered again unless the server says that only its nonce was stale.
+
+use super::digest::{Challenge, Credentials, authorize};
+use super::message::{Message, Request, Response};
+use crate::rng::Rng;
+
+/// How often one request is sent again with credentials.
+const TRIES_MAX: u8 = 2;
+/// How many realms (a proxy's, the server's) are answered side by side.
+const ANSWERS_MAX: usize = 4;
+
+/// What we know of a peer's challenges.
+#[derive(Debug)]
+pub(crate) struct Authentication {
+    credentials: Option<Credentials>,
+    answers: Vec<Answer>,
+    tries: u8,
+}
+
+#[derive(Debug)]
+struct Answer {
+    from_proxy: bool,
+    challenge: Challenge,
+    /// How many requests carried this nonce.
+    count: u32,
+    /// Whether the request that is being tried carried it.
+    tried: bool,
+}
+
+impl Authentication {
+    pub(crate) fn new(credentials: Option<Credentials>) -> Self {
+        Authentication { credentials, answers: Vec::new(), tries: 0 }
+    }
+
+    /// The same credentials for requests that run beside these.
+    pub(crate) fn sibling(&self) -> Self {
+        Authentication::new(self.credentials.clone())
+    }
+
+    /// A new request begins, which may carry what was asked for the last one.
+    pub(crate) fn begin(&mut self) {
+        self.tries = 0;
+        self.answers.iter_mut().for_each(|answer| answer.tried = false);
+    }
+
+    /// Whether this response asks for credentials.
+    pub(crate) fn is_challenge(response: &Response) -> bool {
+        matches!(response.status(), 401 | 407)
+    }
+
+    /// The request to send instead of `sent`, which was challenged: a new CSeq, no Via yet. `None` when there is
+    /// nothing to answer with.
+    pub(crate) fn retry(&mut self, rng: &mut Rng, sent: &[u8], response: &Response) -> Option<Request> {
+        if !Authentication::is_challenge(response) || self.tries >= TRIES_MAX {
+            return None;
+        }
+        let realm = self.credentials.as_ref()?.realm.clone();
+        let from_proxy = response.status() == 407;
+        let header = if from_proxy { "Proxy-Authenticate" } else { "WWW-Authenticate" };
+        let challenge = Challenge::choose(response.headers().all(header), realm.as_deref()).ok()?;
+        self.note(from_proxy, challenge)?;
+        self.tries += 1;
+        let Ok(Message::Request(mut request)) = Message::parse(sent) else { return None };
+        let cseq = request.headers().cseq().ok()?;
+        request.headers_mut().remove("Via");
+        request.headers_mut().set("CSeq", &format!("{} {}", cseq.number.wrapping_add(1), cseq.method));
+        self.apply(rng, &mut request);
+        Some(request)
+    }
+
+    /// Puts the answers to all known challenges into `request`.
+    pub(crate) fn apply(&mut self, rng: &mut Rng, request: &mut Request) {
+        request.headers_mut().remove("Authorization");
+        request.headers_mut().remove("Proxy-Authorization");
+        let Some(credentials) = &self.credentials else { return };
+        for answer in &mut self.answers {
+            answer.count += 1;
+            answer.tried = true;
+            let (method, uri) = (request.method().as_str().to_owned(), request.uri().to_owned());
+            let cnonce = rng.token(16);
+            let challenge = &answer.challenge;
+            let value =
+                authorize(challenge, credentials, &method, &uri, request.body(), answer.count, &cnonce);
+            let header = if answer.from_proxy { "Proxy-Authorization" } else { "Authorization" };
+            request.headers_mut().push(header, &value);
+        }
+    }
+
+    /// Takes a challenge in; `None` when answering it again is of no use.
+    fn note(&mut self, from_proxy: bool, challenge: Challenge) -> Option<()> {
+        let known =
+            |answer: &Answer| answer.from_proxy == from_proxy && answer.challenge.realm == challenge.realm;
+        match self.answers.iter().position(known) {
+            Some(at) if self.answers[at].tried && !challenge.stale => return None,
+            Some(at) => {
+                let answer = &mut self.answers[at];
+                if answer.challenge.nonce != challenge.nonce {
+                    answer.count = 0;
+                }
+                answer.challenge = challenge;
+            }
+            None if self.answers.len() >= ANSWERS_MAX => return None,
+            None => self.answers.push(Answer { from_proxy, challenge, count: 0, tried: false }),
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::digest::Secret;
+    use crate::sip::method::Method;
+
+    #[test]
+    fn a_password_is_offered_once_a_realm_and_once_more_when_stale() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let first = authentication.retry(&mut rng, &invite(), &challenge(407, "proxy", "n1", false)).unwrap();
+        assert_eq!(first.headers().cseq().unwrap().number, 8);
+        assert_eq!(first.headers().count("Via"), 0);
+        assert!(first.headers().get("Proxy-Authorization").unwrap().contains("nc=00000001"));
+        let second =
+            authentication.retry(&mut rng, &first.to_bytes(), &challenge(407, "proxy", "n2", true)).unwrap();
+        assert!(second.headers().get("Proxy-Authorization").unwrap().contains("nonce=\"n2\""));
+        assert_eq!(second.headers().count("Proxy-Authorization"), 1);
+        let third = challenge(407, "proxy", "n3", true);
+        assert_eq!(authentication.retry(&mut rng, &second.to_bytes(), &third), None);
+    }
+
+    #[test]
+    fn a_refused_password_is_not_offered_again() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let first = authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
+        let again = challenge(401, "pbx", "n2", false);
+        assert_eq!(authentication.retry(&mut rng, &first.to_bytes(), &again), None);
+    }
+
+    #[test]
+    fn a_proxy_and_a_server_are_answered_side_by_side_with_rising_counts() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let first = authentication.retry(&mut rng, &invite(), &challenge(407, "proxy", "n1", false)).unwrap();
+        let both =
+            authentication.retry(&mut rng, &first.to_bytes(), &challenge(401, "pbx", "n9", false)).unwrap();
+        assert!(both.headers().get("Proxy-Authorization").unwrap().contains("nc=00000002"));
+        assert!(both.headers().get("Authorization").unwrap().contains("nc=00000001"));
+    }
+
+    #[test]
+    fn no_digest_leaves_for_a_foreign_realm_or_without_credentials() {
+        let mut rng = Rng::from_seed(1);
+        let stranger = challenge(401, "evil", "n", false);
+        assert_eq!(credentials(Some("pbx")).retry(&mut rng, &invite(), &stranger), None);
+        assert_eq!(Authentication::new(None).retry(&mut rng, &invite(), &stranger), None);
+    }
+
+    #[test]
+    fn a_later_request_may_answer_again_though_the_server_forgot_to_say_stale() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
+        authentication.begin();
+        assert!(authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n2", false)).is_some());
+    }
+
+    fn credentials(realm: Option<&str>) -> Authentication {
+        Authentication::new(Some(Credentials {
+            username: "u".into(),
+            password: Secret::new("p"),
+            realm: realm.map(str::to_owned),
+        }))
+    }
+
+    fn invite() -> Vec<u8> {
+        let mut request = Request::new(Method::Invite, "sip:1@192.0.2.1");
+        for (name, value) in [
+            ("Via", "SIP/2.0/UDP h;branch=z9hG4bK1"),
+            ("From", "<sip:a@h>;tag=1"),
+            ("To", "<sip:b@h>"),
+            ("Call-ID", "c"),
+            ("CSeq", "7 INVITE"),
+        ] {
+            request.headers_mut().push(name, value);
+        }
+        request.to_bytes()
+    }
+
+    fn challenge(status: u16, realm: &str, nonce: &str, stale: bool) -> Response {
+        let mut response = Response::new(status, "");
+        let header = if status == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" };
+        let value = format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", qop=\"auth\", stale={stale}");
+        response.headers_mut().push(header, &value);
+        response
+    }
+}

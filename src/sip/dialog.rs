@@ -1,0 +1,183 @@
+//! A dialog: what two user agents share once a response carried a To tag (RFC 3261 section 12).
+//!
+//! Ours are all made by INVITEs that we sent: an early one per To tag of a 101-199, a confirmed one by a 2xx.
+
+use super::header::NameAddr;
+use super::malformed::Malformed;
+use super::message::{Request, Response};
+use super::method::Method;
+use super::uri::Uri;
+
+/// The longest route that is followed.
+const ROUTES_MAX: usize = 32;
+
+/// A dialog. Lists of routes are in the order in which requests take them.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialog {
+    call_id: String,
+    /// From, with our tag.
+    local: String,
+    /// To, with the peer's tag.
+    remote: String,
+    remote_tag: String,
+    local_cseq: u32,
+    remote_cseq: Option<u32>,
+    routes: Vec<NameAddr>,
+    remote_target: Uri,
+}
+
+impl Dialog {
+    /// The dialog that a response to our INVITE makes (section 12.1.2). `callee` takes the place of a Contact that is
+    /// missing, though a peer must give one.
+    pub(crate) fn of_response(response: &Response, callee: &Uri) -> Result<Dialog, Malformed> {
+        let headers = response.headers();
+        let missing = |place| Malformed::new(place, "is missing");
+        let mut routes = headers.record_routes()?;
+        if routes.len() > ROUTES_MAX {
+            return Err(Malformed::new("Record-Route", "is longer than any route"));
+        }
+        routes.reverse();
+        let contact = headers.contacts().into_iter().map(|contact| contact.uri).find(Uri::is_sip);
+        Ok(Dialog {
+            call_id: headers.call_id()?.to_owned(),
+            local: headers.get("From").ok_or(missing("From"))?.to_owned(),
+            remote: headers.get("To").ok_or(missing("To"))?.to_owned(),
+            remote_tag: headers.to()?.tag().unwrap_or_default().to_owned(),
+            local_cseq: headers.cseq()?.number,
+            remote_cseq: None,
+            routes,
+            remote_target: contact.unwrap_or_else(|| callee.clone()),
+        })
+    }
+
+    /// The peer's tag; empty when it gave none, as RFC 2543 allowed.
+    pub(crate) fn remote_tag(&self) -> &str {
+        &self.remote_tag
+    }
+
+    /// Takes what a later response or request says of the peer's place (section 12.2): only the target may change once
+    /// the dialog is there.
+    pub(crate) fn refresh_target(&mut self, contacts: Vec<NameAddr>) {
+        if let Some(contact) = contacts.into_iter().find(|contact| contact.uri.is_sip()) {
+            self.remote_target = contact.uri;
+        }
+    }
+
+    /// What a 2xx says anew of an early dialog: route set and target (section 13.2.2.4). The numbers go on.
+    pub(crate) fn confirm(self, confirmed: Dialog) -> Dialog {
+        Dialog { remote_cseq: self.remote_cseq, ..confirmed }
+    }
+
+    /// Whether a request of the peer is in order; then its number is the highest now (section 12.2.2).
+    pub(crate) fn accept_number(&mut self, number: u32) -> bool {
+        let in_order = self.remote_cseq.is_none_or(|highest| number > highest);
+        if in_order {
+            self.remote_cseq = Some(number);
+        }
+        in_order
+    }
+
+    /// Goes on after a request that was tried again with a higher number than it was made with.
+    pub(crate) fn note_number(&mut self, number: u32) {
+        self.local_cseq = self.local_cseq.max(number);
+    }
+
+    /// A new request within the dialog, without Via.
+    pub(crate) fn request(&mut self, method: Method) -> Request {
+        self.local_cseq = self.local_cseq.wrapping_add(1);
+        self.numbered(method, self.local_cseq)
+    }
+
+    /// The ACK of the 2xx to the INVITE with this number (section 13.2.2.4), without Via.
+    pub(crate) fn ack(&self, number: u32) -> Request {
+        self.numbered(Method::Ack, number)
+    }
+
+    /// The URI whose host is the next hop (section 8.1.2).
+    pub(crate) fn next_hop(&self) -> &Uri {
+        self.routes.first().map_or(&self.remote_target, |route| &route.uri)
+    }
+
+    fn numbered(&self, method: Method, number: u32) -> Request {
+        let strict = self.routes.first().filter(|route| !route.uri.has_parameter("lr"));
+        // A strict router of RFC 2543 wants itself in the Request-URI and the target last (section 12.2.1.1).
+        let uri = strict.map_or(self.remote_target.without_headers(), |route| route.uri.without_headers());
+        let mut request = Request::new(method.clone(), uri);
+        let headers = request.headers_mut();
+        headers.push("Max-Forwards", "70");
+        self.routes.iter().skip(usize::from(strict.is_some())).for_each(|route| {
+            headers.push("Route", &route.to_string());
+        });
+        if strict.is_some() {
+            headers.push("Route", &format!("<{}>", self.remote_target));
+        }
+        headers.push("From", &self.local);
+        headers.push("To", &self.remote);
+        headers.push("Call-ID", &self.call_id);
+        headers.push("CSeq", &format!("{number} {method}"));
+        request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_follow_the_record_route_backwards_to_the_contact() {
+        let mut dialog = dialog(&["<sip:p2.example;lr>", "<sip:p1.example;lr>"], "<sip:b@192.0.2.9:5080>");
+        let bye = dialog.request(Method::Bye);
+        assert_eq!(bye.uri(), "sip:b@192.0.2.9:5080");
+        assert_eq!(
+            bye.headers().all("Route").collect::<Vec<_>>(),
+            ["<sip:p1.example;lr>", "<sip:p2.example;lr>"]
+        );
+        assert_eq!(bye.headers().get("CSeq"), Some("8 BYE"));
+        assert_eq!(bye.headers().get("From"), Some("<sip:a@h>;tag=us"));
+        assert_eq!(bye.headers().get("To"), Some("<sip:b@h>;tag=them"));
+        assert_eq!(dialog.next_hop().as_str(), "sip:p1.example;lr");
+        assert_eq!(dialog.ack(7).headers().get("CSeq"), Some("7 ACK"));
+    }
+
+    #[test]
+    fn a_strict_router_gets_the_request_uri_and_the_target_goes_last() {
+        let mut dialog = dialog(&["<sip:p2.example;lr>", "<sip:p1.example>"], "<sip:b@192.0.2.9>");
+        let bye = dialog.request(Method::Bye);
+        assert_eq!(bye.uri(), "sip:p1.example");
+        assert_eq!(
+            bye.headers().all("Route").collect::<Vec<_>>(),
+            ["<sip:p2.example;lr>", "<sip:b@192.0.2.9>"]
+        );
+    }
+
+    #[test]
+    fn numbers_must_rise_on_their_side_and_rise_on_ours() {
+        let mut dialog = dialog(&[], "<sip:b@192.0.2.9>");
+        assert!(dialog.accept_number(100));
+        assert!(!dialog.accept_number(100));
+        assert!(!dialog.accept_number(99));
+        assert!(dialog.accept_number(103));
+        dialog.note_number(12);
+        assert_eq!(dialog.request(Method::Info).headers().cseq().unwrap().number, 13);
+    }
+
+    #[test]
+    fn a_missing_contact_is_replaced_by_the_callee_and_a_new_one_moves_the_target() {
+        let mut dialog = dialog(&[], "*");
+        assert_eq!(dialog.next_hop().as_str(), "sip:callee@192.0.2.1");
+        dialog.refresh_target(vec![NameAddr::parse("<sip:b@192.0.2.7>").unwrap()]);
+        assert_eq!(dialog.next_hop().as_str(), "sip:b@192.0.2.7");
+    }
+
+    fn dialog(record_routes: &[&str], contact: &str) -> Dialog {
+        let mut response = Response::new(200, "OK");
+        let headers = response.headers_mut();
+        headers.push("From", "<sip:a@h>;tag=us");
+        headers.push("To", "<sip:b@h>;tag=them");
+        headers.push("Call-ID", "c");
+        headers.push("CSeq", "7 INVITE");
+        headers.push("Contact", contact);
+        record_routes.iter().for_each(|route| headers.push("Record-Route", route));
+        Dialog::of_response(&response, &Uri::parse("sip:callee@192.0.2.1").unwrap()).unwrap()
+    }
+}

@@ -1,0 +1,380 @@
+//! The SIP user agent as the rest of the house sees it, without any I/O.
+//!
+//! It hands each message to the transaction, session, registration or ping that it belongs to, owns their bounds and
+//! their alarms, and collects what they want transmitted and told. Requests are taken from allowed sources only, and
+//! others are dropped before they are parsed; a response needs the branch of a request that we sent.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::authentication::Authentication;
+use super::message::{Message, Request, Response, is_keep_alive};
+use super::method::Method;
+use super::ping::{self, Ping};
+use super::registration::Registrar;
+use super::schedule::Schedule;
+use super::session::{self, Session};
+use super::stack::Stack;
+use super::transaction::layer::Up;
+use super::transaction::owner::Owner;
+use super::{late, refusal};
+use crate::rng::Rng;
+use crate::slab::{Key, Slab};
+use crate::time::Instant;
+
+pub use super::event::{
+    Event, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
+};
+pub use super::options::{Counts, Dial, HangUpReason, Options, Refused, Registration};
+pub use super::target::{Target, Transport};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Alarm {
+    Session(Key),
+    Registration(Key),
+}
+
+/// The user agent.
+#[derive(Debug)]
+pub struct Endpoint {
+    stack: Stack,
+    sessions: Slab<Session>,
+    /// By Call-ID and our tag.
+    session_index: BTreeMap<(String, String), SessionKey>,
+    registrations: Slab<Registrar>,
+    pings: Slab<Ping>,
+    schedule: Schedule<Alarm>,
+}
+
+impl Endpoint {
+    /// An endpoint that knows nobody yet. `rng` makes its tags and branches: seed it with real randomness.
+    pub fn new(options: Options, rng: Rng) -> Self {
+        Endpoint {
+            sessions: Slab::with_limit(options.sessions_max),
+            session_index: BTreeMap::new(),
+            registrations: Slab::with_limit(options.registrations_max),
+            pings: Slab::with_limit(options.registrations_max),
+            schedule: Schedule::new(),
+            stack: Stack::new(options, rng),
+        }
+    }
+
+    /// Takes requests from this address; asked for twice, it takes two [`Endpoint::disallow_source`] to end it.
+    pub fn allow_source(&mut self, source: IpAddr) {
+        self.stack.allow(source);
+    }
+
+    /// Takes back one [`Endpoint::allow_source`].
+    pub fn disallow_source(&mut self, source: IpAddr) {
+        self.stack.disallow(source);
+    }
+
+    /// Calls somebody.
+    pub fn invite(&mut self, now: Instant, dial: Dial) -> Result<SessionKey, Refused> {
+        let (session, invite) = session::prepare(&mut self.stack, dial)?;
+        let index = session.index();
+        let key = self.sessions.insert(session).map_err(|_| Refused::TooManySessions)?;
+        let session = self.sessions.get_mut(key).expect("the session was just put in");
+        if session.begin(now, &mut self.stack, key, invite).is_err() {
+            self.sessions.remove(key);
+            return Err(Refused::TooManyTransactions);
+        }
+        self.session_index.insert(index, key);
+        self.settle_session(key);
+        Ok(key)
+    }
+
+    /// Ends a call by whatever its state calls for: CANCEL once a provisional response is there (RFC 3261 section 9.1),
+    /// BYE, or ACK and BYE of a 2xx that crosses the CANCEL. After a BYE `Ended` follows at once.
+    pub fn hang_up(&mut self, now: Instant, key: SessionKey, reason: Option<HangUpReason>) {
+        self.with_session(key, |session, stack| session.hang_up(now, stack, reason));
+    }
+
+    /// Answers [`SessionEvent::Offered`] with a description of ours or with a refusing status. Without an answer within
+    /// 10 seconds the offer is refused with 500.
+    pub fn answer_offer(&mut self, now: Instant, key: SessionKey, answer: Result<Vec<u8>, u16>) {
+        self.with_session(key, |session, stack| session.answer_offer(now, stack, answer));
+    }
+
+    /// Offers a new description in a call that is up, as soon as no other offer is under way. A newer one replaces one
+    /// that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
+    pub fn reinvite(&mut self, now: Instant, key: SessionKey, sdp: Vec<u8>) {
+        self.with_session(key, |session, stack| session.reinvite(now, stack, sdp));
+    }
+
+    /// Registers, and keeps it so.
+    pub fn register(&mut self, now: Instant, registration: Registration) -> Result<RegistrationKey, Refused> {
+        let registrar = Registrar::prepare(&mut self.stack, registration)?;
+        let key = self.registrations.insert(registrar).map_err(|_| Refused::TooManyRegistrations)?;
+        self.with_registration(key, |registrar, stack| registrar.begin(now, stack, key));
+        Ok(key)
+    }
+
+    /// Takes a registration back; [`RegistrationEvent::Unregistered`] follows.
+    pub fn unregister(&mut self, now: Instant, key: RegistrationKey) {
+        self.with_registration(key, |registrar, stack| registrar.unregister(now, stack));
+    }
+
+    /// Asks whether a peer is alive.
+    pub fn ping(&mut self, now: Instant, target: Target, uri: &str, from: &str) -> Result<PingKey, Refused> {
+        let request = ping::request(&mut self.stack, uri, from)?;
+        let key = self.pings.insert(Ping::new(now)).map_err(|_| Refused::TooManyRegistrations)?;
+        if self.stack.send(now, target, request, Owner::Ping(key)).is_err() {
+            self.pings.remove(key);
+            return Err(Refused::TooManyTransactions);
+        }
+        Ok(key)
+    }
+
+    /// A datagram came.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        self.handle_message(now, Transport::Udp, source, bytes);
+    }
+
+    /// One message came: a datagram, or what was cut from a stream.
+    pub fn handle_message(&mut self, now: Instant, transport: Transport, source: SocketAddr, bytes: &[u8]) {
+        let is_response = is_response(bytes);
+        if is_keep_alive(bytes) || (!is_response && !self.stack.allows(source.ip())) {
+            return;
+        }
+        let mut ups = Vec::new();
+        match Message::parse(bytes) {
+            Ok(Message::Response(response)) => self.handle_response(now, response, &mut ups),
+            // What only looked like a response is not let in by the back door.
+            Ok(Message::Request(_)) if is_response => {}
+            Ok(Message::Request(request)) => {
+                self.stack.layer.handle_request(now, transport, source, request, &mut ups);
+            }
+            Err(_) => {}
+        }
+        self.handle_ups(now, ups);
+    }
+
+    /// Nothing can be delivered to `target`: refused, unreachable, or its stream has closed.
+    pub fn handle_transport_error(&mut self, now: Instant, target: Target) {
+        let mut ups = Vec::new();
+        self.stack.layer.handle_transport_error(now, target, &mut ups);
+        self.handle_ups(now, ups);
+    }
+
+    /// The deadline it asked for has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let mut ups = Vec::new();
+        self.stack.layer.handle_timeout(now, &mut ups);
+        self.handle_ups(now, ups);
+        while let Some(alarm) = self.schedule.due(now) {
+            match alarm {
+                Alarm::Session(key) => {
+                    self.with_session(key, |session, stack| session.handle_timeout(now, stack))
+                }
+                Alarm::Registration(key) => {
+                    self.with_registration(key, |registrar, stack| registrar.handle_timeout(now, stack));
+                }
+            }
+        }
+        self.stack.acks.handle_timeout(now);
+    }
+
+    /// When it wants to be woken.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let all = [self.stack.layer.poll_timeout(), self.schedule.next(), self.stack.acks.poll_timeout()];
+        all.into_iter().flatten().min()
+    }
+
+    /// The next thing to do or to know.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.stack.layer.outbox.pop_front()
+    }
+
+    /// How much there is of everything.
+    pub fn counts(&self) -> Counts {
+        let (client_transactions, server_transactions) = self.stack.layer.counts();
+        Counts {
+            sessions: self.sessions.len(),
+            dialogs: self.sessions.iter().map(|(_, session)| session.dialogs()).sum(),
+            client_transactions,
+            server_transactions,
+            registrations: self.registrations.len(),
+            pings: self.pings.len(),
+            acks: self.stack.acks.len(),
+            farewells: self.stack.farewells.len(),
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, response: Response, ups: &mut Vec<Up>) {
+        // A second Via means that it is another's (RFC 3261 section 8.1.3.3).
+        if response.headers().count("Via") != 1 {
+            return;
+        }
+        if let Err(stray) = self.stack.layer.handle_response(now, response, ups)
+            && stray.is_success()
+        {
+            // A copy of a 2xx may come when its transaction has gone, but its ACK is still remembered.
+            self.stack.acknowledge_again(&stray);
+        }
+    }
+
+    fn handle_ups(&mut self, now: Instant, ups: Vec<Up>) {
+        for up in ups {
+            match up {
+                Up::Response { owner, transaction, target, response, request } => {
+                    self.deliver_response(now, owner, transaction, target, response, &request);
+                }
+                Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
+                Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
+                Up::Ack(ack) => {
+                    if let Some(key) = self.session_of(&ack) {
+                        self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));
+                    }
+                }
+            }
+        }
+    }
+
+    fn deliver_response(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        transaction: Key,
+        target: Target,
+        response: Response,
+        sent: &[u8],
+    ) {
+        let accepts_invite = response.is_success()
+            && response.headers().cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if accepts_invite && self.stack.acknowledge_again(&response) {
+            return;
+        }
+        match owner {
+            Owner::Dial(key) if self.sessions.get(key).is_some() => {
+                self.with_session(key, |session, stack| session.handle_response(now, stack, response, sent));
+            }
+            Owner::Reinvite(key)
+                if self.sessions.get(key).is_some_and(|session| session.awaits(transaction)) =>
+            {
+                self.with_session(key, |session, stack| {
+                    session.handle_reinvite_response(now, stack, &response, sent);
+                });
+            }
+            Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
+                registrar.handle_response(now, stack, transaction, &response, sent);
+            }),
+            Owner::Ping(key) => {
+                if let Some(outcome) = self.pings.get(key).and_then(|ping| ping.outcome(now, &response)) {
+                    self.finish_ping(key, outcome);
+                }
+            }
+            Owner::Farewell(key) => {
+                late::handle_farewell(now, &mut self.stack, key, target, Some((&response, sent)));
+            }
+            Owner::Abandoned if response.is_provisional() => {
+                self.stack.layer.set_owner(transaction, Owner::Nobody);
+                self.stack.layer.cancel(now, transaction, &[]);
+            }
+            Owner::Dial(_) | Owner::Reinvite(_) | Owner::Abandoned | Owner::Nobody => {
+                if accepts_invite {
+                    let nobody = Authentication::new(None);
+                    late::dismiss(now, &mut self.stack, &response, target, nobody);
+                }
+            }
+        }
+    }
+
+    fn deliver_silence(&mut self, now: Instant, owner: Owner, transaction: Key) {
+        match owner {
+            Owner::Dial(key) => self.with_session(key, |session, stack| session.handle_silence(stack)),
+            Owner::Reinvite(key) => self.with_session(key, |session, stack| {
+                if session.awaits(transaction) {
+                    session.handle_reinvite_silence(now, stack);
+                }
+            }),
+            Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
+                registrar.handle_silence(now, stack, transaction);
+            }),
+            Owner::Ping(key) => self.finish_ping(key, PingOutcome::NoAnswer),
+            Owner::Farewell(key) => {
+                self.stack.farewells.remove(key);
+            }
+            Owner::Abandoned | Owner::Nobody => {}
+        }
+    }
+
+    fn deliver_request(&mut self, now: Instant, transaction: Key, request: Request) {
+        let tag = self.stack.rng.token(12);
+        if let Some(mut response) = refusal::of_broken(&request) {
+            refusal::add_tag(&mut response, &tag);
+            return self.stack.respond(now, transaction, &response);
+        }
+        if *request.method() == Method::Cancel
+            && let Some(invite) = self.stack.layer.cancelled_by(&request)
+        {
+            let mut response = Response::to_request(&request, 200, "OK");
+            refusal::add_tag(&mut response, &tag);
+            self.stack.respond(now, transaction, &response);
+            if let Some(key) = self.session_of(&request) {
+                self.with_session(key, |session, stack| session.handle_cancel(now, stack, invite));
+            }
+            return;
+        }
+        match self.session_of(&request) {
+            Some(key) => self.with_session(key, |session, stack| {
+                session.handle_request(now, stack, transaction, request);
+            }),
+            None => {
+                let is_in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
+                let response = if is_in_dialog {
+                    refusal::no_such_call(&request)
+                } else {
+                    refusal::of_stranger(&request, &tag)
+                };
+                self.stack.respond(now, transaction, &response);
+            }
+        }
+    }
+
+    /// The session of a request of the peer: its To tag is ours.
+    fn session_of(&self, request: &Request) -> Option<SessionKey> {
+        let call_id = request.headers().call_id().ok()?.to_owned();
+        let tag = request.headers().to().ok()?.tag()?.to_owned();
+        self.session_index.get(&(call_id, tag)).copied()
+    }
+
+    fn with_session(&mut self, key: SessionKey, act: impl FnOnce(&mut Session, &mut Stack)) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            act(session, &mut self.stack);
+            self.settle_session(key);
+        }
+    }
+
+    fn settle_session(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let wanted = session.poll_timeout();
+        self.schedule.rearm(Alarm::Session(key), &mut session.armed, wanted);
+        if session.is_ended() {
+            self.session_index.remove(&session.index());
+            self.sessions.remove(key);
+        }
+    }
+
+    fn with_registration(&mut self, key: RegistrationKey, act: impl FnOnce(&mut Registrar, &mut Stack)) {
+        let Some(registrar) = self.registrations.get_mut(key) else { return };
+        act(registrar, &mut self.stack);
+        let wanted = registrar.poll_timeout();
+        self.schedule.rearm(Alarm::Registration(key), &mut registrar.armed, wanted);
+        if registrar.is_gone() {
+            self.registrations.remove(key);
+        }
+    }
+
+    fn finish_ping(&mut self, key: PingKey, outcome: PingOutcome) {
+        if self.pings.remove(key).is_some() {
+            ping::tell(&mut self.stack, key, outcome);
+        }
+    }
+}
+
+/// Whether a message claims to be a response; line ends may stand before it (RFC 3261 section 7.5).
+fn is_response(bytes: &[u8]) -> bool {
+    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    bytes[start..].get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+}

@@ -1,0 +1,154 @@
+//! What the endpoint says: messages to transmit, and what became of sessions, registrations and pings.
+
+use std::time::Duration;
+
+use super::target::Target;
+use crate::slab::Key;
+
+/// Names a session until its [`SessionEvent::Ended`].
+pub type SessionKey = Key;
+/// Names a registration until it is unregistered.
+pub type RegistrationKey = Key;
+/// Names a ping until its outcome.
+pub type PingKey = Key;
+
+/// One thing for the layer above to do or to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Transmit {
+        /// Where they go.
+        target: Target,
+        /// One whole message.
+        bytes: Vec<u8>,
+    },
+    /// Something happened.
+    Event(Event),
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// To a session.
+    Session {
+        /// Which one.
+        key: SessionKey,
+        /// What.
+        event: SessionEvent,
+    },
+    /// To a registration.
+    Registration {
+        /// Which one.
+        key: RegistrationKey,
+        /// What.
+        event: RegistrationEvent,
+    },
+    /// To a ping; nothing follows, the key is void.
+    Ping {
+        /// Which one.
+        key: PingKey,
+        /// What became of it.
+        outcome: PingOutcome,
+    },
+}
+
+/// What happens to a session, in this order: `Trying` and `Provisional` any number of times, then one of `Answered`,
+/// `Rejected` and `NoResponse`, after `Answered` what happens in a call, and `Ended` last, always and once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionEvent {
+    /// The next hop has the INVITE (100).
+    Trying,
+    /// The callee's side makes progress (101 to 199).
+    Provisional {
+        /// 180 rings, 183 progresses.
+        status: u16,
+        /// An answer to our offer: early media may come from where it says.
+        sdp: Option<Vec<u8>>,
+    },
+    /// 2xx; it is acknowledged already. Also when it crossed our CANCEL: then the call is hung up already and `Ended`
+    /// follows.
+    Answered {
+        /// The answer to our offer, unless an earlier response had it.
+        sdp: Option<Vec<u8>>,
+    },
+    /// A final response of 300 or more, 487 after our CANCEL included.
+    Rejected {
+        /// The status.
+        status: u16,
+        /// The words beside it.
+        phrase: String,
+        /// The cause of a Reason header of protocol Q.850.
+        q850: Option<u16>,
+        /// The Reason header's text, or empty.
+        reason: String,
+        /// How long the peer wants to be left alone.
+        retry_after: Option<Duration>,
+        /// Where a 3xx would send us; never followed here.
+        contacts: Vec<String>,
+    },
+    /// No final response: nothing at all was heard in time, or the transport failed.
+    NoResponse,
+    /// The peer sent a re-INVITE or an UPDATE: `answer_offer` is waited for.
+    Offered {
+        /// Its offer; without one, ours is wanted.
+        sdp: Option<Vec<u8>>,
+    },
+    /// What became of our own offer: of our re-INVITE, or of the offer that we gave in answer to an empty re-INVITE.
+    OfferAnswered {
+        /// 200, or why the session stays as it was.
+        status: u16,
+        /// The answer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// INFO, answered with 200 already.
+    Info {
+        /// `application/dtmf-relay`, say.
+        content_type: String,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// The peer hung up, or it is gone.
+    HungUp {
+        /// The cause of a Reason header of protocol Q.850.
+        q850: Option<u16>,
+        /// The Reason header's text, or empty.
+        reason: String,
+    },
+    /// The last event: the key is void. What transactions of it linger need nothing more.
+    Ended,
+}
+
+/// What happens to a registration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RegistrationEvent {
+    /// The registrar has us; it is refreshed in time.
+    Registered {
+        /// For how long.
+        expires: Duration,
+    },
+    /// It does not have us.
+    Failed {
+        /// Why; 408 when it said nothing.
+        status: u16,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// It has us no longer, as was asked, or could not be told so; the key is void.
+    Unregistered,
+}
+
+/// What became of an OPTIONS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PingOutcome {
+    /// Any final response at all: the peer is alive.
+    Answered {
+        /// Its status.
+        status: u16,
+        /// From the first copy to the response.
+        round_trip: Duration,
+        /// How long the peer wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// Silence for 64*T1, or the transport failed.
+    NoAnswer,
+}

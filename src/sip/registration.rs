@@ -1,0 +1,291 @@
+//! A registration that is kept: RFC 3261 section 10.2, seen by the client.
+//!
+//! ```text
+//!   register                     2xx                    refresh is due
+//!   -------> +-------------+ ------------> +------------+ -------+
+//!            | Registering |               | Registered |        |
+//!       +--> +-------------+ <-----------------------------------+
+//!       |        | | failure,   ^ 401, 407: digest;      | unregister
+//!       | again  | | silence    | 423: longer            |
+//!       |        v |            |                        v
+//!     +---------+  | unregister is asked for      +---------------+   any answer
+//!     | Resting |  +----------------------------> | Unregistering | --------------> gone
+//!     +---------+                                 +---------------+   or silence
+//! ```
+
+use std::time::Duration;
+
+use super::authentication::Authentication;
+use super::event::{Event, RegistrationEvent, RegistrationKey};
+use super::header::{NameAddr, retry_after};
+use super::malformed::Malformed;
+use super::message::{Request, Response};
+use super::method::Method;
+use super::options::{Refused, Registration};
+use super::stack::Stack;
+use super::transaction::owner::Owner;
+use super::uri::Uri;
+use crate::slab::Key;
+use crate::time::Instant;
+
+/// The first pause after a failure; it doubles.
+const REST_MIN: Duration = Duration::from_secs(5);
+/// The longest pause of our own choice.
+const REST_MAX: Duration = Duration::from_secs(300);
+/// The longest pause that a registrar may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// How much before its end a registration is refreshed: time for a lost request to be sent again.
+const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(60);
+/// The shortest time between two refreshes, whatever the registrar says.
+const REFRESH_MIN: Duration = Duration::from_secs(1);
+/// How often in a row a registrar may ask for a longer time.
+const LONGER_MAX: u8 = 2;
+
+/// The machine of one registration.
+#[derive(Debug)]
+pub(crate) struct Registrar {
+    key: RegistrationKey,
+    wanted: Registration,
+    expires: Duration,
+    contact: String,
+    from: String,
+    to: String,
+    call_id: String,
+    number: u32,
+    authentication: Authentication,
+    state: State,
+    /// Failures in a row.
+    failures: u32,
+    /// Times in a row that the registrar asked for a longer time.
+    longer: u8,
+    /// Whether to unregister once the answer is there.
+    leaving: bool,
+    /// The alarm that is set for it.
+    pub(crate) armed: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Registering { transaction: Option<Key> },
+    Registered { refresh: Instant },
+    Resting { until: Instant },
+    Unregistering { transaction: Option<Key> },
+    Gone,
+}
+
+impl Registrar {
+    /// Checks what is to be registered.
+    pub(crate) fn prepare(stack: &mut Stack, wanted: Registration) -> Result<Registrar, Refused> {
+        let unusable = |part| move |fault: Malformed| Refused::Unusable { part, fault: fault.to_string() };
+        Uri::parse(&wanted.registrar_uri).map_err(unusable("the registrar's URI"))?;
+        let aor = NameAddr::new(Uri::parse(&wanted.aor).map_err(unusable("the address of record"))?);
+        let contact = stack.contact(wanted.target.transport, &wanted.contact_user);
+        NameAddr::parse(&contact).map_err(unusable("the Contact"))?;
+        Ok(Registrar {
+            key: Key::from_u64(0),
+            expires: wanted.expires,
+            contact,
+            to: aor.to_string(),
+            from: aor.with_tag(&stack.rng.token(12)).to_string(),
+            call_id: stack.rng.token(24),
+            number: stack.rng.between(1, 10_000) as u32,
+            authentication: Authentication::new(wanted.credentials.clone()),
+            state: State::Gone,
+            failures: 0,
+            longer: 0,
+            leaving: false,
+            armed: None,
+            wanted,
+        })
+    }
+
+    /// Registers under the key that it was given.
+    pub(crate) fn begin(&mut self, now: Instant, stack: &mut Stack, key: RegistrationKey) {
+        self.key = key;
+        self.register(now, stack);
+    }
+
+    /// Takes the registration back.
+    pub(crate) fn unregister(&mut self, now: Instant, stack: &mut Stack) {
+        match self.state {
+            State::Registering { .. } => self.leaving = true,
+            State::Registered { .. } => self.send_unregister(now, stack),
+            State::Resting { .. } => self.finish(stack),
+            State::Unregistering { .. } | State::Gone => {}
+        }
+    }
+
+    /// Whether it can be forgotten.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Gone)
+    }
+
+    /// A response to a REGISTER.
+    pub(crate) fn handle_response(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: Key,
+        response: &Response,
+        sent: &[u8],
+    ) {
+        if response.is_provisional() || !self.awaits(transaction) {
+            return;
+        }
+        if let Some(request) = self.authentication.retry(&mut stack.rng, sent, response) {
+            return self.send(now, stack, request);
+        }
+        match (self.state, response.status()) {
+            (State::Registering { .. }, 200..=299) => self.succeed(now, stack, response),
+            (State::Registering { .. }, 423) if self.lengthen(response) => self.register(now, stack),
+            (State::Registering { .. }, status) => {
+                let asked = response.headers().get("Retry-After").and_then(retry_after);
+                self.fail(now, stack, status, asked);
+            }
+            (State::Unregistering { .. }, _) => self.finish(stack),
+            (State::Registered { .. } | State::Resting { .. } | State::Gone, _) => {}
+        }
+    }
+
+    /// Nothing came, or the transport failed.
+    pub(crate) fn handle_silence(&mut self, now: Instant, stack: &mut Stack, transaction: Key) {
+        if !self.awaits(transaction) {
+            return;
+        }
+        match self.state {
+            State::Registering { .. } => self.fail(now, stack, 408, None),
+            State::Unregistering { .. } => self.finish(stack),
+            State::Registered { .. } | State::Resting { .. } | State::Gone => {}
+        }
+    }
+
+    /// The deadline it asked for has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.register(now, stack);
+        }
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Registered { refresh: due } | State::Resting { until: due } => Some(due),
+            State::Registering { .. } | State::Unregistering { .. } | State::Gone => None,
+        }
+    }
+
+    fn register(&mut self, now: Instant, stack: &mut Stack) {
+        self.state = State::Registering { transaction: None };
+        self.authentication.begin();
+        let request = self.request(stack, self.expires);
+        self.send(now, stack, request);
+    }
+
+    fn send_unregister(&mut self, now: Instant, stack: &mut Stack) {
+        self.state = State::Unregistering { transaction: None };
+        self.authentication.begin();
+        let request = self.request(stack, Duration::ZERO);
+        self.send(now, stack, request);
+    }
+
+    fn request(&mut self, stack: &mut Stack, expires: Duration) -> Request {
+        self.number = self.number.wrapping_add(1);
+        let mut request = Request::new(Method::Register, &self.wanted.registrar_uri);
+        let headers = request.headers_mut();
+        headers.push("Max-Forwards", "70");
+        headers.push("From", &self.from);
+        headers.push("To", &self.to);
+        headers.push("Call-ID", &self.call_id);
+        headers.push("CSeq", &format!("{} REGISTER", self.number));
+        headers.push("Contact", &self.contact);
+        headers.push("Expires", &expires.as_secs().to_string());
+        stack.add_user_agent(&mut request);
+        self.authentication.apply(&mut stack.rng, &mut request);
+        request
+    }
+
+    fn send(&mut self, now: Instant, stack: &mut Stack, request: Request) {
+        if let Ok(cseq) = request.headers().cseq() {
+            self.number = cseq.number;
+        }
+        let sent = stack.send(now, self.wanted.target, request, Owner::Registration(self.key));
+        match (&mut self.state, sent) {
+            (State::Registering { transaction } | State::Unregistering { transaction }, Ok(key)) => {
+                *transaction = Some(key);
+            }
+            (State::Registering { .. }, Err(_)) => self.fail(now, stack, 503, None),
+            (State::Unregistering { .. }, Err(_)) => self.finish(stack),
+            (State::Registered { .. } | State::Resting { .. } | State::Gone, _) => {}
+        }
+    }
+
+    fn awaits(&self, answered: Key) -> bool {
+        match self.state {
+            State::Registering { transaction } | State::Unregistering { transaction } => {
+                transaction == Some(answered)
+            }
+            State::Registered { .. } | State::Resting { .. } | State::Gone => false,
+        }
+    }
+
+    fn succeed(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        self.failures = 0;
+        self.longer = 0;
+        let expires = granted(response, &self.contact).unwrap_or(self.expires);
+        let ahead = (expires / 4).min(REFRESH_AHEAD_MAX);
+        self.state = State::Registered { refresh: now + (expires - ahead).max(REFRESH_MIN) };
+        self.emit(stack, RegistrationEvent::Registered { expires });
+        if self.leaving {
+            self.send_unregister(now, stack);
+        }
+    }
+
+    /// 423: the registrar wants fewer refreshes (section 10.2.8).
+    fn lengthen(&mut self, response: &Response) -> bool {
+        let least = response.headers().get("Min-Expires").and_then(|text| text.trim().parse().ok());
+        let Some(least) = least.map(Duration::from_secs) else { return false };
+        if least <= self.expires || self.longer >= LONGER_MAX {
+            return false;
+        }
+        self.longer += 1;
+        self.expires = least;
+        true
+    }
+
+    fn fail(&mut self, now: Instant, stack: &mut Stack, status: u16, asked: Option<Duration>) {
+        if self.leaving {
+            return self.finish(stack);
+        }
+        let own = (REST_MIN * 2u32.pow(self.failures.min(6))).min(REST_MAX);
+        // Many engines that lost one registrar at once must not come back at once.
+        let spread = own.mul_f64(0.9 + 0.2 * stack.rng.unit());
+        let retry_in = asked.map_or(spread, |asked| asked.min(RETRY_AFTER_MAX).max(spread));
+        self.failures += 1;
+        self.longer = 0;
+        self.state = State::Resting { until: now + retry_in };
+        self.emit(stack, RegistrationEvent::Failed { status, retry_in });
+    }
+
+    fn finish(&mut self, stack: &mut Stack) {
+        self.state = State::Gone;
+        self.emit(stack, RegistrationEvent::Unregistered);
+    }
+
+    fn emit(&self, stack: &mut Stack, event: RegistrationEvent) {
+        stack.emit(Event::Registration { key: self.key, event });
+    }
+}
+
+/// How long the registrar keeps our Contact (section 10.3 step 8): its own parameter before the header.
+fn granted(response: &Response, contact: &str) -> Option<Duration> {
+    let ours = NameAddr::parse(contact).ok()?;
+    let contacts = response.headers().contacts();
+    let same = |known: &&NameAddr| {
+        (known.uri.user(), known.uri.host(), known.uri.port())
+            == (ours.uri.user(), ours.uri.host(), ours.uri.port())
+    };
+    let listed = contacts.iter().find(same).or(contacts.first().filter(|_| contacts.len() == 1));
+    let seconds = listed.and_then(|known| known.parameters.get("expires")?.parse().ok());
+    let seconds = seconds.or_else(|| response.headers().get("Expires")?.trim().parse().ok());
+    seconds.map(Duration::from_secs)
+}

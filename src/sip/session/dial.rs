@@ -1,0 +1,221 @@
+//! The INVITE of a session and what is answered to it: RFC 3261 sections 13.2 and 9.1.
+
+use super::super::authentication::Authentication;
+use super::super::dialog::Dialog;
+use super::super::event::SessionEvent;
+use super::super::header::{NameAddr, retry_after};
+use super::super::late;
+use super::super::malformed::Malformed;
+use super::super::message::{Message, Request, Response};
+use super::super::method::Method;
+use super::super::options::{Dial, HangUpReason, Refused};
+use super::super::stack::{ALLOW, Stack};
+use super::super::transaction::layer::Full;
+use super::super::transaction::owner::Owner;
+use super::super::uri::Uri;
+use super::exchange::Exchange;
+use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
+use crate::slab::Key;
+use crate::time::Instant;
+
+/// Makes a session and its INVITE of what is to be dialed, or says which part of it is no SIP.
+pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request), Refused> {
+    let unusable = |part| move |fault: Malformed| Refused::Unusable { part, fault: fault.to_string() };
+    let callee = Uri::parse(&dial.request_uri).map_err(unusable("the Request-URI"))?;
+    let from = NameAddr::parse(&dial.from).map_err(unusable("From"))?;
+    let to = NameAddr::parse(&dial.to).map_err(unusable("To"))?;
+    let local_tag = stack.rng.token(12);
+    let session = Session {
+        key: Key::from_u64(0),
+        trunk: dial.target,
+        callee,
+        call_id: dial.call_id.clone(),
+        contact_user: from.uri.user().unwrap_or("outdial").to_owned(),
+        authentication: Authentication::new(dial.credentials.clone()),
+        response_timeout: dial.response_timeout,
+        state: State::Prepared,
+        dialogs: Vec::new(),
+        exchange: Exchange::Idle,
+        next_offer: None,
+        armed: None,
+        local_tag: local_tag.clone(),
+    };
+    let invite = invite(stack, &session, from.with_tag(&local_tag), to, dial);
+    match Message::parse(&invite.to_bytes()) {
+        Ok(Message::Request(read)) if read.headers().call_id().is_ok() => Ok((session, invite)),
+        Ok(_) => Err(Refused::Unusable { part: "the Call-ID", fault: "it is empty".to_owned() }),
+        Err(fault) => Err(unusable("the INVITE")(fault)),
+    }
+}
+
+fn invite(stack: &mut Stack, session: &Session, from: NameAddr, to: NameAddr, dial: Dial) -> Request {
+    let mut invite = Request::new(Method::Invite, session.callee.without_headers());
+    let number = stack.rng.between(1, 10_000);
+    let contact = session.contact(stack);
+    let headers = invite.headers_mut();
+    headers.push("Max-Forwards", "70");
+    headers.push("From", &from.to_string());
+    headers.push("To", &to.to_string());
+    headers.push("Call-ID", &dial.call_id);
+    headers.push("CSeq", &format!("{number} INVITE"));
+    headers.push("Contact", &contact);
+    headers.push("Allow", ALLOW);
+    stack.add_user_agent(&mut invite);
+    dial.headers.iter().for_each(|(name, value)| invite.headers_mut().push(name, value));
+    if !dial.sdp.is_empty() {
+        invite.set_body("application/sdp", dial.sdp);
+    }
+    invite
+}
+
+impl Session {
+    /// Sends the INVITE under the key that the session was given.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        key: Key,
+        invite: Request,
+    ) -> Result<(), Full> {
+        self.key = key;
+        let invite = stack.send(now, self.trunk, invite, Owner::Dial(key))?;
+        self.state = State::Calling { invite, give_up: now + self.response_timeout };
+        Ok(())
+    }
+
+    /// A response to the INVITE.
+    pub(crate) fn handle_response(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        response: Response,
+        sent: &[u8],
+    ) {
+        match (self.state.clone(), response.status()) {
+            (State::Calling { invite, .. } | State::Proceeding { invite }, 100..=199) => {
+                self.state = State::Proceeding { invite };
+                self.progress(stack, &response);
+            }
+            (State::Leaving { invite, reason, .. }, 100..=199) => self.cancel(now, stack, invite, reason),
+            (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
+                self.answer(now, stack, &response)
+            }
+            (State::Leaving { .. } | State::Cancelling, 200..=299) => {
+                // It crossed our CANCEL: the callee did answer, and must not hear silence.
+                let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
+                late::dismiss(now, stack, &response, self.trunk, authentication);
+                let sdp = sdp_of(response.headers(), response.body());
+                self.emit(stack, SessionEvent::Answered { sdp });
+                self.end(stack);
+            }
+            (State::Calling { .. } | State::Proceeding { .. }, 401 | 407) => {
+                if !self.try_again(now, stack, &response, sent) {
+                    self.refuse(stack, &response);
+                }
+            }
+            // The CANCEL and this response passed each other.
+            (State::Cancelling, 100..=199) => {}
+            (
+                State::Calling { .. } | State::Proceeding { .. } | State::Leaving { .. } | State::Cancelling,
+                _,
+            ) => {
+                self.refuse(stack, &response);
+            }
+            (State::Confirmed, 200..=299) => {
+                late::dismiss(now, stack, &response, self.trunk, self.authentication.sibling());
+            }
+            (State::Confirmed | State::Prepared | State::Ended, _) => {}
+        }
+    }
+
+    /// Timer B, the transport's failure, or 64*T1 after the CANCEL.
+    pub(crate) fn handle_silence(&mut self, stack: &mut Stack) {
+        match self.state {
+            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Cancelling => {
+                self.emit(stack, SessionEvent::NoResponse);
+                self.end(stack);
+            }
+            State::Prepared | State::Confirmed | State::Ended => {}
+        }
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        invite: Key,
+        reason: Option<HangUpReason>,
+    ) {
+        let headers: Vec<_> = reason.iter().map(HangUpReason::header).collect();
+        stack.layer.cancel(now, invite, &headers);
+        self.refuse_pending_offer(now, stack);
+        self.state = State::Cancelling;
+    }
+
+    fn progress(&mut self, stack: &mut Stack, response: &Response) {
+        let status = response.status();
+        if status == 100 {
+            return self.emit(stack, SessionEvent::Trying);
+        }
+        self.note_early_dialog(response);
+        let sdp = sdp_of(response.headers(), response.body());
+        self.emit(stack, SessionEvent::Provisional { status, sdp });
+    }
+
+    fn note_early_dialog(&mut self, response: &Response) {
+        let Ok(dialog) = Dialog::of_response(response, &self.callee) else { return };
+        let known = self.dialogs.iter_mut().find(|known| known.remote_tag() == dialog.remote_tag());
+        match known {
+            Some(known) => known.refresh_target(response.headers().contacts()),
+            None if dialog.remote_tag().is_empty() => {}
+            None => {
+                if self.dialogs.len() < EARLY_DIALOGS_MAX {
+                    self.dialogs.push(dialog);
+                }
+            }
+        }
+    }
+
+    /// The first 2xx: its dialog is the call, all others go.
+    fn answer(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        let Ok(confirmed) = Dialog::of_response(response, &self.callee) else {
+            // It cannot even be acknowledged; the peer ends it by itself after 64*T1.
+            return self.refuse(stack, response);
+        };
+        let early = self.dialogs.drain(..).find(|early| early.remote_tag() == confirmed.remote_tag());
+        let dialog = match early {
+            Some(early) => early.confirm(confirmed),
+            None => confirmed,
+        };
+        stack.acknowledge(now, &dialog, self.trunk, response);
+        self.dialogs.push(dialog);
+        self.authentication.begin();
+        self.state = State::Confirmed;
+        let sdp = sdp_of(response.headers(), response.body());
+        self.emit(stack, SessionEvent::Answered { sdp });
+    }
+
+    /// Answers a challenge with a new INVITE.
+    fn try_again(&mut self, now: Instant, stack: &mut Stack, response: &Response, sent: &[u8]) -> bool {
+        let Some(invite) = self.authentication.retry(&mut stack.rng, sent, response) else { return false };
+        self.dialogs.clear();
+        let owner = Owner::Dial(self.key);
+        let Ok(invite) = stack.send(now, self.trunk, invite, owner) else { return false };
+        self.state = State::Calling { invite, give_up: now + self.response_timeout };
+        true
+    }
+
+    fn refuse(&mut self, stack: &mut Stack, response: &Response) {
+        let (q850, reason) = reason_of(response.headers());
+        let rejected = SessionEvent::Rejected {
+            status: response.status(),
+            phrase: response.phrase().to_owned(),
+            q850,
+            reason,
+            retry_after: response.headers().get("Retry-After").and_then(retry_after),
+            contacts: contact_uris(response),
+        };
+        self.emit(stack, rejected);
+        self.end(stack);
+    }
+}

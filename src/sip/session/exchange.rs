@@ -1,0 +1,314 @@
+//! Offers and answers once a call is up: RFC 3261 section 14, RFC 3311, RFC 6141, RFC 6337.
+//!
+//! One exchange at a time. The peer's offer waits for `answer_offer`; our own offer goes out when nothing else is under
+//! way, and again a while after the peer's crossed it (491).
+
+use std::time::Duration;
+
+use super::super::event::SessionEvent;
+use super::super::message::{Request, Response};
+use super::super::method::Method;
+use super::super::stack::{ALLOW, Stack};
+use super::super::transaction::owner::Owner;
+use super::{Session, State, sdp_of};
+use crate::slab::Key;
+use crate::time::Instant;
+
+/// How long the layer above may think about an offer.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How often an offer of ours may cross one of the peer's.
+const GLARES_MAX: u8 = 4;
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    Idle,
+    /// The peer's re-INVITE or UPDATE waits for the layer above.
+    Theirs {
+        transaction: Key,
+        request: Box<Request>,
+        due: Instant,
+    },
+    /// Our 2xx to a re-INVITE waits for its ACK and is repeated until then (section 13.3.1.4).
+    Unacknowledged {
+        transaction: Key,
+        number: u32,
+        ours: bool,
+        resend: Instant,
+        interval: Duration,
+        end: Instant,
+    },
+    /// Our re-INVITE waits for its response.
+    Ours {
+        transaction: Key,
+        offer: NextOffer,
+    },
+}
+
+/// An offer of ours.
+#[derive(Clone, Debug)]
+pub(super) struct NextOffer {
+    sdp: Vec<u8>,
+    /// Not sooner than this.
+    at: Instant,
+    /// How often it crossed one of the peer's.
+    glares: u8,
+}
+
+impl Session {
+    /// Offers `sdp` as soon as nothing else is under way; a newer offer replaces one that waits.
+    pub(crate) fn reinvite(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
+        if matches!(self.state, State::Confirmed) {
+            self.next_offer = Some(NextOffer { sdp, at: now, glares: 0 });
+            self.send_next_offer(now, stack);
+        }
+    }
+
+    /// The layer above has made up its mind about the peer's offer.
+    pub(crate) fn answer_offer(&mut self, now: Instant, stack: &mut Stack, answer: Result<Vec<u8>, u16>) {
+        let Exchange::Theirs { transaction, request, .. } =
+            std::mem::replace(&mut self.exchange, Exchange::Idle)
+        else {
+            return;
+        };
+        match answer {
+            Ok(sdp) => self.accept(now, stack, transaction, &request, Some(sdp)),
+            Err(status) => {
+                stack.respond(now, transaction, &Response::to_request(&request, status, phrase(status)));
+            }
+        }
+        self.send_next_offer(now, stack);
+    }
+
+    /// A re-INVITE or an UPDATE of the peer.
+    pub(super) fn handle_offer(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: Key,
+        request: Request,
+    ) {
+        let offers = sdp_of(request.headers(), request.body());
+        match &self.exchange {
+            Exchange::Theirs { .. } => return self.overlap(now, stack, transaction, &request),
+            // Glare: whoever made the call waits longer than its peer (section 14.1).
+            Exchange::Ours { .. } => return refuse(now, stack, transaction, &request, 491),
+            Exchange::Unacknowledged { ours: true, .. } if offers.is_some() => {
+                return refuse(now, stack, transaction, &request, 491);
+            }
+            // Its ACK was lost, but a new request shows that our 2xx was not.
+            Exchange::Unacknowledged { .. } => self.exchange = Exchange::Idle,
+            Exchange::Idle => {}
+        }
+        if *request.method() == Method::Update && offers.is_none() {
+            // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
+            return self.accept(now, stack, transaction, &request, None);
+        }
+        if *request.method() == Method::Invite && !matches!(self.state, State::Confirmed) {
+            return refuse(now, stack, transaction, &request, 491);
+        }
+        self.exchange = Exchange::Theirs { transaction, request: Box::new(request), due: now + ANSWER_WAIT };
+        self.emit(stack, SessionEvent::Offered { sdp: offers });
+    }
+
+    /// The peer takes a re-INVITE back (section 9.2).
+    pub(crate) fn handle_cancel(&mut self, now: Instant, stack: &mut Stack, invite: Key) {
+        if matches!(self.exchange, Exchange::Theirs { transaction, .. } if transaction == invite) {
+            self.refuse_pending_offer(now, stack);
+            self.send_next_offer(now, stack);
+        }
+    }
+
+    /// An ACK within the dialog.
+    pub(crate) fn handle_ack(&mut self, now: Instant, stack: &mut Stack, ack: &Request) {
+        let acknowledged = ack.headers().cseq().map(|cseq| cseq.number);
+        let Exchange::Unacknowledged { number, ours, .. } = self.exchange else { return };
+        if acknowledged != Ok(number) {
+            return;
+        }
+        self.exchange = Exchange::Idle;
+        if ours {
+            let sdp = sdp_of(ack.headers(), ack.body());
+            self.emit(stack, SessionEvent::OfferAnswered { status: 200, sdp });
+        }
+        self.send_next_offer(now, stack);
+    }
+
+    /// A response to our re-INVITE.
+    pub(crate) fn handle_reinvite_response(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        response: &Response,
+        sent: &[u8],
+    ) {
+        let Exchange::Ours { offer, .. } = &self.exchange else { return };
+        let offer = offer.clone();
+        match response.status() {
+            100..=199 => {}
+            200..=299 => {
+                if let Some(dialog) = self.dialogs.first_mut() {
+                    dialog.refresh_target(response.headers().contacts());
+                    stack.acknowledge(now, dialog, self.trunk, response);
+                }
+                self.finish_ours(now, stack, 200, sdp_of(response.headers(), response.body()));
+            }
+            491 if offer.glares < GLARES_MAX => {
+                // We made the Call-ID: 2.1 to 4 seconds in steps of 10 ms (section 14.1).
+                let wait = Duration::from_millis(10 * stack.rng.between(210, 400));
+                let again = NextOffer { at: now + wait, glares: offer.glares + 1, ..offer };
+                self.exchange = Exchange::Idle;
+                self.next_offer.get_or_insert(again);
+            }
+            401 | 407 => match self.authentication.retry(&mut stack.rng, sent, response) {
+                Some(request) => self.send_offer(now, stack, request, offer),
+                None => self.finish_ours(now, stack, response.status(), None),
+            },
+            // The peer knows no such call any more (section 12.2.1.2).
+            status @ (408 | 481) => self.lose(now, stack, status),
+            status => self.finish_ours(now, stack, status, None),
+        }
+    }
+
+    /// Nothing came to our re-INVITE: the peer is gone (section 14.1).
+    pub(crate) fn handle_reinvite_silence(&mut self, now: Instant, stack: &mut Stack) {
+        if matches!(self.exchange, Exchange::Ours { .. }) {
+            self.lose(now, stack, 408);
+        }
+    }
+
+    /// Refuses the offer that the layer above has not answered: the call is over, or the peer took it back.
+    pub(super) fn refuse_pending_offer(&mut self, now: Instant, stack: &mut Stack) {
+        if let Exchange::Theirs { transaction, request, .. } = &self.exchange {
+            refuse(now, stack, *transaction, request, 487);
+            self.exchange = Exchange::Idle;
+        }
+    }
+
+    pub(super) fn handle_exchange_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        match &mut self.exchange {
+            Exchange::Theirs { due, .. } if *due <= now => self.answer_offer(now, stack, Err(500)),
+            Exchange::Unacknowledged { end, .. } if *end <= now => {
+                // The session may not go on without its ACK (section 13.3.1.4).
+                self.emit(stack, SessionEvent::HungUp { q850: None, reason: "no ACK to our 200".to_owned() });
+                self.leave(now, stack, None);
+            }
+            Exchange::Unacknowledged { transaction, resend, interval, .. } if *resend <= now => {
+                *interval = stack.timers.doubled(*interval);
+                *resend = now + *interval;
+                stack.layer.repeat_2xx(now, *transaction);
+            }
+            Exchange::Theirs { .. } | Exchange::Unacknowledged { .. } | Exchange::Ours { .. } => {}
+            Exchange::Idle => self.send_next_offer(now, stack),
+        }
+    }
+
+    pub(super) fn poll_exchange_timeout(&self) -> Option<Instant> {
+        match &self.exchange {
+            Exchange::Idle => self.next_offer.as_ref().map(|offer| offer.at),
+            Exchange::Theirs { due, .. } => Some(*due),
+            Exchange::Unacknowledged { resend, end, .. } => Some(*resend.min(end)),
+            Exchange::Ours { .. } => None,
+        }
+    }
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: Key,
+        request: &Request,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let mut response = Response::to_request(request, 200, "OK");
+        response.headers_mut().push("Contact", &self.contact(stack));
+        response.headers_mut().push("Allow", ALLOW);
+        if let Some(sdp) = sdp {
+            response.set_body("application/sdp", sdp);
+        }
+        stack.respond(now, transaction, &response);
+        if *request.method() == Method::Invite {
+            let interval = stack.timers.t1;
+            self.exchange = Exchange::Unacknowledged {
+                transaction,
+                number: request.headers().cseq().map_or(0, |cseq| cseq.number),
+                ours: sdp_of(request.headers(), request.body()).is_none(),
+                resend: now + interval,
+                interval,
+                end: now + stack.timers.give_up(),
+            };
+        }
+    }
+
+    /// Section 14.2: one offer at a time, and a hint when to come back.
+    fn overlap(&mut self, now: Instant, stack: &mut Stack, transaction: Key, request: &Request) {
+        let mut response = Response::to_request(request, 500, phrase(500));
+        response.headers_mut().push("Retry-After", &stack.rng.between(0, 10).to_string());
+        stack.respond(now, transaction, &response);
+    }
+
+    fn send_next_offer(&mut self, now: Instant, stack: &mut Stack) {
+        let due = self.next_offer.as_ref().is_some_and(|offer| offer.at <= now);
+        if !due || !matches!((&self.state, &self.exchange), (State::Confirmed, Exchange::Idle)) {
+            return;
+        }
+        let (Some(offer), Some(dialog)) = (self.next_offer.take(), self.dialogs.first_mut()) else { return };
+        self.authentication.begin();
+        let mut request = dialog.request(Method::Invite);
+        request.headers_mut().push("Contact", &self.contact(stack));
+        request.headers_mut().push("Allow", ALLOW);
+        stack.add_user_agent(&mut request);
+        request.set_body("application/sdp", offer.sdp.clone());
+        self.send_offer(now, stack, request, offer);
+    }
+
+    fn send_offer(&mut self, now: Instant, stack: &mut Stack, request: Request, offer: NextOffer) {
+        let Some(dialog) = self.dialogs.first_mut() else { return };
+        if let Ok(cseq) = request.headers().cseq() {
+            dialog.note_number(cseq.number);
+        }
+        let target = stack.target_of(dialog, self.trunk);
+        match stack.send(now, target, request, Owner::Reinvite(self.key)) {
+            Ok(transaction) => self.exchange = Exchange::Ours { transaction, offer },
+            Err(_) => self.finish_ours(now, stack, 503, None),
+        }
+    }
+
+    /// Whether `transaction` is the re-INVITE that is waited for.
+    pub(crate) fn awaits(&self, reinvite: Key) -> bool {
+        matches!(self.exchange, Exchange::Ours { transaction, .. } if transaction == reinvite)
+    }
+
+    fn finish_ours(&mut self, now: Instant, stack: &mut Stack, status: u16, sdp: Option<Vec<u8>>) {
+        self.exchange = Exchange::Idle;
+        self.emit(stack, SessionEvent::OfferAnswered { status, sdp });
+        self.send_next_offer(now, stack);
+    }
+
+    fn lose(&mut self, now: Instant, stack: &mut Stack, status: u16) {
+        self.emit(stack, SessionEvent::OfferAnswered { status, sdp: None });
+        let reason = format!("the peer answered our re-INVITE with {status}");
+        self.emit(stack, SessionEvent::HungUp { q850: None, reason });
+        self.leave(now, stack, None);
+    }
+}
+
+fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, status: u16) {
+    stack.respond(now, transaction, &Response::to_request(request, status, phrase(status)));
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        403 => "Forbidden",
+        415 => "Unsupported Media Type",
+        480 => "Temporarily Unavailable",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        603 => "Decline",
+        606 => "Not Acceptable",
+        _ => "Refused",
+    }
+}

@@ -1,0 +1,95 @@
+//! Requests of the peer within a session's dialog: RFC 3261 section 12.2.2.
+
+use super::super::event::SessionEvent;
+use super::super::message::{Request, Response};
+use super::super::method::Method;
+use super::super::refusal;
+use super::super::stack::{ALLOW, Stack};
+use super::{Session, State, reason_of};
+use crate::slab::Key;
+use crate::time::Instant;
+
+impl Session {
+    /// A request whose Call-ID and To tag are this session's, with everything it must have.
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: Key,
+        request: Request,
+    ) {
+        let refusal = self.check(&request);
+        if let Some(response) = refusal {
+            return stack.respond(now, transaction, &response);
+        }
+        match request.method() {
+            Method::Bye => self.handle_bye(now, stack, transaction, &request),
+            Method::Invite | Method::Update => {
+                if let Some(dialog) = self.dialog_of(&request) {
+                    dialog.refresh_target(request.headers().contacts());
+                }
+                self.handle_offer(now, stack, transaction, request);
+            }
+            Method::Info => {
+                stack.respond(now, transaction, &Response::to_request(&request, 200, "OK"));
+                let content_type = request.headers().get("Content-Type").unwrap_or_default().to_owned();
+                self.emit(stack, SessionEvent::Info { content_type, body: request.body().to_vec() });
+            }
+            Method::Options => {
+                let mut response = Response::to_request(&request, 200, "OK");
+                response.headers_mut().push("Allow", ALLOW);
+                response.headers_mut().push("Accept", "application/sdp");
+                stack.respond(now, transaction, &response);
+            }
+            // We send no reliable provisional responses, so there is nothing that a PRACK could mean.
+            Method::Prack => stack.respond(now, transaction, &refusal::no_such_call(&request)),
+            Method::Ack | Method::Cancel => {}
+            Method::Register
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => stack.respond(now, transaction, &refusal::of_method(&request)),
+        }
+    }
+
+    /// Why the request must not be acted upon, if so.
+    fn check(&mut self, request: &Request) -> Option<Response> {
+        let number = request.headers().cseq().ok()?.number;
+        let Some(dialog) = self.dialog_of(request) else { return Some(refusal::no_such_call(request)) };
+        if !dialog.accept_number(number) {
+            return Some(Response::to_request(request, 500, "CSeq Out Of Order"));
+        }
+        refusal::of_extensions(request)
+    }
+
+    fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {
+        let from = request.headers().from().ok()?;
+        let tag = from.tag().unwrap_or_default();
+        self.dialogs.iter_mut().find(|dialog| dialog.remote_tag() == tag)
+    }
+
+    fn handle_bye(&mut self, now: Instant, stack: &mut Stack, transaction: Key, request: &Request) {
+        stack.respond(now, transaction, &Response::to_request(request, 200, "OK"));
+        match self.state {
+            State::Confirmed => {
+                self.refuse_pending_offer(now, stack);
+                let (q850, reason) = reason_of(request.headers());
+                self.emit(stack, SessionEvent::HungUp { q850, reason });
+                self.end(stack);
+            }
+            // A fork that leaves before it answered; the INVITE itself still waits for its final response.
+            State::Prepared
+            | State::Calling { .. }
+            | State::Leaving { .. }
+            | State::Proceeding { .. }
+            | State::Cancelling
+            | State::Ended => {
+                let from = request.headers().from().ok();
+                let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+                self.dialogs.retain(|dialog| dialog.remote_tag() != tag);
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One call that we make: RFC 3261 sections 9, 13, 14 and 15.
+//!
+//! ```text
+//!  invite
+//!    |
+//!    v       1xx        +------------+      2xx: ACK       +-----------+
+//! +---------+---------->| Proceeding |-------------------->| Confirmed |
+//! | Calling |           +------------+          +--------->|           |
+//! +---------+---------------|-------------------+          +-----------+
+//!    |  | hang up           | hang up: CANCEL       2xx: ACK     |
+//!    |  v       1xx:        v                                    | BYE, ours or theirs
+//!    | +---------+ CANCEL +------------+                         |
+//!    | | Leaving |------->| Cancelling |                         |
+//!    | +---------+        +------------+                         |
+//!    |   |                  | 487, other refusal, silence        |
+//!    |   |                  | 2xx: ACK and BYE at once           |
+//!    v   v                  v                                    v
+//!  +-----------------------------------------------------------------+
+//!  |                              Ended                              |
+//!  +-----------------------------------------------------------------+
+//! ```
+//!
+//! A CANCEL may leave only after a provisional response (section 9.1): until then a session that was hung up is
+//! Leaving. `Ended` is said with the first BYE; what lingers of it belongs to [`super::late`].
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `dial` | the INVITE and its responses |
+//! | `inbound` | requests of the peer within the dialog |
+//! | `exchange` | offers and answers once the call is up |
+
+mod dial;
+mod exchange;
+mod inbound;
+
+use std::time::Duration;
+
+use super::authentication::Authentication;
+use super::dialog::Dialog;
+use super::event::{Event, SessionEvent, SessionKey};
+use super::header::list::split;
+use super::header::{NameAddr, Reason};
+use super::message::{Headers, Response};
+use super::options::HangUpReason;
+use super::stack::Stack;
+use super::target::Target;
+use super::uri::Uri;
+use crate::slab::Key;
+use crate::time::Instant;
+use exchange::Exchange;
+
+pub(crate) use dial::prepare;
+
+/// The most early dialogs that one INVITE may make; more forks than this are not kept apart until one answers.
+const EARLY_DIALOGS_MAX: usize = 8;
+
+/// A session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    key: SessionKey,
+    trunk: Target,
+    callee: Uri,
+    call_id: String,
+    local_tag: String,
+    /// The user part of our Contact.
+    contact_user: String,
+    authentication: Authentication,
+    response_timeout: Duration,
+    state: State,
+    /// Early dialogs; once confirmed, the one that was.
+    dialogs: Vec<Dialog>,
+    exchange: Exchange,
+    /// Our next offer, until there is a time for it.
+    next_offer: Option<exchange::NextOffer>,
+    /// The alarm that is set for it.
+    pub(crate) armed: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Prepared,
+    /// Nothing was heard yet.
+    Calling {
+        invite: Key,
+        give_up: Instant,
+    },
+    /// As Calling, but hung up.
+    Leaving {
+        invite: Key,
+        give_up: Instant,
+        reason: Option<HangUpReason>,
+    },
+    Proceeding {
+        invite: Key,
+    },
+    Cancelling,
+    Confirmed,
+    Ended,
+}
+
+impl Session {
+    /// Names the session in the endpoint's index: every request of the peer carries both.
+    pub(crate) fn index(&self) -> (String, String) {
+        (self.call_id.clone(), self.local_tag.clone())
+    }
+
+    /// Whether it can be forgotten.
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// How many dialogs it has.
+    pub(crate) fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// Ends the call by whatever means its state calls for.
+    pub(crate) fn hang_up(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
+        match self.state.clone() {
+            State::Calling { invite, give_up } => self.state = State::Leaving { invite, give_up, reason },
+            State::Proceeding { invite } => self.cancel(now, stack, invite, reason),
+            State::Confirmed => self.leave(now, stack, reason),
+            State::Prepared | State::Leaving { .. } | State::Cancelling | State::Ended => {}
+        }
+    }
+
+    /// The deadline it asked for has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        match self.state.clone() {
+            State::Calling { invite, give_up } | State::Leaving { invite, give_up, .. } if give_up <= now => {
+                stack.layer.abandon(now, invite);
+                self.emit(stack, SessionEvent::NoResponse);
+                self.end(stack);
+            }
+            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
+                self.handle_exchange_timeout(now, stack);
+            }
+            State::Prepared | State::Cancelling | State::Ended => {}
+        }
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let give_up = match &self.state {
+            State::Calling { give_up, .. } | State::Leaving { give_up, .. } => Some(*give_up),
+            State::Prepared | State::Proceeding { .. } | State::Cancelling | State::Confirmed => None,
+            State::Ended => return None,
+        };
+        [give_up, self.poll_exchange_timeout()].into_iter().flatten().min()
+    }
+
+    /// BYE, and the session is over at once.
+    fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
+        self.refuse_pending_offer(now, stack);
+        let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
+        if let Some(mut dialog) = self.dialogs.pop() {
+            stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
+        }
+        self.end(stack);
+    }
+
+    fn end(&mut self, stack: &mut Stack) {
+        self.state = State::Ended;
+        self.exchange = Exchange::Idle;
+        self.next_offer = None;
+        self.dialogs.clear();
+        self.emit(stack, SessionEvent::Ended);
+    }
+
+    fn emit(&self, stack: &mut Stack, event: SessionEvent) {
+        stack.emit(Event::Session { key: self.key, event });
+    }
+
+    fn contact(&self, stack: &Stack) -> String {
+        stack.contact(self.trunk.transport, &self.contact_user)
+    }
+}
+
+/// The session description of a message, alone or as a part of several (RFC 5621: carriers add ISUP beside it).
+fn sdp_of(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
+    if body.is_empty() {
+        return None;
+    }
+    let kind = headers.get("Content-Type")?;
+    let name = kind.split(';').next().unwrap_or_default().trim();
+    if name.eq_ignore_ascii_case("application/sdp") {
+        return Some(body.to_vec());
+    }
+    if !name.to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    let boundary = split(kind, b';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
+    })?;
+    sdp_part(body, &boundary)
+}
+
+/// The part of type `application/sdp`.
+fn sdp_part(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).ok().map(str::to_owned).unwrap_or_else(|| {
+        // A binary part stands beside it; SDP itself is text, so one byte may stand for one character.
+        body.iter().map(|byte| if byte.is_ascii() { *byte as char } else { '?' }).collect()
+    });
+    text.split(&format!("--{boundary}")).find_map(|part| {
+        let (head, content) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
+        let is_sdp = head.to_ascii_lowercase().contains("application/sdp");
+        is_sdp.then(|| content.trim_end_matches("\r\n").as_bytes().iter().copied().chain(*b"\r\n").collect())
+    })
+}
+
+/// The Q.850 cause and the words of a message's Reason headers.
+fn reason_of(headers: &Headers) -> (Option<u16>, String) {
+    let reasons: Vec<Reason> = headers.all("Reason").filter_map(|value| Reason::parse(value).ok()).collect();
+    let q850 = reasons.iter().find_map(Reason::q850);
+    let told = reasons.iter().find(|reason| reason.q850().is_some()).or(reasons.first());
+    (q850, told.map(|reason| reason.text.clone()).unwrap_or_default())
+}
+
+fn contact_uris(response: &Response) -> Vec<String> {
+    response.headers().contacts().into_iter().map(|NameAddr { uri, .. }| uri.to_string()).take(8).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sdp_is_found_alone_and_beside_isup() {
+        let mut headers = Headers::default();
+        headers.push("Content-Type", "application/SDP; charset=utf-8");
+        assert_eq!(sdp_of(&headers, b"v=0\r\n"), Some(b"v=0\r\n".to_vec()));
+        assert_eq!(sdp_of(&headers, b""), None);
+        headers.set("Content-Type", "multipart/mixed;boundary=\"xx\"");
+        let body = b"--xx\r\nContent-Type: application/ISUP\r\n\r\n\x01\xff\r\n--xx\r\nContent-Type: application/sdp\r\n\r\nv=0\r\no=-\r\n--xx--\r\n";
+        assert_eq!(sdp_of(&headers, body), Some(b"v=0\r\no=-\r\n".to_vec()));
+        headers.set("Content-Type", "text/plain");
+        assert_eq!(sdp_of(&headers, b"v=0\r\n"), None);
+    }
+
+    #[test]
+    fn the_q850_reason_speaks_before_others() {
+        let mut headers = Headers::default();
+        headers.push("Reason", "SIP;cause=480;text=\"sip\"");
+        assert_eq!(reason_of(&headers), (None, "sip".to_owned()));
+        headers.push("Reason", "Q.850;cause=19;text=\"no answer\"");
+        assert_eq!(reason_of(&headers), (Some(19), "no answer".to_owned()));
+    }
+}

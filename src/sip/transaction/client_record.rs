@@ -1,0 +1,168 @@
+//! One client transaction: its machine, its message and its user.
+
+use std::collections::VecDeque;
+
+use super::Action;
+use super::client::{self, Client};
+use super::invite_client::{self, InviteClient};
+use super::layer::Up;
+use super::owner::Owner;
+use super::timer::Timers;
+use crate::sip::event::Output;
+use crate::sip::message::{Message, Request, Response};
+use crate::sip::method::Method;
+use crate::sip::target::Target;
+use crate::slab::Key;
+use crate::time::Instant;
+
+#[derive(Debug)]
+enum Machine {
+    Invite(InviteClient),
+    Other(Client),
+}
+
+/// What can happen to either machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ClientInput {
+    Response(u16),
+    TransportError,
+    Abandon,
+    Cancelled,
+    Timeout,
+}
+
+/// The record.
+#[derive(Debug)]
+pub(super) struct ClientRecord {
+    machine: Machine,
+    /// The request, then the ACK of its refusal, then nothing.
+    bytes: Vec<u8>,
+    pub(super) target: Target,
+    pub(super) owner: Owner,
+    /// Its name in the layer's index.
+    pub(super) index: String,
+    /// The alarm that is set for it.
+    pub(super) armed: Option<Instant>,
+}
+
+impl ClientRecord {
+    pub(super) fn new(
+        now: Instant,
+        timers: Timers,
+        target: Target,
+        request: &Request,
+        index: String,
+        owner: Owner,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let reliable = target.transport.is_reliable();
+        let machine = match request.method() {
+            Method::Invite => Machine::Invite(InviteClient::new(now, timers, reliable, out)),
+            _ => Machine::Other(Client::new(now, timers, reliable, out)),
+        };
+        ClientRecord { machine, bytes: request.to_bytes(), target, owner, index, armed: None }
+    }
+
+    pub(super) fn handle_input(&mut self, now: Instant, input: ClientInput, out: &mut Vec<Action>) {
+        use ClientInput::*;
+        match (&mut self.machine, input) {
+            (Machine::Invite(m), Response(status)) => {
+                m.handle_input(now, invite_client::Input::Response(status), out);
+            }
+            (Machine::Invite(m), TransportError) => {
+                m.handle_input(now, invite_client::Input::TransportError, out)
+            }
+            (Machine::Invite(m), Abandon) => m.handle_input(now, invite_client::Input::Abandon, out),
+            (Machine::Invite(m), Cancelled) => m.handle_input(now, invite_client::Input::Cancelled, out),
+            (Machine::Invite(m), Timeout) => m.handle_timeout(now, out),
+            (Machine::Other(m), Response(status)) => {
+                m.handle_input(now, client::Input::Response(status), out)
+            }
+            (Machine::Other(m), TransportError) => m.handle_input(now, client::Input::TransportError, out),
+            (Machine::Other(m), Timeout) => m.handle_timeout(now, out),
+            // Only an INVITE can be taken back.
+            (Machine::Other(_), Abandon | Cancelled) => {}
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.machine {
+            Machine::Invite(machine) => machine.poll_timeout(),
+            Machine::Other(machine) => machine.poll_timeout(),
+        }
+    }
+
+    /// Does what the machine asked for; true when the record is to be forgotten.
+    pub(super) fn perform(
+        &mut self,
+        key: Key,
+        actions: Vec<Action>,
+        mut response: Option<Response>,
+        outbox: &mut VecDeque<Output>,
+        ups: &mut Vec<Up>,
+    ) -> bool {
+        let mut answered = Vec::new();
+        let mut gone = false;
+        for action in actions {
+            match action {
+                Action::Transmit => self.transmit(outbox),
+                Action::Acknowledge => {
+                    let ack = response.as_ref().and_then(|response| self.ack(response));
+                    answered = std::mem::replace(&mut self.bytes, ack.unwrap_or_default());
+                    self.transmit(outbox);
+                }
+                Action::Deliver => {
+                    let Some(response) = response.take() else { continue };
+                    if response.is_success()
+                        || (matches!(self.machine, Machine::Other(_)) && !response.is_provisional())
+                    {
+                        answered = std::mem::take(&mut self.bytes);
+                    }
+                    let request = std::mem::take(&mut answered);
+                    let (owner, target) = (self.owner, self.target);
+                    ups.push(Up::Response { owner, transaction: key, target, response, request });
+                }
+                Action::TimedOut | Action::TransportFailed => {
+                    ups.push(Up::Silence { owner: self.owner, transaction: key });
+                }
+                Action::Terminated => gone = true,
+            }
+        }
+        gone
+    }
+
+    fn transmit(&self, outbox: &mut VecDeque<Output>) {
+        if !self.bytes.is_empty() {
+            outbox.push_back(Output::Transmit { target: self.target, bytes: self.bytes.clone() });
+        }
+    }
+
+    /// The CANCEL of this INVITE: RFC 3261 section 9.1.
+    pub(super) fn cancel(&self, headers: &[(String, String)]) -> Option<Request> {
+        let mut cancel = self.follower(Method::Cancel, None)?;
+        headers.iter().for_each(|(name, value)| cancel.headers_mut().push(name, value));
+        Some(cancel)
+    }
+
+    /// The ACK of a refusal: RFC 3261 section 17.1.1.3.
+    fn ack(&self, response: &Response) -> Option<Vec<u8>> {
+        let ack = self.follower(Method::Ack, response.headers().get("To"))?;
+        Some(ack.to_bytes())
+    }
+
+    /// ACK and CANCEL go where the INVITE went, with its topmost Via, its Route and its number.
+    fn follower(&self, method: Method, to: Option<&str>) -> Option<Request> {
+        let Ok(Message::Request(invite)) = Message::parse(&self.bytes) else { return None };
+        let from = invite.headers();
+        let mut request = Request::new(method.clone(), invite.uri());
+        let headers = request.headers_mut();
+        headers.push("Via", from.get("Via")?);
+        headers.push("Max-Forwards", "70");
+        headers.push("From", from.get("From")?);
+        headers.push("To", to.or(from.get("To"))?);
+        headers.push("Call-ID", from.get("Call-ID")?);
+        headers.push("CSeq", &format!("{} {method}", from.cseq().ok()?.number));
+        from.all("Route").for_each(|route| headers.push("Route", route));
+        Some(request)
+    }
+}

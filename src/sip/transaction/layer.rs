@@ -1,0 +1,313 @@
+//! All transactions of an endpoint: matching (RFC 3261 sections 17.1.3 and 17.2.3), the bytes that are sent again,
+//! the timers in order of time, and the bound on all of it.
+//!
+//! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use super::client_record::{ClientInput, ClientRecord};
+use super::owner::Owner;
+use super::server_record::{ServerInput, ServerRecord};
+use super::timer::Timers;
+use crate::sip::event::Output;
+use crate::sip::message::{Request, Response};
+use crate::sip::method::Method;
+use crate::sip::schedule::Schedule;
+use crate::sip::target::{Target, Transport};
+use crate::slab::{Key, Slab};
+use crate::time::Instant;
+
+/// What a transaction tells its user.
+#[derive(Debug)]
+pub enum Up {
+    /// A response came.
+    Response {
+        /// Who asked.
+        owner: Owner,
+        /// The client transaction.
+        transaction: Key,
+        /// Where the request went.
+        target: Target,
+        /// The response.
+        response: Response,
+        /// The request it answers, when this is the first final response; else empty.
+        request: Vec<u8>,
+    },
+    /// No final response came, or the transport failed.
+    Silence {
+        /// Who asked.
+        owner: Owner,
+        /// The client transaction; it is gone.
+        transaction: Key,
+    },
+    /// A new request came.
+    Request {
+        /// The server transaction, waiting for an answer.
+        transaction: Key,
+        /// The request.
+        request: Request,
+    },
+    /// An ACK came that belongs to no refusal.
+    Ack(Request),
+}
+
+/// There are too many transactions already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Alarm {
+    Client(Key),
+    Server(Key),
+}
+
+/// The transactions.
+#[derive(Debug)]
+pub struct Layer {
+    timers: Timers,
+    limit: usize,
+    clients: Slab<ClientRecord>,
+    client_index: BTreeMap<String, Key>,
+    servers: Slab<ServerRecord>,
+    server_index: BTreeMap<String, Key>,
+    schedule: Schedule<Alarm>,
+    /// What is to be transmitted and told, in order.
+    pub outbox: VecDeque<Output>,
+}
+
+impl Layer {
+    /// For at most `limit` transactions of each side. Requests that end something (BYE, CANCEL) may go beyond it, up
+    /// to twice as many: a full table must not keep calls up.
+    pub fn new(timers: Timers, limit: usize) -> Self {
+        Layer {
+            timers,
+            limit,
+            clients: Slab::with_limit(limit.saturating_mul(2)),
+            client_index: BTreeMap::new(),
+            servers: Slab::with_limit(limit),
+            server_index: BTreeMap::new(),
+            schedule: Schedule::new(),
+            outbox: VecDeque::new(),
+        }
+    }
+
+    /// How many client and server transactions there are.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.clients.len(), self.servers.len())
+    }
+
+    /// Sends bytes that belong to no transaction.
+    pub fn transmit(&mut self, target: Target, bytes: Vec<u8>) {
+        self.outbox.push_back(Output::Transmit { target, bytes });
+    }
+
+    /// Starts a client transaction for `request`, which has its Via.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        target: Target,
+        request: &Request,
+        owner: Owner,
+    ) -> Result<Key, Full> {
+        let ends_something = matches!(request.method(), Method::Bye | Method::Cancel);
+        if !ends_something && self.clients.len() >= self.limit {
+            return Err(Full);
+        }
+        let branch = request.headers().via_top().ok().and_then(|via| via.branch().map(str::to_owned));
+        let index = client_index(&branch.expect("we gave it a branch"), request.method());
+        let mut actions = Vec::new();
+        let record = ClientRecord::new(now, self.timers, target, request, index.clone(), owner, &mut actions);
+        let key = self.clients.insert(record).map_err(|_| Full)?;
+        self.client_index.insert(index, key);
+        self.finish_client(key, actions, None, &mut Vec::new());
+        Ok(key)
+    }
+
+    /// Cancels an INVITE of which a provisional response was heard (RFC 3261 section 9.1).
+    pub fn cancel(&mut self, now: Instant, invite: Key, headers: &[(String, String)]) {
+        let Some(record) = self.clients.get(invite) else { return };
+        let target = record.target;
+        if let Some(cancel) = record.cancel(headers) {
+            // Where even this table is full, the wait of 64*T1 ends the call on our side.
+            let _ = self.start(now, target, &cancel, Owner::Nobody);
+        }
+        self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
+    }
+
+    /// Stops the copies of an INVITE of which nothing was heard; what still comes for it is cleared away.
+    pub fn abandon(&mut self, now: Instant, invite: Key) {
+        self.set_owner(invite, Owner::Abandoned);
+        self.run_client(now, invite, ClientInput::Abandon, None, &mut Vec::new());
+    }
+
+    /// Names another user for a client transaction.
+    pub fn set_owner(&mut self, transaction: Key, owner: Owner) {
+        if let Some(record) = self.clients.get_mut(transaction) {
+            record.owner = owner;
+        }
+    }
+
+    /// A response came; `Err` gives it back when no transaction waits for it.
+    pub fn handle_response(
+        &mut self,
+        now: Instant,
+        response: Response,
+        ups: &mut Vec<Up>,
+    ) -> Result<(), Response> {
+        let index = response.headers().via_top().ok().zip(response.headers().cseq().ok());
+        let index = index.and_then(|(via, cseq)| Some(client_index(via.branch()?, &cseq.method)));
+        match index.and_then(|index| self.client_index.get(&index).copied()) {
+            Some(key) => {
+                let status = response.status();
+                self.run_client(now, key, ClientInput::Response(status), Some(response), ups);
+                Ok(())
+            }
+            None => Err(response),
+        }
+    }
+
+    /// A request came from `source`. Its topmost Via is given what RFC 3261 section 18.2.1 and RFC 3581 want.
+    pub fn handle_request(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        source: SocketAddr,
+        mut request: Request,
+        ups: &mut Vec<Up>,
+    ) {
+        let Some((index, target)) = super::server_record::identify(&mut request, transport, source) else {
+            return;
+        };
+        let known = self.server_index.get(&index).copied();
+        match (known, request.method()) {
+            (Some(key), Method::Ack) => self.run_server(now, key, ServerInput::Ack, Some(request), ups),
+            (Some(key), _) => self.run_server(now, key, ServerInput::Copy, None, ups),
+            (None, Method::Ack) => ups.push(Up::Ack(request)),
+            (None, _) => {
+                let mut actions = Vec::new();
+                let record =
+                    ServerRecord::new(now, self.timers, target, &request, index.clone(), &mut actions);
+                // A full table drops the request: the peer sends it again.
+                if let Ok(key) = self.servers.insert(record) {
+                    self.server_index.insert(index, key);
+                    self.finish_server(key, actions, Some(request), ups);
+                }
+            }
+        }
+    }
+
+    /// The INVITE's server transaction that `cancel` means (RFC 3261 section 9.2).
+    pub fn cancelled_by(&self, cancel: &Request) -> Option<Key> {
+        let index = super::server_record::index(cancel, &Method::Invite)?;
+        self.server_index.get(&index).copied()
+    }
+
+    /// Answers a request; a second final answer is not sent.
+    pub fn respond(&mut self, now: Instant, transaction: Key, response: &Response) {
+        let Some(record) = self.servers.get_mut(transaction).filter(|record| record.is_open()) else {
+            return;
+        };
+        record.bytes = response.to_bytes();
+        self.run_server(now, transaction, ServerInput::Respond(response.status()), None, &mut Vec::new());
+    }
+
+    /// Sends the 2xx of an INVITE once more; only its user may (RFC 3261 section 13.3.1.4).
+    pub fn repeat_2xx(&mut self, now: Instant, transaction: Key) {
+        self.run_server(now, transaction, ServerInput::Respond(200), None, &mut Vec::new());
+    }
+
+    /// Nothing can be delivered to `target`.
+    pub fn handle_transport_error(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let clients: Vec<_> =
+            self.clients.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
+        let servers: Vec<_> =
+            self.servers.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
+        for key in clients {
+            self.run_client(now, key, ClientInput::TransportError, None, ups);
+        }
+        for key in servers {
+            self.run_server(now, key, ServerInput::TransportError, None, ups);
+        }
+    }
+
+    /// The deadline it asked for has come.
+    pub fn handle_timeout(&mut self, now: Instant, ups: &mut Vec<Up>) {
+        while let Some(alarm) = self.schedule.due(now) {
+            match alarm {
+                Alarm::Client(key) => self.run_client(now, key, ClientInput::Timeout, None, ups),
+                Alarm::Server(key) => self.run_server(now, key, ServerInput::Timeout, None, ups),
+            }
+        }
+    }
+
+    /// When it wants to be woken.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    fn run_client(
+        &mut self,
+        now: Instant,
+        key: Key,
+        input: ClientInput,
+        response: Option<Response>,
+        ups: &mut Vec<Up>,
+    ) {
+        let Some(record) = self.clients.get_mut(key) else { return };
+        let mut actions = Vec::new();
+        record.handle_input(now, input, &mut actions);
+        self.finish_client(key, actions, response, ups);
+    }
+
+    fn finish_client(
+        &mut self,
+        key: Key,
+        actions: Vec<super::Action>,
+        response: Option<Response>,
+        ups: &mut Vec<Up>,
+    ) {
+        let Some(record) = self.clients.get_mut(key) else { return };
+        let gone = record.perform(key, actions, response, &mut self.outbox, ups);
+        let wanted = if gone { None } else { record.poll_timeout() };
+        self.schedule.rearm(Alarm::Client(key), &mut record.armed, wanted);
+        if gone && let Some(record) = self.clients.remove(key) {
+            self.client_index.remove(&record.index);
+        }
+    }
+
+    fn run_server(
+        &mut self,
+        now: Instant,
+        key: Key,
+        input: ServerInput,
+        ack: Option<Request>,
+        ups: &mut Vec<Up>,
+    ) {
+        let Some(record) = self.servers.get_mut(key) else { return };
+        let mut actions = Vec::new();
+        record.handle_input(now, input, &mut actions);
+        self.finish_server(key, actions, ack, ups);
+    }
+
+    fn finish_server(
+        &mut self,
+        key: Key,
+        actions: Vec<super::Action>,
+        request: Option<Request>,
+        ups: &mut Vec<Up>,
+    ) {
+        let Some(record) = self.servers.get_mut(key) else { return };
+        let gone = record.perform(key, actions, request, &mut self.outbox, ups);
+        let wanted = if gone { None } else { record.poll_timeout() };
+        self.schedule.rearm(Alarm::Server(key), &mut record.armed, wanted);
+        if gone && let Some(record) = self.servers.remove(key) {
+            self.server_index.remove(&record.index);
+        }
+    }
+}
+
+/// A response belongs to the request of its branch and its method: a CANCEL shares the INVITE's branch.
+fn client_index(branch: &str, method: &Method) -> String {
+    format!("{branch} {method}")
+}

@@ -1,0 +1,22 @@
+//! Who started a client transaction, and so who hears of its responses.
+
+use crate::slab::Key;
+
+/// The user of a client transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// A session's first INVITE.
+    Dial(Key),
+    /// A session's re-INVITE.
+    Reinvite(Key),
+    /// A registration.
+    Registration(Key),
+    /// An OPTIONS.
+    Ping(Key),
+    /// A BYE; it may yet be challenged when its session has gone.
+    Farewell(Key),
+    /// An INVITE that nobody waits for any more and that was not cancelled, as nothing was heard of it.
+    Abandoned,
+    /// Nobody: a CANCEL, or what is left of a session.
+    Nobody,
+}

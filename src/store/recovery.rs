@@ -1,0 +1,91 @@
+//! What a crash left behind, and how the engine gets it back.
+
+use super::connection::Connection;
+use super::database::Store;
+use super::error::StoreError;
+use super::list::read_number;
+use super::request::{ContactRow, read_contacts};
+use crate::record::{AttemptId, Contact, InviteRecord};
+use crate::time::WallTime;
+
+/// An attempt that was in flight when the engine died: its INVITE may have rung somebody, and nothing more is known.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Orphan {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Whom it may have rung, with the outcomes of the attempts before this one.
+    pub contact: Contact,
+    /// Its INVITEs, the first first; at least one. The number, campaign, trunk and Call-ID are in them.
+    pub invites: Vec<InviteRecord>,
+}
+
+impl Store {
+    /// To be called once, before the first refill. Contacts that were claimed but not dialed wait again. Attempts
+    /// without a call record are returned: the engine closes each with [`FinishAttempt`] and a record that says
+    /// `interrupted`; until then their contacts stay in flight, and so across any number of crashes.
+    ///
+    /// [`FinishAttempt`]: crate::record::Request::FinishAttempt
+    pub async fn recover(&mut self) -> Result<Vec<Orphan>, StoreError> {
+        let conn = &mut self.connection;
+        // Named by campaign, so that the index serves: a list of a million contacts is not read through.
+        sqlx::query(
+            "UPDATE contacts SET state = 'pending'
+             WHERE campaign IN (SELECT name FROM campaigns) AND state = 'claimed'",
+        )
+        .execute(conn.sqlite())
+        .await
+        .map_err(|e| conn.error("free claimed contacts", e))?;
+        let (attempts, contacts): (Vec<String>, Vec<ContactRow>) = in_flight(conn).await?.into_iter().unzip();
+        let contacts = read_contacts(conn, contacts).await?;
+        let mut orphans = Vec::with_capacity(attempts.len());
+        for (attempt, contact) in attempts.into_iter().zip(contacts) {
+            let invites = read_invites(conn, &attempt, &contact).await?;
+            orphans.push(Orphan { attempt: read_attempt(conn, &attempt)?, contact, invites });
+        }
+        Ok(orphans)
+    }
+}
+
+async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, StoreError> {
+    let rows: Vec<(String, i64, String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT attempt, id, number, name, comment, attributes, next_attempt_at FROM contacts
+         WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight' ORDER BY attempt",
+    )
+    .fetch_all(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("read attempts in flight", e))?;
+    Ok(rows.into_iter().map(|(attempt, a, b, c, d, e, f)| (attempt, (a, b, c, d, e, f))).collect())
+}
+
+async fn read_invites(
+    conn: &mut Connection,
+    attempt: &str,
+    contact: &Contact,
+) -> Result<Vec<InviteRecord>, StoreError> {
+    let rows: Vec<(String, String, String, String, String, i64)> = sqlx::query_as(
+        "SELECT a.campaign, a.number, i.caller_id, i.trunk, i.call_id, i.at
+         FROM invites AS i JOIN attempts AS a ON a.id = i.attempt WHERE i.attempt = $1 ORDER BY i.rowid",
+    )
+    .bind(attempt)
+    .fetch_all(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("read INVITEs", e))?;
+    rows.into_iter()
+        .map(|(campaign, number, caller_id, trunk, call_id, at)| {
+            Ok(InviteRecord {
+                attempt: read_attempt(conn, attempt)?,
+                contact: contact.id,
+                campaign,
+                number: read_number(conn, &number)?,
+                caller_id,
+                trunk,
+                call_id,
+                at: WallTime::from_unix_ms(at),
+            })
+        })
+        .collect()
+}
+
+fn read_attempt(conn: &Connection, text: &str) -> Result<AttemptId, StoreError> {
+    AttemptId::parse(text).ok_or_else(|| conn.damaged(format!("an attempt with the id {text:?}")))
+}

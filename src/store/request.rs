@@ -1,0 +1,280 @@
+//! The engine's requests, each as its SQL. All of it runs inside a transaction that the caller begins and ends.
+
+use super::call_record;
+use super::connection::Connection;
+use super::error::StoreError;
+use super::list::{read_number, suppress};
+use crate::disposition::Disposition;
+use crate::record::{
+    Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactUpdate, InviteRecord, Request,
+};
+use crate::time::WallTime;
+use std::collections::BTreeMap;
+
+/// The most contacts that one refill claims, whatever it asks for.
+const REFILL_MAX: u32 = 1_000;
+
+/// Does what is asked. Requests whose success the engine need not hear of give no answer.
+pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Option<Answer>, StoreError> {
+    match request {
+        Request::Refill { campaign, due_at, limit } => {
+            refill(conn, campaign, *due_at, *limit).await.map(Some)
+        }
+        Request::CommitInvite(invite) => commit_invite(conn, invite).await.map(Some),
+        Request::FinishAttempt { record, contact } => finish(conn, record, contact).await.map(|()| None),
+        Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
+        Request::Suppress { number, source, at } => {
+            suppress(conn, std::slice::from_ref(number), source, *at).await.map(|_| None)
+        }
+        Request::SaveCampaign { campaign, state } => {
+            save_campaign(conn, campaign, *state).await.map(|()| None)
+        }
+    }
+}
+
+/// Claims due contacts: from now on nobody else gets them, until they are finished, released, or a restart frees
+/// them.
+async fn refill(
+    conn: &mut Connection,
+    campaign: &str,
+    due_at: WallTime,
+    limit: u32,
+) -> Result<Answer, StoreError> {
+    const DOING: &str = "claim contacts";
+    let rows: Vec<ContactRow> = sqlx::query_as(
+        "UPDATE contacts SET state = 'claimed' WHERE id IN (
+             SELECT id FROM contacts WHERE campaign = $1 AND state = 'pending' AND next_attempt_at <= $2
+             ORDER BY next_attempt_at, id LIMIT $3)
+         RETURNING id, number, name, comment, attributes, next_attempt_at",
+    )
+    .bind(campaign)
+    .bind(due_at.unix_ms())
+    .bind(limit.min(REFILL_MAX))
+    .fetch_all(conn.sqlite())
+    .await
+    .map_err(|e| conn.error(DOING, e))?;
+    let mut contacts = read_contacts(conn, rows).await?;
+    // RETURNING promises no order.
+    contacts.sort_by_key(|contact| (contact.next_attempt_at.unix_ms(), contact.id));
+    let (pending, next_due_at): (i64, Option<i64>) = sqlx::query_as(
+        "SELECT count(*), min(next_attempt_at) FROM contacts WHERE campaign = $1 AND state = 'pending'",
+    )
+    .bind(campaign)
+    .fetch_one(conn.sqlite())
+    .await
+    .map_err(|e| conn.error(DOING, e))?;
+    Ok(Answer::Refilled {
+        campaign: campaign.to_owned(),
+        contacts,
+        pending: pending as u64,
+        next_due_at: next_due_at.map(WallTime::from_unix_ms),
+    })
+}
+
+/// id, number, name, comment, attributes, next_attempt_at
+pub(super) type ContactRow = (i64, String, String, String, String, i64);
+
+/// Contacts with their outcomes so far.
+pub(super) async fn read_contacts(
+    conn: &mut Connection,
+    rows: Vec<ContactRow>,
+) -> Result<Vec<Contact>, StoreError> {
+    let mut outcomes = read_outcomes(conn, &rows).await?;
+    rows.into_iter()
+        .map(|(id, number, name, comment, attributes, next_attempt_at)| {
+            Ok(Contact {
+                id: ContactId(id),
+                number: read_number(conn, &number)?,
+                name,
+                comment,
+                attributes: serde_json::from_str(&attributes)
+                    .map_err(|e| conn.damaged(format!("contact {id} with unreadable attributes ({e})")))?,
+                outcomes: outcomes.remove(&id).unwrap_or_default(),
+                next_attempt_at: WallTime::from_unix_ms(next_attempt_at),
+            })
+        })
+        .collect()
+}
+
+type Outcomes = BTreeMap<i64, BTreeMap<Disposition, u32>>;
+
+async fn read_outcomes(conn: &mut Connection, contacts: &[ContactRow]) -> Result<Outcomes, StoreError> {
+    let ids: Vec<i64> = contacts.iter().map(|row| row.0).collect();
+    let ids = serde_json::to_string(&ids).expect("integers always have a JSON form");
+    let rows: Vec<(i64, String, u32)> = sqlx::query_as(
+        "SELECT contact, disposition, count(*) FROM calls WHERE contact IN (SELECT value FROM json_each($1))
+         GROUP BY contact, disposition",
+    )
+    .bind(ids)
+    .fetch_all(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("read outcomes", e))?;
+    let mut outcomes = Outcomes::new();
+    for (contact, word, count) in rows {
+        let disposition = read_disposition(conn, &word)?;
+        outcomes.entry(contact).or_default().insert(disposition, count);
+    }
+    Ok(outcomes)
+}
+
+pub(super) fn read_disposition(conn: &Connection, word: &str) -> Result<Disposition, StoreError> {
+    Disposition::from_word(word).ok_or_else(|| conn.damaged(format!("a call with the disposition {word:?}")))
+}
+
+/// The last gate before a telephone rings.
+async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<Answer, StoreError> {
+    if let Some(error) = objection(conn, invite).await? {
+        return Ok(Answer::InviteRefused { attempt: invite.attempt, error });
+    }
+    let attempt = invite.attempt.to_string();
+    sqlx::query(
+        "INSERT INTO attempts (id, contact, campaign, number, started_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(attempt.as_str())
+    .bind(invite.contact.0)
+    .bind(invite.campaign.as_str())
+    .bind(invite.number.as_str())
+    .bind(invite.at.unix_ms())
+    .execute(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("commit an INVITE", e))?;
+    sqlx::query("INSERT INTO invites (call_id, attempt, caller_id, trunk, at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(invite.call_id.as_str())
+        .bind(attempt.as_str())
+        .bind(invite.caller_id.as_str())
+        .bind(invite.trunk.as_str())
+        .bind(invite.at.unix_ms())
+        .execute(conn.sqlite())
+        .await
+        .map_err(|e| conn.error("commit an INVITE", e))?;
+    sqlx::query("UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '' WHERE id = $1")
+        .bind(invite.contact.0)
+        .bind(attempt)
+        .execute(conn.sqlite())
+        .await
+        .map_err(|e| conn.error("commit an INVITE", e))?;
+    Ok(Answer::InviteCommitted { attempt: invite.attempt })
+}
+
+/// Why the INVITE must not leave, if so.
+async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Option<String>, StoreError> {
+    let row: Option<GateRow> = sqlx::query_as(
+        "SELECT campaign, number, state, attempt,
+                EXISTS (SELECT 1 FROM suppressions WHERE number = $2 OR number = contacts.number),
+                EXISTS (SELECT 1 FROM invites WHERE call_id = $3),
+                EXISTS (SELECT 1 FROM calls WHERE attempt = $4)
+         FROM contacts WHERE id = $1",
+    )
+    .bind(invite.contact.0)
+    .bind(invite.number.as_str())
+    .bind(invite.call_id.as_str())
+    .bind(invite.attempt.to_string())
+    .fetch_optional(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("commit an INVITE", e))?;
+    Ok(match row {
+        None => Some(format!("there is no contact {}", invite.contact.0)),
+        Some(row) => row_objection(&row, invite),
+    })
+}
+
+/// campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?
+type GateRow = (String, String, String, Option<String>, bool, bool, bool);
+
+fn row_objection(row: &GateRow, invite: &InviteRecord) -> Option<String> {
+    let (campaign, number, state, in_flight, suppressed, call_id_used, finished) = row;
+    let contact = invite.contact.0;
+    let ours = match (state.as_str(), in_flight) {
+        ("claimed", _) => true,
+        ("in_flight", Some(attempt)) => *attempt == invite.attempt.to_string(),
+        _ => false,
+    };
+    if *suppressed {
+        Some("the number is on the do-not-call list".to_owned())
+    } else if *campaign != invite.campaign || number != invite.number.as_str() {
+        Some(format!("contact {contact} has another campaign or another number"))
+    } else if !ours {
+        Some(format!("contact {contact} is not claimed by this attempt: it is {state}"))
+    } else if *finished {
+        Some("the attempt already has its call record".to_owned())
+    } else if *call_id_used {
+        Some("the Call-ID has been used before".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Handed in twice, the first record stays and nothing else happens.
+async fn finish(
+    conn: &mut Connection,
+    record: &CallRecord,
+    update: &ContactUpdate,
+) -> Result<(), StoreError> {
+    // A record is never refused: an attempt that ended before its first INVITE was committed gets its row here.
+    sqlx::query(
+        "INSERT INTO attempts (id, contact, campaign, number, started_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(record.attempt.to_string())
+    .bind(record.contact.0)
+    .bind(record.campaign.as_str())
+    .bind(record.number.as_str())
+    .bind(record.dialed_at.unix_ms())
+    .execute(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("write a call record", e))?;
+    if call_record::insert(conn, record).await? {
+        settle(conn, update, Some(record.attempt), None).await?;
+    }
+    Ok(())
+}
+
+async fn release(conn: &mut Connection, update: &ContactUpdate, reason: &str) -> Result<(), StoreError> {
+    settle(conn, update, None, Some(reason)).await
+}
+
+/// Moves a contact on from `claimed`, or from `in_flight` when its attempt ends. Final states are not left again,
+/// and what would wait for another attempt while its number is on the do-not-call list becomes suppressed.
+async fn settle(
+    conn: &mut Connection,
+    update: &ContactUpdate,
+    attempt: Option<AttemptId>,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE contacts SET attempt = NULL, next_attempt_at = $2,
+             state = CASE WHEN listed THEN 'suppressed' ELSE $3 END,
+             last_reason = CASE WHEN listed THEN 'do_not_call' ELSE coalesce($4, last_reason) END
+         FROM (SELECT $3 = 'pending' AND EXISTS (
+                   SELECT 1 FROM suppressions
+                   WHERE number = (SELECT number FROM contacts WHERE id = $1)) AS listed)
+         WHERE id = $1 AND (state = 'claimed' OR (state = 'in_flight' AND attempt = $5))",
+    )
+    .bind(update.id.0)
+    .bind(update.next_attempt_at.unix_ms())
+    .bind(update.state.as_str())
+    .bind(reason)
+    .bind(attempt.map(|id| id.to_string()))
+    .execute(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("settle a contact", e))?;
+    Ok(())
+}
+
+/// Keeps a campaign's state, making it known if it was not.
+pub(super) async fn save_campaign(
+    conn: &mut Connection,
+    campaign: &str,
+    state: CampaignState,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
+    )
+    .bind(campaign)
+    .bind(state.as_str())
+    .execute(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("save a campaign", e))?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The schema and how a database reaches it: migrations, each applied once, in order, in its own transaction.
+
+use super::connection::Connection;
+use super::error::StoreError;
+
+/// What each version adds to the one before; the first makes version 1. Released ones never change.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Written into the file's header (offset 68), so that another program's database is recognised: "ODLR".
+const APPLICATION_ID: i64 = 0x4f44_4c52;
+
+const MARK: &str = "PRAGMA application_id = 0x4f444c52";
+
+const VERSIONS: &str = "CREATE TABLE schema_versions (
+    version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)) STRICT";
+
+/// Brings the database up to date, creating everything in an empty one.
+pub(super) async fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    conn.begin().await?;
+    let applied = apply_missing(conn).await;
+    conn.end(applied).await
+}
+
+async fn apply_missing(conn: &mut Connection) -> Result<(), StoreError> {
+    let found = version(conn).await?;
+    if found == 0 {
+        run(conn, MARK).await?;
+        run(conn, VERSIONS).await?;
+    }
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(found as usize) {
+        run(conn, migration).await?;
+        sqlx::query("INSERT INTO schema_versions (version) VALUES ($1)")
+            .bind(index as i64 + 1)
+            .execute(conn.sqlite())
+            .await
+            .map_err(|e| conn.error("be migrated", e))?;
+    }
+    Ok(())
+}
+
+async fn run(conn: &mut Connection, sql: &'static str) -> Result<(), StoreError> {
+    sqlx::raw_sql(sql).execute(conn.sqlite()).await.map_err(|e| conn.error("be migrated", e))?;
+    Ok(())
+}
+
+/// A reader cannot migrate: it wants exactly this version.
+pub(super) async fn require_current(conn: &mut Connection) -> Result<(), StoreError> {
+    match version(conn).await? {
+        VERSION => Ok(()),
+        found => Err(StoreError::OlderSchema { path: conn.path().to_owned(), found, known: VERSION }),
+    }
+}
+
+/// 0 for an empty file; newer versions and other programs' databases are errors.
+async fn version(conn: &mut Connection) -> Result<i64, StoreError> {
+    let (application, tables) = (
+        number(conn, "SELECT application_id FROM pragma_application_id").await?,
+        number(conn, "SELECT count(*) FROM sqlite_schema").await?,
+    );
+    match (application, tables) {
+        (APPLICATION_ID, _) => {}
+        (0, 0) => return Ok(0),
+        _ => return Err(StoreError::NotOurs(conn.path().to_owned())),
+    }
+    let found = number(conn, "SELECT coalesce(max(version), 0) FROM schema_versions").await?;
+    if found > VERSION {
+        return Err(StoreError::NewerSchema { path: conn.path().to_owned(), found, known: VERSION });
+    }
+    Ok(found)
+}
+
+async fn number(conn: &mut Connection, sql: &'static str) -> Result<i64, StoreError> {
+    sqlx::query_scalar(sql).fetch_one(conn.sqlite()).await.map_err(|e| conn.error("be read", e))
+}

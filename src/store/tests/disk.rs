@@ -1,0 +1,163 @@
+//! Group commit, the writer task, and disks that fail.
+
+use super::*;
+use crate::store::connection::Connection;
+use crate::store::writer::{self, ANSWERS_MAX, BATCH_MAX, REQUESTS_MAX};
+use tokio::sync::mpsc;
+
+async fn pragma(store: &mut Store, sql: &'static str) {
+    sqlx::query(sql).execute(store.connection.sqlite()).await.unwrap();
+}
+
+/// Counts commits: SQLite changes this number whenever another connection has committed.
+async fn data_version(watcher: &mut Connection) -> i64 {
+    sqlx::query_scalar("PRAGMA data_version").fetch_one(watcher.sqlite()).await.unwrap()
+}
+
+#[tokio::test]
+async fn requests_that_wait_together_are_one_transaction_and_answered_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..100).await;
+    let contacts = refill(&mut store, 0, 100).await.0;
+    let mut watcher = Connection::for_reading(store.path()).await.unwrap();
+    let before = data_version(&mut watcher).await;
+
+    let requests =
+        contacts.iter().enumerate().map(|(n, c)| commit(c, n as u128, &format!("c{n}"))).collect::<Vec<_>>();
+    let answers = store.handle_all(requests).await;
+
+    let expected: Vec<Answer> = (0..100).map(|n| Answer::InviteCommitted { attempt: attempt(n) }).collect();
+    assert_eq!(answers, expected);
+    assert_eq!(data_version(&mut watcher).await - before, 1);
+}
+
+#[tokio::test]
+async fn the_writer_does_all_that_was_sent_before_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    let people = BATCH_MAX as u32 * 2 + 10;
+    import(&mut store, 0..people).await;
+    let contacts = refill(&mut store, 0, people).await.0;
+    let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+    let (outbox, mut answers) = mpsc::channel(ANSWERS_MAX);
+    for (n, contact) in contacts.iter().enumerate() {
+        requests.try_send(commit(contact, n as u128, &format!("c{n}"))).unwrap();
+    }
+    drop(requests);
+
+    let mut store = tokio::spawn(writer::run(store, inbox, outbox)).await.unwrap();
+    for n in 0..contacts.len() {
+        assert_eq!(answers.try_recv().ok(), committed(n as u128));
+    }
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().in_flight, u64::from(people));
+}
+
+#[tokio::test]
+async fn records_are_written_even_when_nobody_reads_the_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+    let (outbox, answers) = mpsc::channel(ANSWERS_MAX);
+    drop(answers);
+    requests.try_send(commit(&contact, 1, "a")).unwrap();
+    let done = update(&contact, ContactState::Done, 0);
+    requests.try_send(finish(&contact, 1, Disposition::Busy, done)).unwrap();
+    drop(requests);
+    let mut store = writer::run(store, inbox, outbox).await;
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().done, 1);
+}
+
+#[tokio::test]
+async fn one_impossible_request_does_not_take_its_neighbours_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..2).await;
+    let contacts = refill(&mut store, 0, 2).await.0;
+    let nobody = Contact { id: ContactId(99), ..contacts[0].clone() };
+    let impossible = finish(&nobody, 9, Disposition::Busy, update(&nobody, ContactState::Done, 0));
+
+    let requests = vec![commit(&contacts[0], 1, "a"), impossible, commit(&contacts[1], 2, "b")];
+    let answers = store.handle_all(requests).await;
+
+    assert_eq!(answers[0], committed(1).unwrap());
+    assert!(
+        matches!(&answers[1], Answer::Failed { request, .. } if matches!(**request, Request::FinishAttempt { .. }))
+    );
+    assert_eq!(answers[2], committed(2).unwrap());
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().in_flight, 2);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_no_invite_leaves_and_records_are_handed_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..300).await;
+    let contacts = refill(&mut store, 0, 300).await.0;
+    store.handle(commit(&contacts[0], 0, "c0")).await;
+    // SQLite's own limit on the file's size answers as a full disk does.
+    pragma(&mut store, "PRAGMA max_page_count = 1").await;
+    let mut requests: Vec<Request> =
+        (1..300).map(|n| commit(&contacts[n], n as u128, &format!("c{n}"))).collect();
+    let done = update(&contacts[0], ContactState::Done, 0);
+    requests.push(finish(&contacts[0], 0, Disposition::Busy, done));
+
+    let mut answers = store.handle_all(requests).await;
+
+    let Some(Answer::Failed { request, error }) = answers.pop() else {
+        panic!("the record was not handed back")
+    };
+    assert!(error.contains("free some space"), "{error}");
+    assert_eq!(answers.len(), 299);
+    for answer in answers {
+        refused(Some(answer));
+    }
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().in_flight, 1);
+
+    pragma(&mut store, "PRAGMA max_page_count = 1000000").await;
+    assert_eq!(store.handle(*request).await, None);
+    assert_eq!(store.handle(commit(&contacts[1], 1, "c1")).await, committed(1));
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().done, 1);
+}
+
+#[tokio::test]
+async fn once_the_database_is_read_only_no_invite_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    pragma(&mut store, "PRAGMA query_only = ON").await;
+    let error = refused(store.handle(commit(&contact, 1, "a")).await);
+    assert!(error.contains("read-only"), "{error}");
+    pragma(&mut store, "PRAGMA query_only = OFF").await;
+    assert_eq!(store.handle(commit(&contact, 1, "a")).await, committed(1));
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_holds_for_a_moment_costs_a_retry() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    let mut other = Connection::for_writing(store.path()).await.unwrap();
+    other.begin().await.unwrap();
+    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let (answer, released) = tokio::join!(store.handle(commit(&contact, 1, "a")), other.end(Ok(())));
+    released.unwrap();
+    assert_eq!(answer, committed(1));
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_keeps_refuses_the_invite() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    let mut other = Connection::for_writing(store.path()).await.unwrap();
+    other.begin().await.unwrap();
+    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let error = refused(store.handle(commit(&contact, 1, "a")).await);
+    assert!(error.contains("another program holds the database"), "{error}");
+}

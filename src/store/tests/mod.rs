@@ -1,0 +1,175 @@
+//! The store's promises, on real files in temporary folders, one file a subject. Here are the shared words of these
+//! tests: contacts, INVITEs and records in short form, and the picture that a crash would leave on the disk.
+
+mod dialing;
+mod disk;
+mod lists;
+mod opening;
+mod reading;
+
+use super::Store;
+use crate::disposition::Disposition;
+use crate::number::E164;
+use crate::record::*;
+use crate::time::WallTime;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+pub(crate) const CAMPAIGN: &str = "spring";
+
+pub(crate) fn path_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("outdial.db")
+}
+
+pub(crate) async fn open(folder: &TempDir) -> Store {
+    Store::open(&path_in(folder)).await.unwrap()
+}
+
+pub(crate) fn at(ms: i64) -> WallTime {
+    WallTime::from_unix_ms(ms)
+}
+
+pub(crate) fn number(n: u32) -> E164 {
+    E164::from_e164(&format!("+1202{n:07}")).unwrap()
+}
+
+pub(crate) fn new_contact(n: u32) -> NewContact {
+    let attributes = BTreeMap::from([("city".to_owned(), format!("No. {n}"))]);
+    NewContact { number: number(n), name: format!("Ann {n}"), comment: String::new(), attributes }
+}
+
+pub(crate) async fn import(store: &mut Store, numbers: std::ops::Range<u32>) {
+    store.import_contacts(CAMPAIGN, numbers.map(new_contact)).await.unwrap();
+}
+
+/// Claims and gives the contacts, how many still wait, and when the first of those is due.
+pub(crate) async fn refill(store: &mut Store, due_at: i64, limit: u32) -> (Vec<Contact>, u64, Option<i64>) {
+    let request = Request::Refill { campaign: CAMPAIGN.to_owned(), due_at: at(due_at), limit };
+    match store.handle(request).await {
+        Some(Answer::Refilled { contacts, pending, next_due_at, .. }) => {
+            (contacts, pending, next_due_at.map(WallTime::unix_ms))
+        }
+        other => panic!("no refill: {other:?}"),
+    }
+}
+
+pub(crate) async fn claim_one(store: &mut Store) -> Contact {
+    refill(store, 0, 1).await.0.pop().expect("a contact is due")
+}
+
+pub(crate) fn attempt(n: u128) -> AttemptId {
+    AttemptId::new(at(1_000), n)
+}
+
+pub(crate) fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord {
+    InviteRecord {
+        attempt: attempt(n),
+        contact: contact.id,
+        campaign: CAMPAIGN.to_owned(),
+        number: contact.number.clone(),
+        caller_id: "+12025550100".to_owned(),
+        trunk: "carrier".to_owned(),
+        call_id: call_id.to_owned(),
+        at: at(1_000),
+    }
+}
+
+pub(crate) fn commit(contact: &Contact, n: u128, call_id: &str) -> Request {
+    Request::CommitInvite(invite(contact, n, call_id))
+}
+
+pub(crate) fn committed(n: u128) -> Option<Answer> {
+    Some(Answer::InviteCommitted { attempt: attempt(n) })
+}
+
+/// The refusal's reason.
+pub(crate) fn refused(answer: Option<Answer>) -> String {
+    match answer {
+        Some(Answer::InviteRefused { error, .. }) => error,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+pub(crate) fn update(contact: &Contact, state: ContactState, next_attempt_at: i64) -> ContactUpdate {
+    ContactUpdate { id: contact.id, state, next_attempt_at: at(next_attempt_at) }
+}
+
+pub(crate) fn finish(contact: &Contact, n: u128, disposition: Disposition, update: ContactUpdate) -> Request {
+    Request::FinishAttempt { record: Box::new(record(contact, n, disposition)), contact: update }
+}
+
+pub(crate) fn record(contact: &Contact, n: u128, disposition: Disposition) -> CallRecord {
+    CallRecord {
+        attempt: attempt(n),
+        contact: contact.id,
+        campaign: CAMPAIGN.to_owned(),
+        number: contact.number.clone(),
+        caller_id: "+12025550100".to_owned(),
+        trunk: "carrier".to_owned(),
+        call_id: format!("call-{n}"),
+        disposition,
+        dialed_at: at(1_000),
+        trying_at: Some(at(1_001)),
+        ringing_at: Some(at(1_002)),
+        early_media_at: None,
+        answered_at: Some(at(1_003)),
+        first_media_at: None,
+        greeting_end_at: None,
+        verdict_at: None,
+        beep_at: None,
+        drop_started_at: None,
+        drop_ended_at: None,
+        agent_dialed_at: None,
+        agent_answered_at: None,
+        bridged_at: None,
+        ended_at: at(9_000),
+        ended_by: EndedBy::Callee,
+        sip_status: 200,
+        q850_cause: Some(16),
+        reason: "=Normal; call clearing".to_owned(),
+        verdict: String::new(),
+        verdict_cause: String::new(),
+        revised_verdict: String::new(),
+        codec: "PCMU".to_owned(),
+        packets_sent: u64::MAX,
+        packets_received: 400,
+        packets_lost: 1,
+        jitter_ms: f64::NAN,
+        round_trip_ms: Some(12.5),
+        recording: String::new(),
+        agent: String::new(),
+        digits: "9".to_owned(),
+    }
+}
+
+async fn state_of(store: &mut Store, contact: &Contact) -> String {
+    sqlx::query_scalar("SELECT state FROM contacts WHERE id = $1")
+        .bind(contact.id.0)
+        .fetch_one(store.connection.sqlite())
+        .await
+        .unwrap()
+}
+
+/// What a crash at this moment would leave on the disk: the database and its log, while the store is still open.
+fn crash_image(store: &Store) -> TempDir {
+    let image = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal"] {
+        let name = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        std::fs::copy(name(store.path()), name(&path_in(&image))).unwrap();
+    }
+    image
+}
+
+/// A store after one call that found the callee busy at the second INVITE, and with another call in flight.
+pub(crate) async fn one_call(folder: &TempDir) -> Store {
+    let mut store = open(folder).await;
+    import(&mut store, 0..2).await;
+    let contacts = refill(&mut store, 0, 2).await.0;
+    store.handle(commit(&contacts[0], 1, "a@host")).await;
+    store.handle(commit(&contacts[0], 1, "b@host")).await;
+    store.handle(commit(&contacts[1], 2, "c@host")).await;
+    let later = update(&contacts[0], ContactState::Pending, 60_000);
+    store.handle(finish(&contacts[0], 1, Disposition::Busy, later)).await;
+    store
+}

@@ -1,0 +1,38 @@
+//! The writer task: it owns the [`Store`] while the engine runs.
+
+use super::database::Store;
+use crate::record::{Answer, Request};
+use tokio::sync::mpsc;
+
+pub use super::batch::RETRIES_MAX;
+
+/// The most requests of one transaction. What waits beyond them goes into the next.
+pub const BATCH_MAX: usize = 256;
+
+/// A good bound for the channel of requests: some seconds of dialing at full speed.
+pub const REQUESTS_MAX: usize = 4_096;
+
+/// A good bound for the channel of answers.
+pub const ANSWERS_MAX: usize = 4_096;
+
+/// Serves requests until the channel's last sender is gone, and everything sent before that is done; then gives the
+/// store back for closing.
+///
+/// While one transaction is being synced to the disk, the next one gathers in the channel: under load each sync
+/// serves many requests, without load none waits. When nobody reads the answers, requests wait; when nobody is there
+/// to read them, requests are still done, for a record must not be lost because its engine is on its way out.
+pub async fn run(
+    mut store: Store,
+    mut requests: mpsc::Receiver<Request>,
+    answers: mpsc::Sender<Answer>,
+) -> Store {
+    loop {
+        let mut waiting = Vec::with_capacity(BATCH_MAX);
+        if requests.recv_many(&mut waiting, BATCH_MAX).await == 0 {
+            return store;
+        }
+        for answer in store.handle_all(waiting).await {
+            let _nobody_listens = answers.send(answer).await;
+        }
+    }
+}
