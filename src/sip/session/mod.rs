@@ -70,6 +70,8 @@ pub(crate) struct Session {
     /// Early dialogs; once confirmed, the one that was.
     dialogs: Vec<Dialog>,
     exchange: Exchange,
+    /// Whether our first offer has its answer.
+    has_answer: bool,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -130,7 +132,7 @@ impl Session {
             State::Calling { invite, give_up } | State::Leaving { invite, give_up, .. } if give_up <= now => {
                 stack.layer.abandon(now, invite);
                 self.emit(stack, SessionEvent::NoResponse);
-                self.end(stack);
+                self.end(now, stack);
             }
             State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
                 self.handle_exchange_timeout(now, stack);
@@ -151,15 +153,16 @@ impl Session {
 
     /// BYE, and the session is over at once.
     fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
-        self.refuse_pending_offer(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
         if let Some(mut dialog) = self.dialogs.pop() {
             stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
         }
-        self.end(stack);
+        self.end(now, stack);
     }
 
-    fn end(&mut self, stack: &mut Stack) {
+    fn end(&mut self, now: Instant, stack: &mut Stack) {
+        self.refuse_pending_offer(now, stack);
+        self.abandon_own_offer(now, stack);
         self.state = State::Ended;
         self.exchange = Exchange::Idle;
         self.next_offer = None;

@@ -135,8 +135,13 @@ impl Layer {
         self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
     }
 
-    /// Stops the copies of an INVITE of which nothing was heard; what still comes for it is cleared away.
+    /// Gives up an INVITE that its user no longer wants. Before anything was heard of it its copies stop, and what
+    /// still comes for it is cleared away; later it is cancelled.
     pub fn abandon(&mut self, now: Instant, invite: Key) {
+        if self.clients.get(invite).is_some_and(ClientRecord::is_proceeding) {
+            self.set_owner(invite, Owner::Nobody);
+            return self.cancel(now, invite, &[]);
+        }
         self.set_owner(invite, Owner::Abandoned);
         self.run_client(now, invite, ClientInput::Abandon, None, &mut Vec::new());
     }
