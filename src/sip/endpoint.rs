@@ -301,7 +301,11 @@ impl Endpoint {
 
     fn deliver_silence(&mut self, now: Instant, owner: Owner, transaction: Key) {
         match owner {
-            Owner::Dial(key) => self.with_session(key, |session, stack| session.handle_silence(now, stack)),
+            Owner::Dial(key) => self.with_session(key, |session, stack| {
+                if session.dials(transaction) {
+                    session.handle_silence(now, stack);
+                }
+            }),
             Owner::Reinvite(key) => self.with_session(key, |session, stack| {
                 if session.awaits(transaction) {
                     session.handle_reinvite_silence(now, stack);

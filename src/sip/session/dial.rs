@@ -103,7 +103,7 @@ impl Session {
             (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.answer(now, stack, &response)
             }
-            (State::Leaving { .. } | State::Cancelling, 200..=299) => {
+            (State::Leaving { .. } | State::Cancelling { .. }, 200..=299) => {
                 // It crossed our CANCEL: the callee did answer, and must not hear silence.
                 let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
                 late::dismiss(now, stack, &response, self.trunk, authentication);
@@ -117,9 +117,12 @@ impl Session {
                 }
             }
             // The CANCEL and this response passed each other.
-            (State::Cancelling, 100..=199) => {}
+            (State::Cancelling { .. }, 100..=199) => {}
             (
-                State::Calling { .. } | State::Proceeding { .. } | State::Leaving { .. } | State::Cancelling,
+                State::Calling { .. }
+                | State::Proceeding { .. }
+                | State::Leaving { .. }
+                | State::Cancelling { .. },
                 _,
             ) => {
                 self.refuse(now, stack, &response);
@@ -134,7 +137,10 @@ impl Session {
     /// Timer B, the transport's failure, or 64*T1 after the CANCEL.
     pub(crate) fn handle_silence(&mut self, now: Instant, stack: &mut Stack) {
         match self.state {
-            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Cancelling => {
+            State::Calling { .. }
+            | State::Leaving { .. }
+            | State::Proceeding { .. }
+            | State::Cancelling { .. } => {
                 self.emit(stack, SessionEvent::NoResponse);
                 self.end(now, stack);
             }
@@ -152,7 +158,7 @@ impl Session {
         let headers: Vec<_> = reason.iter().map(HangUpReason::header).collect();
         stack.layer.cancel(now, invite, &headers);
         self.refuse_pending_offer(now, stack);
-        self.state = State::Cancelling;
+        self.state = State::Cancelling { invite };
     }
 
     fn progress(&mut self, stack: &mut Stack, response: &Response) {

@@ -90,7 +90,7 @@ impl Session {
         request: Request,
     ) {
         let offers = sdp_of(request.headers(), request.body());
-        if matches!(self.state, State::Leaving { .. } | State::Cancelling) {
+        if matches!(self.state, State::Leaving { .. } | State::Cancelling { .. }) {
             return refuse(now, stack, transaction, &request, 487);
         }
         if offers.is_none() && !request.body().is_empty() {

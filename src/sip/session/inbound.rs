@@ -83,7 +83,7 @@ impl Session {
             | State::Calling { .. }
             | State::Leaving { .. }
             | State::Proceeding { .. }
-            | State::Cancelling
+            | State::Cancelling { .. }
             | State::Ended => {
                 let from = request.headers().from().ok();
                 let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();

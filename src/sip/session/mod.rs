@@ -95,7 +95,9 @@ enum State {
     Proceeding {
         invite: Key,
     },
-    Cancelling,
+    Cancelling {
+        invite: Key,
+    },
     Confirmed,
     Ended,
 }
@@ -111,6 +113,17 @@ impl Session {
         matches!(self.state, State::Ended)
     }
 
+    /// Whether `transaction` is the INVITE that is waited for, not one that was challenged and sent again.
+    pub(crate) fn dials(&self, transaction: Key) -> bool {
+        match &self.state {
+            State::Calling { invite, .. }
+            | State::Leaving { invite, .. }
+            | State::Proceeding { invite }
+            | State::Cancelling { invite } => *invite == transaction,
+            State::Prepared | State::Confirmed | State::Ended => false,
+        }
+    }
+
     /// How many dialogs it has.
     pub(crate) fn dialogs(&self) -> usize {
         self.dialogs.len()
@@ -122,7 +135,7 @@ impl Session {
             State::Calling { invite, give_up } => self.state = State::Leaving { invite, give_up, reason },
             State::Proceeding { invite } => self.cancel(now, stack, invite, reason),
             State::Confirmed => self.leave(now, stack, reason),
-            State::Prepared | State::Leaving { .. } | State::Cancelling | State::Ended => {}
+            State::Prepared | State::Leaving { .. } | State::Cancelling { .. } | State::Ended => {}
         }
     }
 
@@ -137,7 +150,7 @@ impl Session {
             State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
                 self.handle_exchange_timeout(now, stack);
             }
-            State::Prepared | State::Cancelling | State::Ended => {}
+            State::Prepared | State::Cancelling { .. } | State::Ended => {}
         }
     }
 
@@ -145,7 +158,7 @@ impl Session {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let give_up = match &self.state {
             State::Calling { give_up, .. } | State::Leaving { give_up, .. } => Some(*give_up),
-            State::Prepared | State::Proceeding { .. } | State::Cancelling | State::Confirmed => None,
+            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } | State::Confirmed => None,
             State::Ended => return None,
         };
         [give_up, self.poll_exchange_timeout()].into_iter().flatten().min()
