@@ -100,24 +100,22 @@ impl Headers {
 
     /// CSeq.
     pub fn cseq(&self) -> Result<CSeq, Malformed> {
-        CSeq::parse(self.get("CSeq").ok_or(Malformed::new("CSeq", "is missing"))?)
+        self.read("CSeq", CSeq::parse)
     }
 
     /// The topmost Via.
     pub fn via_top(&self) -> Result<Via, Malformed> {
-        Via::parse(self.all("Via").next().ok_or(Malformed::new("Via", "is missing"))?)
+        self.read("Via", Via::parse)
     }
 
     /// From.
     pub fn from(&self) -> Result<NameAddr, Malformed> {
-        NameAddr::parse(self.get("From").ok_or(Malformed::new("From", "is missing"))?)
-            .map_err(|error| Malformed { place: "From", ..error })
+        self.read("From", NameAddr::parse)
     }
 
     /// To.
     pub fn to(&self) -> Result<NameAddr, Malformed> {
-        NameAddr::parse(self.get("To").ok_or(Malformed::new("To", "is missing"))?)
-            .map_err(|error| Malformed { place: "To", ..error })
+        self.read("To", NameAddr::parse)
     }
 
     /// The Contacts that can be read; the others, and `*`, are left out.
@@ -134,6 +132,16 @@ impl Headers {
     /// The Routes from top to bottom.
     pub fn routes(&self) -> Result<Vec<NameAddr>, Malformed> {
         self.all("Route").map(NameAddr::parse).collect()
+    }
+
+    /// Reads the first value of a header that must be there; a fault in it is the header's.
+    fn read<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
+        let value = self.all(name).next().ok_or(Malformed::new(name, "is missing"))?;
+        parse(value).map_err(|error| Malformed { place: name, ..error })
     }
 
     fn lines<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
@@ -153,7 +161,8 @@ impl fmt::Display for Headers {
     }
 }
 
-fn clean(value: &str) -> String {
+/// A value on one line: control characters become blanks, and none stands at either end.
+pub(super) fn clean(value: &str) -> String {
     let value = value.trim();
     if !value.chars().any(|c| c.is_control()) {
         return value.to_owned();

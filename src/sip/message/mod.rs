@@ -152,10 +152,9 @@ pub struct Response {
 impl Response {
     /// A response without headers. Line ends in the phrase become blanks.
     pub fn new(status: u16, phrase: &str) -> Response {
-        let phrase = phrase.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // rsip writes its own words for the statuses it knows; as `Other` it keeps ours.
         Response {
-            status: rsip::StatusCode::Other(status, phrase),
+            status: rsip::StatusCode::Other(status, headers::clean(phrase)),
             headers: Headers::default(),
             body: Vec::new(),
         }
@@ -242,3 +241,6 @@ fn write_message(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(body);
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! The codecs that we speak (RFC 3551 section 6).
+
+/// G.711 of one law or the other: 8000 samples a second, one channel, a payload type that never changes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Codec {
+    /// Mu-law, payload type 0.
+    Pcmu,
+    /// A-law, payload type 8.
+    Pcma,
+}
+
+impl Codec {
+    /// Its static payload type.
+    pub fn payload_type(self) -> u8 {
+        match self {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        }
+    }
+
+    /// Its name in an rtpmap.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+        }
+    }
+
+    /// Its RTP clock rate in hertz.
+    pub fn clock_hz(self) -> u32 {
+        8000
+    }
+
+    /// The codec of a static payload type.
+    pub fn from_payload_type(payload_type: u8) -> Option<Codec> {
+        [Codec::Pcmu, Codec::Pcma].into_iter().find(|codec| codec.payload_type() == payload_type)
+    }
+}
