@@ -109,3 +109,75 @@ fn run_until(
     }
     until
 }
+
+#[test]
+fn damaged_messages_do_no_harm() {
+    let mut rng = Rng::from_seed(5);
+    let mut stage = Stage::new(Transport::Udp);
+    let mut lines = Vec::new();
+    stage.session = Some(stage.endpoint.invite(Instant::ZERO, dial(stage.target)).unwrap());
+    stage.collect(&mut lines);
+    let good = [
+        stage.response(200, "INVITE", &["tag=a", "sdp=x"]).to_bytes(),
+        stage.response(183, "INVITE", &["tag=b"]).to_bytes(),
+        stage.request("INVITE", &["tag=a", "sdp=y"]).to_bytes(),
+        stage.request("BYE", &["tag=b"]).to_bytes(),
+        stage.request("OPTIONS", &["tag=a"]).to_bytes(),
+    ];
+    for round in 0..20_000u64 {
+        let mut bytes = good[rng.below(good.len() as u64) as usize].clone();
+        for _ in 0..rng.between(1, 8) {
+            let at = rng.below(bytes.len() as u64) as usize;
+            match rng.below(3) {
+                0 => bytes[at] = rng.below(256) as u8,
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        let now = Instant::from_start(Duration::from_millis(round));
+        stage.endpoint.handle_timeout(now);
+        stage.endpoint.handle_datagram(now, stage.target.address, &bytes);
+        while stage.endpoint.poll_output().is_some() {}
+    }
+}
+
+#[test]
+fn whatever_a_registrar_says_unregistering_ends_it() {
+    let answers = [
+        "",
+        "100 REGISTER",
+        "200 REGISTER",
+        "200 REGISTER | Expires: 0",
+        "200 REGISTER | Expires: 4294967295000",
+        "200 REGISTER | Contact: <sip:outdial@127.0.0.1:5060>;expires=20",
+        "401 REGISTER | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n\"",
+        "407 REGISTER | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n\", stale=true",
+        "423 REGISTER | Min-Expires: 900",
+        "423 REGISTER",
+        "503 REGISTER | Retry-After: 99999999",
+        "unreachable",
+    ];
+    for seed in 0..1_000 {
+        let mut rng = Rng::from_seed(seed);
+        let mut stage = Stage::new(Transport::Udp);
+        let (mut now, mut lines) = (Instant::ZERO, Vec::new());
+        stage.play(now, "register", &mut lines);
+        for _ in 0..rng.between(0, 12) {
+            let pause_ms_max = if rng.chance(0.3) { 600_000 } else { 700 };
+            let until = now + Duration::from_millis(rng.below(pause_ms_max));
+            now = run_until(&mut stage, now, until, &mut lines, seed);
+            let answer = answers[rng.below(answers.len() as u64) as usize];
+            if !answer.is_empty() {
+                stage.play(now, answer, &mut lines);
+            }
+        }
+        stage.play(now, "unregister", &mut lines);
+        run_until(&mut stage, now, now + Duration::from_secs(100), &mut lines, seed);
+        assert_eq!(stage.endpoint.counts(), Counts::default(), "seed {seed}: {lines:#?}");
+        assert_eq!(
+            lines.iter().filter(|line| *line == "! unregistered").count(),
+            1,
+            "seed {seed}: {lines:#?}"
+        );
+    }
+}

@@ -9,6 +9,7 @@ mod chaos;
 mod exchanges;
 mod lossy;
 mod registrations;
+mod routes;
 mod strangers;
 
 use std::collections::BTreeMap;
