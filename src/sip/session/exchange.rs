@@ -74,9 +74,7 @@ impl Session {
         let Exchange::Theirs { transaction, request, .. } = taken else { return };
         match answer {
             Ok(sdp) => self.accept(now, stack, transaction, &request, Some(sdp)),
-            Err(status) => {
-                stack.respond(now, transaction, &Response::to_request(&request, status, phrase(status)));
-            }
+            Err(status) => refuse(now, stack, transaction, &request, status.clamp(300, 699)),
         }
         self.send_next_offer(now, stack);
     }
@@ -96,6 +94,10 @@ impl Session {
         if offers.is_none() && !request.body().is_empty() {
             return refuse(now, stack, transaction, &request, 415);
         }
+        if *request.method() == Method::Update && offers.is_none() {
+            // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
+            return self.accept(now, stack, transaction, &request, None);
+        }
         match &self.exchange {
             Exchange::Theirs { .. } => return self.overlap(now, stack, transaction, &request),
             // Glare: whoever made the call waits longer than its peer (section 14.1).
@@ -106,10 +108,6 @@ impl Session {
             // Its ACK was lost, but a new request shows that our 2xx was not.
             Exchange::Unacknowledged { .. } => self.exchange = Exchange::Idle,
             Exchange::Idle => {}
-        }
-        if *request.method() == Method::Update && offers.is_none() {
-            // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
-            return self.accept(now, stack, transaction, &request, None);
         }
         let in_call = matches!(self.state, State::Confirmed);
         if !in_call && (*request.method() == Method::Invite || !self.has_answer) {
