@@ -158,8 +158,11 @@ mod tests {
     #[test]
     fn the_floor_forgets_a_quiet_that_is_gone() {
         let mut listener = Listener::new(2);
-        (0..200).for_each(|_| drop(listener.handle_hop(power(-57.0))));
-        (0..200).for_each(|_| drop(listener.handle_hop(power(-45.0))));
+        for level_db in [-57.0, -45.0] {
+            for _ in 0..200 {
+                listener.handle_hop(power(level_db));
+            }
+        }
         assert!((listener.floor_db() + 45.0).abs() < 3.0, "{}", listener.floor_db());
     }
 
