@@ -16,3 +16,5 @@ pub mod replay;
 pub mod spectrum;
 pub mod tones;
 pub mod verdict;
+
+pub use options::Options;

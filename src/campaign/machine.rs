@@ -108,6 +108,17 @@ impl Campaign {
         &self.options
     }
 
+    /// New rules, effective from the next dial on; the name and the lists stay.
+    pub fn handle_options(&mut self, now: Now, options: Options) {
+        self.gate = Gate::new(&options);
+        self.retry = options.retry();
+        self.pacing = Pacing::new(options.calls_per_minute, self.pacing.next_at().max(now.instant));
+        self.window_opens_at = None;
+        let (name, trunks) = (self.options.name.clone(), self.options.trunks.clone());
+        self.options = Options { name, trunks, ..options };
+        self.settle(now);
+    }
+
     /// Its state.
     pub fn state(&self) -> CampaignState {
         self.state
@@ -262,6 +273,14 @@ impl Campaign {
         } else if let Some(beyond) = self.supply.put_back(contact) {
             self.release(beyond, Refusal::ClaimedMax, None);
         }
+        self.settle(now);
+    }
+
+    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
+    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.in_flight.remove(&contact.id);
+        ledger.give_back(&contact.number);
+        self.release(contact, Refusal::Forbidden, Some(now.wall + self.options.attempt_gap()));
         self.settle(now);
     }
 

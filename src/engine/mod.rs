@@ -1,1 +1,17 @@
-//! engine.
+//! The only meeting place: campaigns decide, attempts act, sessions and streams carry, the store remembers.
+//!
+//! [`engine::Engine`] is one plain struct. Inputs are datagrams, media events, the store's answers, the operator's wishes and
+//! time; outputs are SIP bytes, media commands, store requests and journal entries.
+//!
+//! * [`trunk`]: a way to the telephone network, its caps and its health;
+//! * [`rate`]: calls per second, exact in every window of one second;
+//! * [`placement`]: which trunk carries a call, and in what form it wants the number;
+//! * [`journal`]: what the world is told, one line a step;
+//! * [`status`]: what the operator is told on asking.
+
+pub mod engine;
+pub mod journal;
+pub mod placement;
+pub mod rate;
+pub mod status;
+pub mod trunk;

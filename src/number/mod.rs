@@ -8,5 +8,5 @@ mod parse;
 mod zones;
 
 pub use e164::{DIGITS_MAX, E164, Masked};
-pub use parse::{NumberFault, Region, parse};
+pub use parse::{NumberFault, Region, national, parse};
 pub use zones::zones;

@@ -125,6 +125,15 @@ pub fn parse(text: &str, default_region: Option<Region>) -> Result<E164, NumberF
     E164::from_e164(&parsed.to_string()).ok_or(NumberFault::Unassigned)
 }
 
+/// The number as its own country dials it, without the country code: the national significant number.
+pub fn national(number: &E164) -> String {
+    match PhoneNumber::parse(number.as_str(), None) {
+        Ok(parsed) => parsed.get_national_significant_number(),
+        // A number of no known plan has no national form; whole, it at least reaches whom it names.
+        Err(_) => number.digits().to_owned(),
+    }
+}
+
 /// Without what wraps a number in lists: blanks, the apostrophe of spreadsheets, the scheme of a `tel:` URI.
 fn bare(text: &str) -> &str {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');

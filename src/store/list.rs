@@ -80,19 +80,22 @@ impl Store {
 
     /// The whole do-not-call list, in the order of its numbers.
     pub async fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
-        let conn = &mut self.connection;
-        let rows: Vec<(String, String, i64)> =
-            sqlx::query_as("SELECT number, source, at FROM suppressions ORDER BY number")
-                .fetch_all(conn.sqlite())
-                .await
-                .map_err(|e| conn.error("read the do-not-call list", e))?;
-        rows.into_iter()
-            .map(|(number, source, at)| {
-                let number = read_number(conn, &number)?;
-                Ok(Suppression { number, source, at: WallTime::from_unix_ms(at) })
-            })
-            .collect()
+        read_suppressions(&mut self.connection).await
     }
+}
+
+pub(super) async fn read_suppressions(conn: &mut Connection) -> Result<Vec<Suppression>, StoreError> {
+    let rows: Vec<(String, String, i64)> =
+        sqlx::query_as("SELECT number, source, at FROM suppressions ORDER BY number")
+            .fetch_all(conn.sqlite())
+            .await
+            .map_err(|e| conn.error("read the do-not-call list", e))?;
+    rows.into_iter()
+        .map(|(number, source, at)| {
+            let number = read_number(conn, &number)?;
+            Ok(Suppression { number, source, at: WallTime::from_unix_ms(at) })
+        })
+        .collect()
 }
 
 async fn import(conn: &mut Connection, campaign: &str, rows: &[NewContact]) -> Result<u64, StoreError> {

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::database::{Store, settle};
 use super::error::StoreError;
+use super::list::{Suppression, read_suppressions};
 use super::request::read_disposition;
 use super::schema;
 use super::table::{Row, Table};
@@ -61,6 +62,11 @@ impl Reader {
                 None => Err(conn.damaged(format!("a campaign in the state {word:?}"))),
             })
             .collect()
+    }
+
+    /// The whole do-not-call list, in the order of its numbers.
+    pub async fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
+        read_suppressions(&mut self.connection).await
     }
 
     /// A campaign in numbers; all zero for one that is not known.

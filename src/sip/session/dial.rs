@@ -41,9 +41,11 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         local_tag: local_tag.clone(),
     };
     let invite = invite(stack, &session, from.with_tag(&local_tag), to, dial);
-    match Message::parse(&invite.to_bytes()) {
-        Ok(Message::Request(read)) if read.headers().call_id().is_ok() => Ok((session, invite)),
-        Ok(_) => Err(Refused::Unusable { part: "the Call-ID", fault: "it is empty".to_owned() }),
+    // What cannot be read here could neither be acknowledged nor cancelled later.
+    let mut probe = invite.clone();
+    probe.headers_mut().push_front("Via", "SIP/2.0/UDP localhost;branch=z9hG4bK");
+    match Message::parse(&probe.to_bytes()).and_then(|read| read.headers().call_id().map(|_| ())) {
+        Ok(()) => Ok((session, invite)),
         Err(fault) => Err(unusable("the INVITE")(fault)),
     }
 }

@@ -1,0 +1,596 @@
+//! One attempt to reach one contact, from the port it takes to the record it leaves.
+//!
+//! ```text
+//!  Opening -> Committing -> Calling -> Judging -+-> AwaitingAgent -> Bridged -+
+//!     |           |  ^         |          |     |         |                   |
+//!     |           |  +- next   |          |     |         +-> Message --------+
+//!     |           |     trunk  |          |     +-> Dropping (voicemail) -----+-> Ending -> Finished
+//!     +-----------+------------+----------+---------------------------------- +
+//! ```
+//!
+//! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
+//! to Committing with the next trunk. Whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
+
+mod answered;
+pub mod ending;
+
+use crate::call::leg::{Leg, Progress};
+use crate::call::outcome::{self, Next};
+use crate::call::step::Step;
+use crate::call::treatment::Treatment;
+use crate::call::voicemail::Voicemail;
+use crate::disposition::Disposition;
+use crate::media::command::{Command, Event, EventKind, StreamKey};
+use crate::number::E164;
+use crate::record::{AttemptId, CallRecord, ContactId, EndedBy, InviteRecord};
+use crate::sdp::Codec;
+use crate::sip::endpoint::SessionEvent;
+use crate::time::{Instant, Now, WallTime};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Digits of a callee that are kept in the record.
+const DIGITS_MAX: usize = 64;
+
+/// Which leg.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The person that the attempt is for.
+    Callee,
+    /// The agent.
+    Agent,
+}
+
+/// What an attempt is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its permanent id.
+    pub id: AttemptId,
+    /// Whom.
+    pub contact: ContactId,
+    /// The number.
+    pub number: E164,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The caller's number shown.
+    pub caller_id: String,
+    /// What is done with whoever answers.
+    pub treatment: Arc<Treatment>,
+    /// How long it rings, from the INVITE.
+    pub ring_timeout: Duration,
+    /// How long the call may last, from the answer.
+    pub duration_max: Duration,
+    /// When a verdict must be there, from the answer: the detector's deadline and a margin.
+    pub verdict_within: Duration,
+    /// Where the recording goes, when it is wanted.
+    pub recording: Option<PathBuf>,
+    /// Have the level of what the callee says reported.
+    pub watch: bool,
+    /// The callee's stream.
+    pub callee_stream: StreamKey,
+    /// The agent's stream, reserved and used only when needed.
+    pub agent_stream: StreamKey,
+    /// For the o= lines.
+    pub session_id: u64,
+}
+
+/// Where the INVITE goes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Placement {
+    /// The trunk's name.
+    pub trunk: String,
+    /// The Call-ID of this INVITE.
+    pub call_id: String,
+    /// The codecs that the trunk takes, in order of preference.
+    pub codecs: Vec<Codec>,
+}
+
+/// What the attempt asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Of the media plane.
+    Media(Command),
+    /// Of the store: commit this, then call [`Attempt::handle_committed`].
+    Commit(InviteRecord),
+    /// Send an INVITE with this offer. The agent's goes through the campaign's agent trunk, which
+    /// [`Attempt::handle_agent_placement`] has named.
+    Invite {
+        /// To whom.
+        side: Side,
+        /// Its Call-ID.
+        call_id: String,
+        /// Its offer.
+        sdp: Vec<u8>,
+    },
+    /// Name a trunk for the agent's leg: [`Attempt::handle_agent_placement`].
+    PlaceAgent,
+    /// End a session, by CANCEL or BYE.
+    HangUp {
+        /// Which.
+        side: Side,
+        /// Q.850 cause for the Reason header.
+        q850: u16,
+    },
+    /// Answer a re-INVITE.
+    AnswerOffer {
+        /// Whose.
+        side: Side,
+        /// Our description, or a status.
+        answer: Result<Vec<u8>, u16>,
+    },
+    /// Another trunk is wanted: [`Attempt::handle_placement`].
+    NextTrunk,
+    /// The callee wants no more calls: at once.
+    OptOut,
+    /// For the journal.
+    Journal(Step),
+    /// Over before an INVITE left: the contact was not dialed and the attempt does not count.
+    NotDialed {
+        /// Why.
+        reason: String,
+    },
+    /// Over; this is the record.
+    Finished(Box<CallRecord>),
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Waits for the port.
+    Opening,
+    /// Waits for the store.
+    Committing,
+    /// The INVITE is out.
+    Calling { ring_deadline: Instant },
+    /// Answered; the detector listens.
+    Judging { fallback: Instant },
+    /// A machine; the message waits for its moment, or runs.
+    Dropping(Voicemail),
+    /// A message to a person runs.
+    Message(Message),
+    /// A person hears hold audio while the agent is being rung.
+    AwaitingAgent { deadline: Instant },
+    /// Both legs are joined.
+    Bridged,
+    /// Hanging up.
+    Ending { give_up: Instant },
+    /// Nothing more will come.
+    Finished,
+}
+
+/// Which message runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Message {
+    /// The campaign's own.
+    Campaign,
+    /// No agent came.
+    SafeHarbour,
+}
+
+/// One attempt. See the module's page.
+#[derive(Debug)]
+pub struct Attempt {
+    plan: Plan,
+    placement: Placement,
+    agent_placement: Option<Placement>,
+    callee: Leg,
+    agent: Leg,
+    state: State,
+    record: CallRecord,
+    /// An INVITE has left, so the attempt counts and leaves a record.
+    dialed: bool,
+    /// An 18x came.
+    rang: bool,
+    /// A valid packet of the callee came.
+    heard: bool,
+    answered_at: Option<Instant>,
+    /// The callee has been silent since, after speech.
+    quiet_since: Option<Instant>,
+    beep_ended: Option<Instant>,
+    greeting_ended: Option<Instant>,
+}
+
+impl Attempt {
+    /// A new attempt; it asks for its port at once.
+    pub fn new(now: Now, plan: Plan, placement: Placement, out: &mut Vec<Action>) -> Self {
+        let mut callee = Leg::new(plan.callee_stream, plan.session_id);
+        callee.progress = Progress::Opening;
+        callee.port_held = true;
+        out.push(Action::Media(Command::Open { stream: callee.stream, partner: None }));
+        let agent = Leg::new(plan.agent_stream, plan.session_id.wrapping_add(1));
+        let record = blank_record(&invite_record(&plan, &placement, now.wall), now.wall);
+        Attempt {
+            plan,
+            placement,
+            agent_placement: None,
+            callee,
+            agent,
+            state: State::Opening,
+            record,
+            dialed: false,
+            rang: false,
+            heard: false,
+            answered_at: None,
+            quiet_since: None,
+            beep_ended: None,
+            greeting_ended: None,
+        }
+    }
+
+    /// Its permanent id.
+    pub fn id(&self) -> AttemptId {
+        self.plan.id
+    }
+
+    /// The number that it dials.
+    pub fn number(&self) -> &E164 {
+        &self.plan.number
+    }
+
+    /// The contact that it is for.
+    pub fn contact(&self) -> ContactId {
+        self.plan.contact
+    }
+
+    /// The campaign's name.
+    pub fn campaign(&self) -> &str {
+        &self.plan.campaign
+    }
+
+    /// The trunk that carries the callee's leg.
+    pub fn trunk(&self) -> &str {
+        &self.placement.trunk
+    }
+
+    /// The trunk that carries the agent's leg.
+    pub fn agent_trunk(&self) -> Option<&str> {
+        self.agent_placement.as_ref().map(|placement| placement.trunk.as_str())
+    }
+
+    /// Whether it still occupies a channel of its trunk: until the BYE or the CANCEL's final response.
+    pub fn occupies_channel(&self) -> bool {
+        !matches!(self.callee.progress, Progress::Over)
+    }
+
+    /// Whether the callee has answered.
+    pub fn is_answered(&self) -> bool {
+        self.answered_at.is_some()
+    }
+
+    /// The store has committed the INVITE: it may leave.
+    pub fn handle_committed(&mut self, now: Now, out: &mut Vec<Action>) {
+        match self.state {
+            State::Committing => {
+                if !self.dialed {
+                    self.record.dialed_at = now.wall;
+                }
+                self.dialed = true;
+                self.callee.progress = Progress::Calling;
+                let sdp = self.callee.offer(&self.placement.codecs);
+                self.state = State::Calling { ring_deadline: now.instant + self.plan.ring_timeout };
+                let call_id = self.placement.call_id.clone();
+                out.push(Action::Invite { side: Side::Callee, call_id, sdp });
+                out.push(Action::Journal(Step::Dialing { trunk: self.placement.trunk.clone() }));
+            }
+            State::Ending { .. } => {
+                // Ended while the store was writing: the book says "dialed" now, so it must get its record.
+                self.dialed = true;
+                self.callee.progress = Progress::Over;
+                self.finish_when_quiet(out);
+            }
+            State::Opening
+            | State::Calling { .. }
+            | State::Judging { .. }
+            | State::Dropping(_)
+            | State::Message(_)
+            | State::AwaitingAgent { .. }
+            | State::Bridged
+            | State::Finished => {}
+        }
+    }
+
+    /// The store could not commit the INVITE: it must not leave.
+    pub fn handle_refused(&mut self, now: Now, reason: &str, out: &mut Vec<Action>) {
+        match self.state {
+            State::Committing => {
+                self.callee.progress = Progress::Over;
+                self.record.reason = reason.to_owned();
+                let disposition = if self.dialed { self.record.disposition } else { Disposition::Canceled };
+                self.end(now, disposition, EndedBy::Us, out);
+            }
+            State::Ending { .. } => {
+                self.callee.progress = Progress::Over;
+                self.finish_when_quiet(out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The next trunk, after [`Action::NextTrunk`]; none when all have been tried.
+    pub fn handle_placement(&mut self, now: Now, placement: Option<Placement>, out: &mut Vec<Action>) {
+        match placement {
+            Some(placement) => {
+                self.record.trunk.clone_from(&placement.trunk);
+                self.record.call_id.clone_from(&placement.call_id);
+                self.placement = placement;
+                self.commit(now, out);
+            }
+            None => {
+                let by = EndedBy::Callee;
+                self.end(now, self.record.disposition, by, out);
+            }
+        }
+    }
+
+    fn commit(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.state = State::Committing;
+        self.callee.progress = Progress::Open;
+        out.push(Action::Commit(invite_record(&self.plan, &self.placement, now.wall)));
+    }
+
+    /// Something happened to one of the sessions.
+    pub fn handle_session(&mut self, now: Now, side: Side, event: SessionEvent, out: &mut Vec<Action>) {
+        match side {
+            Side::Callee => self.handle_callee(now, event, out),
+            Side::Agent => self.handle_agent(now, event, out),
+        }
+    }
+
+    fn handle_callee(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
+        match event {
+            SessionEvent::Trying => {
+                stamp(&mut self.record.trying_at, now.wall);
+                out.push(Action::Journal(Step::Trying));
+            }
+            SessionEvent::Provisional { status, sdp } => self.handle_ringing(now, status, sdp, out),
+            SessionEvent::Answered { sdp } => self.handle_answered(now, sdp, out),
+            SessionEvent::Rejected { status, phrase, q850, reason, .. } => {
+                self.callee.progress = Progress::Over;
+                self.record.sip_status = status;
+                self.record.q850_cause = q850;
+                self.record.reason = if reason.is_empty() { phrase } else { reason };
+                let next = outcome::of_response(status, q850, self.rang);
+                self.handle_failed(now, next, status, out);
+            }
+            SessionEvent::NoResponse => {
+                self.callee.progress = Progress::Over;
+                self.handle_failed(now, Next::OtherTrunk(Disposition::Congestion), 0, out);
+            }
+            SessionEvent::Offered { sdp } => self.answer_offer(Side::Callee, sdp.as_deref(), out),
+            SessionEvent::HungUp { q850, reason } => {
+                self.callee.progress = Progress::Over;
+                if !matches!(self.state, State::Ending { .. } | State::Finished) {
+                    self.record.q850_cause = q850;
+                    self.record.reason = reason;
+                    let disposition = self.disposition_of_hang_up(now.instant);
+                    self.end(now, disposition, EndedBy::Callee, out);
+                } else {
+                    self.finish_when_quiet(out);
+                }
+            }
+            SessionEvent::Ended => {
+                self.callee.progress = Progress::Over;
+                self.finish_when_quiet(out);
+            }
+            SessionEvent::OfferAnswered { .. } | SessionEvent::Info { .. } => {}
+        }
+    }
+
+    fn handle_ringing(&mut self, now: Now, status: u16, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
+        let State::Calling { .. } = self.state else { return };
+        self.rang = true;
+        if self.record.ringing_at.is_none() {
+            self.record.ringing_at = Some(now.wall);
+            out.push(Action::Journal(Step::Ringing { status }));
+        }
+        let Some(Ok(session)) = sdp.map(|sdp| self.callee.read_answer(&sdp)) else { return };
+        let stream = self.callee.stream;
+        out.push(Action::Media(Command::Connect { stream, session }));
+        if self.record.early_media_at.is_none() {
+            self.record.early_media_at = Some(now.wall);
+            out.push(Action::Media(Command::DetectTones { stream }));
+            out.push(Action::Journal(Step::EarlyMedia));
+        }
+    }
+
+    /// The INVITE came to nothing.
+    fn handle_failed(&mut self, now: Now, next: Next, status: u16, out: &mut Vec<Action>) {
+        match (&self.state, next) {
+            (State::Calling { .. }, Next::OtherTrunk(disposition)) => {
+                self.record.disposition = disposition;
+                let trunk = self.placement.trunk.clone();
+                out.push(Action::Journal(Step::TrunkFailed { trunk, status }));
+                out.push(Action::NextTrunk);
+            }
+            (State::Calling { .. }, Next::Final(disposition)) => {
+                self.end(now, disposition, EndedBy::Callee, out);
+            }
+            (State::Ending { .. }, _) => self.finish_when_quiet(out),
+            _ => {}
+        }
+    }
+
+    /// Something happened on one of the streams.
+    pub fn handle_media(&mut self, now: Now, event: &Event, out: &mut Vec<Action>) {
+        let side = if event.stream == self.callee.stream { Side::Callee } else { Side::Agent };
+        match &event.kind {
+            EventKind::Opened { local } => self.handle_opened(now, side, *local, out),
+            EventKind::OpenFailed { reason } => self.handle_open_failed(now, side, reason, out),
+            EventKind::FirstSent if side == Side::Callee && self.is_answered() => {
+                stamp(&mut self.record.first_media_at, now.wall_at(event.at));
+            }
+            EventKind::FirstReceived if side == Side::Callee => {
+                self.heard = true;
+                out.push(Action::Journal(Step::Heard));
+            }
+            EventKind::MediaTimeout => self.handle_media_timeout(now, out),
+            EventKind::Finding { detect_started, finding } if side == Side::Callee => {
+                self.handle_finding(now, *detect_started, *finding, out);
+            }
+            EventKind::Digit(digit) if side == Side::Callee => self.handle_digit(now, *digit, out),
+            EventKind::Played(_) if side == Side::Callee => self.handle_played(now, out),
+            EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
+            EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
+            EventKind::FirstSent
+            | EventKind::FirstReceived
+            | EventKind::Finding { .. }
+            | EventKind::Digit(_)
+            | EventKind::Played(_)
+            | EventKind::Level(_) => {}
+        }
+    }
+
+    fn handle_opened(&mut self, now: Now, side: Side, local: std::net::SocketAddr, out: &mut Vec<Action>) {
+        match side {
+            Side::Callee if matches!(self.state, State::Opening) => {
+                self.callee.handle_opened(local);
+                self.commit(now, out);
+            }
+            Side::Agent if self.agent.progress == Progress::Opening => {
+                self.agent.handle_opened(local);
+                out.push(Action::PlaceAgent);
+            }
+            Side::Callee | Side::Agent => {}
+        }
+    }
+
+    fn handle_open_failed(&mut self, now: Now, side: Side, reason: &str, out: &mut Vec<Action>) {
+        match side {
+            Side::Callee => {
+                self.callee.port_held = false;
+                self.callee.progress = Progress::Over;
+                self.record.reason = reason.to_owned();
+                self.end(now, Disposition::Canceled, EndedBy::Us, out);
+            }
+            Side::Agent => {
+                self.agent.port_held = false;
+                self.agent.progress = Progress::Over;
+                self.handle_no_agent(now, 0, out);
+            }
+        }
+    }
+
+    fn answer_offer(&mut self, side: Side, offer: Option<&[u8]>, out: &mut Vec<Action>) {
+        let leg = match side {
+            Side::Callee => &mut self.callee,
+            Side::Agent => &mut self.agent,
+        };
+        let answer = match leg.answer(offer) {
+            Ok((answer, session)) => {
+                if let Some(session) = session {
+                    out.push(Action::Media(Command::Connect { stream: leg.stream, session }));
+                }
+                Ok(answer)
+            }
+            // 488: what is offered cannot be taken, and the session goes on as it was (RFC 3261, 14.2).
+            Err(_) => Err(488),
+        };
+        out.push(Action::AnswerOffer { side, answer });
+    }
+
+    /// The deadline that it asked for has come, or may have.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.poll_timeout().is_none_or(|deadline| deadline > now.instant) {
+            return;
+        }
+        let too_long = self.duration_deadline().is_some_and(|deadline| deadline <= now.instant);
+        match &mut self.state {
+            State::Calling { .. } => self.end(now, Disposition::NoAnswer, EndedBy::Us, out),
+            State::Ending { .. } => self.give_up_waiting(out),
+            _ if too_long => {
+                let disposition = self.disposition_of_hang_up(now.instant);
+                self.end(now, disposition, EndedBy::Us, out);
+            }
+            State::Judging { .. } => self.handle_verdict_overdue(now, out),
+            State::Dropping(voicemail) => {
+                let advice = voicemail.handle_timeout(now.instant);
+                self.follow(now, advice, out);
+            }
+            State::AwaitingAgent { .. } => self.handle_no_agent(now, 0, out),
+            State::Opening | State::Committing | State::Message(_) | State::Bridged | State::Finished => {}
+        }
+    }
+
+    /// When [`Attempt::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let of_state = match &self.state {
+            State::Calling { ring_deadline } => Some(*ring_deadline),
+            State::Judging { fallback } => Some(*fallback),
+            State::Dropping(voicemail) => voicemail.poll_timeout(),
+            State::AwaitingAgent { deadline } => Some(*deadline),
+            State::Ending { give_up } => return Some(*give_up),
+            State::Opening | State::Committing | State::Message(_) | State::Bridged => None,
+            State::Finished => return None,
+        };
+        [of_state, self.duration_deadline()].into_iter().flatten().min()
+    }
+
+    fn duration_deadline(&self) -> Option<Instant> {
+        self.answered_at.map(|at| at + self.plan.duration_max)
+    }
+}
+
+/// Keeps the first of several times.
+fn stamp(field: &mut Option<WallTime>, at: WallTime) {
+    field.get_or_insert(at);
+}
+
+fn invite_record(plan: &Plan, placement: &Placement, at: WallTime) -> InviteRecord {
+    InviteRecord {
+        attempt: plan.id,
+        contact: plan.contact,
+        campaign: plan.campaign.clone(),
+        number: plan.number.clone(),
+        caller_id: plan.caller_id.clone(),
+        trunk: placement.trunk.clone(),
+        call_id: placement.call_id.clone(),
+        at,
+    }
+}
+
+fn blank_record(invite: &InviteRecord, at: WallTime) -> CallRecord {
+    CallRecord {
+        attempt: invite.attempt,
+        contact: invite.contact,
+        campaign: invite.campaign.clone(),
+        number: invite.number.clone(),
+        caller_id: invite.caller_id.clone(),
+        trunk: invite.trunk.clone(),
+        call_id: invite.call_id.clone(),
+        disposition: Disposition::Canceled,
+        dialed_at: at,
+        trying_at: None,
+        ringing_at: None,
+        early_media_at: None,
+        answered_at: None,
+        first_media_at: None,
+        greeting_end_at: None,
+        verdict_at: None,
+        beep_at: None,
+        drop_started_at: None,
+        drop_ended_at: None,
+        agent_dialed_at: None,
+        agent_answered_at: None,
+        bridged_at: None,
+        ended_at: at,
+        ended_by: EndedBy::Us,
+        sip_status: 0,
+        q850_cause: None,
+        reason: String::new(),
+        verdict: String::new(),
+        verdict_cause: String::new(),
+        revised_verdict: String::new(),
+        codec: String::new(),
+        packets_sent: 0,
+        packets_received: 0,
+        packets_lost: 0,
+        jitter_ms: 0.0,
+        round_trip_ms: None,
+        recording: String::new(),
+        agent: String::new(),
+        digits: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! After the 200: the verdict and what is done with whoever answered.
+
+use super::*;
+use crate::amd::verdict::{Cause, Class, Finding, Verdict};
+use crate::call::treatment::{Human, Machine};
+use crate::call::voicemail::Advice;
+
+/// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
+const BEEP_FRESH: Duration = Duration::from_millis(1_500);
+
+/// Without an agent by then after the greeting's end, the call is abandoned (47 CFR 64.1200(a)(7)).
+const ABANDONED_AFTER: Duration = Duration::from_secs(2);
+
+impl Attempt {
+    pub(super) fn handle_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
+        stamp(&mut self.record.answered_at, now.wall);
+        self.record.sip_status = 200;
+        let State::Calling { .. } = self.state else {
+            // It crossed our CANCEL: the session has been ended already, and somebody had picked up.
+            if matches!(self.state, State::Ending { .. }) {
+                self.record.disposition = Disposition::Abandoned;
+                self.callee.progress = Progress::Over;
+                self.finish_when_quiet(out);
+            }
+            return;
+        };
+        self.callee.progress = Progress::Answered;
+        self.answered_at = Some(now.instant);
+        out.push(Action::Journal(Step::Answered));
+        let session = match self.callee.read_answer(&sdp.unwrap_or_default()) {
+            Ok(session) => session,
+            Err(fault) => {
+                self.record.reason = fault.to_string();
+                return self.end(now, Disposition::MediaMismatch, EndedBy::Us, out);
+            }
+        };
+        self.record.codec = codec_name(session.payload_type).to_owned();
+        self.state = State::Judging { fallback: now.instant + self.plan.verdict_within };
+        let stream = self.callee.stream;
+        out.push(Action::Media(Command::Connect { stream, session }));
+        out.push(Action::Media(Command::Detect { stream }));
+        if self.plan.watch {
+            out.push(Action::Media(Command::Watch { stream }));
+        }
+        if let Some(path) = &self.plan.recording {
+            self.record.recording = path.to_string_lossy().into_owned();
+            out.push(Action::Media(Command::Record { stream, path: path.clone() }));
+        }
+    }
+
+    pub(super) fn handle_finding(
+        &mut self,
+        now: Now,
+        detect_started: Instant,
+        finding: Finding,
+        out: &mut Vec<Action>,
+    ) {
+        match finding {
+            Finding::SpeechStart { .. } => {
+                self.quiet_since = None;
+                if let State::Dropping(voicemail) = &mut self.state {
+                    voicemail.handle_speech();
+                }
+            }
+            Finding::GreetingEnd { at } => self.handle_greeting_end(now, detect_started + at, out),
+            Finding::Tone(tone) => self.handle_tone(now, tone.kind, out),
+            Finding::BeepProbable { .. } => {}
+            Finding::Beep(beep) => {
+                let ended = detect_started + beep.end;
+                self.record.beep_at = Some(now.wall_at(ended));
+                self.beep_ended = Some(ended);
+                out.push(Action::Journal(Step::Beep { frequency_hz: beep.frequency_hz }));
+                if let State::Dropping(voicemail) = &mut self.state {
+                    let advice = voicemail.handle_beep();
+                    self.follow(now, advice, out);
+                }
+            }
+            Finding::Verdict(verdict) => self.handle_verdict(now, detect_started, verdict, out),
+            Finding::Revised(verdict) => self.handle_revised(now, verdict, out),
+        }
+    }
+
+    fn handle_greeting_end(&mut self, now: Now, ended: Instant, out: &mut Vec<Action>) {
+        self.quiet_since = Some(ended);
+        match &mut self.state {
+            State::Judging { .. } => self.mark_greeting_end(now, ended, out),
+            State::Dropping(voicemail) => {
+                let advice = voicemail.handle_quiet(now.instant, ended);
+                if self.record.drop_started_at.is_none() {
+                    self.mark_greeting_end(now, ended, out);
+                }
+                self.follow(now, advice, out);
+            }
+            _ if self.greeting_ended.is_none() => self.mark_greeting_end(now, ended, out),
+            _ => {}
+        }
+    }
+
+    fn mark_greeting_end(&mut self, now: Now, ended: Instant, out: &mut Vec<Action>) {
+        self.greeting_ended = Some(ended);
+        self.record.greeting_end_at = Some(now.wall_at(ended));
+        out.push(Action::Journal(Step::GreetingEnded));
+    }
+
+    fn handle_tone(&mut self, now: Now, kind: crate::amd::verdict::ToneKind, out: &mut Vec<Action>) {
+        out.push(Action::Journal(Step::Tone(kind.as_str())));
+        if let (State::Calling { .. }, Some(disposition)) = (&self.state, outcome::of_tone(kind)) {
+            // The network has said in audio what its signalling keeps to itself: waiting on would only hold a channel.
+            self.record.verdict = Class::Tone.as_str().to_owned();
+            self.record.verdict_cause = kind.to_string();
+            self.end(now, disposition, EndedBy::Callee, out);
+        }
+    }
+
+    fn handle_verdict(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::Judging { .. }) {
+            return;
+        }
+        self.record.verdict = verdict.class.as_str().to_owned();
+        self.record.verdict_cause = verdict.cause.to_string();
+        self.record.verdict_at = Some(now.wall_at(started + verdict.at));
+        out.push(Action::Journal(Step::Judged(verdict)));
+        self.treat(now, verdict, out);
+    }
+
+    /// The detector has not spoken in time: a stalled worker must not leave a person in silence.
+    pub(super) fn handle_verdict_overdue(&mut self, now: Now, out: &mut Vec<Action>) {
+        let verdict = Verdict {
+            class: Class::Unsure,
+            cause: Cause::Deadline(self.plan.verdict_within),
+            at: self.plan.verdict_within,
+        };
+        let started = self.answered_at.unwrap_or(now.instant);
+        self.handle_verdict(now, started, verdict, out);
+    }
+
+    fn treat(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Action>) {
+        match verdict.class {
+            Class::Human => self.treat_human(now, out),
+            Class::Unsure if self.plan.treatment.unsure_is_human => self.treat_human(now, out),
+            Class::Machine => self.treat_machine(now, out),
+            Class::Unsure => self.end(now, Disposition::Unsure, EndedBy::Us, out),
+            Class::Fax => self.end(now, Disposition::Fax, EndedBy::Us, out),
+            Class::Screening => self.end(now, Disposition::Screening, EndedBy::Us, out),
+            Class::Music => self.end(now, Disposition::Tone, EndedBy::Us, out),
+            Class::Tone => {
+                let named = match verdict.cause {
+                    Cause::Tone(kind) => outcome::of_tone(kind),
+                    _ => None,
+                };
+                self.end(now, named.unwrap_or(Disposition::Tone), EndedBy::Us, out);
+            }
+            Class::Silence if self.heard => self.end(now, Disposition::Silence, EndedBy::Us, out),
+            Class::Silence => self.end(now, Disposition::NoMedia, EndedBy::Us, out),
+        }
+    }
+
+    fn treat_human(&mut self, now: Now, out: &mut Vec<Action>) {
+        let treatment = Arc::clone(&self.plan.treatment);
+        match &treatment.human {
+            Human::HangUp => self.end(now, Disposition::HungUpEarly, EndedBy::Us, out),
+            Human::Message { message } => {
+                self.state = State::Message(Message::Campaign);
+                self.play(*message, false, out);
+                out.push(Action::Journal(Step::MessageStarted));
+            }
+            Human::Agent(agent) => {
+                self.state = State::AwaitingAgent { deadline: now.instant + agent.timeout };
+                self.record.agent.clone_from(&agent.uri);
+                if let Some(hold) = agent.hold {
+                    self.play(hold, true, out);
+                }
+                self.agent.progress = Progress::Opening;
+                self.agent.port_held = true;
+                let (stream, partner) = (self.agent.stream, Some(self.callee.stream));
+                out.push(Action::Media(Command::Open { stream, partner }));
+            }
+        }
+    }
+
+    fn treat_machine(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Machine::Voicemail(drop) = self.plan.treatment.machine else {
+            return self.end(now, Disposition::Machine, EndedBy::Us, out);
+        };
+        let beeped = self.beep_ended.is_some_and(|ended| now.instant - ended <= BEEP_FRESH);
+        let (voicemail, advice) = Voicemail::new(now.instant, drop, self.quiet_since, beeped);
+        self.state = State::Dropping(voicemail);
+        self.follow(now, advice, out);
+    }
+
+    pub(super) fn follow(&mut self, now: Now, advice: Advice, out: &mut Vec<Action>) {
+        let State::Dropping(voicemail) = &self.state else { return };
+        if advice == Advice::Start {
+            let message = voicemail.drop().message;
+            self.record.drop_started_at = Some(now.wall);
+            self.play(message, false, out);
+            out.push(Action::Journal(Step::MessageStarted));
+        }
+    }
+
+    fn handle_revised(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Action>) {
+        self.record.revised_verdict = verdict.class.as_str().to_owned();
+        out.push(Action::Journal(Step::Revised(verdict)));
+        match self.state {
+            State::AwaitingAgent { .. } | State::Message(Message::Campaign) => {
+                self.release_agent(out);
+                out.push(Action::Media(Command::StopPlaying { stream: self.callee.stream }));
+                self.treat(now, verdict, out);
+            }
+            // With an agent on the line it is the agent who decides.
+            _ => {}
+        }
+    }
+
+    /// The trunk of the agent's leg; none when it has no channel left.
+    pub fn handle_agent_placement(&mut self, now: Now, placement: Option<Placement>, out: &mut Vec<Action>) {
+        if self.agent.progress != Progress::Open {
+            return;
+        }
+        let Some(placement) = placement else {
+            return self.handle_no_agent(now, 503, out);
+        };
+        self.agent.progress = Progress::Calling;
+        self.record.agent_dialed_at = Some(now.wall);
+        let sdp = self.agent.offer(&placement.codecs);
+        let call_id = placement.call_id.clone();
+        self.agent_placement = Some(placement);
+        out.push(Action::Invite { side: Side::Agent, call_id, sdp });
+        out.push(Action::Journal(Step::AgentDialing));
+    }
+
+    pub(super) fn handle_agent(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
+        match event {
+            SessionEvent::Answered { sdp } => self.handle_agent_answered(now, sdp, out),
+            SessionEvent::Rejected { status, .. } => self.handle_agent_gone(now, status, out),
+            SessionEvent::NoResponse | SessionEvent::Ended => self.handle_agent_gone(now, 0, out),
+            SessionEvent::HungUp { .. } => {
+                self.agent.progress = Progress::Over;
+                match self.state {
+                    State::Bridged => self.end(now, Disposition::Bridged, EndedBy::Agent, out),
+                    _ => self.handle_agent_gone(now, 0, out),
+                }
+            }
+            SessionEvent::Offered { sdp } => self.answer_offer(Side::Agent, sdp.as_deref(), out),
+            SessionEvent::Trying
+            | SessionEvent::Provisional { .. }
+            | SessionEvent::OfferAnswered { .. }
+            | SessionEvent::Info { .. } => {}
+        }
+    }
+
+    fn handle_agent_gone(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
+        self.agent.progress = Progress::Over;
+        match self.state {
+            State::AwaitingAgent { .. } => self.handle_no_agent(now, status, out),
+            State::Ending { .. } => self.finish_when_quiet(out),
+            _ => {}
+        }
+    }
+
+    fn handle_agent_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::AwaitingAgent { .. }) {
+            return;
+        }
+        self.agent.progress = Progress::Answered;
+        self.record.agent_answered_at = Some(now.wall);
+        out.push(Action::Journal(Step::AgentAnswered));
+        let Ok(session) = self.agent.read_answer(&sdp.unwrap_or_default()) else {
+            out.push(Action::HangUp { side: Side::Agent, q850: 88 });
+            self.agent.progress = Progress::Over;
+            return self.handle_no_agent(now, 488, out);
+        };
+        let (a, b) = (self.callee.stream, self.agent.stream);
+        out.push(Action::Media(Command::Connect { stream: b, session }));
+        out.push(Action::Media(Command::Bridge { a, b }));
+        out.push(Action::Journal(Step::Bridged));
+        self.record.bridged_at = Some(now.wall);
+        self.state = State::Bridged;
+    }
+
+    /// No agent is on the line in time: the safe-harbour message, and the call counts as abandoned.
+    pub(super) fn handle_no_agent(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::AwaitingAgent { .. }) {
+            return;
+        }
+        out.push(Action::Journal(Step::AgentFailed { status }));
+        self.release_agent(out);
+        match self.plan.treatment.safe_harbour {
+            Some(message) => {
+                self.state = State::Message(Message::SafeHarbour);
+                self.play(message, false, out);
+                out.push(Action::Journal(Step::MessageStarted));
+            }
+            None => self.end(now, Disposition::Abandoned, EndedBy::Us, out),
+        }
+    }
+
+    pub(super) fn handle_digit(&mut self, now: Now, digit: char, out: &mut Vec<Action>) {
+        if self.record.digits.len() < DIGITS_MAX {
+            self.record.digits.push(digit);
+        }
+        out.push(Action::Journal(Step::Digit(digit)));
+        let listens = matches!(self.state, State::Message(_) | State::AwaitingAgent { .. });
+        if listens && self.plan.treatment.opt_out == Some(digit) {
+            out.push(Action::OptOut);
+            out.push(Action::Journal(Step::OptedOut));
+            self.end(now, Disposition::OptedOut, EndedBy::Us, out);
+        }
+    }
+
+    pub(super) fn handle_played(&mut self, now: Now, out: &mut Vec<Action>) {
+        let disposition = match self.state {
+            State::Dropping(_) => {
+                self.record.drop_ended_at = Some(now.wall);
+                Disposition::VoicemailLeft
+            }
+            State::Message(Message::Campaign) => Disposition::MessagePlayed,
+            State::Message(Message::SafeHarbour) => Disposition::Abandoned,
+            _ => return,
+        };
+        out.push(Action::Journal(Step::MessagePlayed));
+        self.end(now, disposition, EndedBy::Us, out);
+    }
+
+    pub(super) fn handle_media_timeout(&mut self, now: Now, out: &mut Vec<Action>) {
+        let disposition = match self.state {
+            State::Judging { .. } => Disposition::NoMedia,
+            State::Dropping(_) | State::Message(_) | State::AwaitingAgent { .. } | State::Bridged => {
+                self.disposition_of_hang_up(now.instant)
+            }
+            _ => return,
+        };
+        self.record.reason = "no media".to_owned();
+        self.end(now, disposition, EndedBy::Us, out);
+    }
+
+    /// What the attempt has come to if the call ends at this moment.
+    pub(super) fn disposition_of_hang_up(&self, now: Instant) -> Disposition {
+        match self.state {
+            State::Judging { .. } | State::Message(Message::Campaign) => Disposition::HungUpEarly,
+            State::Dropping(_) => Disposition::Machine,
+            State::Message(Message::SafeHarbour) => Disposition::Abandoned,
+            State::AwaitingAgent { .. } => {
+                let waited = self.greeting_ended.map_or(Duration::ZERO, |ended| now - ended);
+                if waited > ABANDONED_AFTER { Disposition::Abandoned } else { Disposition::HungUpEarly }
+            }
+            State::Bridged => Disposition::Bridged,
+            State::Opening
+            | State::Committing
+            | State::Calling { .. }
+            | State::Ending { .. }
+            | State::Finished => Disposition::Canceled,
+        }
+    }
+
+    fn play(&self, prompt: crate::media::command::PromptId, repeat: bool, out: &mut Vec<Action>) {
+        out.push(Action::Media(Command::Play { stream: self.callee.stream, prompt, repeat }));
+    }
+}
+
+fn codec_name(payload_type: u8) -> &'static str {
+    if payload_type == 8 { "PCMA" } else { "PCMU" }
+}

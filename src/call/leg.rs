@@ -1,0 +1,116 @@
+//! One side of a call: its stream, how far its INVITE has come, and its session description (RFC 3264).
+
+use crate::audio::g711::Law;
+use crate::media::command::{Session, StreamKey};
+use crate::sdp::{self, Codec, Direction, Negotiated};
+use std::net::SocketAddr;
+
+/// The payload type that we offer for telephone-event (RFC 4733); any dynamic number would do.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// Packet time that we offer, in milliseconds.
+const PTIME_MS: u8 = 20;
+
+/// How far a leg has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Nothing has been asked for it.
+    Idle,
+    /// Its port is being taken.
+    Opening,
+    /// It has a port and no INVITE.
+    Open,
+    /// Its INVITE is out.
+    Calling,
+    /// It was answered.
+    Answered,
+    /// Its session has ended, or its end is under way and needs no more of us.
+    Over,
+}
+
+/// One side of a call.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// Its stream.
+    pub stream: StreamKey,
+    /// How far it has come.
+    pub progress: Progress,
+    /// Whether the media plane holds a port for it (or is about to).
+    pub port_held: bool,
+    local: Option<SocketAddr>,
+    codecs: Vec<Codec>,
+    session_id: u64,
+    version: u64,
+}
+
+impl Leg {
+    /// A leg that has nothing yet. `session_id` is the o= line's, unique for this call.
+    pub fn new(stream: StreamKey, session_id: u64) -> Self {
+        Leg {
+            stream,
+            progress: Progress::Idle,
+            port_held: false,
+            local: None,
+            codecs: Vec::new(),
+            session_id,
+            version: 1,
+        }
+    }
+
+    /// Its port is taken.
+    pub fn handle_opened(&mut self, local: SocketAddr) {
+        self.local = Some(local);
+        self.progress = Progress::Open;
+    }
+
+    /// The offer of an INVITE to a trunk that takes `codecs`.
+    pub fn offer(&mut self, codecs: &[Codec]) -> Vec<u8> {
+        self.codecs = codecs.to_vec();
+        sdp::offer(&self.local_description())
+    }
+
+    /// What the peer's answer settles.
+    pub fn read_answer(&self, answer: &[u8]) -> Result<Session, sdp::Unusable> {
+        sdp::read_answer(&self.local_description(), answer).map(session_of)
+    }
+
+    /// Answers the offer of a re-INVITE. Without an offer in it (RFC 3261, 14.2) our own offer is repeated and the answer
+    /// comes in the ACK, so the session stays as it is.
+    pub fn answer(&mut self, offer: Option<&[u8]>) -> Result<(Vec<u8>, Option<Session>), sdp::Unusable> {
+        self.version += 1;
+        let Some(offer) = offer else {
+            return Ok((sdp::offer(&self.local_description()), None));
+        };
+        let (answer, negotiated) = sdp::answer(&self.local_description(), offer)?;
+        Ok((answer, Some(session_of(negotiated))))
+    }
+
+    fn local_description(&self) -> sdp::Offer<'_> {
+        let local = self.local.expect("a leg speaks of its port only after it was opened");
+        sdp::Offer {
+            session_id: self.session_id,
+            version: self.version,
+            address: local.ip(),
+            port: local.port(),
+            codecs: &self.codecs,
+            telephone_event: Some(TELEPHONE_EVENT),
+            ptime_ms: PTIME_MS,
+            direction: Direction::BOTH,
+        }
+    }
+}
+
+fn session_of(negotiated: Negotiated) -> Session {
+    Session {
+        remote: negotiated.remote,
+        remote_rtcp: negotiated.remote_rtcp,
+        law: match negotiated.codec {
+            Codec::Pcmu => Law::Mu,
+            Codec::Pcma => Law::A,
+        },
+        payload_type: negotiated.codec.payload_type(),
+        telephone_event: negotiated.telephone_event,
+        send: negotiated.direction.send,
+        receive: negotiated.direction.receive,
+    }
+}

@@ -1,0 +1,117 @@
+//! What a final response means: the disposition of an attempt, and whether another trunk may be tried.
+//!
+//! The table follows RFC 3261, 21, RFC 3398, 8.2.6.1 (SIP status and Q.850 cause), RFC 8197 (607) and RFC 8688 (608).
+
+use crate::amd::verdict::ToneKind;
+use crate::disposition::Disposition;
+
+/// What a refused or unanswered INVITE asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// The callee, or the callee's network, has spoken: no other trunk.
+    Final(Disposition),
+    /// The trunk failed: try the next one, and only without one this is the outcome.
+    OtherTrunk(Disposition),
+}
+
+/// Reads a final response other than 2xx. `rang` tells whether an 18x came before it: whoever was rung is not rung again
+/// through another trunk, whatever the status.
+pub fn of_response(status: u16, q850: Option<u16>, rang: bool) -> Next {
+    let disposition = disposition_of(status, q850);
+    match status {
+        _ if rang => Next::Final(if status == 408 { Disposition::NoAnswer } else { disposition }),
+        401 | 403 | 407 | 408 | 500 | 502 | 503 | 504 => Next::OtherTrunk(disposition),
+        _ => Next::Final(disposition),
+    }
+}
+
+fn disposition_of(status: u16, q850: Option<u16>) -> Disposition {
+    match (status, q850) {
+        (480, Some(20)) => Disposition::Unreachable,
+        (486 | 600, _) => Disposition::Busy,
+        (603 | 607 | 608, _) => Disposition::Declined,
+        (404 | 410 | 484 | 604, _) => Disposition::InvalidNumber,
+        (401 | 403 | 407, _) => Disposition::TrunkRejected,
+        (488 | 606, _) => Disposition::MediaMismatch,
+        (408, _) => Disposition::Congestion,
+        // A gateway may hide the cause behind a general status: the cause is the better witness.
+        (_, Some(1 | 22 | 28)) => Disposition::InvalidNumber,
+        (_, Some(17)) => Disposition::Busy,
+        (_, Some(18 | 19)) => Disposition::NoAnswer,
+        (_, Some(20)) => Disposition::Unreachable,
+        (_, Some(21)) if status == 480 => Disposition::Declined,
+        (_, Some(34 | 38 | 41 | 42 | 47)) => Disposition::Congestion,
+        (480 | 487, _) => Disposition::NoAnswer,
+        _ => Disposition::Congestion,
+    }
+}
+
+/// What a network tone says of the number, in early media or after the answer; `None` when it says nothing final.
+pub fn of_tone(kind: ToneKind) -> Option<Disposition> {
+    match kind {
+        ToneKind::SitInvalid => Some(Disposition::InvalidNumber),
+        ToneKind::SitCongestion | ToneKind::Reorder => Some(Disposition::Congestion),
+        ToneKind::Sit => Some(Disposition::Tone),
+        ToneKind::Busy => Some(Disposition::Busy),
+        ToneKind::FaxCng
+        | ToneKind::FaxCed
+        | ToneKind::RingBack
+        | ToneKind::DialTone
+        | ToneKind::Dtmf
+        | ToneKind::Music => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Disposition::*;
+
+    #[test]
+    fn statuses_and_causes_give_their_disposition() {
+        let table = [
+            (486, None, Busy),
+            (600, None, Busy),
+            (603, None, Declined),
+            (607, Some(21), Declined),
+            (608, None, Declined),
+            (404, Some(1), InvalidNumber),
+            (410, None, InvalidNumber),
+            (484, Some(28), InvalidNumber),
+            (604, None, InvalidNumber),
+            (480, None, NoAnswer),
+            (480, Some(18), NoAnswer),
+            (480, Some(20), Unreachable),
+            (480, Some(21), Declined),
+            (487, Some(16), NoAnswer),
+            (403, Some(57), TrunkRejected),
+            (407, None, TrunkRejected),
+            (488, Some(88), MediaMismatch),
+            (500, None, Congestion),
+            (503, Some(34), Congestion),
+            (500, Some(1), InvalidNumber),
+            (302, None, Congestion),
+        ];
+        for (status, cause, expected) in table {
+            assert_eq!(disposition_of(status, cause), expected, "{status} with cause {cause:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_failure_of_the_trunk_leads_to_another_trunk() {
+        for status in [401, 403, 407, 408, 500, 502, 503, 504] {
+            assert!(matches!(of_response(status, None, false), Next::OtherTrunk(_)), "{status}");
+        }
+        for status in [404, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606, 607, 608] {
+            assert!(matches!(of_response(status, None, false), Next::Final(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_rung_is_not_rung_again_through_another_trunk() {
+        for status in 300..700 {
+            assert!(matches!(of_response(status, None, true), Next::Final(_)), "{status}");
+        }
+        assert_eq!(of_response(408, None, true), Next::Final(NoAnswer));
+    }
+}

@@ -1,0 +1,131 @@
+//! The journal's words for one attempt: a step is one thing that happened, and prints in one line.
+
+use crate::amd::verdict::Verdict;
+use crate::disposition::Disposition;
+use crate::record::EndedBy;
+use std::fmt;
+
+/// One thing that happened to an attempt.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// The INVITE left.
+    Dialing {
+        /// Through which trunk.
+        trunk: String,
+    },
+    /// The first 100.
+    Trying,
+    /// A provisional response.
+    Ringing {
+        /// 180, 182, 183 ...
+        status: u16,
+    },
+    /// Audio before the answer.
+    EarlyMedia,
+    /// A network tone was recognised before or after the answer.
+    Tone(&'static str),
+    /// The trunk failed; another one is asked for.
+    TrunkFailed {
+        /// Which.
+        trunk: String,
+        /// With which status; 0 when nothing was heard.
+        status: u16,
+    },
+    /// The 200.
+    Answered,
+    /// The first packet of the callee's audio.
+    Heard,
+    /// The greeting ended.
+    GreetingEnded,
+    /// A beep ended.
+    Beep {
+        /// Its strongest line.
+        frequency_hz: f32,
+    },
+    /// Who answered.
+    Judged(Verdict),
+    /// The verdict was turned over.
+    Revised(Verdict),
+    /// A message began.
+    MessageStarted,
+    /// A message was played to its end.
+    MessagePlayed,
+    /// The callee pressed a key.
+    Digit(char),
+    /// The callee opted out.
+    OptedOut,
+    /// An agent is being rung.
+    AgentDialing,
+    /// The agent's leg failed.
+    AgentFailed {
+        /// With which status; 0 for a time-out.
+        status: u16,
+    },
+    /// The agent answered.
+    AgentAnswered,
+    /// Both legs are joined.
+    Bridged,
+    /// The attempt is over.
+    Ended {
+        /// How.
+        disposition: Disposition,
+        /// By whom.
+        by: EndedBy,
+        /// The final SIP status.
+        status: u16,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Dialing { trunk } => write!(f, "dialing through {trunk}"),
+            Step::Trying => f.write_str("trying"),
+            Step::Ringing { status } => write!(f, "ringing ({status})"),
+            Step::EarlyMedia => f.write_str("early media"),
+            Step::Tone(kind) => write!(f, "tone {kind}"),
+            Step::TrunkFailed { trunk, status: 0 } => write!(f, "trunk {trunk} gave no answer"),
+            Step::TrunkFailed { trunk, status } => write!(f, "trunk {trunk} failed ({status})"),
+            Step::Answered => f.write_str("answered"),
+            Step::Heard => f.write_str("first audio"),
+            Step::GreetingEnded => f.write_str("greeting ended"),
+            Step::Beep { frequency_hz } => write!(f, "beep at {frequency_hz:.0} Hz"),
+            Step::Judged(verdict) => write!(f, "{} ({})", verdict.class, verdict.cause),
+            Step::Revised(verdict) => write!(f, "revised: {} ({})", verdict.class, verdict.cause),
+            Step::MessageStarted => f.write_str("message starts"),
+            Step::MessagePlayed => f.write_str("message played"),
+            Step::Digit(digit) => write!(f, "key {digit}"),
+            Step::OptedOut => f.write_str("opted out"),
+            Step::AgentDialing => f.write_str("ringing the agent"),
+            Step::AgentFailed { status: 0 } => f.write_str("no agent in time"),
+            Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
+            Step::AgentAnswered => f.write_str("agent answered"),
+            Step::Bridged => f.write_str("bridged"),
+            Step::Ended { disposition, by, status: 0 } => {
+                write!(f, "ended by {}: {disposition}", by.as_str())
+            }
+            Step::Ended { disposition, by, status } => {
+                write!(f, "ended by {}: {disposition} ({status})", by.as_str())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_one_line() {
+        let steps = [
+            Step::Dialing { trunk: "carrier".into() },
+            Step::TrunkFailed { trunk: "carrier".into(), status: 503 },
+            Step::Ended { disposition: Disposition::Busy, by: EndedBy::Callee, status: 486 },
+        ];
+        let lines: Vec<_> = steps.iter().map(Step::to_string).collect();
+        assert_eq!(
+            lines,
+            ["dialing through carrier", "trunk carrier failed (503)", "ended by callee: busy (486)"]
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! What is done with whoever answers: one table a campaign.
+//!
+//! [`Options`] is the form of the configuration file, with the prompts as file names; [`Treatment`] is the form of the
+//! running engine, with the prompts loaded.
+
+use crate::media::command::PromptId;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[campaign.human]`, `[campaign.machine]` and their neighbours, as configured.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// A person answered.
+    pub human: HumanOptions,
+    /// A machine answered.
+    pub machine: MachineOptions,
+    /// Nobody can tell.
+    pub unsure: UnsureOptions,
+    /// The opt-out key.
+    pub opt_out: OptOutOptions,
+    /// Recording of calls.
+    pub recording: RecordingOptions,
+}
+
+/// `[campaign.human]`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HumanOptions {
+    /// What is done.
+    pub action: HumanAction,
+    /// The agent's extension or the queue, a SIP URI.
+    pub agent_uri: Option<String>,
+    /// The trunk that leads there.
+    pub agent_trunk: Option<String>,
+    /// An agent must be on the line by then, counted from the verdict.
+    pub agent_timeout_ms: u64,
+    /// Heard while the agent is being rung.
+    pub hold: Option<PathBuf>,
+    /// Heard when no agent comes.
+    pub safe_harbour: Option<PathBuf>,
+    /// Heard with `action = "message"`.
+    pub message: Option<PathBuf>,
+}
+
+impl Default for HumanOptions {
+    fn default() -> Self {
+        HumanOptions {
+            action: HumanAction::Agent,
+            agent_uri: None,
+            agent_trunk: None,
+            agent_timeout_ms: 15_000,
+            hold: None,
+            safe_harbour: None,
+            message: None,
+        }
+    }
+}
+
+/// What is done with a person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HumanAction {
+    /// Bridge to an agent.
+    Agent,
+    /// Play a message.
+    Message,
+    /// Hang up.
+    HangUp,
+}
+
+/// `[campaign.machine]`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MachineOptions {
+    /// What is done.
+    pub action: MachineAction,
+    /// The voicemail message.
+    pub message: Option<PathBuf>,
+    /// Without a beep the message starts after this much silence.
+    pub end_silence_ms: u64,
+    /// And at the latest this long after the verdict.
+    pub wait_max_s: u64,
+}
+
+impl Default for MachineOptions {
+    fn default() -> Self {
+        MachineOptions { action: MachineAction::HangUp, message: None, end_silence_ms: 2_000, wait_max_s: 30 }
+    }
+}
+
+/// What is done with a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineAction {
+    /// Hang up.
+    HangUp,
+    /// Leave the message.
+    Voicemail,
+}
+
+/// `[campaign.unsure]`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnsureOptions {
+    /// What is done.
+    pub action: UnsureAction,
+}
+
+impl Default for UnsureOptions {
+    fn default() -> Self {
+        UnsureOptions { action: UnsureAction::Agent }
+    }
+}
+
+/// What is done when the detector cannot tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsureAction {
+    /// The same as with a person.
+    Agent,
+    /// Hang up.
+    HangUp,
+}
+
+/// `[campaign.opt_out]`.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptOutOptions {
+    /// The key, `0`-`9`, `*` or `#`; without it there is none.
+    pub digit: Option<char>,
+}
+
+/// `[campaign.recording]`.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordingOptions {
+    /// Whether calls are recorded from the answer on.
+    pub enabled: bool,
+}
+
+impl Options {
+    /// The prompt files that are named, each with the key that names it.
+    pub fn prompts(&self) -> Vec<(&'static str, &PathBuf)> {
+        let named = [
+            ("human.hold", &self.human.hold),
+            ("human.safe_harbour", &self.human.safe_harbour),
+            ("human.message", &self.human.message),
+            ("machine.message", &self.machine.message),
+        ];
+        named.into_iter().filter_map(|(key, path)| path.as_ref().map(|path| (key, path))).collect()
+    }
+
+    /// What contradicts itself: the key, and what to do about it.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let human = &self.human;
+        if human.action == HumanAction::Agent && human.agent_uri.is_none() {
+            faults.push((
+                "human",
+                "action = \"agent\" needs agent_uri, the SIP URI of an extension or queue".into(),
+            ));
+        }
+        if human.action == HumanAction::Agent && human.agent_trunk.is_none() {
+            faults.push((
+                "human",
+                "action = \"agent\" needs agent_trunk, the name of the trunk that leads to the agent".into(),
+            ));
+        }
+        if human.action == HumanAction::Message && human.message.is_none() {
+            faults.push(("human", "action = \"message\" needs message, a WAV file".into()));
+        }
+        if self.machine.action == MachineAction::Voicemail && self.machine.message.is_none() {
+            faults.push(("machine", "action = \"voicemail\" needs message, a WAV file".into()));
+        }
+        if let Some(digit) = self.opt_out.digit
+            && !(digit.is_ascii_digit() || digit == '*' || digit == '#')
+        {
+            faults.push(("opt_out.digit", format!("{digit:?} is no key of a telephone: use 0-9, * or #")));
+        }
+        faults
+    }
+
+    /// The running engine's form; `prompt` finds the loaded prompt of a file.
+    pub fn resolve(&self, mut prompt: impl FnMut(&PathBuf) -> PromptId) -> Treatment {
+        let mut find = |path: &Option<PathBuf>| path.as_ref().map(&mut prompt);
+        let human = match self.human.action {
+            HumanAction::Agent => Human::Agent(AgentDial {
+                uri: self.human.agent_uri.clone().unwrap_or_default(),
+                timeout: Duration::from_millis(self.human.agent_timeout_ms),
+                hold: find(&self.human.hold),
+            }),
+            HumanAction::Message => {
+                find(&self.human.message).map_or(Human::HangUp, |message| Human::Message { message })
+            }
+            HumanAction::HangUp => Human::HangUp,
+        };
+        let machine = match (self.machine.action, find(&self.machine.message)) {
+            (MachineAction::Voicemail, Some(message)) => Machine::Voicemail(Drop {
+                message,
+                end_silence: Duration::from_millis(self.machine.end_silence_ms),
+                wait_max: Duration::from_secs(self.machine.wait_max_s),
+            }),
+            (MachineAction::Voicemail, None) | (MachineAction::HangUp, _) => Machine::HangUp,
+        };
+        Treatment {
+            human,
+            safe_harbour: find(&self.human.safe_harbour),
+            machine,
+            unsure_is_human: self.unsure.action == UnsureAction::Agent,
+            opt_out: self.opt_out.digit,
+            record: self.recording.enabled,
+        }
+    }
+}
+
+/// What is done with whoever answers, ready to run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Treatment {
+    /// A person.
+    pub human: Human,
+    /// For a person for whom no agent came.
+    pub safe_harbour: Option<PromptId>,
+    /// A machine.
+    pub machine: Machine,
+    /// An undecided answer is treated as a person.
+    pub unsure_is_human: bool,
+    /// The opt-out key.
+    pub opt_out: Option<char>,
+    /// Record from the answer on.
+    pub record: bool,
+}
+
+/// A person's treatment.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Human {
+    /// Bridge to an agent.
+    Agent(AgentDial),
+    /// Play a message, then hang up.
+    Message {
+        /// Which.
+        message: PromptId,
+    },
+    /// Hang up.
+    HangUp,
+}
+
+/// How an agent is rung.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AgentDial {
+    /// Extension or queue.
+    pub uri: String,
+    /// From the verdict to the agent's answer.
+    pub timeout: Duration,
+    /// What the person hears meanwhile.
+    pub hold: Option<PromptId>,
+}
+
+/// A machine's treatment.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Machine {
+    /// Hang up.
+    HangUp,
+    /// Leave a message.
+    Voicemail(Drop),
+}
+
+/// A voicemail message and its timing.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Drop {
+    /// The message.
+    pub message: PromptId,
+    /// Without a beep it starts after this much silence.
+    pub end_silence: Duration,
+    /// And at the latest this long after the verdict.
+    pub wait_max: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_treatment_that_lacks_its_means_is_named() {
+        let mut options = Options::default();
+        options.machine.action = MachineAction::Voicemail;
+        options.opt_out.digit = Some('x');
+        let keys: Vec<_> = options.faults().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["human", "human", "machine", "opt_out.digit"]);
+    }
+
+    #[test]
+    fn prompts_are_resolved_by_their_file() {
+        let mut options = Options::default();
+        options.human.agent_uri = Some("sip:600@pbx".into());
+        options.human.hold = Some("hold.wav".into());
+        options.machine.action = MachineAction::Voicemail;
+        options.machine.message = Some("voicemail.wav".into());
+        let treatment = options.resolve(|path| PromptId(path.to_string_lossy().len() as u32));
+        let Human::Agent(agent) = &treatment.human else { panic!("an agent") };
+        assert_eq!(agent.hold, Some(PromptId(8)));
+        let Machine::Voicemail(drop) = &treatment.machine else { panic!("a voicemail") };
+        assert_eq!(drop.message, PromptId(13));
+    }
+}

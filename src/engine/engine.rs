@@ -1,0 +1,440 @@
+//! The engine: inputs in, outputs out, no lock, no clock, no await.
+
+mod carry;
+mod dialing;
+mod hearing;
+
+use crate::call::attempt::ending;
+use crate::call::attempt::{Action, Attempt, Side};
+use crate::call::treatment::Treatment;
+use crate::campaign::{self, Campaign, Ledger};
+use crate::engine::journal::{Entry, Event};
+use crate::engine::rate::RateLimit;
+use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
+use crate::engine::trunk::{self, Trunk};
+use crate::media::command::{Command, StreamKey};
+use crate::number::E164;
+use crate::record::{AttemptId, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request};
+use crate::rng::Rng;
+use crate::sip::digest::Credentials;
+use crate::sip::endpoint::{Endpoint, SessionKey, Target};
+use crate::slab::{Key, Slab};
+use crate::time::{Instant, Now};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After a failure of the store: how long until it is tried again.
+const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// Requests that are kept while the store fails. Only attempts in flight make them, so this is never met in practice; beyond
+/// it the oldest campaign states would be dropped, never a record.
+const UNSAVED_MAX: usize = 100_000;
+
+/// What the engine is made of.
+pub struct Options {
+    /// Attempts at once.
+    pub lines_max: u32,
+    /// INVITEs to callees per second.
+    pub calls_per_second_max: f64,
+    /// When a verdict must be there, from the answer.
+    pub verdict_within: Duration,
+    /// Folder for recordings.
+    pub recordings: PathBuf,
+    /// The trunks.
+    pub trunks: Vec<TrunkSetup>,
+    /// The campaigns.
+    pub campaigns: Vec<CampaignSetup>,
+    /// The do-not-call set, as the store has it.
+    pub ledger: Ledger,
+    /// Have the level of what callees say reported.
+    pub watch: bool,
+}
+
+/// A trunk, resolved.
+pub struct TrunkSetup {
+    /// As configured.
+    pub options: trunk::Options,
+    /// Where it is.
+    pub target: Target,
+    /// For digest.
+    pub credentials: Option<Credentials>,
+}
+
+/// A campaign, ready to run.
+pub struct CampaignSetup {
+    /// The rules.
+    pub campaign: Campaign,
+    /// What is done with whoever answers.
+    pub treatment: Treatment,
+    /// The agents' trunk, by name.
+    pub agent_trunk: Option<String>,
+}
+
+/// What the engine asks of the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a SIP message.
+    Sip {
+        /// Where to.
+        target: Target,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Tell the media plane.
+    Media(Command),
+    /// Ask the store.
+    Store(Request),
+    /// Tell the world.
+    Journal(Entry),
+}
+
+/// What an operator may ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Operator {
+    /// Start a campaign, from whatever state.
+    Start(String),
+    /// Dial no more; calls in flight go on.
+    Pause(String),
+    /// Dial again.
+    Resume(String),
+    /// Dial no more until started again.
+    Stop(String),
+    /// Put a number on the do-not-call list.
+    Suppress(E164),
+    /// Shut down: no new call, unanswered ones are ended, answered ones go on.
+    Drain,
+    /// End every call now.
+    Kill,
+}
+
+/// A campaign at work.
+struct Running {
+    campaign: Campaign,
+    treatment: Arc<Treatment>,
+    trunks: Vec<usize>,
+    agent_trunk: Option<usize>,
+    in_flight: usize,
+    ended: BTreeMap<String, u64>,
+    waits_for_trunk: Option<String>,
+}
+
+/// An attempt with what the engine holds for it.
+struct Line {
+    attempt: Attempt,
+    contact: Contact,
+    campaign: usize,
+    trunk: usize,
+    channel_held: bool,
+    tried: Vec<usize>,
+    /// The store's own gate refused it.
+    forbidden: bool,
+    agent_trunk: Option<usize>,
+    sessions: [Option<SessionKey>; 2],
+    streams: [StreamKey; 2],
+    timer: Option<Instant>,
+}
+
+/// The engine. See the module's page.
+pub struct Engine {
+    options: EngineLimits,
+    endpoint: Endpoint,
+    trunks: Vec<Trunk>,
+    campaigns: Vec<Running>,
+    lines: Slab<Line>,
+    streams: Slab<(Key, Side)>,
+    sessions: BTreeMap<SessionKey, (Key, Side)>,
+    attempts: BTreeMap<AttemptId, Key>,
+    timers: BTreeSet<(Instant, Key)>,
+    ledger: Ledger,
+    rate: RateLimit,
+    rng: Rng,
+    outputs: VecDeque<Output>,
+    unsaved: VecDeque<Request>,
+    store_retry_at: Option<Instant>,
+    store_fault: String,
+    dial_at: Option<Instant>,
+    next_campaign: usize,
+    draining: bool,
+}
+
+struct EngineLimits {
+    verdict_within: Duration,
+    recordings: PathBuf,
+    watch: bool,
+}
+
+impl Engine {
+    /// An engine with its trunks and campaigns; it registers and pings at once, and dials as the campaigns ask.
+    pub fn new(now: Now, options: Options, endpoint: Endpoint, rng: Rng) -> Self {
+        let lines_max = options.lines_max as usize;
+        let trunks: Vec<Trunk> = options
+            .trunks
+            .into_iter()
+            .map(|setup| Trunk::new(now.instant, setup.options, setup.target, setup.credentials))
+            .collect();
+        let place = |name: &String| trunks.iter().position(|trunk| trunk.options.name == *name);
+        let campaigns = options
+            .campaigns
+            .into_iter()
+            .map(|setup| Running {
+                trunks: setup.campaign.options().trunks.iter().filter_map(place).collect(),
+                agent_trunk: setup.agent_trunk.as_ref().and_then(place),
+                campaign: setup.campaign,
+                treatment: Arc::new(setup.treatment),
+                in_flight: 0,
+                ended: BTreeMap::new(),
+                waits_for_trunk: None,
+            })
+            .collect();
+        let mut engine = Engine {
+            options: EngineLimits {
+                verdict_within: options.verdict_within,
+                recordings: options.recordings,
+                watch: options.watch,
+            },
+            endpoint,
+            trunks,
+            campaigns,
+            lines: Slab::with_limit(lines_max),
+            streams: Slab::with_limit(2 * lines_max),
+            sessions: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            ledger: options.ledger,
+            rate: RateLimit::new(options.calls_per_second_max),
+            rng,
+            outputs: VecDeque::new(),
+            unsaved: VecDeque::new(),
+            store_retry_at: None,
+            store_fault: String::new(),
+            dial_at: None,
+            next_campaign: 0,
+            draining: false,
+        };
+        engine.register_trunks(now);
+        engine.settle(now);
+        engine
+    }
+
+    /// The operator asks. The error says which campaigns there are.
+    pub fn handle_operator(&mut self, now: Now, wish: &Operator) -> Result<(), String> {
+        match wish {
+            Operator::Start(name) => drop(self.find(name)?.start(now)),
+            Operator::Pause(name) => drop(self.find(name)?.pause(now)),
+            Operator::Resume(name) => drop(self.find(name)?.resume(now)),
+            Operator::Stop(name) => drop(self.find(name)?.stop(now)),
+            Operator::Suppress(number) => drop(self.suppress(now, number, "operator")),
+            Operator::Drain => {
+                self.draining = true;
+                self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
+                for trunk in &mut self.trunks {
+                    if let Some(key) = trunk.registration.take() {
+                        self.endpoint.unregister(now.instant, key);
+                    }
+                }
+            }
+            Operator::Kill => {
+                self.draining = true;
+                self.each_attempt(now, |attempt, out| attempt.handle_kill(now, out));
+            }
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    fn find(&mut self, name: &str) -> Result<&mut Campaign, String> {
+        let names: Vec<String> =
+            self.campaigns.iter().map(|running| running.campaign.options().name.clone()).collect();
+        let place = names.iter().position(|known| known == name);
+        place
+            .map(|place| &mut self.campaigns[place].campaign)
+            .ok_or_else(|| format!("no campaign is called {name:?}; there are: {}", names.join(", ")))
+    }
+
+    /// Deadlines that have come.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now.instant);
+        while let Some(&(due, key)) = self.timers.first()
+            && due <= now.instant
+        {
+            self.timers.pop_first();
+            if let Some(line) = self.lines.get_mut(key) {
+                line.timer = None;
+            }
+            self.with_attempt(now, key, |attempt, out| attempt.handle_timeout(now, out));
+        }
+        for running in &mut self.campaigns {
+            running.campaign.handle_timeout(now);
+        }
+        self.ping_trunks(now);
+        self.retry_store(now);
+        self.settle(now);
+    }
+
+    /// When [`Engine::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let campaigns = self.campaigns.iter().filter_map(|running| running.campaign.poll_timeout());
+        let trunks = self.trunks.iter().filter_map(Trunk::poll_timeout).filter(|_| !self.draining);
+        let own = [
+            self.endpoint.poll_timeout(),
+            self.timers.first().map(|(due, _)| *due),
+            self.store_retry_at,
+            self.dial_at,
+        ];
+        campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
+    }
+
+    /// What the shell should do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether nothing is in flight: attempts, sessions, records to write.
+    pub fn is_quiet(&self) -> bool {
+        let counts = self.endpoint.counts();
+        self.lines.is_empty() && counts.sessions == 0 && self.unsaved.is_empty()
+    }
+
+    /// Whether every campaign has come to its end.
+    pub fn is_completed(&self) -> bool {
+        let ended = |running: &Running| running.campaign.state() == CampaignState::Completed;
+        self.lines.is_empty() && self.campaigns.iter().all(ended)
+    }
+
+    /// What the operator is told on asking.
+    pub fn status(&self, now: Now) -> Status {
+        let counts = self.endpoint.counts();
+        Status {
+            draining: self.draining,
+            store_fault: self.store_fault.clone(),
+            attempts: self.lines.len(),
+            campaigns: self.campaigns.iter().map(|running| running.status(now)).collect(),
+            trunks: self.trunks.iter().map(|trunk| trunk_status(trunk, now)).collect(),
+            sip: SipStatus {
+                sessions: counts.sessions,
+                dialogs: counts.dialogs,
+                client_transactions: counts.client_transactions,
+                server_transactions: counts.server_transactions,
+            },
+            media: MediaStatus { streams: self.streams.len() },
+        }
+    }
+
+    /// Everything that follows from an input: what the endpoint has to say, what campaigns want, and new calls.
+    fn settle(&mut self, now: Now) {
+        self.drain_endpoint(now);
+        self.drain_campaigns(now);
+        self.dial(now);
+        self.drain_endpoint(now);
+        self.drain_campaigns(now);
+    }
+
+    fn each_attempt(&mut self, now: Now, mut act: impl FnMut(&mut Attempt, &mut Vec<Action>)) {
+        let keys: Vec<Key> = self.lines.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.with_attempt(now, key, &mut act);
+        }
+    }
+
+    fn journal(&mut self, at: Now, event: Event) {
+        self.outputs.push_back(Output::Journal(Entry { at, event }));
+    }
+
+    /// Puts a number on the do-not-call list, in memory at once and in the store; true when it was new.
+    fn suppress(&mut self, now: Now, number: &E164, source: &str) -> bool {
+        let new = match self.ledger.suppress(number) {
+            Ok(new) => new,
+            Err(full) => {
+                // What cannot be remembered must not be dialed by accident: nothing is dialed any more.
+                self.draining = true;
+                self.journal(now, Event::Store { note: format!("dialing stops: {full}") });
+                true
+            }
+        };
+        if new {
+            for running in &mut self.campaigns {
+                running.campaign.handle_suppressed(now, number);
+            }
+            let request =
+                Request::Suppress { number: number.clone(), source: source.to_owned(), at: now.wall };
+            self.outputs.push_back(Output::Store(request));
+        }
+        new
+    }
+
+    /// A number from a do-not-call file that was read anew; true when it was new.
+    pub fn handle_suppressed(&mut self, now: Now, number: &E164, source: &str) -> bool {
+        let new = self.suppress(now, number, source);
+        self.settle(now);
+        new
+    }
+
+    /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
+    /// campaign has that name.
+    pub fn handle_rules(&mut self, now: Now, rules: campaign::Options, treatment: Treatment) -> bool {
+        let known = |running: &&mut Running| running.campaign.options().name == rules.name;
+        let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
+        running.treatment = Arc::new(treatment);
+        running.campaign.handle_options(now, rules);
+        self.settle(now);
+        true
+    }
+
+    /// An attempt of a former run that ended with it, unknown to anyone: it counts, and gets its record.
+    pub fn handle_orphan(&mut self, now: Now, contact: &Contact, invites: &[InviteRecord]) {
+        let Some(last) = invites.last() else { return };
+        let known = |running: &Running| running.campaign.options().name == last.campaign;
+        let record = Box::new(ending::interrupted(&invites[0], last, now.wall));
+        match self.campaigns.iter().position(known) {
+            Some(turn) => self.finish(now, turn, contact, record),
+            None => {
+                // Its campaign is configured no more: the contact rests where it is.
+                let contact =
+                    ContactUpdate { id: contact.id, state: ContactState::Done, next_attempt_at: now.wall };
+                self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
+            }
+        }
+        self.settle(now);
+    }
+}
+
+impl Running {
+    fn status(&self, now: Now) -> CampaignStatus {
+        let mut waiting_for: Vec<String> =
+            self.campaign.explain(now).iter().map(ToString::to_string).collect();
+        waiting_for.extend(self.waits_for_trunk.clone());
+        CampaignStatus {
+            name: self.campaign.options().name.clone(),
+            state: self.campaign.state().as_str().to_owned(),
+            in_flight: self.in_flight,
+            waiting_for,
+            ended: self.ended.clone(),
+        }
+    }
+}
+
+fn trunk_status(trunk: &Trunk, now: Now) -> TrunkStatus {
+    let state = match trunk.available(now.instant) {
+        Ok(()) => "available".to_owned(),
+        Err(unavailable) => unavailable.describe(now.instant),
+    };
+    TrunkStatus { name: trunk.options.name.clone(), state, channels: trunk.channels_used() }
+}
+
+impl trunk::Unavailable {
+    /// For people.
+    pub fn describe(self, now: Instant) -> String {
+        let seconds = |until: Instant| (until - now).as_secs_f32();
+        match self {
+            trunk::Unavailable::Down => "down: OPTIONS goes unanswered".to_owned(),
+            trunk::Unavailable::Resting { until } => format!("resting for {:.0} s", seconds(until)),
+            trunk::Unavailable::NotRegistered => "not registered".to_owned(),
+            trunk::Unavailable::Full => "all channels in use".to_owned(),
+            trunk::Unavailable::Rate { until } => {
+                format!("calls per second used up for {:.1} s", seconds(until))
+            }
+        }
+    }
+}

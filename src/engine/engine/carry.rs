@@ -1,0 +1,226 @@
+//! Carrying out what an attempt asks for.
+
+use super::*;
+use crate::disposition::Disposition;
+use crate::engine::placement::dialed_form;
+use crate::record::CallRecord;
+use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
+
+impl Engine {
+    /// Lets an attempt act, carries out what it asks for, and keeps its timer and its channel true.
+    pub(super) fn with_attempt(
+        &mut self,
+        now: Now,
+        key: Key,
+        act: impl FnOnce(&mut Attempt, &mut Vec<Action>),
+    ) {
+        let mut actions = Vec::new();
+        let Some(line) = self.lines.get_mut(key) else { return };
+        act(&mut line.attempt, &mut actions);
+        let mut pending = VecDeque::from(actions);
+        while let Some(action) = pending.pop_front() {
+            pending.extend(self.carry_out(now, key, action));
+        }
+        self.keep_channel(key);
+        self.keep_timer(key);
+    }
+
+    fn keep_timer(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let due = line.attempt.poll_timeout();
+        if line.timer == due {
+            return;
+        }
+        if let Some(old) = line.timer.take() {
+            self.timers.remove(&(old, key));
+        }
+        if let Some(due) = due {
+            self.timers.insert((due, key));
+        }
+        line.timer = due;
+    }
+
+    /// Gives the trunk's channel back as soon as the attempt needs it no more.
+    fn keep_channel(&mut self, key: Key) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        if line.channel_held && !line.attempt.occupies_channel() {
+            line.channel_held = false;
+            self.trunks[line.trunk].release();
+        }
+    }
+
+    /// Carries out one action; what the attempt asks for in consequence is returned.
+    fn carry_out(&mut self, now: Now, key: Key, action: Action) -> Vec<Action> {
+        let mut more = Vec::new();
+        match action {
+            Action::Media(command) => self.outputs.push_back(Output::Media(command)),
+            Action::Commit(invite) => {
+                self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
+            }
+            Action::Invite { side, call_id, sdp } => {
+                self.invite(now, key, side, call_id, sdp, &mut more);
+            }
+            Action::PlaceAgent => {
+                let placement = self.agent_placement(now, key);
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.attempt.handle_agent_placement(now, placement, &mut more);
+                }
+            }
+            Action::HangUp { side, q850 } => {
+                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
+                if let Some(session) = session {
+                    let reason = Some(HangUpReason { q850, text: String::new() });
+                    self.endpoint.hang_up(now.instant, session, reason);
+                }
+                if side == Side::Agent {
+                    self.release_agent_channel(key);
+                }
+            }
+            Action::AnswerOffer { side, answer } => {
+                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
+                if let Some(session) = session {
+                    self.endpoint.answer_offer(now.instant, session, answer);
+                }
+            }
+            Action::NextTrunk => {
+                self.keep_channel(key);
+                let placement = self.next_trunk(now, key);
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.attempt.handle_placement(now, placement, &mut more);
+                }
+            }
+            Action::OptOut => {
+                if let Some(number) = self.lines.get(key).map(|line| line.attempt.number().clone()) {
+                    self.suppress(now, &number, "key_press");
+                }
+            }
+            Action::Journal(step) => {
+                if let Some(line) = self.lines.get(key) {
+                    let event = Event::Attempt {
+                        id: line.attempt.id(),
+                        campaign: line.attempt.campaign().to_owned(),
+                        number: line.attempt.number().clone(),
+                        step,
+                    };
+                    self.journal(now, event);
+                }
+            }
+            Action::NotDialed { reason } => self.close_not_dialed(now, key, reason),
+            Action::Finished(record) => self.close_finished(now, key, record),
+        }
+        more
+    }
+
+    fn invite(
+        &mut self,
+        now: Now,
+        key: Key,
+        side: Side,
+        call_id: String,
+        sdp: Vec<u8>,
+        more: &mut Vec<Action>,
+    ) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let place = match side {
+            Side::Callee => line.trunk,
+            Side::Agent => line.agent_trunk.expect("an agent's INVITE follows its placement"),
+        };
+        let trunk = &self.trunks[place];
+        let caller_id = &self.campaigns[line.campaign].campaign.options().caller_id;
+        let domain = trunk.options.domain();
+        let (request_uri, from) = match side {
+            Side::Callee => {
+                let user = dialed_form(line.attempt.number(), &trunk.options);
+                let from = format!("<sip:{caller_id}@{domain}>");
+                (format!("sip:{user}@{}", trunk.options.host), from)
+            }
+            Side::Agent => {
+                let uri = match &self.campaigns[line.campaign].treatment.human {
+                    crate::call::treatment::Human::Agent(agent) => agent.uri.clone(),
+                    _ => String::new(),
+                };
+                (uri, format!("<sip:{}@{domain}>", line.attempt.number()))
+            }
+        };
+        let dial = Dial {
+            target: trunk.target,
+            to: format!("<{request_uri}>"),
+            request_uri,
+            from,
+            call_id,
+            credentials: trunk.credentials.clone(),
+            headers: Vec::new(),
+            sdp,
+            response_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+        };
+        match self.endpoint.invite(now.instant, dial) {
+            Ok(session) => {
+                line.sessions[side as usize] = Some(session);
+                self.sessions.insert(session, (key, side));
+            }
+            Err(refused) => {
+                let event = SessionEvent::Rejected {
+                    status: 500,
+                    phrase: refused.to_string(),
+                    q850: None,
+                    reason: String::new(),
+                    retry_after: None,
+                    contacts: Vec::new(),
+                };
+                line.attempt.handle_session(now, side, event, more);
+            }
+        }
+    }
+
+    fn release_agent_channel(&mut self, key: Key) {
+        if let Some(place) = self.lines.get_mut(key).and_then(|line| line.agent_trunk.take()) {
+            self.trunks[place].release();
+        }
+    }
+
+    /// Takes a line out of all tables.
+    fn close(&mut self, key: Key) -> Option<Line> {
+        self.keep_channel(key);
+        self.release_agent_channel(key);
+        let line = self.lines.remove(key)?;
+        if line.channel_held {
+            self.trunks[line.trunk].release();
+        }
+        if let Some(due) = line.timer {
+            self.timers.remove(&(due, key));
+        }
+        for stream in line.streams {
+            self.streams.remove(stream);
+        }
+        self.attempts.remove(&line.attempt.id());
+        self.campaigns[line.campaign].in_flight -= 1;
+        Some(line)
+    }
+
+    fn close_not_dialed(&mut self, now: Now, key: Key, reason: String) {
+        let Some(line) = self.close(key) else { return };
+        let running = &mut self.campaigns[line.campaign];
+        let campaign = running.campaign.options().name.clone();
+        let number = line.contact.number.clone();
+        if line.forbidden {
+            running.campaign.handle_forbidden(now, line.contact, &mut self.ledger);
+        } else {
+            running.campaign.handle_not_dialed(now, line.contact, &mut self.ledger);
+        }
+        self.journal(now, Event::NotDialed { campaign, number, reason });
+    }
+
+    fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
+        let Some(line) = self.close(key) else { return };
+        self.finish(now, line.campaign, &line.contact, record);
+    }
+
+    /// Books an attempt's end: with the campaign, which decides about the contact, and with the store.
+    pub(super) fn finish(&mut self, now: Now, campaign: usize, contact: &Contact, record: Box<CallRecord>) {
+        let running = &mut self.campaigns[campaign];
+        let disposition: Disposition = record.disposition;
+        *running.ended.entry(disposition.as_str().to_owned()).or_default() += 1;
+        let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
+        self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
+    }
+}

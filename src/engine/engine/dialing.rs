@@ -1,0 +1,155 @@
+//! New calls: whichever campaign wants one, if lines, rate, trunks and the store allow it.
+
+use super::*;
+use crate::call::attempt::{Placement, Plan};
+use crate::engine::placement;
+use crate::engine::trunk::Unavailable;
+
+impl Engine {
+    /// Dials while anyone wants to and everything allows it, the campaigns in turn.
+    pub(super) fn dial(&mut self, now: Now) {
+        self.dial_at = None;
+        if self.draining || self.store_retry_at.is_some() {
+            return;
+        }
+        let count = self.campaigns.len();
+        let mut idle = 0;
+        while idle < count {
+            let Some(free_at) = self.rate.free_at(now.instant) else { return };
+            if free_at > now.instant {
+                self.dial_at = Some(free_at);
+                return;
+            }
+            if self.lines.len() >= self.lines.limit() {
+                return;
+            }
+            let turn = self.next_campaign % count;
+            self.next_campaign = (turn + 1) % count;
+            idle = if self.dial_one(now, turn) { 0 } else { idle + 1 };
+        }
+    }
+
+    fn dial_one(&mut self, now: Now, turn: usize) -> bool {
+        let running = &mut self.campaigns[turn];
+        if running.campaign.state() != CampaignState::Running {
+            return false;
+        }
+        let place = match placement::choose(&self.trunks, &running.trunks, &[], now.instant, &mut self.rng) {
+            Ok(place) => place,
+            Err(reason) => {
+                self.wait_for_trunk(now, turn, reason);
+                return false;
+            }
+        };
+        running.waits_for_trunk = None;
+        let free = (self.lines.limit() - self.lines.len()) as u32;
+        let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
+        self.begin(now, turn, place, contact);
+        true
+    }
+
+    fn wait_for_trunk(&mut self, now: Now, turn: usize, reason: Option<Unavailable>) {
+        let until = match reason {
+            Some(Unavailable::Rate { until } | Unavailable::Resting { until }) => Some(until),
+            _ => None,
+        };
+        self.dial_at = [self.dial_at, until].into_iter().flatten().min();
+        let why = reason.map_or("none is configured".to_owned(), |reason| reason.describe(now.instant));
+        self.campaigns[turn].waits_for_trunk = Some(format!("trunk: {why}"));
+    }
+
+    fn begin(&mut self, now: Now, turn: usize, place: usize, contact: Contact) {
+        self.trunks[place].seize();
+        self.trunks[place].rate.record(now.instant);
+        self.rate.record(now.instant);
+        let placement = self.placement_on(place);
+        let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
+        let id = AttemptId::new(now.wall, random);
+        let line = self.lines_with(now, turn, place, id, contact, placement);
+        self.campaigns[turn].in_flight += 1;
+        self.attempts.insert(id, line);
+    }
+
+    /// Makes the line in the table first, because its streams are named after it.
+    fn lines_with(
+        &mut self,
+        now: Now,
+        turn: usize,
+        place: usize,
+        id: AttemptId,
+        contact: Contact,
+        placement: Placement,
+    ) -> Key {
+        let reserve = Key::from_u64(u64::MAX);
+        let mut stream =
+            |side| self.streams.insert((reserve, side)).expect("two streams are reserved for every line");
+        let streams = [stream(Side::Callee), stream(Side::Agent)];
+        let running = &self.campaigns[turn];
+        let options = running.campaign.options();
+        let plan = Plan {
+            id,
+            contact: contact.id,
+            number: contact.number.clone(),
+            campaign: options.name.clone(),
+            caller_id: options.caller_id.clone(),
+            treatment: Arc::clone(&running.treatment),
+            ring_timeout: Duration::from_secs(options.ring_timeout_s.into()),
+            duration_max: Duration::from_secs(options.call_duration_max_s.into()),
+            verdict_within: self.options.verdict_within,
+            recording: running.treatment.record.then(|| self.options.recordings.join(format!("{id}.wav"))),
+            watch: self.options.watch,
+            callee_stream: streams[0],
+            agent_stream: streams[1],
+            session_id: self.rng.below(1 << 62),
+        };
+        let mut actions = Vec::new();
+        let attempt = Attempt::new(now, plan, placement, &mut actions);
+        let line = Line {
+            attempt,
+            contact,
+            campaign: turn,
+            trunk: place,
+            channel_held: true,
+            tried: vec![place],
+            forbidden: false,
+            agent_trunk: None,
+            sessions: [None, None],
+            streams,
+            timer: None,
+        };
+        let Ok(key) = self.lines.insert(line) else { unreachable!("a free line was counted before") };
+        for stream in streams {
+            let owner = self.streams.get_mut(stream).expect("it was reserved just now");
+            owner.0 = key;
+        }
+        self.with_attempt(now, key, |_, out| out.append(&mut actions));
+        key
+    }
+
+    /// What the campaigns have to say.
+    pub(super) fn drain_campaigns(&mut self, now: Now) {
+        for turn in 0..self.campaigns.len() {
+            while let Some(output) = self.campaigns[turn].campaign.poll_output() {
+                self.carry_out_campaign(now, turn, output);
+            }
+        }
+    }
+
+    fn carry_out_campaign(&mut self, now: Now, turn: usize, output: campaign::Output) {
+        let name = self.campaigns[turn].campaign.options().name.clone();
+        match output {
+            campaign::Output::Refill { limit, due_at } => {
+                self.outputs.push_back(Output::Store(Request::Refill { campaign: name, due_at, limit }));
+            }
+            campaign::Output::Release { update: contact, reason } => {
+                let reason = reason.as_str().to_owned();
+                self.journal(now, Event::Skipped { campaign: name, reason: reason.clone() });
+                self.outputs.push_back(Output::Store(Request::ReleaseContact { contact, reason }));
+            }
+            campaign::Output::StateChanged(state) => {
+                self.journal(now, Event::Campaign { name: name.clone(), state });
+                self.outputs.push_back(Output::Store(Request::SaveCampaign { campaign: name, state }));
+            }
+        }
+    }
+}

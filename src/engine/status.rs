@@ -1,0 +1,68 @@
+//! What the operator is told on asking: campaigns, trunks, and what is in use.
+
+use serde::{Deserialize, Serialize};
+
+/// The engine at one moment.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether it is shutting down.
+    pub draining: bool,
+    /// Why the store cannot be written, empty when it can.
+    pub store_fault: String,
+    /// Attempts in flight.
+    pub attempts: usize,
+    /// Every campaign.
+    pub campaigns: Vec<CampaignStatus>,
+    /// Every trunk.
+    pub trunks: Vec<TrunkStatus>,
+    /// The SIP user agent's tables; all zero when nothing is going on.
+    pub sip: SipStatus,
+    /// The media plane's streams in use.
+    pub media: MediaStatus,
+}
+
+/// A campaign at one moment.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CampaignStatus {
+    /// Its name.
+    pub name: String,
+    /// Its state's word.
+    pub state: String,
+    /// Attempts in flight.
+    pub in_flight: usize,
+    /// Why it is not dialing, the most binding reason first; empty when it is.
+    pub waiting_for: Vec<String>,
+    /// Attempts ended since the start, by disposition.
+    pub ended: std::collections::BTreeMap<String, u64>,
+}
+
+/// A trunk at one moment.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct TrunkStatus {
+    /// Its name.
+    pub name: String,
+    /// `available`, or why not.
+    pub state: String,
+    /// Channels in use.
+    pub channels: u32,
+}
+
+/// The SIP user agent's tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SipStatus {
+    /// INVITE sessions.
+    pub sessions: usize,
+    /// Dialogs.
+    pub dialogs: usize,
+    /// Client transactions.
+    pub client_transactions: usize,
+    /// Server transactions.
+    pub server_transactions: usize,
+}
+
+/// The media plane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct MediaStatus {
+    /// Streams reserved by attempts.
+    pub streams: usize,
+}
