@@ -14,7 +14,7 @@ pub enum LogFormat {
 
 /// Starts logging. `OUTDIAL_LOG` says what is logged; without it `level`.
 pub fn start(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_env("OUTDIAL_LOG").unwrap_or_else(|_| EnvFilter::new(level.to_owned()));
+    let filter = EnvFilter::try_from_env("OUTDIAL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -34,6 +34,9 @@ pub enum StreamEvent {
     },
 }
 
+/// Both ends of one peer's queue of messages to write.
+type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
+
 /// All connections.
 #[derive(Debug)]
 pub struct Streams {
@@ -82,7 +85,7 @@ impl Streams {
         self.peers.remove(&peer);
     }
 
-    fn add(&mut self, peer: SocketAddr) -> Option<(mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>)> {
+    fn add(&mut self, peer: SocketAddr) -> Option<Queue> {
         self.peers.retain(|_, queue| !queue.is_closed());
         if self.peers.len() >= CONNECTIONS_MAX {
             tracing::warn!(limit = CONNECTIONS_MAX, "no more SIP connections are taken");
