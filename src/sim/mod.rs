@@ -1,7 +1,7 @@
 //! A phone network in memory: the far end of every call, and the judge of what the engine did.
 //!
 //! [`carrier`] is a SIP user agent server without sockets and clock. Behind it stand [`callee`]s (people, machines, busy
-//! and dead lines) and [`agents`]; a [`line`] is a call's media, with a mouth that says what [`voice`] and [`recordings`]
+//! and dead lines) and [`agents`]; a [`mod@line`] is a call's media, with a mouth that says what [`voice`] and [`recordings`]
 //! give it, and an [`ear`] that keeps all it hears. What happened stands in the [`ledger`], with what [`judgement`] finds
 //! in the audio. [`network`] is the wires between, with every fault that wires have. [`scenario`] puts a whole far end
 //! together; the demo's is there.
