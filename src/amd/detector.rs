@@ -99,7 +99,7 @@ impl Detector {
                 self.whole = 0;
                 for _ in 0..FRAME_SAMPLES as u64 / HOP {
                     self.samples += HOP;
-                    self.handle_hop(0.0, Activity::Unknown, false, out);
+                    self.handle_hop(f32::NAN, Activity::Unknown, false, out);
                 }
             }
         }

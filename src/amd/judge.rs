@@ -13,8 +13,9 @@ const SHORT_GREETING_MS: u32 = 1100;
 const LATE_GREETING_MS: u32 = 1500;
 /// And so is one of this length that pauses just then.
 const LATE_SENTENCES_MS: u32 = 2400;
-/// A human who says hello again is done sooner.
-const FURTHER_SPEECH_MS: u32 = 2000;
+/// A human says hello again, or repeats what was said, and is done sooner; a machine's sentence goes on: twice as long
+/// as the answer, within these bounds.
+const FURTHER_SPEECH_MS: (u32, u32) = (1300, 2000);
 
 /// Judges one call.
 pub struct Judge {
@@ -143,7 +144,8 @@ impl Judge {
     /// A human says hello again and waits; a machine goes on to talk.
     fn again(&mut self, heard: &Cadence, verdict: &Verdict, out: &mut impl FnMut(Finding)) {
         let further_ms = heard.voiced_ms - self.voiced_ms;
-        if further_ms >= FURTHER_SPEECH_MS && self.may_revise(verdict, heard) {
+        let (least, most) = FURTHER_SPEECH_MS;
+        if further_ms >= (self.voiced_ms * 2).clamp(least, most) && self.may_revise(verdict, heard) {
             self.revised = true;
             let cause = Cause::SecondSentence(ms(further_ms));
             out(Finding::Revised(Verdict { class: Class::Machine, cause, at: ms(heard.now_ms) }));

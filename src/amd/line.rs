@@ -20,13 +20,15 @@ const BLURRED_HOPS: u64 = 10;
 const REPLACED_HOPS: u64 = 3;
 /// The level is searched no further back for the edge that a tone began with: the hops that the window lags behind.
 const LAG_HOPS: u64 = 3;
+/// And the hops that a lost frame blinds it for, its own included, with as many before.
+const LOST_HOPS: u64 = 8;
 /// Levels remembered to find the edges.
 const MEMORY: usize = 32;
 
 /// What the tracker hears in a hop.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Hop {
-    /// Mean square of the hop's own 80 samples, full scale is 1.
+    /// Mean square of the hop's own 80 samples, full scale is 1; not a number where the frame was lost.
     pub power: f32,
     /// The spectrum of the window that ends with the hop; `None` while lost frames lie in it.
     pub lines: Option<Lines>,
@@ -104,7 +106,7 @@ impl Tracker {
     /// The mean square of the hops that followed a tone which has just ended, its last partial hop left out.
     pub fn power_since(&self, tone: &Tone) -> f32 {
         let hops = (self.hops - tone.end.div_ceil(HOP).min(self.hops)).clamp(1, MEMORY as u64);
-        (0..hops).map(|back| self.power_back(back)).sum::<f32>() / hops as f32
+        mean((0..hops).map(|back| self.power_back(back)))
     }
 
     /// Hears the next hop.
@@ -187,19 +189,20 @@ impl Tracker {
 
     fn begin(&mut self) -> Tone {
         let half = STEADY_HOPS / 2;
-        let mean = |f: fn(&(f32, f32, f32)) -> f32| {
+        let late = |f: fn(&(f32, f32, f32)) -> f32| {
             self.recent[half..].iter().map(f).sum::<f32>() / (STEADY_HOPS - half) as f32
         };
-        let (hz, power) = (mean(|r| r.0), mean(|r| r.1));
+        let (hz, power) = (late(|r| r.0), late(|r| r.1));
         let second_hz = self.recent[STEADY_HOPS - 1].2;
         // Backwards to the first hop that is as loud as the tone, then into the hop before it by its share of power.
         let mut back = STEADY_HOPS as u64 - 1;
-        let furthest = (back + LAG_HOPS).min(self.hops);
-        while back < furthest && self.power_back(back) >= power * EDGE {
+        let lost = (0..back + LOST_HOPS).any(|back| self.power_back(back).is_nan());
+        let furthest = (back + LAG_HOPS + if lost { LOST_HOPS } else { 0 }).min(self.hops);
+        while back < furthest && !(self.power_back(back) < power * EDGE) {
             back += 1;
         }
         let rest = self.power_back(back);
-        let before = (back + 1..back + 6).map(|b| self.power_back(b)).sum::<f32>() / 5.0;
+        let before = mean((back + 1..back + 6).map(|back| self.power_back(back)));
         // Where another sound goes straight over into the tone, the level shows no edge.
         let share = if rest < power * EDGE { ((rest - before) / power).clamp(0.0, 1.0) } else { 0.0 };
         let start = (self.hops - back) * HOP - (share * HOP as f32) as u64;
@@ -220,6 +223,13 @@ impl Tracker {
     fn power_back(&self, back: u64) -> f32 {
         if back >= self.hops { 0.0 } else { self.powers[(self.hops - 1 - back) as usize % MEMORY] }
     }
+}
+
+/// The mean of what is known.
+fn mean(powers: impl Iterator<Item = f32>) -> f32 {
+    let (sum, count) =
+        powers.filter(|power| !power.is_nan()).fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
+    sum / count.max(1) as f32
 }
 
 /// -58 dBFS: below, nothing is called a tone.

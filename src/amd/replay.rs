@@ -9,6 +9,8 @@ use std::time::Duration;
 const TAIL_FRAMES: usize = 35;
 /// And at most for this long, should the configured deadline be even further away: a minute.
 const TAIL_FRAMES_MAX: usize = 3000;
+/// Speech is heard a little beyond its end, over into the beep.
+const EDGE: Duration = Duration::from_millis(60);
 /// Beeps and tones kept of one call; a line that beeps for hours is not kept whole.
 pub const EVENTS_MAX: usize = 256;
 
@@ -33,7 +35,9 @@ impl Summary {
         match finding {
             Finding::SpeechStart { .. } | Finding::BeepProbable { .. } => {}
             Finding::GreetingEnd { at } => {
-                if self.beeps.is_empty() && self.class() != Some(Class::Human) {
+                // A greeting that runs up to its beep is certain to have ended only afterwards.
+                let before_beep = self.beeps.first().is_none_or(|beep| at <= beep.start + EDGE);
+                if before_beep && self.class() != Some(Class::Human) {
                     self.greeting_end = Some(at);
                 }
             }
