@@ -227,8 +227,9 @@ impl Tracker {
 
 /// The mean of what is known.
 fn mean(powers: impl Iterator<Item = f32>) -> f32 {
-    let (sum, count) =
-        powers.filter(|power| !power.is_nan()).fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
+    let (sum, count) = powers
+        .filter(|power| !power.is_nan())
+        .fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
     sum / count.max(1) as f32
 }
 
