@@ -365,7 +365,15 @@ pub enum Answer {
         /// The attempt it belongs to.
         attempt: AttemptId,
     },
-    /// The INVITE could not be committed and must not leave.
+    /// The store's own gate says no (do-not-call list, a contact that is not ours): the INVITE must not leave, and asking
+    /// again would not help.
+    InviteForbidden {
+        /// The attempt it belongs to.
+        attempt: AttemptId,
+        /// Why.
+        reason: String,
+    },
+    /// The store failed: the INVITE could not be committed and must not leave.
     InviteRefused {
         /// The attempt it belongs to.
         attempt: AttemptId,

@@ -30,6 +30,8 @@ pub enum Refusal {
     NumberInFlight,
     /// More contacts came than were asked for.
     ClaimedMax,
+    /// The store knows a reason that the engine does not.
+    Forbidden,
     /// The campaign does not run any more; the contact goes back as it was.
     NotRunning,
 }
@@ -47,6 +49,7 @@ impl Refusal {
             Refusal::AttemptGap => "attempt_gap",
             Refusal::NumberInFlight => "number_in_flight",
             Refusal::ClaimedMax => "claimed_max",
+            Refusal::Forbidden => "forbidden",
             Refusal::NotRunning => "not_running",
         }
     }

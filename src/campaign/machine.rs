@@ -276,6 +276,14 @@ impl Campaign {
         self.settle(now);
     }
 
+    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
+    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.in_flight.remove(&contact.id);
+        ledger.give_back(&contact.number);
+        self.release(contact, Refusal::Forbidden, Some(now.wall + self.options.attempt_gap()));
+        self.settle(now);
+    }
+
     /// The time asked for has come. Follow it with [`Campaign::next_dial`].
     pub fn handle_timeout(&mut self, now: Now) {
         self.settle(now);

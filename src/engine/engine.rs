@@ -128,6 +128,8 @@ struct Line {
     trunk: usize,
     channel_held: bool,
     tried: Vec<usize>,
+    /// The store's own gate refused it.
+    forbidden: bool,
     agent_trunk: Option<usize>,
     sessions: [Option<SessionKey>; 2],
     streams: [StreamKey; 2],

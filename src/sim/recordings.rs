@@ -32,7 +32,7 @@ const HELLOS: [Cut; 9] = [
     cut!("human-smart-mirror", 250, 1300),
     cut!("human-this-is-dave", 100, 980),
     cut!("human-yeah", 400, 1000),
-    cut!("human-czech", 1100, 2100),
+    cut!("human-word-down", 1200, 2100),
     cut!("human-phrase-1", 450, 2480),
 ];
 

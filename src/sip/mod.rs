@@ -38,3 +38,6 @@ mod registration;
 mod schedule;
 mod session;
 mod stack;
+
+#[cfg(test)]
+mod scenarios;

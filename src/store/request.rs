@@ -124,7 +124,7 @@ pub(super) fn read_disposition(conn: &Connection, word: &str) -> Result<Disposit
 /// The last gate before a telephone rings.
 async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<Answer, StoreError> {
     if let Some(error) = objection(conn, invite).await? {
-        return Ok(Answer::InviteRefused { attempt: invite.attempt, error });
+        return Ok(Answer::InviteForbidden { attempt: invite.attempt, reason: error });
     }
     let attempt = invite.attempt.to_string();
     sqlx::query(

@@ -117,9 +117,21 @@ impl Asterisk {
         shown.lines().any(|line| line.trim_start().starts_with("Contact:") && line.contains("sip:"))
     }
 
-    /// What the callee of a number, or an agent's extension, heard since it answered.
+    /// What the callee of a number heard since it answered.
     pub fn heard(&self, number: &str) -> Vec<i16> {
         self.recording(number, "heard")
+    }
+
+    /// What an agent's extension heard, one recording a call, in no order.
+    pub fn heard_by_agent(&self, extension: &str) -> Vec<Vec<i16>> {
+        let of_extension =
+            |name: &str| name.starts_with(&format!("{extension}-")) && name.ends_with("-heard.wav");
+        fs::read_dir(self.scratch.path().join("recordings"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| of_extension(path.file_name().unwrap().to_str().unwrap()))
+            .map(|path| super::audio::read(&path, 0))
+            .collect()
     }
 
     /// What it said, on the same time line.

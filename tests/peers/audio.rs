@@ -113,6 +113,6 @@ mod tests {
 
     #[test]
     fn mu_law_bytes_are_those_of_the_recommendation() {
-        assert_eq!(mu_law(&[0, 32_635, -32_635, 132, -4]), [0xff, 0x80, 0x00, 0xef, 0x7f]);
+        assert_eq!(mu_law(&[0, 32_635, -32_635, 132, -3, -8]), [0xff, 0x80, 0x00, 0xef, 0x7f, 0x7e]);
     }
 }

@@ -202,7 +202,11 @@ impl Engine {
         let running = &mut self.campaigns[line.campaign];
         let campaign = running.campaign.options().name.clone();
         let number = line.contact.number.clone();
-        running.campaign.handle_not_dialed(now, line.contact, &mut self.ledger);
+        if line.forbidden {
+            running.campaign.handle_forbidden(now, line.contact, &mut self.ledger);
+        } else {
+            running.campaign.handle_not_dialed(now, line.contact, &mut self.ledger);
+        }
         self.journal(now, Event::NotDialed { campaign, number, reason });
     }
 

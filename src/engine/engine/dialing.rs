@@ -111,6 +111,7 @@ impl Engine {
             trunk: place,
             channel_held: true,
             tried: vec![place],
+            forbidden: false,
             agent_trunk: None,
             sessions: [None, None],
             streams,

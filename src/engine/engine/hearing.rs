@@ -50,12 +50,18 @@ impl Engine {
                     self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
                 }
             }
+            Answer::InviteForbidden { attempt, reason } => {
+                if let Some(&key) = self.attempts.get(&attempt) {
+                    if let Some(line) = self.lines.get_mut(key) {
+                        line.forbidden = true;
+                    }
+                    self.refuse(now, key, &reason);
+                }
+            }
             Answer::InviteRefused { attempt, error } => {
                 self.store_failed(now, &error);
                 if let Some(&key) = self.attempts.get(&attempt) {
-                    self.with_attempt(now, key, |attempt, out| {
-                        attempt.handle_refused(now, &error, out);
-                    });
+                    self.refuse(now, key, &error);
                 }
             }
             Answer::Failed { request, error } => {
@@ -73,6 +79,10 @@ impl Engine {
             }
         }
         self.settle(now);
+    }
+
+    fn refuse(&mut self, now: Now, key: Key, reason: &str) {
+        self.with_attempt(now, key, |attempt, out| attempt.handle_refused(now, reason, out));
     }
 
     fn store_works(&mut self, now: Now) {

@@ -16,7 +16,7 @@ pub(crate) trait Machine {
 }
 
 /// Starts a machine at time zero, plays `script` through it and then waits for all its timers.
-pub(crate) fn check<M: Machine>(script: &str, start: impl FnOnce(Instant, &mut Vec<String>) -> M) {
+pub(crate) fn check<M: Machine>(script: &str, start: impl FnOnce(Instant, &mut Vec<String>) -> M) -> M {
     let mut seen = Vec::new();
     let mut out = Vec::new();
     let mut machine = start(Instant::ZERO, &mut out);
@@ -33,6 +33,7 @@ pub(crate) fn check<M: Machine>(script: &str, start: impl FnOnce(Instant, &mut V
     wake(&mut machine, &mut seen, None);
     let expected: Vec<_> = script.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(expected.join("\n"), seen.join("\n"), "left: the script, right: what happened");
+    machine
 }
 
 /// How `action` reads, for a machine that keeps the message `kept` and was given `word`.

@@ -86,7 +86,7 @@ pub(crate) fn committed(n: u128) -> Option<Answer> {
 /// The refusal's reason.
 pub(crate) fn refused(answer: Option<Answer>) -> String {
     match answer {
-        Some(Answer::InviteRefused { error, .. }) => error,
+        Some(Answer::InviteRefused { error, .. } | Answer::InviteForbidden { reason: error, .. }) => error,
         other => panic!("not refused: {other:?}"),
     }
 }

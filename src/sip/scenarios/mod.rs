@@ -1,0 +1,260 @@
+//! The endpoint against scripted peers: transcripts of whole calls, and a network that loses packets.
+//!
+//! `<` lines are messages of the peer: a status (of the last INVITE, or of the method that follows it), or a request
+//! within the call. `tag=` is the peer's tag, `sdp=` a body, `cseq=` and `branch=` a request's numbers; headers follow
+//! after bars. `*` lines are the calls of [`Endpoint`]'s verbs.
+
+mod calls;
+mod chaos;
+mod exchanges;
+mod lossy;
+mod registrations;
+mod routes;
+mod strangers;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::digest::{Credentials, Secret};
+use super::endpoint::*;
+use super::message::{Message, Request, Response};
+use super::method::Method;
+use super::transaction::transcript::{self, Machine};
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// Plays a call's transcript; at its end nothing may be left.
+fn check(script: &str) {
+    let stage = transcript::check(script, |_, _| Stage::new(Transport::Udp));
+    assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+}
+
+fn check_tcp(script: &str) {
+    let stage = transcript::check(script, |_, _| Stage::new(Transport::Tcp));
+    assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+}
+
+struct Stage {
+    endpoint: Endpoint,
+    target: Target,
+    session: Option<SessionKey>,
+    registration: Option<RegistrationKey>,
+    /// The last request of each method that the endpoint sent.
+    sent: BTreeMap<String, Request>,
+    /// The peer's own CSeq.
+    number: u32,
+}
+
+impl Stage {
+    fn new(transport: Transport) -> Self {
+        let mut endpoint = Endpoint::new(Options::default(), Rng::from_seed(7));
+        let target = Target { transport, address: "192.0.2.1:5060".parse().unwrap() };
+        endpoint.allow_source(target.address.ip());
+        Stage { endpoint, target, session: None, registration: None, sent: BTreeMap::new(), number: 100 }
+    }
+
+    fn act(&mut self, now: Instant, words: &str) -> bool {
+        let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
+        let session = self.session;
+        match verb {
+            "invite" => self.session = Some(self.endpoint.invite(now, dial(self.target)).unwrap()),
+            "hangup" => self.endpoint.hang_up(now, session.unwrap(), None),
+            "reinvite" => self.endpoint.reinvite(now, session.unwrap(), rest.into()),
+            "answer" => self.endpoint.answer_offer(now, session.unwrap(), Ok(rest.into())),
+            "refuse" => self.endpoint.answer_offer(now, session.unwrap(), Err(rest.parse().unwrap())),
+            "unreachable" => self.endpoint.handle_transport_error(now, self.target),
+            "register" => {
+                self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
+            }
+            "unregister" => self.endpoint.unregister(now, self.registration.unwrap()),
+            "ping" => {
+                self.endpoint.ping(now, self.target, "sip:192.0.2.1", "<sip:us@h>").unwrap();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn response(&self, status: u16, method: &str, words: &[&str]) -> Response {
+        let request = &self.sent[method];
+        let mut response = Response::to_request(request, status, "Phrase");
+        if let Some(tag) = word(words, "tag") {
+            let to = request.headers().to().unwrap().with_tag(tag);
+            response.headers_mut().set("To", &to.to_string());
+        }
+        if method == "INVITE" && (101..300).contains(&status) {
+            response.headers_mut().push("Contact", "<sip:peer@192.0.2.1:5060>");
+        }
+        if let Some(sdp) = word(words, "sdp") {
+            response.set_body("application/sdp", sdp.into());
+        }
+        response
+    }
+
+    fn request(&mut self, method: &str, words: &[&str]) -> Request {
+        let invite = &self.sent["INVITE"];
+        let tag = word(words, "tag").unwrap_or("them");
+        let from = invite.headers().to().unwrap().with_tag(tag).to_string();
+        let to = invite.headers().get("From").unwrap().to_owned();
+        let call_id = invite.headers().call_id().unwrap().to_owned();
+        if method != "ACK" && method != "CANCEL" {
+            self.number += 1;
+        }
+        let number = word(words, "cseq").map_or(self.number, |number| number.parse().unwrap());
+        let branch = word(words, "branch").map_or(format!("p{method}{number}"), str::to_owned);
+        let transport = self.target.transport.as_str();
+        let mut request = Request::new(Method::parse(method).unwrap(), "sip:us@127.0.0.1:5060");
+        let headers = request.headers_mut();
+        headers.push("Via", &format!("SIP/2.0/{transport} 192.0.2.1:5060;branch=z9hG4bK{branch}"));
+        headers.push("From", &from);
+        headers.push("To", &to);
+        headers.push("Call-ID", &call_id);
+        headers.push("CSeq", &format!("{number} {method}"));
+        if let Some(sdp) = word(words, "sdp") {
+            request.set_body("application/sdp", sdp.into());
+        }
+        request
+    }
+
+    fn collect(&mut self, out: &mut Vec<String>) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                Output::Transmit { target, bytes } => {
+                    assert_eq!(target, self.target);
+                    let message = Message::parse(&bytes).unwrap();
+                    out.push(format!("> {}", describe(&message)));
+                    if let Message::Request(request) = message {
+                        self.sent.insert(request.method().as_str().to_owned(), request);
+                    }
+                }
+                Output::Event(event) => out.push(format!("! {}", tell(event))),
+            }
+        }
+    }
+}
+
+impl Machine for Stage {
+    fn play(&mut self, now: Instant, word: &str, out: &mut Vec<String>) {
+        if !self.act(now, word) {
+            let mut parts = word.split(" | ");
+            let words: Vec<_> = parts.next().unwrap_or_default().split(' ').collect();
+            let mut message: Message = match words[0].parse::<u16>() {
+                Ok(status) => {
+                    let method = words.get(1).filter(|word| !word.contains('=')).unwrap_or(&"INVITE");
+                    self.response(status, method, &words).into()
+                }
+                Err(_) => self.request(words[0], &words).into(),
+            };
+            for header in parts {
+                let (name, value) = header.split_once(": ").unwrap();
+                match &mut message {
+                    Message::Request(request) => request.headers_mut().set(name, value),
+                    Message::Response(response) => response.headers_mut().set(name, value),
+                }
+            }
+            let (transport, source) = (self.target.transport, self.target.address);
+            self.endpoint.handle_message(now, transport, source, &message.to_bytes());
+        }
+        self.collect(out);
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut Vec<String>) {
+        self.endpoint.handle_timeout(now);
+        self.collect(out);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.endpoint.poll_timeout()
+    }
+}
+
+fn dial(target: Target) -> Dial {
+    Dial {
+        target,
+        request_uri: "sip:+12025550101@192.0.2.1".into(),
+        from: "<sip:+12025550100@h>".into(),
+        to: "<sip:+12025550101@192.0.2.1>".into(),
+        call_id: "call-1".into(),
+        credentials: Some(credentials()),
+        headers: vec![("X-Campaign".into(), "spring".into())],
+        sdp: b"offer".to_vec(),
+        response_timeout: Duration::from_secs(4),
+    }
+}
+
+fn registration(target: Target) -> Registration {
+    Registration {
+        target,
+        registrar_uri: "sip:192.0.2.1".into(),
+        aor: "sip:outdial@192.0.2.1".into(),
+        contact_user: "outdial".into(),
+        credentials: Some(credentials()),
+        expires: Duration::from_secs(300),
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials { username: "outdial".into(), password: Secret::new("secret"), realm: Some("trunk".into()) }
+}
+
+fn word<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn describe(message: &Message) -> String {
+    let headers = message.headers();
+    let mut line = match message {
+        Message::Request(request) => request.method().to_string(),
+        Message::Response(response) => format!("{} {}", response.status(), headers.cseq().unwrap().method),
+    };
+    if let (Message::Request(_), Some(tag)) = (message, headers.to().unwrap().tag()) {
+        line += &format!(" tag={tag}");
+    }
+    if headers.get("Authorization").or(headers.get("Proxy-Authorization")).is_some() {
+        line += " authorized";
+    }
+    if let (Message::Request(_), Some(expires)) = (message, headers.get("Expires")) {
+        line += &format!(" expires={expires}");
+    }
+    if !message.body().is_empty() {
+        line += &format!(" sdp={}", String::from_utf8_lossy(message.body()));
+    }
+    line
+}
+
+fn tell(event: Event) -> String {
+    let body = |sdp: Option<Vec<u8>>| {
+        sdp.map_or(String::new(), |sdp| format!(" sdp={}", String::from_utf8_lossy(&sdp)))
+    };
+    match event {
+        Event::Session { event, .. } => match event {
+            SessionEvent::Trying => "trying".into(),
+            SessionEvent::Provisional { status, sdp } => format!("{status}{}", body(sdp)),
+            SessionEvent::Answered { sdp } => format!("answered{}", body(sdp)),
+            SessionEvent::Rejected { status, q850, retry_after, .. } => {
+                let cause = q850.map_or(String::new(), |cause| format!(" cause={cause}"));
+                let wait = retry_after.map_or(String::new(), |wait| format!(" retry={}", wait.as_secs()));
+                format!("rejected {status}{cause}{wait}")
+            }
+            SessionEvent::NoResponse => "no response".into(),
+            SessionEvent::Offered { sdp } => format!("offered{}", body(sdp)),
+            SessionEvent::OfferAnswered { status, sdp } => format!("offer answered {status}{}", body(sdp)),
+            SessionEvent::Info { content_type, .. } => format!("info {content_type}"),
+            SessionEvent::HungUp { q850, .. } => {
+                format!("hung up{}", q850.map_or(String::new(), |cause| format!(" cause={cause}")))
+            }
+            SessionEvent::Ended => "ended".into(),
+        },
+        Event::Registration { event, .. } => match event {
+            RegistrationEvent::Registered { expires } => format!("registered for {}", expires.as_secs()),
+            RegistrationEvent::Failed { status, .. } => format!("registration failed {status}"),
+            RegistrationEvent::Unregistered => "unregistered".into(),
+        },
+        Event::Ping { outcome, .. } => match outcome {
+            PingOutcome::Answered { status, round_trip, .. } => {
+                format!("alive {status} after {} ms", round_trip.as_millis())
+            }
+            PingOutcome::NoAnswer => "no answer".into(),
+        },
+    }
+}

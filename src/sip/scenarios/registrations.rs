@@ -1,0 +1,107 @@
+//! Registrations and pings.
+
+use super::check;
+
+#[test]
+fn a_registration_is_challenged_refreshed_before_its_end_and_taken_back() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n1\", qop=\"auth\"
+           0.100 > REGISTER authorized expires=300
+           0.200 < 200 REGISTER tag=r | Contact: <sip:outdial@127.0.0.1:5060>;expires=120
+           0.200 ! registered for 120
+          90.200 > REGISTER authorized expires=300
+          90.300 < 200 REGISTER tag=r | Expires: 300
+          90.300 ! registered for 300
+         100.000 * unregister
+         100.000 > REGISTER authorized expires=0
+         100.100 < 200 REGISTER tag=r
+         100.100 ! unregistered
+        ",
+    );
+}
+
+#[test]
+fn a_registrar_that_wants_longer_gets_it() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 423 REGISTER tag=r | Min-Expires: 600
+           0.100 > REGISTER expires=600
+           0.200 < 423 REGISTER tag=r | Min-Expires: 500
+           0.200 ! registration failed 423
+           1.000 * unregister
+           1.000 ! unregistered
+        ",
+    );
+}
+
+#[test]
+fn a_failed_registration_rests_as_the_registrar_asks_and_is_tried_again() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 503 REGISTER tag=r | Retry-After: 60
+           0.100 ! registration failed 503
+          60.100 > REGISTER expires=300
+          60.200 < 200 REGISTER tag=r
+          60.200 ! registered for 300
+          61.000 * unregister
+          61.000 > REGISTER expires=0
+          61.100 * unreachable
+          61.100 ! unregistered
+        ",
+    );
+}
+
+#[test]
+fn a_wrong_password_is_not_offered_twice() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+           0.100 > REGISTER authorized expires=300
+           0.200 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n2\"
+           0.200 ! registration failed 401
+           0.300 * unregister
+           0.300 ! unregistered
+        ",
+    );
+}
+
+#[test]
+fn unregistering_while_registering_waits_for_the_answer() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 * unregister
+           0.200 < 200 REGISTER tag=r
+           0.200 ! registered for 300
+           0.200 > REGISTER expires=0
+           0.300 < 200 REGISTER tag=r
+           0.300 ! unregistered
+        ",
+    );
+}
+
+#[test]
+fn a_ping_tells_the_round_trip_of_any_answer() {
+    check(
+        "
+           0.000 * ping
+           0.000 > OPTIONS
+           0.040 < 404 OPTIONS tag=p
+           0.040 ! alive 404 after 40 ms
+           1.000 * ping
+           1.000 > OPTIONS
+           1.100 * unreachable
+           1.100 ! no answer
+        ",
+    );
+}
