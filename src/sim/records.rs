@@ -211,8 +211,8 @@ impl Records {
     }
 
     fn commit(&mut self, invite: &InviteRecord) -> Answer {
-        if let Some(error) = self.objection(invite) {
-            return Answer::InviteRefused { attempt: invite.attempt, error };
+        if let Some(reason) = self.objection(invite) {
+            return Answer::InviteForbidden { attempt: invite.attempt, reason };
         }
         if let Some(row) = self.contacts.get_mut(&invite.contact) {
             (row.state, row.attempt) = (ContactState::InFlight, Some(invite.attempt));
@@ -275,7 +275,7 @@ mod tests {
     fn a_refill_claims_and_an_invite_needs_a_claim() {
         let mut records = records(Disk::default());
         let refused = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
-        assert!(matches!(refused, Some(Answer::InviteRefused { .. })), "{refused:?}");
+        assert!(matches!(refused, Some(Answer::InviteForbidden { .. })), "{refused:?}");
         let Some(Answer::Refilled { contacts, pending, .. }) = ask(&mut records, 0, refill(1)) else {
             panic!("a refill")
         };
@@ -283,7 +283,7 @@ mod tests {
         let committed = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
         assert!(matches!(committed, Some(Answer::InviteCommitted { .. })), "{committed:?}");
         let again = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
-        assert!(matches!(again, Some(Answer::InviteRefused { .. })), "{again:?}");
+        assert!(matches!(again, Some(Answer::InviteForbidden { .. })), "{again:?}");
     }
 
     #[test]
@@ -294,8 +294,8 @@ mod tests {
         let at = WallTime::from_unix_ms(0);
         ask(&mut records, 0, Request::Suppress { number, source: "operator".into(), at });
         let refused = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
-        let Some(Answer::InviteRefused { error, .. }) = refused else { panic!("{refused:?}") };
-        assert_eq!(error, "the number is on the do-not-call list");
+        let Some(Answer::InviteForbidden { reason, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(reason, "the number is on the do-not-call list");
         let contact = ContactUpdate { id: ContactId(1), state: ContactState::Pending, next_attempt_at: at };
         ask(&mut records, 0, Request::ReleaseContact { contact, reason: "test".into() });
         assert_eq!(records.contacts()[&ContactId(1)].state, ContactState::Suppressed);

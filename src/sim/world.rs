@@ -235,6 +235,7 @@ impl World {
             (Answer::InviteRefused { error, .. }, _) => {
                 self.coverage.add(format!("store refuses: {error}"), 1)
             }
+            (Answer::InviteForbidden { .. }, _) => self.coverage.add("store forbids", 1),
             (Answer::Failed { .. }, _) => self.coverage.add("store fails", 1),
             _ => {}
         }

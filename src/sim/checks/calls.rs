@@ -54,8 +54,10 @@ pub(super) struct Calls {
     calls: BTreeMap<String, Call>,
     active: BTreeSet<String>,
     attempts: BTreeMap<AttemptId, Attempt>,
-    /// By number: when and how the last attempt ended.
-    ended: BTreeMap<String, (WallTime, Disposition)>,
+    /// By number: when the last attempt ended.
+    ended: BTreeMap<String, WallTime>,
+    /// By contact: when and how its last attempt ended.
+    outcomes: BTreeMap<ContactId, (WallTime, Disposition)>,
     begins: Vec<VecDeque<Instant>>,
     begins_of_all: VecDeque<Instant>,
     answers: BTreeMap<Answer, Instant>,
@@ -74,6 +76,7 @@ impl Calls {
             active: BTreeSet::new(),
             attempts: BTreeMap::new(),
             ended: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             begins_of_all: VecDeque::new(),
             answers: BTreeMap::new(),
             unacknowledged: Vec::new(),
@@ -96,7 +99,8 @@ impl Calls {
             self.active.remove(call_id);
             self.calls.entry(call_id.clone()).and_modify(|call| call.over = true);
         }
-        self.ended.insert(attempt.number.clone(), (now.wall, record.disposition));
+        self.ended.insert(attempt.number.clone(), now.wall);
+        self.outcomes.insert(attempt.contact, (now.wall, record.disposition));
     }
 
     pub(super) fn handle_sent(
@@ -284,14 +288,21 @@ impl Calls {
         if self.attempts.values().any(|attempt| attempt.number == number && !attempt.over) {
             found.push((Rule::OneCallANumber, format!("{number} is in a call already")));
         }
-        if let Some((ended, disposition)) = self.ended.get(number) {
-            let same = self.attempts.values().any(|a| a.number == number && a.contact == invite.contact);
-            let delay = rules.delays.get(disposition).filter(|_| same).copied().unwrap_or_default();
-            let gap = rules.attempt_gap.max(delay);
-            if now.wall < *ended + gap {
+        let mut waits = |ended: WallTime, rest: Duration, why: String| {
+            if now.wall < ended + rest {
                 let since = now.wall.unix_ms() - ended.unix_ms();
-                found.push((Rule::GapsAreKept, format!("{number} again {since} ms after {disposition}")));
+                found.push((Rule::GapsAreKept, format!("{number} again {since} ms after {why}")));
             }
+        };
+        if let Some(ended) = self.ended.get(number) {
+            waits(*ended, rules.attempt_gap, "its last attempt".into());
+        }
+        if let Some((ended, disposition)) = self.outcomes.get(&invite.contact) {
+            waits(
+                *ended,
+                rules.delays.get(disposition).copied().unwrap_or_default(),
+                disposition.to_string(),
+            );
         }
     }
 
