@@ -252,6 +252,11 @@ impl Attempt {
         !matches!(self.callee.progress, Progress::Over)
     }
 
+    /// Whether its INVITE waits for [`Attempt::handle_committed`].
+    pub fn awaits_commit(&self) -> bool {
+        matches!(self.state, State::Committing)
+    }
+
     /// Whether the callee has answered.
     pub fn is_answered(&self) -> bool {
         self.answered_at.is_some()

@@ -137,6 +137,11 @@ impl Gate {
         Decision::Allow
     }
 
+    /// Whether the contact's phone may ring at this moment.
+    pub fn window_is_open(&self, contact: &Contact, at: WallTime) -> bool {
+        matches!(self.opening(contact, at), Ok(Opening::Open { .. }))
+    }
+
     /// When the window of all contacts opens, if it is one for all and closed.
     pub fn closed_for_all_until(&self, at: WallTime) -> Option<Option<WallTime>> {
         match (self.window.zone, self.window.open(&[], at)) {

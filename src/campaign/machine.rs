@@ -193,6 +193,11 @@ impl Campaign {
         self.settle(now);
     }
 
+    /// Whether the contact's phone may ring at this moment, the calling window alone considered.
+    pub fn window_is_open(&self, now: Now, contact: &Contact) -> bool {
+        self.gate.window_is_open(contact, now.wall)
+    }
+
     /// The next contact to dial, if one may be dialed now; its number is taken in the ledger.
     ///
     /// Followed by [`Campaign::handle_outcome`] or [`Campaign::handle_not_dialed`].

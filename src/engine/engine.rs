@@ -3,6 +3,7 @@
 mod carry;
 mod dialing;
 mod hearing;
+mod leaving;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -155,6 +156,11 @@ pub struct Engine {
     store_retry_at: Option<Instant>,
     store_fault: String,
     dial_at: Option<Instant>,
+    /// Lines whose INVITE is committed and waits for the rates. Bounded by the lines.
+    committed: VecDeque<Key>,
+    /// INVITEs as they leave.
+    leaving: RateLimit,
+    leave_at: Option<Instant>,
     next_campaign: usize,
     draining: bool,
 }
@@ -210,6 +216,9 @@ impl Engine {
             store_retry_at: None,
             store_fault: String::new(),
             dial_at: None,
+            committed: VecDeque::new(),
+            leaving: RateLimit::new(options.calls_per_second_max),
+            leave_at: None,
             next_campaign: 0,
             draining: false,
         };
@@ -270,6 +279,7 @@ impl Engine {
         }
         self.ping_trunks(now);
         self.retry_store(now);
+        self.release_committed(now);
         self.settle(now);
     }
 
@@ -282,6 +292,7 @@ impl Engine {
             self.timers.first().map(|(due, _)| *due),
             self.store_retry_at,
             self.dial_at,
+            self.leave_at,
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
     }

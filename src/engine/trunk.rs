@@ -188,8 +188,10 @@ pub struct Trunk {
     pub target: Target,
     /// For digest.
     pub credentials: Option<Credentials>,
-    /// Calls per second.
+    /// Calls per second, as they are decided on.
     pub rate: RateLimit,
+    /// The same cap on INVITEs as they leave: what the store holds up must not leave in a burst.
+    pub leaving: RateLimit,
     /// The running registration, when one is wanted.
     pub registration: Option<RegistrationKey>,
     /// The OPTIONS that is out.
@@ -233,6 +235,7 @@ impl Trunk {
             options,
             target,
             credentials,
+            leaving: rate.clone(),
             rate,
             registration: None,
             ping: None,

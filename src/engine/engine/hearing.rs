@@ -46,9 +46,7 @@ impl Engine {
             }
             Answer::InviteCommitted { attempt } => {
                 self.store_works(now);
-                if let Some(&key) = self.attempts.get(&attempt) {
-                    self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
-                }
+                self.handle_committed(now, attempt);
             }
             Answer::InviteForbidden { attempt, reason } => {
                 if let Some(&key) = self.attempts.get(&attempt) {
@@ -271,6 +269,7 @@ impl Engine {
         // A person waits: the agent's INVITE does not wait for the rate, but it counts in it.
         trunk.seize();
         trunk.rate.record(now.instant);
+        trunk.leaving.record(now.instant);
         line.agent_trunk = Some(place);
         Some(self.placement_on(place))
     }

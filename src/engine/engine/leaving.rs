@@ -1,0 +1,53 @@
+//! The last look at an INVITE that the store has committed, before it leaves.
+//!
+//! Between the decision to dial and the commit lie a port and the store, and both may take their time: several INVITEs may
+//! come out of one slow commit together, the window may have closed, the number may be on the do-not-call list by now.
+
+use super::*;
+
+impl Engine {
+    /// The store has committed an INVITE.
+    pub(super) fn handle_committed(&mut self, now: Now, attempt: AttemptId) {
+        if let Some(&key) = self.attempts.get(&attempt) {
+            self.committed.push_back(key);
+        }
+        self.release_committed(now);
+    }
+
+    /// Lets go whatever the rates allow, in the order of the commits; the rest waits.
+    pub(super) fn release_committed(&mut self, now: Now) {
+        self.leave_at = None;
+        for key in std::mem::take(&mut self.committed) {
+            let Some(line) = self.lines.get(key) else { continue };
+            if !line.attempt.awaits_commit() {
+                self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
+                continue;
+            }
+            if !self.may_ring(now, line) {
+                self.with_attempt(now, key, |attempt, out| {
+                    attempt.handle_cancel(now, out);
+                    attempt.handle_committed(now, out);
+                });
+                continue;
+            }
+            let trunk = &mut self.trunks[line.trunk];
+            let free_at = trunk.leaving.free_at(now.instant).max(self.leaving.free_at(now.instant));
+            match free_at.filter(|at| *at > now.instant) {
+                Some(at) => {
+                    self.leave_at = Some(self.leave_at.map_or(at, |earlier| earlier.min(at)));
+                    self.committed.push_back(key);
+                }
+                None => {
+                    trunk.leaving.record(now.instant);
+                    self.leaving.record(now.instant);
+                    self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
+                }
+            }
+        }
+    }
+
+    fn may_ring(&self, now: Now, line: &Line) -> bool {
+        let campaign = &self.campaigns[line.campaign].campaign;
+        !self.ledger.is_suppressed(&line.contact.number) && campaign.window_is_open(now, &line.contact)
+    }
+}

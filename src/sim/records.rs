@@ -1,0 +1,352 @@
+//! The store in memory: it answers as the SQLite store does, and is slow, stalls and fails when told to.
+//!
+//! Requests are done one after the other in the order in which they came, each when its time has come; what is done is
+//! there for good. Every rule of the real store that the engine leans on is here again: a refill claims the longest due,
+//! an INVITE is refused to whoever is suppressed or not claimed, a second record of an attempt changes nothing.
+
+use crate::number::E164;
+use crate::record::{
+    Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactState, ContactUpdate,
+    InviteRecord, Request,
+};
+use crate::rng::Rng;
+use crate::time::{Instant, WallTime};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// How slow and how faulty the store is.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Disk {
+    /// The longest that a request takes in good times.
+    pub delay_max: Duration,
+    /// Times in which nothing is finished.
+    pub stalls: Vec<(Instant, Instant)>,
+    /// Times in which everything fails.
+    pub failures: Vec<(Instant, Instant)>,
+}
+
+/// A contact's row.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    /// The campaign that it belongs to.
+    pub campaign: String,
+    /// The number.
+    pub number: E164,
+    /// Where it stands.
+    pub state: ContactState,
+    /// Not to be dialed before.
+    pub next_attempt_at: WallTime,
+    /// The attempt in flight.
+    pub attempt: Option<AttemptId>,
+}
+
+/// A request that was done, and what the engine is told of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Done {
+    /// What was asked.
+    pub request: Request,
+    /// The answer, when there is one.
+    pub answer: Option<Answer>,
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Records {
+    disk: Disk,
+    rng: Rng,
+    contacts: BTreeMap<ContactId, Row>,
+    campaigns: BTreeMap<String, CampaignState>,
+    invites: Vec<InviteRecord>,
+    calls: BTreeMap<AttemptId, CallRecord>,
+    suppressed: BTreeSet<E164>,
+    waiting: VecDeque<(Instant, Request)>,
+}
+
+impl Records {
+    /// A store with these contacts, all pending and due at once.
+    pub fn new(disk: Disk, contacts: impl IntoIterator<Item = (String, E164)>, rng: Rng) -> Records {
+        let row = |(campaign, number)| Row {
+            campaign,
+            number,
+            state: ContactState::Pending,
+            next_attempt_at: WallTime::from_unix_ms(0),
+            attempt: None,
+        };
+        Records {
+            disk,
+            rng,
+            contacts: (1..).map(ContactId).zip(contacts.into_iter().map(row)).collect(),
+            campaigns: BTreeMap::new(),
+            invites: Vec::new(),
+            calls: BTreeMap::new(),
+            suppressed: BTreeSet::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// The engine asks.
+    pub fn handle_request(&mut self, now: Instant, request: Request) {
+        let delay = Duration::from_micros(self.rng.below(self.disk.delay_max.as_micros() as u64 + 1));
+        let mut due = self.waiting.back().map_or(now, |(due, _)| *due).max(now) + delay;
+        for (from, to) in &self.disk.stalls {
+            if *from <= due && due < *to {
+                due = *to;
+            }
+        }
+        self.waiting.push_back((due, request));
+    }
+
+    /// When the next request is done.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.waiting.front().map(|(due, _)| *due)
+    }
+
+    /// The next request that is done by `now`.
+    pub fn poll_output(&mut self, now: Instant) -> Option<Done> {
+        let (due, _) = self.waiting.front()?;
+        if *due > now {
+            return None;
+        }
+        let (_, request) = self.waiting.pop_front()?;
+        let fails = self.disk.failures.iter().any(|(from, to)| *from <= now && now < *to);
+        let answer = if fails { Some(failure(&request)) } else { self.apply(&request) };
+        Some(Done { request, answer })
+    }
+
+    /// Requests that are not done yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// All contacts.
+    pub fn contacts(&self) -> &BTreeMap<ContactId, Row> {
+        &self.contacts
+    }
+
+    /// All INVITEs that were committed, in order.
+    pub fn invites(&self) -> &[InviteRecord] {
+        &self.invites
+    }
+
+    /// All call records.
+    pub fn calls(&self) -> &BTreeMap<AttemptId, CallRecord> {
+        &self.calls
+    }
+
+    /// The state in which a campaign was last seen.
+    pub fn campaign(&self, name: &str) -> Option<CampaignState> {
+        self.campaigns.get(name).copied()
+    }
+
+    /// Whether a number is on the do-not-call list.
+    pub fn is_suppressed(&self, number: &E164) -> bool {
+        self.suppressed.contains(number)
+    }
+
+    fn apply(&mut self, request: &Request) -> Option<Answer> {
+        match request {
+            Request::Refill { campaign, due_at, limit } => Some(self.refill(campaign, *due_at, *limit)),
+            Request::CommitInvite(invite) => Some(self.commit(invite)),
+            Request::FinishAttempt { record, contact } => {
+                if !self.calls.contains_key(&record.attempt) {
+                    self.calls.insert(record.attempt, record.as_ref().clone());
+                    self.settle(contact, Some(record.attempt));
+                }
+                None
+            }
+            Request::ReleaseContact { contact, .. } => {
+                self.settle(contact, None);
+                None
+            }
+            Request::Suppress { number, .. } => {
+                self.suppressed.insert(number.clone());
+                let rows = self.contacts.values_mut();
+                rows.filter(|row| row.number == *number && row.state == ContactState::Pending)
+                    .for_each(|row| row.state = ContactState::Suppressed);
+                None
+            }
+            Request::SaveCampaign { campaign, state } => {
+                self.campaigns.insert(campaign.clone(), *state);
+                None
+            }
+        }
+    }
+
+    fn refill(&mut self, campaign: &str, due_at: WallTime, limit: u32) -> Answer {
+        let pending = |row: &Row| row.campaign == campaign && row.state == ContactState::Pending;
+        let mut due: Vec<(WallTime, ContactId)> = self
+            .contacts
+            .iter()
+            .filter(|(_, row)| pending(row) && row.next_attempt_at <= due_at)
+            .map(|(id, row)| (row.next_attempt_at, *id))
+            .collect();
+        due.sort();
+        due.truncate(limit as usize);
+        let contacts = due.into_iter().map(|(_, id)| self.claim(id)).collect();
+        let left = || self.contacts.values().filter(|row| pending(row));
+        Answer::Refilled {
+            campaign: campaign.to_owned(),
+            contacts,
+            pending: left().count() as u64,
+            next_due_at: left().map(|row| row.next_attempt_at).min(),
+        }
+    }
+
+    fn claim(&mut self, id: ContactId) -> Contact {
+        let mut outcomes = BTreeMap::new();
+        for call in self.calls.values().filter(|call| call.contact == id) {
+            *outcomes.entry(call.disposition).or_default() += 1;
+        }
+        let row = self.contacts.get_mut(&id).expect("the id was found in the table just now");
+        row.state = ContactState::Claimed;
+        Contact {
+            id,
+            number: row.number.clone(),
+            name: String::new(),
+            comment: String::new(),
+            attributes: BTreeMap::new(),
+            outcomes,
+            next_attempt_at: row.next_attempt_at,
+        }
+    }
+
+    fn commit(&mut self, invite: &InviteRecord) -> Answer {
+        if let Some(reason) = self.objection(invite) {
+            return Answer::InviteForbidden { attempt: invite.attempt, reason };
+        }
+        if let Some(row) = self.contacts.get_mut(&invite.contact) {
+            (row.state, row.attempt) = (ContactState::InFlight, Some(invite.attempt));
+        }
+        self.invites.push(invite.clone());
+        Answer::InviteCommitted { attempt: invite.attempt }
+    }
+
+    fn objection(&self, invite: &InviteRecord) -> Option<String> {
+        let Some(row) = self.contacts.get(&invite.contact) else {
+            return Some("there is no such contact".into());
+        };
+        let ours = match row.state {
+            ContactState::Claimed => true,
+            ContactState::InFlight => row.attempt == Some(invite.attempt),
+            _ => false,
+        };
+        if self.suppressed.contains(&row.number) {
+            Some("the number is on the do-not-call list".into())
+        } else if row.campaign != invite.campaign || row.number != invite.number {
+            Some("the contact has another campaign or another number".into())
+        } else if !ours {
+            Some(format!("the contact is not claimed by this attempt: it is {}", row.state.as_str()))
+        } else if self.calls.contains_key(&invite.attempt) {
+            Some("the attempt already has its call record".into())
+        } else if self.invites.iter().any(|known| known.call_id == invite.call_id) {
+            Some("the Call-ID has been used before".into())
+        } else {
+            None
+        }
+    }
+
+    /// Moves a contact on from claimed, or from in flight when its attempt ends.
+    fn settle(&mut self, update: &ContactUpdate, attempt: Option<AttemptId>) {
+        let Some(row) = self.contacts.get_mut(&update.id) else { return };
+        let ours = row.state == ContactState::Claimed
+            || (row.state == ContactState::InFlight && attempt.is_some() && row.attempt == attempt);
+        if !ours {
+            return;
+        }
+        let listed = update.state == ContactState::Pending && self.suppressed.contains(&row.number);
+        row.state = if listed { ContactState::Suppressed } else { update.state };
+        (row.attempt, row.next_attempt_at) = (None, update.next_attempt_at);
+    }
+}
+
+fn failure(request: &Request) -> Answer {
+    let error = "the disk is full".to_owned();
+    match request {
+        Request::CommitInvite(invite) => Answer::InviteRefused { attempt: invite.attempt, error },
+        other => Answer::Failed { request: Box::new(other.clone()), error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refill_claims_and_an_invite_needs_a_claim() {
+        let mut records = records(Disk::default());
+        let refused = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
+        assert!(matches!(refused, Some(Answer::InviteForbidden { .. })), "{refused:?}");
+        let Some(Answer::Refilled { contacts, pending, .. }) = ask(&mut records, 0, refill(1)) else {
+            panic!("a refill")
+        };
+        assert_eq!((contacts.len(), contacts[0].id, pending), (1, ContactId(1), 1));
+        let committed = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
+        assert!(matches!(committed, Some(Answer::InviteCommitted { .. })), "{committed:?}");
+        let again = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
+        assert!(matches!(again, Some(Answer::InviteForbidden { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn whoever_is_suppressed_is_refused() {
+        let mut records = records(Disk::default());
+        ask(&mut records, 0, refill(2));
+        let number = number();
+        let at = WallTime::from_unix_ms(0);
+        ask(&mut records, 0, Request::Suppress { number, source: "operator".into(), at });
+        let refused = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
+        let Some(Answer::InviteForbidden { reason, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(reason, "the number is on the do-not-call list");
+        let contact = ContactUpdate { id: ContactId(1), state: ContactState::Pending, next_attempt_at: at };
+        ask(&mut records, 0, Request::ReleaseContact { contact, reason: "test".into() });
+        assert_eq!(records.contacts()[&ContactId(1)].state, ContactState::Suppressed);
+    }
+
+    #[test]
+    fn requests_are_done_in_order_even_through_a_stall_and_fail_when_the_disk_does() {
+        let second = Duration::from_secs(1);
+        let at = |seconds| Instant::ZERO + second * seconds;
+        let disk = Disk { delay_max: second, stalls: vec![(at(0), at(9))], failures: vec![(at(20), at(30))] };
+        let mut records = records(disk);
+        records.handle_request(at(0), refill(1));
+        records.handle_request(at(1), refill(1));
+        assert_eq!(records.poll_timeout(), Some(at(9)));
+        assert!(records.poll_output(at(9)).is_some_and(|done| done.answer.is_some()));
+        while records.poll_output(at(19)).is_some() {}
+        let failed = ask(&mut records, 20, refill(1));
+        assert!(matches!(failed, Some(Answer::Failed { .. })), "{failed:?}");
+        let refused = ask(&mut records, 22, Request::CommitInvite(invite(1, "a")));
+        assert!(matches!(refused, Some(Answer::InviteRefused { .. })), "{refused:?}");
+    }
+
+    fn records(disk: Disk) -> Records {
+        let contacts = [("spring".to_owned(), number()), ("spring".to_owned(), number())];
+        Records::new(disk, contacts, Rng::from_seed(1))
+    }
+
+    fn number() -> E164 {
+        E164::from_e164("+12125550101").expect("a number")
+    }
+
+    fn refill(limit: u32) -> Request {
+        Request::Refill { campaign: "spring".into(), due_at: WallTime::from_unix_ms(9), limit }
+    }
+
+    fn invite(contact: i64, call_id: &str) -> InviteRecord {
+        InviteRecord {
+            attempt: AttemptId(7),
+            contact: ContactId(contact),
+            campaign: "spring".into(),
+            number: number(),
+            caller_id: "+12125550100".into(),
+            trunk: "main".into(),
+            call_id: call_id.into(),
+            at: WallTime::from_unix_ms(0),
+        }
+    }
+
+    fn ask(records: &mut Records, seconds: u64, request: Request) -> Option<Answer> {
+        let now = Instant::ZERO + Duration::from_secs(seconds);
+        records.handle_request(now, request);
+        records.poll_output(now + Duration::from_secs(2)).and_then(|done| done.answer)
+    }
+}

@@ -1,0 +1,193 @@
+//! The engine and the carriers of a plan.
+
+use super::account::{Coverage, Ladder};
+use super::plan::{AREAS, Plan, QUEUE};
+use super::ports::Ports;
+use super::voices::Voices;
+use super::{FNV, Far, World};
+use crate::call::treatment::{Human, Treatment};
+use crate::campaign::{Campaign, Ledger};
+use crate::engine::engine::{self, CampaignSetup, Engine, TrunkSetup};
+use crate::media::{self, worker::Worker};
+use crate::record::CampaignState;
+use crate::rng::Rng;
+use crate::sim::carrier::{self, Carrier};
+use crate::sim::checks::{CampaignRules, Checks, Rules, TrunkRules};
+use crate::sim::guard::{Account, Algorithm};
+use crate::sim::network::{Link, Network};
+use crate::sim::records::Records;
+use crate::sip::digest::{Credentials, Secret};
+use crate::sip::endpoint::{self, Endpoint, Target, Transport};
+use crate::time::{Instant, Now};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The most packets under way at once.
+const PACKETS_MAX: usize = 20_000;
+
+/// The detector's deadline of five seconds and a margin, as the shell configures it.
+const VERDICT_WITHIN: Duration = Duration::from_millis(5_500);
+
+/// A connected stream without a packet for this long is reported.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Where the engine's SIP socket is.
+pub(super) fn engine_address() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 5060))
+}
+
+/// Where the carrier of the trunk at `place` is.
+fn carrier_address(place: usize) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, place as u8 + 1], 5060))
+}
+
+impl World {
+    /// The world of a plan, at its first instant.
+    pub fn new(plan: Plan, voices: &Voices) -> World {
+        // Generators of their own, so that what one part draws does not change what another one gets.
+        let mut rng = Rng::from_seed(plan.seed ^ 0x5eed_0000_0000_0000);
+        let now = Now { instant: Instant::ZERO, wall: plan.start };
+        let far = (0..plan.trunks.len()).map(|place| far(&plan, place, voices, &mut rng)).collect();
+        let listed = plan.campaigns.iter().flat_map(|campaign| {
+            campaign.numbers.iter().map(|number| (campaign.options.name.clone(), number.clone()))
+        });
+        let records = Records::new(plan.disk.clone(), listed, rng.fork());
+        let media = media::Options {
+            streams_max: 2 * plan.lines_max as usize,
+            media_timeout: MEDIA_TIMEOUT,
+            ..media::Options::default()
+        };
+        let address = engine_address();
+        World {
+            now: Instant::ZERO,
+            engine: engine(&plan, now, &mut rng),
+            worker: Worker::new(&media, voices.prompts.clone(), rng.fork()),
+            ports: Ports::new(address.ip(), plan.ports),
+            far,
+            network: Network::new(PACKETS_MAX),
+            records,
+            acts: plan.acts.iter().cloned().collect(),
+            last_slot: 0,
+            steps_at_once: 0,
+            checks: Checks::new(rules(&plan)),
+            ladder: Ladder::default(),
+            journal: String::new(),
+            fingerprint: FNV,
+            seen: BTreeSet::new(),
+            coverage: Coverage::default(),
+            plan,
+        }
+    }
+}
+
+fn engine(plan: &Plan, now: Now, rng: &mut Rng) -> Engine {
+    let sent_by = engine_address().to_string();
+    let options = endpoint::Options {
+        udp_sent_by: sent_by.clone(),
+        tcp_sent_by: sent_by,
+        ..endpoint::Options::default()
+    };
+    let endpoint = Endpoint::new(options, rng.fork());
+    let options = engine::Options {
+        lines_max: plan.lines_max,
+        calls_per_second_max: plan.calls_per_second_max,
+        verdict_within: VERDICT_WITHIN,
+        recordings: "recordings".into(),
+        trunks: (0..plan.trunks.len()).map(|place| trunk(plan, place)).collect(),
+        campaigns: plan.campaigns.iter().map(|campaign| setup(plan, campaign, now)).collect(),
+        ledger: Ledger::new(),
+        watch: false,
+    };
+    Engine::new(now, options, endpoint, rng.fork())
+}
+
+fn trunk(plan: &Plan, place: usize) -> TrunkSetup {
+    let plan = &plan.trunks[place];
+    let credentials = plan.account.then(|| Credentials {
+        username: "outdial".into(),
+        password: Secret::new("secret"),
+        realm: None,
+    });
+    let target = Target { transport: Transport::Udp, address: carrier_address(place) };
+    TrunkSetup { options: plan.options.clone(), target, credentials }
+}
+
+fn setup(plan: &Plan, campaign: &super::plan::CampaignPlan, now: Now) -> CampaignSetup {
+    let trunk = &plan.trunks[plan.agent_trunk].options;
+    let human = match &campaign.treatment.human {
+        Human::Agent(agent) => {
+            let uri = format!("sip:{QUEUE}@{}", trunk.host);
+            Human::Agent(crate::call::treatment::AgentDial { uri, ..agent.clone() })
+        }
+        other => other.clone(),
+    };
+    CampaignSetup {
+        campaign: Campaign::new(campaign.options.clone(), CampaignState::Draft, now),
+        treatment: Treatment { human, ..campaign.treatment.clone() },
+        agent_trunk: Some(trunk.name.clone()),
+    }
+}
+
+fn far(plan: &Plan, place: usize, voices: &Voices, rng: &mut Rng) -> Far {
+    let trunk = &plan.trunks[place];
+    let address = carrier_address(place);
+    let account = trunk.account.then(|| Account {
+        realm: "carrier".into(),
+        username: "outdial".into(),
+        password: "secret".into(),
+        algorithms: if rng.chance(0.5) {
+            vec![Algorithm::Md5]
+        } else {
+            vec![Algorithm::Sha256, Algorithm::Md5]
+        },
+        nonce_life: Duration::from_secs(rng.between(5, 300)),
+    });
+    let options = carrier::Options {
+        account,
+        habits: trunk.habits.clone(),
+        options_status: trunk.options_status,
+        post_dial_delay: trunk.post_dial_delay,
+        subscribers: plan.subscribers.clone(),
+        agents: plan.agents.clone(),
+        queues: vec![plan.queue.clone()],
+        messages: voices.messages.clone(),
+        ..carrier::Options::new(address, (0..40).map(|n| 30_000 + 2 * n).collect())
+    };
+    let mut link = |quality: &crate::sim::network::Quality| Link::new(quality.clone(), rng.fork());
+    Far {
+        sip_there: link(&trunk.signalling),
+        sip_back: link(&trunk.signalling),
+        media_there: link(&trunk.media),
+        media_back: link(&trunk.media),
+        carrier: Carrier::new(options, rng.fork()),
+        address,
+    }
+}
+
+fn rules(plan: &Plan) -> Rules {
+    let trunk = |trunk: &super::plan::TrunkPlan| TrunkRules {
+        channels_max: trunk.options.channels_max as usize,
+        calls_per_second_max: trunk.options.calls_per_second_max,
+        answer_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+    };
+    let campaign = |campaign: &super::plan::CampaignPlan| {
+        let options = &campaign.options;
+        let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
+        let rules = CampaignRules {
+            lines_max: options.lines_max as usize,
+            max_attempts: options.max_attempts as usize,
+            attempt_gap: minutes(options.attempt_gap_min),
+            delays: options.retry.iter().map(|(word, rule)| (*word, minutes(rule.delay_min))).collect(),
+            window: campaign.window,
+        };
+        (options.name.clone(), rules)
+    };
+    Rules {
+        trunks: plan.trunks.iter().map(trunk).collect(),
+        campaigns: plan.campaigns.iter().map(campaign).collect(),
+        calls_per_second_max: plan.calls_per_second_max,
+        agents: [QUEUE.to_owned()].into(),
+        offsets: AREAS.iter().map(|(area, offset)| ((*area).to_owned(), *offset)).collect(),
+    }
+}
