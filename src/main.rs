@@ -1,3 +1,7 @@
-//! The `outdial` binary.
+//! The `outdial` binary: everything is in the library's [`outdial::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    outdial::cli::main()
+}

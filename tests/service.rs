@@ -33,14 +33,17 @@ fn the_measure_tells_an_open_unit_from_a_shut_one() {
 fn the_unit_starts_reloads_and_drains_the_engine_as_its_commands_do() {
     let unit = std::fs::read_to_string(unit_path()).unwrap();
     let value = |key: &str| {
-        unit.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("the unit has no {key}"))
+        unit.lines()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or_else(|| panic!("the unit has no {key}"))
     };
     assert_eq!(value("Type="), "notify");
     assert_eq!(value("ExecStart="), "/usr/bin/outdial run --config /etc/outdial/outdial.toml");
     assert_eq!(value("ExecReload="), "/bin/kill -HUP $MAINPID");
     assert!(value("WatchdogSec=").parse::<u32>().unwrap() >= 10);
 
-    let config: toml::Table = std::fs::read_to_string(root().join("config/outdial.toml")).unwrap().parse().unwrap();
+    let config: toml::Table =
+        std::fs::read_to_string(root().join("config/outdial.toml")).unwrap().parse().unwrap();
     let drain_s = config["engine"]["drain_s"].as_integer().unwrap();
     let stop_s: i64 = value("TimeoutStopSec=").parse().unwrap();
     assert!(stop_s >= drain_s + 10, "systemd kills after {stop_s} s what drains for {drain_s} s");
@@ -56,7 +59,9 @@ fn exposure(unit: &Path) -> Result<f64, String> {
     let report = String::from_utf8_lossy(&output.stdout);
     report
         .lines()
-        .find_map(|line| line.split_once("Overall exposure level for ")?.1.split_whitespace().nth(1)?.parse().ok())
+        .find_map(|line| {
+            line.split_once("Overall exposure level for ")?.1.split_whitespace().nth(1)?.parse().ok()
+        })
         .ok_or(format!("no exposure in the report: {report}{}", String::from_utf8_lossy(&output.stderr)))
 }
 

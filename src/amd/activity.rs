@@ -25,6 +25,8 @@ const FLOOR_START_DB: f32 = -44.0;
 const FLOOR_BIAS_DB: f32 = 2.0;
 /// The floor stays below the level of speech by this.
 const FLOOR_BELOW_SPEECH_DB: f32 = 14.0;
+/// The level of speech before any was heard; no speech is as faint.
+const SPEECH_START_DB: f32 = -60.0;
 /// What is fainter than the speech by this is another voice in the room, or an echo.
 const DISTANT_DB: f32 = 30.0;
 /// A hop below this is digital silence: G.711 codes of the least magnitude only.
@@ -80,7 +82,7 @@ impl Listener {
         self.smooth = 0.0;
         self.minima = [FLOOR_START_DB; MINIMA];
         self.minimum_hops = 0;
-        self.speech_db = -90.0;
+        self.speech_db = SPEECH_START_DB;
         self.sounding = false;
     }
 
@@ -105,7 +107,7 @@ impl Listener {
             self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
         if self.sounding {
             let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
-            self.speech_db = self.speech_db.max(-60.0) * (1.0 - pace) + level_db * pace;
+            self.speech_db = self.speech_db * (1.0 - pace) + level_db * pace;
         }
         if self.sounding { Activity::Sound } else { Activity::Quiet }
     }
@@ -113,7 +115,9 @@ impl Listener {
     /// The noise floor in dBFS.
     pub fn floor_db(&self) -> f32 {
         let least = self.minima.iter().copied().fold(f32::MAX, f32::min) + FLOOR_BIAS_DB;
-        least.min(self.speech_db.max(-60.0) - FLOOR_BELOW_SPEECH_DB).clamp(FLOOR_MIN_DB, FLOOR_MAX_DB)
+        let highest =
+            if self.speech_db > SPEECH_START_DB { self.speech_db - FLOOR_BELOW_SPEECH_DB } else { 0.0 };
+        least.min(highest).clamp(FLOOR_MIN_DB, FLOOR_MAX_DB)
     }
 
     fn remember(&mut self, level_db: f32) {
@@ -131,4 +135,47 @@ impl Listener {
 /// A mean square in decibels against full scale.
 pub fn decibels(power: f32) -> f32 {
     10.0 * (power + 1e-12).log10()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_follows_the_line_and_survives_digital_silence() {
+        let mut listener = Listener::new(2);
+        for _ in 0..200 {
+            listener.handle_hop(power(-50.0));
+        }
+        let floor_db = listener.floor_db();
+        assert!((floor_db + 50.0).abs() < 3.0, "{floor_db}");
+        for _ in 0..1000 {
+            assert_eq!(listener.handle_hop(0.0), Activity::Quiet);
+        }
+        assert_eq!(listener.floor_db(), floor_db);
+    }
+
+    #[test]
+    fn the_floor_forgets_a_quiet_that_is_gone() {
+        let mut listener = Listener::new(2);
+        for level_db in [-57.0, -45.0] {
+            for _ in 0..200 {
+                listener.handle_hop(power(level_db));
+            }
+        }
+        assert!((listener.floor_db() + 45.0).abs() < 3.0, "{}", listener.floor_db());
+    }
+
+    #[test]
+    fn no_frame_makes_it_panic() {
+        let mut listener = Listener::new(9);
+        for frame in [[0; 160], [i16::MAX; 160], [i16::MIN; 160]] {
+            listener.handle_frame(&frame);
+            listener.handle_hop(1.0);
+        }
+    }
+
+    fn power(db: f32) -> f32 {
+        10f32.powf(db / 10.0)
+    }
 }

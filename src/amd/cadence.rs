@@ -142,3 +142,80 @@ impl Cadence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_phrases_and_pauses_are_counted() {
+        let heard = after(&[
+            (Say::Voice, 300),
+            (Say::Quiet, 150),
+            (Say::Voice, 200),
+            (Say::Quiet, 400),
+            (Say::Voice, 500),
+        ]);
+        assert_eq!((heard.words, heard.phrases), (3, 2));
+        assert_eq!((heard.voiced_ms, heard.span_ms(), heard.gap_ms), (1000, 1550, 400));
+        assert_eq!(heard.speech_start_ms, Some(0));
+    }
+
+    #[test]
+    fn a_click_and_a_hiss_are_no_words() {
+        let heard = after(&[(Say::Voice, 60), (Say::Quiet, 500), (Say::Hiss, 800), (Say::Quiet, 500)]);
+        assert_eq!((heard.words, heard.voiced_ms, heard.speech_start_ms), (0, 0, None));
+    }
+
+    #[test]
+    fn a_plosive_does_not_part_a_word() {
+        let heard = after(&[(Say::Voice, 200), (Say::Quiet, 30), (Say::Voice, 200)]);
+        assert_eq!((heard.words, heard.speech_end_ms), (1, 430));
+    }
+
+    #[test]
+    fn lost_frames_neither_end_a_word_nor_count_as_silence() {
+        let heard = after(&[(Say::Voice, 300), (Say::Quiet, 200), (Say::Lost, 1000)]);
+        assert_eq!((heard.silence_ms, heard.now_ms), (200, 1500));
+    }
+
+    #[test]
+    fn what_was_held_back_is_speech_unless_it_turns_out_to_be_a_tone() {
+        let mut speech = after(&[(Say::Held, 200)]);
+        say(&mut speech, Say::Quiet, 100);
+        assert_eq!((speech.words, speech.voiced_ms), (1, 200));
+        let mut tone = after(&[(Say::Held, 200)]);
+        say(&mut tone, Say::Tone, 100);
+        say(&mut tone, Say::Quiet, 100);
+        assert_eq!((tone.words, tone.silence_ms), (0, 400));
+    }
+
+    #[derive(Clone, Copy)]
+    enum Say {
+        Voice,
+        Hiss,
+        Held,
+        Tone,
+        Quiet,
+        Lost,
+    }
+
+    fn after(steps: &[(Say, u32)]) -> Cadence {
+        let mut heard = Cadence::default();
+        steps.iter().for_each(|(what, ms)| say(&mut heard, *what, *ms));
+        heard
+    }
+
+    fn say(heard: &mut Cadence, what: Say, ms: u32) {
+        for _ in 0..ms / HOP_MS {
+            match what {
+                Say::Voice => heard.handle_hop(Activity::Sound, true, false, false),
+                Say::Hiss => heard.handle_hop(Activity::Sound, false, false, false),
+                Say::Held => heard.handle_hop(Activity::Sound, true, true, false),
+                Say::Tone => heard.handle_hop(Activity::Sound, true, true, true),
+                Say::Quiet => heard.handle_hop(Activity::Quiet, false, false, false),
+                Say::Lost => heard.handle_hop(Activity::Unknown, true, false, false),
+            }
+        }
+    }
+}

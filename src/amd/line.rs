@@ -120,7 +120,7 @@ impl Tracker {
     }
 
     fn listen(&mut self, hop: &Hop) -> Option<Change> {
-        let Some(lines) = hop.lines else { return None };
+        let lines = hop.lines?;
         if !is_tonal(&lines) || hop.power < POWER_MIN {
             self.steady = 0;
             return None;
@@ -151,13 +151,21 @@ impl Tracker {
     }
 
     fn follow(&mut self, mut tone: Tone, hop: &Hop) -> Option<Change> {
-        let unknown = hop.lines.is_none();
-        let same = hop.lines.is_some_and(|lines| {
-            let near = |hz: f32| (hz - tone.hz).abs() <= 2.0 * STRAY_HZ;
-            (near(lines.first_hz) || near(second_hz(&lines))) && is_tonal(&lines)
-        });
         // The window lags: the line may still fill it when the hop itself is silent already.
         let sounds = hop.power >= tone.power_now * EDGE;
+        let near = |hz: f32| (hz - tone.hz).abs() <= 2.0 * STRAY_HZ;
+        let (same, tonal) = match hop.lines {
+            Some(lines) => {
+                let tonal = is_tonal(&lines);
+                (tonal && (near(lines.first_hz) || near(second_hz(&lines))), tonal)
+            }
+            // Half a window is lost: as long as the level holds, so does the tone.
+            None => {
+                tone.end = if sounds { self.hops * HOP } else { tone.end };
+                self.current = Some(tone);
+                return None;
+            }
+        };
         if same && sounds {
             (self.missing, self.silent) = (0, 0);
             tone.end = self.hops * HOP;
@@ -165,11 +173,9 @@ impl Tracker {
             self.current = Some(tone);
             return None;
         }
-        if !unknown {
-            self.missing += 1;
-            self.silent = if sounds { 0 } else { self.silent + 1 };
-        }
-        let replaced = hop.lines.is_some_and(|lines| is_tonal(&lines)) && !same && sounds;
+        self.missing += 1;
+        self.silent = if sounds { 0 } else { self.silent + 1 };
+        let replaced = tonal && !same && sounds;
         let patience = if replaced { REPLACED_HOPS } else { BLURRED_HOPS };
         if self.silent < SILENT_HOPS && self.missing < patience {
             return None;
@@ -198,7 +204,8 @@ impl Tracker {
         let mut back = STEADY_HOPS as u64 - 1;
         let lost = (0..back + LOST_HOPS).any(|back| self.power_back(back).is_nan());
         let furthest = (back + LAG_HOPS + if lost { LOST_HOPS } else { 0 }).min(self.hops);
-        while back < furthest && !(self.power_back(back) < power * EDGE) {
+        let belongs = |level: f32| level.is_nan() || level >= power * EDGE;
+        while back < furthest && belongs(self.power_back(back)) {
             back += 1;
         }
         let rest = self.power_back(back);
@@ -227,8 +234,9 @@ impl Tracker {
 
 /// The mean of what is known.
 fn mean(powers: impl Iterator<Item = f32>) -> f32 {
-    let (sum, count) =
-        powers.filter(|power| !power.is_nan()).fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
+    let (sum, count) = powers
+        .filter(|power| !power.is_nan())
+        .fold((0.0, 0u32), |(sum, count), power| (sum + power, count + 1));
     sum / count.max(1) as f32
 }
 

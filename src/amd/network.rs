@@ -73,7 +73,7 @@ impl Network {
     /// burst is a voicemail's beep rather than the network's.
     pub fn handle_hop(&mut self, power: f32, lines: Option<&Lines>, spoken: bool) -> Option<Named> {
         self.now_ms += HOP_MS;
-        let Some(lines) = lines else { return None };
+        let lines = lines?;
         let on = power >= POWER_MIN && lines.network_share >= SHARE;
         match self.burst {
             None if on => {

@@ -78,7 +78,6 @@ impl Names {
     }
 
     /// A tone has ended. `spoken`: speech was heard before it.
-
     pub fn after(&mut self, tone: &Tone, spoken: bool) -> Option<Named> {
         let ms = length_ms(tone);
         if near(tone.hz, 2100.0, 18.0) {

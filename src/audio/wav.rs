@@ -268,7 +268,7 @@ impl Format {
                     format.bits
                 )));
             }
-            if format.block_align % format.channels != 0
+            if !format.block_align.is_multiple_of(format.channels)
                 || format.block_align / format.channels < sample_bytes
             {
                 let why = format!("{} bytes for {} channels", format.block_align, format.channels);
@@ -429,8 +429,8 @@ mod tests {
             (vec![], "not a WAV file"),
             (b"ID3\x04 this is an MP3".to_vec(), "not a WAV file"),
             (riff(&[]), "without a `fmt ` chunk"),
-            (riff(&[good.clone()]), "without a `data` chunk"),
-            (riff(&[data.clone()]), "without a `fmt ` chunk"),
+            (riff(std::slice::from_ref(&good)), "without a `data` chunk"),
+            (riff(std::slice::from_ref(&data)), "without a `fmt ` chunk"),
             (
                 riff(&[good.clone(), data.clone()])[..200].to_vec(),
                 "chunk `data` should have 320 bytes and has 156",

@@ -251,3 +251,68 @@ fn seconds(time: Duration) -> String {
 fn ms(time: Duration) -> u64 {
     time.as_millis() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amd::verdict::{Cause, Class, ToneKind};
+    use crate::audio::tone::Tone;
+
+    #[test]
+    fn a_json_line_has_the_documented_form() {
+        let at = Duration::from_millis;
+        let summary = Summary {
+            verdict: Some(Verdict {
+                class: Class::Human,
+                cause: Cause::SilenceAfterGreeting(at(500)),
+                at: at(1234),
+            }),
+            revised: Some(Verdict { class: Class::Machine, cause: Cause::Beep, at: at(2345) }),
+            greeting_end: Some(at(734)),
+            beeps: vec![Beep { start: at(1900), reported_at: at(1990), end: at(2200), frequency_hz: 999.96 }],
+            tones: vec![ToneEvent { kind: ToneKind::RingBack, start: at(10), at: at(20) }],
+        };
+        let want = concat!(
+            r#"{"file":"a.wav","verdict":"human","cause":"silence after greeting 500 ms","decided_at_ms":1234,"#,
+            r#""revised":{"verdict":"machine","cause":"beep","at_ms":2345},"greeting_end_ms":734,"#,
+            r#""beeps":[{"start_ms":1900,"reported_at_ms":1990,"end_ms":2200,"frequency_hz":1000.0}],"#,
+            r#""tones":[{"kind":"ring_back","start_ms":10,"at_ms":20}]}"#
+        );
+        assert_eq!(json_line(Path::new("a.wav"), &summary), want);
+    }
+
+    #[test]
+    fn folders_are_searched_in_order_and_what_is_unreadable_is_counted() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let inner = folder.path().join("b");
+        fs::create_dir(&inner).unwrap();
+        let busy = wav::write(&Tone::sine(425.0, -16.0).samples(Duration::from_secs(6)));
+        for (place, bytes) in
+            [("c.wav", &busy[..]), ("a.WAV", &busy), ("b/z.wav", b"no sound"), ("notes.txt", b"")]
+        {
+            fs::write(folder.path().join(place), bytes).unwrap();
+        }
+        let mut faults = Vec::new();
+        let files = find(&[folder.path().to_owned()], &mut faults);
+        let names: Vec<_> =
+            files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_owned()).collect();
+        assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
+        assert!(faults.is_empty(), "{faults:?}");
+        let mut out = Vec::new();
+        assert_eq!(classify(&files, true, &mut out).unwrap(), 1);
+        let lines = String::from_utf8(out).unwrap();
+        assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
+        assert!(
+            lines.lines().all(|line| line.contains(r#""verdict":"tone","cause":"dial_tone""#)),
+            "{lines}"
+        );
+    }
+
+    #[test]
+    fn a_folder_without_recordings_is_a_fault() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut faults = Vec::new();
+        assert!(find(&[folder.path().to_owned()], &mut faults).is_empty());
+        assert!(faults[0].ends_with("no WAV file in this folder"), "{faults:?}");
+    }
+}

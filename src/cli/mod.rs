@@ -1,4 +1,99 @@
-//! The command line.
+//! The command line: one file a command.
+//!
+//! What people read goes to standard output, logs and progress go to standard error, and `--json` makes standard output one
+//! for programs. The exit status is 0 for success, 1 when the thing asked for went wrong, 2 for a command line that is not
+//! understood, 3 for a configuration that is faulty.
+
+mod call;
+mod campaign;
+mod check;
 pub mod classify;
+mod demo;
 pub mod demo_carrier;
 pub mod export;
+mod failure;
+mod log;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use failure::Failure;
+
+/// Outdial: a native outbound dialer engine.
+#[derive(Parser, Debug)]
+#[command(
+    name = "outdial",
+    version,
+    about = "Outdial dials lists of numbers over SIP, hears who picked up, and acts on it",
+    long_about = "Outdial dials lists of numbers over SIP, hears who picked up (answering-machine detection), leaves \
+                  voicemails after the beep and bridges people to agents.\n\n\
+                  See it work first, with nothing else installed:   outdial demo\n\
+                  Then with your own trunk:                         outdial check --config outdial.toml\n\
+                  \u{20}                                                 outdial call +12025550101 --config outdial.toml\n\
+                  \u{20}                                                 outdial run --config outdial.toml",
+    after_help = "Exit status: 0 success, 1 it went wrong, 2 the command line is not understood, 3 the configuration is \
+                  faulty.\nLogging: OUTDIAL_LOG=debug (error, warn, info, debug, or per module as in outdial::sip=debug)."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the engine until stopped: SIGTERM drains, SIGHUP reloads
+    Run(run::RunArgs),
+    /// Validate configuration, files, ports and trunks without dialing anyone
+    Check(check::CheckArgs),
+    /// Place one test call and show it live
+    Call(call::CallArgs),
+    /// Judge recorded audio with the live detector
+    Classify(classify::ClassifyArgs),
+    /// Write contacts, attempts or call records as CSV or JSON lines
+    Export(export::Args),
+    /// Show what a running engine is doing
+    Status(campaign::StatusArgs),
+    /// Start, pause, resume or stop a campaign of a running engine
+    Campaign(campaign::CampaignArgs),
+    /// Put a number on a running engine's do-not-call list
+    Suppress(campaign::SuppressArgs),
+    /// Watch a whole campaign against a simulated carrier on this machine
+    Demo(demo::DemoArgs),
+}
+
+/// The configuration file, as every command takes it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ConfigArg {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "outdial.toml")]
+    pub config: PathBuf,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Classify(args) => return classify::run(args),
+        Command::Export(args) => export(args),
+        Command::Status(args) => campaign::status(args),
+        Command::Campaign(args) => campaign::run(args),
+        Command::Suppress(args) => campaign::suppress(args),
+        Command::Demo(args) => demo::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn export(args: &export::Args) -> Result<(), Failure> {
+    run::runtime()?
+        .block_on(export::run(args))
+        .map(|_rows| ())
+        .map_err(|error| Failure::Failed(error.to_string()))
+}

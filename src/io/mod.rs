@@ -1,1 +1,26 @@
-//! io.
+//! The shell: sockets, threads, files and the clock, around a core that knows none of them.
+//!
+//! * [`config`]: the configuration file, every fault with its line;
+//! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
+//! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
+//! * [`prompts`]: WAV files to the prompt table;
+//! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
+//! * [`address`]: names to addresses, and which of ours a trunk sees;
+//! * [`stream`]: SIP over TCP;
+//! * [`control`]: the control plane's loop around `engine::Engine`;
+//! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
+//! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
+
+pub mod address;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod entropy;
+pub mod launch;
+pub mod lists;
+pub mod media;
+pub mod operator;
+pub mod probe;
+pub mod prompts;
+pub mod recorder;
+pub mod stream;

@@ -32,9 +32,10 @@ impl Dialog {
     pub(crate) fn of_response(response: &Response, callee: &Uri) -> Result<Dialog, Malformed> {
         let headers = response.headers();
         let missing = |place| Malformed::new(place, "is missing");
-        let mut routes = headers.record_routes()?;
+        // A route that cannot be followed leads through the trunk, as all that has no other place does.
+        let mut routes = headers.record_routes().unwrap_or_default();
         if routes.len() > ROUTES_MAX {
-            return Err(Malformed::new("Record-Route", "is longer than any route"));
+            routes.clear();
         }
         routes.reverse();
         let contact = headers.contacts().into_iter().map(|contact| contact.uri).find(Uri::is_sip);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::authentication::Authentication;
+use super::malformed::Malformed;
 use super::message::{Message, Request, Response, is_keep_alive};
 use super::method::Method;
 use super::ping::{self, Ping};
@@ -17,6 +18,7 @@ use super::session::{self, Session};
 use super::stack::Stack;
 use super::transaction::layer::Up;
 use super::transaction::owner::Owner;
+use super::transaction::server_record::route_back;
 use super::{late, refusal};
 use crate::rng::Rng;
 use crate::slab::{Key, Slab};
@@ -145,7 +147,8 @@ impl Endpoint {
             Ok(Message::Request(request)) => {
                 self.stack.layer.handle_request(now, transport, source, request, &mut ups);
             }
-            Err(_) => {}
+            Err(_) if is_response => {}
+            Err(fault) => self.refuse_unreadable(transport, source, bytes, fault),
         }
         self.handle_ups(now, ups);
     }
@@ -198,6 +201,22 @@ impl Endpoint {
             pings: self.pings.len(),
             acks: self.stack.acks.len(),
             farewells: self.stack.farewells.len(),
+        }
+    }
+
+    /// Without a transaction: there is nothing that names one.
+    fn refuse_unreadable(
+        &mut self,
+        transport: Transport,
+        source: SocketAddr,
+        bytes: &[u8],
+        fault: Malformed,
+    ) {
+        let tag = self.stack.rng.token(12);
+        if let Some((mut response, via)) = refusal::of_unreadable(bytes, fault, &tag) {
+            let (via, target) = route_back(via, transport, source);
+            response.headers_mut().set_first("Via", &via.to_string());
+            self.stack.layer.transmit(target, response.to_bytes());
         }
     }
 
@@ -282,7 +301,11 @@ impl Endpoint {
 
     fn deliver_silence(&mut self, now: Instant, owner: Owner, transaction: Key) {
         match owner {
-            Owner::Dial(key) => self.with_session(key, |session, stack| session.handle_silence(stack)),
+            Owner::Dial(key) => self.with_session(key, |session, stack| {
+                if session.dials(transaction) {
+                    session.handle_silence(now, stack);
+                }
+            }),
             Owner::Reinvite(key) => self.with_session(key, |session, stack| {
                 if session.awaits(transaction) {
                     session.handle_reinvite_silence(now, stack);
@@ -305,16 +328,8 @@ impl Endpoint {
             refusal::add_tag(&mut response, &tag);
             return self.stack.respond(now, transaction, &response);
         }
-        if *request.method() == Method::Cancel
-            && let Some(invite) = self.stack.layer.cancelled_by(&request)
-        {
-            let mut response = Response::to_request(&request, 200, "OK");
-            refusal::add_tag(&mut response, &tag);
-            self.stack.respond(now, transaction, &response);
-            if let Some(key) = self.session_of(&request) {
-                self.with_session(key, |session, stack| session.handle_cancel(now, stack, invite));
-            }
-            return;
+        if *request.method() == Method::Cancel {
+            return self.deliver_cancel(now, transaction, &request, &tag);
         }
         match self.session_of(&request) {
             Some(key) => self.with_session(key, |session, stack| {
@@ -329,6 +344,20 @@ impl Endpoint {
                 };
                 self.stack.respond(now, transaction, &response);
             }
+        }
+    }
+
+    /// A CANCEL means a transaction rather than a dialog (RFC 3261 section 9.2).
+    fn deliver_cancel(&mut self, now: Instant, transaction: Key, cancel: &Request, tag: &str) {
+        let invite = self.stack.layer.cancelled_by(cancel);
+        let mut response = match invite {
+            Some(_) => Response::to_request(cancel, 200, "OK"),
+            None => refusal::no_such_call(cancel),
+        };
+        refusal::add_tag(&mut response, tag);
+        self.stack.respond(now, transaction, &response);
+        if let (Some(invite), Some(key)) = (invite, self.session_of(cancel)) {
+            self.with_session(key, |session, stack| session.handle_cancel(now, stack, invite));
         }
     }
 

@@ -53,7 +53,8 @@ pub enum Event {
 }
 
 /// What happens to a session, in this order: `Trying` and `Provisional` any number of times, then one of `Answered`,
-/// `Rejected` and `NoResponse`, after `Answered` what happens in a call, and `Ended` last, always and once.
+/// `Rejected` and `NoResponse`, after `Answered` what happens in a call, and `Ended` last, always and once. `Offered`
+/// and `Info` may come before `Answered` too, once early media is agreed upon.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SessionEvent {
     /// The next hop has the INVITE (100).

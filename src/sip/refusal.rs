@@ -1,9 +1,17 @@
 //! Answers to requests that nobody asked for: RFC 3261 section 8.2. Nothing is ever dialed, redirected or stored for
 //! them, and the answer is the same whoever is asked for.
 
+use super::header::Via;
+use super::malformed::Malformed;
 use super::message::{Request, Response};
 use super::method::Method;
 use super::stack::ALLOW;
+
+/// What every response copies (section 8.2.6.2), with its compact names.
+const ESSENTIALS: [(&str, &str); 5] =
+    [("Via", "v"), ("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "CSeq")];
+/// How many lines of an unreadable request are looked at.
+const LINES_MAX: usize = 64;
 
 /// The answer to a request outside any dialog. `tag` becomes the To tag.
 pub(crate) fn of_stranger(request: &Request, tag: &str) -> Response {
@@ -37,6 +45,31 @@ pub(crate) fn of_broken(request: &Request) -> Option<Response> {
         (Ok(_), Ok(_), Ok(_), Ok(_)) => return None,
     };
     Some(Response::to_request(request, 400, &fault))
+}
+
+/// The answer to a request that cannot be read (section 16.3 step 1), with its topmost Via: made of what lines of it
+/// can be found. None for an ACK, and for what is no request at all.
+pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option<(Response, Via)> {
+    let text = String::from_utf8_lossy(bytes);
+    let head = text.trim_start_matches(['\r', '\n']).split("\r\n\r\n").next()?;
+    let mut lines = head.split("\r\n");
+    let start = lines.next()?;
+    if start.starts_with("ACK ") || !start.to_ascii_uppercase().ends_with(" SIP/2.0") {
+        return None;
+    }
+    let mut response = Response::new(400, &format!("{} {}", fault.place, fault.fault));
+    for line in lines.take(LINES_MAX) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let essential = ESSENTIALS.iter().find(|(long, compact)| {
+            name.trim().eq_ignore_ascii_case(long) || name.trim().eq_ignore_ascii_case(compact)
+        });
+        if let Some((name, _)) = essential {
+            response.headers_mut().push(name, value);
+        }
+    }
+    add_tag(&mut response, tag);
+    let via = response.headers().via_top().ok()?;
+    Some((response, via))
 }
 
 /// The answer to a request that requires an extension (section 8.2.2.3): we have none.
@@ -133,6 +166,24 @@ mod tests {
         let mut other = request(Method::Bye, &[]);
         other.headers_mut().set("CSeq", "1 INVITE");
         assert_eq!(of_broken(&other).map(|response| response.status()), Some(400));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_answered_from_what_can_be_found() {
+        let fault = Malformed::new("CSeq", "is missing");
+        let text = b"BYE sip:us@h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=x\r\nFrom: <sip:a@h>;tag=1\r\nt: <sip:b@h>\r\n\r\n";
+        let (response, via) = of_unreadable(text, fault, "tag").unwrap();
+        assert_eq!((response.status(), response.phrase()), (400, "CSeq is missing"));
+        assert_eq!(response.headers().get("To"), Some("<sip:b@h>;tag=tag"));
+        assert_eq!(via.branch(), Some("x"));
+        for text in [
+            "",
+            "ACK sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n",
+            "BYE sip:us@h SIP/2.0\r\n\r\n",
+            "GET / HTTP/1.1",
+        ] {
+            assert_eq!(of_unreadable(text.as_bytes(), fault, "tag"), None, "{text}");
+        }
     }
 
     fn request(method: Method, headers: &[(&str, &str)]) -> Request {

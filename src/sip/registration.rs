@@ -37,7 +37,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// How much before its end a registration is refreshed: time for a lost request to be sent again.
 const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// The shortest time between two refreshes, whatever the registrar says.
-const REFRESH_MIN: Duration = Duration::from_secs(1);
+const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// How often in a row a registrar may ask for a longer time.
 const LONGER_MAX: u8 = 2;
 

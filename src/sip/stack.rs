@@ -87,8 +87,8 @@ impl Stack {
         mut request: Request,
         owner: Owner,
     ) -> Result<Key, Full> {
-        self.add_via(target.transport, &mut request);
-        self.layer.start(now, target, &request, owner)
+        let branch = self.add_via(target.transport, &mut request);
+        self.layer.start(now, target, &request, &branch, owner)
     }
 
     /// Answers a request.
@@ -157,13 +157,14 @@ impl Stack {
     }
 
     /// A Via with a new branch, asking for responses to where the request comes from (RFC 3581).
-    fn add_via(&mut self, transport: Transport, request: &mut Request) {
+    fn add_via(&mut self, transport: Transport, request: &mut Request) -> String {
         let sent_by = match transport {
             Transport::Udp => &self.options.udp_sent_by,
             Transport::Tcp => &self.options.tcp_sent_by,
         };
-        let branch = self.rng.token(16);
-        let via = format!("SIP/2.0/{} {sent_by};branch={BRANCH_COOKIE}{branch};rport", transport.as_str());
+        let branch = format!("{BRANCH_COOKIE}{}", self.rng.token(16));
+        let via = format!("SIP/2.0/{} {sent_by};branch={branch};rport", transport.as_str());
         request.headers_mut().push_front("Via", &via);
+        branch
     }
 }

@@ -42,7 +42,8 @@ impl Asterisk {
         write_configuration(scratch.path(), address);
         let configuration = scratch.path().join("etc/asterisk.conf");
         let arguments = ["-f", "-C", configuration.to_str().unwrap()];
-        let process = Process::start(&program(), &arguments, scratch.path(), &scratch.path().join("log/console"));
+        let process =
+            Process::start(&program(), &arguments, scratch.path(), &scratch.path().join("log/console"));
         let mut asterisk = Asterisk { process, scratch, address };
         asterisk.wait_until_ready();
         asterisk
@@ -58,7 +59,11 @@ impl Asterisk {
         });
         for module in ["chan_pjsip.so", "app_queue.so", "app_mixmonitor.so", "res_pjsip_registrar.so"] {
             let shown = self.ask(&format!("module show like {module}"));
-            assert!(shown.contains("Running"), "{module} is not running\n{shown}{}", self.process.last_words());
+            assert!(
+                shown.contains("Running"),
+                "{module} is not running\n{shown}{}",
+                self.process.last_words()
+            );
         }
     }
 
@@ -96,8 +101,10 @@ impl Asterisk {
     pub fn queue(&self, name: &str) -> (u32, u32) {
         let shown = self.ask(&format!("queue show {name}"));
         let head = shown.lines().next().unwrap_or_default();
-        let field = |label: &str| head.split_once(label)?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
-        let waiting = head.split_once(" has ").and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+        let field =
+            |label: &str| head.split_once(label)?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+        let waiting =
+            head.split_once(" has ").and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
         match (waiting, field("C:")) {
             (Some(waiting), Some(completed)) => (waiting, completed),
             _ => panic!("no state of queue {name} in: {shown}"),
@@ -110,9 +117,21 @@ impl Asterisk {
         shown.lines().any(|line| line.trim_start().starts_with("Contact:") && line.contains("sip:"))
     }
 
-    /// What the callee of a number, or an agent's extension, heard since it answered.
+    /// What the callee of a number heard since it answered.
     pub fn heard(&self, number: &str) -> Vec<i16> {
         self.recording(number, "heard")
+    }
+
+    /// What an agent's extension heard, one recording a call, in no order.
+    pub fn heard_by_agent(&self, extension: &str) -> Vec<Vec<i16>> {
+        let of_extension =
+            |name: &str| name.starts_with(&format!("{extension}-")) && name.ends_with("-heard.wav");
+        fs::read_dir(self.scratch.path().join("recordings"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| of_extension(path.file_name().unwrap().to_str().unwrap()))
+            .map(|path| super::audio::read(&path, 0))
+            .collect()
     }
 
     /// What it said, on the same time line.
@@ -193,6 +212,9 @@ fn data() -> PathBuf {
 
 fn modules() -> PathBuf {
     let libraries = fs::read_dir(home().join("root/usr/lib")).unwrap();
-    let found = libraries.filter_map(Result::ok).map(|e| e.path().join("asterisk/modules")).find(|path| path.is_dir());
+    let found = libraries
+        .filter_map(Result::ok)
+        .map(|e| e.path().join("asterisk/modules"))
+        .find(|path| path.is_dir());
     found.expect("the unpacked packages hold Asterisk's modules")
 }

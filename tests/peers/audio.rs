@@ -24,7 +24,8 @@ pub fn write(path: &Path, samples: &[i16]) {
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut writer =
+        hound::WavWriter::create(path, spec).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     samples.iter().for_each(|s| writer.write_sample(*s).unwrap());
     writer.finalize().unwrap();
 }
@@ -56,7 +57,8 @@ fn mu_law_byte(sample: i16) -> u8 {
 /// The seconds during which `hertz` carries at least half of the energy of 50 ms of audible signal.
 pub fn seconds_of(samples: &[i16], hertz: f64) -> f64 {
     const BLOCK: usize = RATE / 20;
-    let heard = samples.chunks_exact(BLOCK).filter(|block| level(block) > 100.0 && share(block, hertz) > 0.5).count();
+    let heard =
+        samples.chunks_exact(BLOCK).filter(|block| level(block) > 100.0 && share(block, hertz) > 0.5).count();
     heard as f64 * BLOCK as f64 / RATE as f64
 }
 
@@ -74,7 +76,8 @@ pub fn span_of(samples: &[i16], hertz: f64) -> Option<(f64, f64)> {
 /// The last moment, in seconds, at which anything audible was there.
 pub fn last_sound(samples: &[i16]) -> Option<f64> {
     const BLOCK: usize = RATE / 50;
-    let last = samples.chunks_exact(BLOCK).collect::<Vec<_>>().iter().rposition(|block| level(block) > 100.0)?;
+    let last =
+        samples.chunks_exact(BLOCK).collect::<Vec<_>>().iter().rposition(|block| level(block) > 100.0)?;
     Some(((last + 1) * BLOCK) as f64 / RATE as f64)
 }
 
@@ -110,6 +113,6 @@ mod tests {
 
     #[test]
     fn mu_law_bytes_are_those_of_the_recommendation() {
-        assert_eq!(mu_law(&[0, 32_635, -32_635, 132, -4]), [0xff, 0x80, 0x00, 0xef, 0x7f]);
+        assert_eq!(mu_law(&[0, 32_635, -32_635, 132, -3, -8]), [0xff, 0x80, 0x00, 0xef, 0x7f, 0x7e]);
     }
 }

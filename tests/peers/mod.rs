@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 pub fn installed() -> bool {
     static OUTCOME: OnceLock<Result<(), String>> = OnceLock::new();
     let outcome = OUTCOME.get_or_init(|| {
-        let output = Command::new(root().join("tests/install")).output().map_err(|e| format!("tests/install: {e}"))?;
+        let output =
+            Command::new(root().join("tests/install")).output().map_err(|e| format!("tests/install: {e}"))?;
         let words = String::from_utf8_lossy(&output.stderr).trim().to_string();
         if output.status.success() { Ok(()) } else { Err(words) }
     });

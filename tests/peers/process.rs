@@ -27,7 +27,11 @@ impl Process {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|e| panic!("setpriv {}: {e}", program.display()));
-        Process { name: program.file_name().unwrap().to_string_lossy().into_owned(), child, log: log.to_path_buf() }
+        Process {
+            name: program.file_name().unwrap().to_string_lossy().into_owned(),
+            child,
+            log: log.to_path_buf(),
+        }
     }
 
     /// Its id.
@@ -47,7 +51,12 @@ impl Process {
             if let Some(status) = self.ended() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "{} still runs after {limit:?}\n{}", self.name, self.last_words());
+            assert!(
+                Instant::now() < deadline,
+                "{} still runs after {limit:?}\n{}",
+                self.name,
+                self.last_words()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -81,7 +90,12 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("---- the last words of {} ({}):\n{}", self.name, self.log.display(), self.last_words());
+            eprintln!(
+                "---- the last words of {} ({}):\n{}",
+                self.name,
+                self.log.display(),
+                self.last_words()
+            );
         }
     }
 }

@@ -81,6 +81,9 @@ impl Reader<'_> {
             path.push(self.text(1).to_string());
             self.at += 2;
         }
+        if self.text(0) == "!" && self.text(1) != "=" {
+            path.last_mut().expect("it has one segment").push('!'); // a macro, not a function of that name
+        }
         self.found.push(Named { path: absolute(place, path), line });
     }
 
@@ -289,6 +292,13 @@ mod tests {
         );
         assert_eq!(texts("sip::dialog", "mod tests { fn f() {} } use super::x::Y;"), ["crate::sip::x::Y"]);
         assert_eq!(texts("sip", "fn f() { self::digest::g() }"), ["crate::sip::digest::g"]);
+    }
+
+    #[test]
+    fn a_macro_is_told_from_a_function_of_its_name() {
+        let found = named(&["sip".to_string()], "fn f() { print(); print!(); a != b }");
+        let paths: Vec<String> = found.iter().map(Named::text).collect();
+        assert_eq!(paths, ["fn", "f", "print", "print!", "a", "b"]);
     }
 
     #[test]

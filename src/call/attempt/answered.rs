@@ -272,6 +272,8 @@ impl Attempt {
         };
         let (a, b) = (self.callee.stream, self.agent.stream);
         out.push(Action::Media(Command::Connect { stream: b, session }));
+        // From here on the callee converses, which no detector of greetings understands.
+        out.push(Action::Media(Command::StopDetecting { stream: a }));
         out.push(Action::Media(Command::Bridge { a, b }));
         out.push(Action::Journal(Step::Bridged));
         self.record.bridged_at = Some(now.wall);

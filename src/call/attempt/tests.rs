@@ -57,6 +57,7 @@ fn a_person_is_bridged_to_an_agent() {
          5.905 > INVITE agent
          7.000 < agent 200
          7.000 > connect agent
+         7.000 > stop detecting
          7.000 > bridge
         60.000 < bye
         60.000 > BYE agent
@@ -387,7 +388,7 @@ fn awaiting_agent() -> Stage {
 
 fn bridged() -> Stage {
     let mut stage = awaiting_agent();
-    stage.plays_on("7.000 < agent 200\n 7.000 > connect agent\n 7.000 > bridge");
+    stage.plays_on("7.000 < agent 200\n 7.000 > connect agent\n 7.000 > stop detecting\n 7.000 > bridge");
     stage
 }
 
@@ -581,6 +582,7 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::Play { prompt, repeat: true, .. } => format!("> play {} for ever", prompt.0),
             Command::Play { prompt, .. } => format!("> play {}", prompt.0),
             Command::StopPlaying { .. } => "> stop playing".into(),
+            Command::StopDetecting { .. } => "> stop detecting".into(),
             Command::Bridge { .. } => "> bridge".into(),
             Command::Close { stream } => format!("> close {}", name(stream)),
             other => format!("> {other:?}"),

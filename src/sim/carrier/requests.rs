@@ -154,7 +154,9 @@ impl Carrier {
         };
         let inserted = page.and_then(|_| self.calls.insert(call).ok());
         let Some(key) = inserted else {
-            page.map(|page| self.ledger.entry_mut(page).end(now, EndedBy::Carrier));
+            if let Some(page) = page {
+                self.ledger.entry_mut(page).end(now, EndedBy::Carrier);
+            }
             let response = self.respond(&request, source, (503, "Full"), "full");
             return self.send(source, response.to_bytes());
         };

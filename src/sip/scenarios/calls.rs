@@ -428,3 +428,23 @@ fn a_fork_that_leaves_early_does_not_end_the_call() {
         ",
     );
 }
+
+#[test]
+fn a_challenged_invite_whose_ack_cannot_be_delivered_does_not_end_the_call() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 407 tag=x | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+         0.100 > ACK tag=x
+         0.100 > INVITE authorized sdp=offer
+         0.200 < 180 tag=a
+         0.200 ! 180
+         0.300 * unreachable
+         0.400 < 486 tag=a
+         0.400 > ACK tag=a
+         0.400 ! rejected 486
+         0.400 ! ended
+        ",
+    );
+}

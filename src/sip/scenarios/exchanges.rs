@@ -185,8 +185,8 @@ fn a_bye_during_an_open_offer_refuses_it_and_ends_the_call() {
          1.000 ! offered sdp=hold
          1.100 < BYE
          1.100 > 200 BYE
-         1.100 > 487 INVITE
          1.100 ! hung up
+         1.100 > 487 INVITE
          1.100 ! ended
          1.150 < ACK cseq=101 branch=pINVITE101
         ",
@@ -228,10 +228,10 @@ fn glare_is_refused_with_491_and_ours_goes_out_again_later() {
          1.500 ! offered sdp=theirs
          1.510 * answer ours
          1.510 > 200 UPDATE sdp=ours
-         3.270 > INVITE tag=them sdp=hold
-         3.300 < 200 sdp=held
-         3.300 > ACK tag=them
-         3.300 ! offer answered 200 sdp=held
+         3.800 > INVITE tag=them sdp=hold
+         3.900 < 200 sdp=held
+         3.900 > ACK tag=them
+         3.900 ! offer answered 200 sdp=held
         ",
     );
 }
@@ -298,6 +298,104 @@ fn info_and_options_are_answered_and_others_are_refused() {
          1.600 > 500 INFO
          1.700 < INFO tag=stranger
          1.700 > 481 INFO
+        ",
+    );
+}
+
+#[test]
+fn an_update_in_early_media_is_answered_and_one_before_our_answer_is_not() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 180 tag=them
+         0.100 ! 180
+         0.200 < UPDATE sdp=too-early
+         0.200 > 491 UPDATE
+         0.300 < 183 tag=them sdp=early
+         0.300 ! 183 sdp=early
+         0.400 < UPDATE sdp=new
+         0.400 ! offered sdp=new
+         0.410 * answer ours
+         0.410 > 200 UPDATE sdp=ours
+         0.500 < UPDATE sdp=newer
+         0.500 ! offered sdp=newer
+         0.600 < 486 tag=them
+         0.600 > ACK tag=them
+         0.600 ! rejected 486
+         0.600 > 487 UPDATE
+         0.600 ! ended
+        ",
+    );
+}
+
+#[test]
+fn offers_after_a_cancel_are_terminated() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 183 tag=them sdp=early
+         0.100 ! 183 sdp=early
+         0.200 < UPDATE sdp=one
+         0.200 ! offered sdp=one
+         0.300 * hangup
+         0.300 > CANCEL
+         0.300 > 487 UPDATE
+         0.400 < UPDATE sdp=two
+         0.400 > 487 UPDATE
+         0.500 < 200 CANCEL
+        32.300 ! no response
+        32.300 ! ended
+        ",
+    );
+}
+
+#[test]
+fn a_body_that_is_no_sdp_is_not_taken_for_an_offer() {
+    check_in_call(
+        "
+         1.000 < UPDATE sdp=text | Content-Type: text/plain
+         1.000 > 415 UPDATE
+        ",
+    );
+}
+
+#[test]
+fn a_reinvite_that_is_never_finished_ends_the_call_and_is_cancelled() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.200 < 200 tag=them
+         0.200 > ACK tag=them
+         0.200 ! answered
+         1.000 * reinvite hold
+         1.000 > INVITE tag=them sdp=hold
+         1.100 < 100
+        33.000 ! offer answered 408
+        33.000 ! hung up
+        33.000 > BYE tag=them
+        33.000 > CANCEL tag=them
+        33.000 ! ended
+        33.100 < 200 BYE
+        33.100 < 200 CANCEL
+        33.200 < 487
+        33.200 > ACK tag=them
+        ",
+    );
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_changes_nothing() {
+    check_in_call(
+        "
+         1.000 * reinvite hold
+         1.000 > INVITE tag=them sdp=hold
+         1.050 * answer stray
+         1.100 < 200 sdp=held
+         1.100 > ACK tag=them
+         1.100 ! offer answered 200 sdp=held
         ",
     );
 }

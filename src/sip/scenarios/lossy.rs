@@ -1,7 +1,7 @@
 //! Two thousand calls over a network that loses every fifth packet each way, against a small answering peer.
 
-use std::collections::{BTreeMap, BinaryHeap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use super::{Stage, dial};
@@ -34,7 +34,11 @@ enum Due {
     ToPeer(Vec<u8>),
     ToEndpoint(Vec<u8>),
     /// The peer repeats what it said of a call until it is confirmed.
-    PeerAgain { call_id: String, interval: Duration, until: Instant },
+    PeerAgain {
+        call_id: String,
+        interval: Duration,
+        until: Instant,
+    },
 }
 
 struct World {

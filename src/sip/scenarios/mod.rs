@@ -5,9 +5,11 @@
 //! after bars. `*` lines are the calls of [`Endpoint`]'s verbs.
 
 mod calls;
+mod chaos;
 mod exchanges;
 mod lossy;
 mod registrations;
+mod routes;
 mod strangers;
 
 use std::collections::BTreeMap;
@@ -221,7 +223,9 @@ fn describe(message: &Message) -> String {
 }
 
 fn tell(event: Event) -> String {
-    let body = |sdp: Option<Vec<u8>>| sdp.map_or(String::new(), |sdp| format!(" sdp={}", String::from_utf8_lossy(&sdp)));
+    let body = |sdp: Option<Vec<u8>>| {
+        sdp.map_or(String::new(), |sdp| format!(" sdp={}", String::from_utf8_lossy(&sdp)))
+    };
     match event {
         Event::Session { event, .. } => match event {
             SessionEvent::Trying => "trying".into(),

@@ -26,7 +26,15 @@ fn nothing_is_answered_to_strangers() {
 #[test]
 fn an_ack_and_garbage_are_dropped() {
     let ack = invite("").replace("INVITE", "ACK");
-    for text in [ack.as_str(), "", "\r\n\r\n", "INVITE", "SIP/2.0 200 OK\r\n\r\n", "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n"] {
+    for text in [
+        ack.as_str(),
+        "",
+        "\r\n\r\n",
+        "INVITE",
+        "SIP/2.0 200 OK\r\n\r\n",
+        "\0\0\0\0",
+        "GET / HTTP/1.1\r\n\r\n",
+    ] {
         assert_eq!(send(KNOWN, text).0, Vec::<String>::new(), "{text:?}");
     }
 }
@@ -50,11 +58,12 @@ fn requests_for_calls_that_are_not_there_get_481() {
 #[test]
 fn a_request_without_its_essentials_gets_400() {
     let broken = invite("").replace("CSeq: 1 INVITE", "CSeq: 1 BYE");
-    let answers = send(KNOWN, &broken).0;
-    assert!(answers.is_empty() || answers[0].starts_with("400"), "{answers:?}");
-    let broken = invite("").replace("From: <sip:peer@h>;tag=x\r\n", "");
-    let answers = send(KNOWN, &broken).0;
-    assert!(answers.is_empty() || answers[0].starts_with("400"), "{answers:?}");
+    assert_eq!(send(KNOWN, &broken).0, ["400 BYE"]);
+    let broken = invite("").replace("Call-ID: stranger\r\n", "");
+    assert_eq!(send(KNOWN, &broken).0, ["SIP/2.0 400 Call-ID is missing"]);
+    let broken = invite("").replace("Content-Length: 0", "Content-Length: 10");
+    assert_eq!(send(KNOWN, &broken).0, ["400 INVITE"]);
+    assert_eq!(send("203.0.113.66:5060", &broken).0, Vec::<String>::new());
 }
 
 #[test]
@@ -132,11 +141,17 @@ fn send(source: &str, text: &str) -> (Vec<String>, Option<SocketAddr>) {
     while let Some(output) = stage.endpoint.poll_output() {
         let Output::Transmit { target, bytes } = output else { panic!("a stranger caused {output:?}") };
         assert!(bytes.len() <= text.len() + 200, "{}", String::from_utf8_lossy(&bytes));
-        answers.push(describe(&Message::parse(&bytes).unwrap()));
+        // A request without Call-ID makes a response without one.
+        let line = Message::parse(&bytes).map_or_else(|_| first_line(&bytes), |message| describe(&message));
+        answers.push(line);
         to = Some(target.address);
     }
     assert_eq!(stage.endpoint.counts().sessions, 0);
     (answers, to)
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
 }
 
 fn invite(branch: &str) -> String {

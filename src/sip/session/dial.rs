@@ -36,6 +36,7 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         state: State::Prepared,
         dialogs: Vec::new(),
         exchange: Exchange::Idle,
+        has_answer: false,
         next_offer: None,
         armed: None,
         local_tag: local_tag.clone(),
@@ -102,26 +103,29 @@ impl Session {
             (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.answer(now, stack, &response)
             }
-            (State::Leaving { .. } | State::Cancelling, 200..=299) => {
+            (State::Leaving { .. } | State::Cancelling { .. }, 200..=299) => {
                 // It crossed our CANCEL: the callee did answer, and must not hear silence.
                 let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
                 late::dismiss(now, stack, &response, self.trunk, authentication);
                 let sdp = sdp_of(response.headers(), response.body());
                 self.emit(stack, SessionEvent::Answered { sdp });
-                self.end(stack);
+                self.end(now, stack);
             }
             (State::Calling { .. } | State::Proceeding { .. }, 401 | 407) => {
                 if !self.try_again(now, stack, &response, sent) {
-                    self.refuse(stack, &response);
+                    self.refuse(now, stack, &response);
                 }
             }
             // The CANCEL and this response passed each other.
-            (State::Cancelling, 100..=199) => {}
+            (State::Cancelling { .. }, 100..=199) => {}
             (
-                State::Calling { .. } | State::Proceeding { .. } | State::Leaving { .. } | State::Cancelling,
+                State::Calling { .. }
+                | State::Proceeding { .. }
+                | State::Leaving { .. }
+                | State::Cancelling { .. },
                 _,
             ) => {
-                self.refuse(stack, &response);
+                self.refuse(now, stack, &response);
             }
             (State::Confirmed, 200..=299) => {
                 late::dismiss(now, stack, &response, self.trunk, self.authentication.sibling());
@@ -131,11 +135,14 @@ impl Session {
     }
 
     /// Timer B, the transport's failure, or 64*T1 after the CANCEL.
-    pub(crate) fn handle_silence(&mut self, stack: &mut Stack) {
+    pub(crate) fn handle_silence(&mut self, now: Instant, stack: &mut Stack) {
         match self.state {
-            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Cancelling => {
+            State::Calling { .. }
+            | State::Leaving { .. }
+            | State::Proceeding { .. }
+            | State::Cancelling { .. } => {
                 self.emit(stack, SessionEvent::NoResponse);
-                self.end(stack);
+                self.end(now, stack);
             }
             State::Prepared | State::Confirmed | State::Ended => {}
         }
@@ -151,7 +158,7 @@ impl Session {
         let headers: Vec<_> = reason.iter().map(HangUpReason::header).collect();
         stack.layer.cancel(now, invite, &headers);
         self.refuse_pending_offer(now, stack);
-        self.state = State::Cancelling;
+        self.state = State::Cancelling { invite };
     }
 
     fn progress(&mut self, stack: &mut Stack, response: &Response) {
@@ -161,6 +168,7 @@ impl Session {
         }
         self.note_early_dialog(response);
         let sdp = sdp_of(response.headers(), response.body());
+        self.has_answer |= sdp.is_some();
         self.emit(stack, SessionEvent::Provisional { status, sdp });
     }
 
@@ -181,8 +189,8 @@ impl Session {
     /// The first 2xx: its dialog is the call, all others go.
     fn answer(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let Ok(confirmed) = Dialog::of_response(response, &self.callee) else {
-            // It cannot even be acknowledged; the peer ends it by itself after 64*T1.
-            return self.refuse(stack, response);
+            // It cannot even be acknowledged: to us it is no answer, and the peer ends it after 64*T1.
+            return self.refuse(now, stack, &Response::new(500, "Unusable 2xx"));
         };
         let early = self.dialogs.drain(..).find(|early| early.remote_tag() == confirmed.remote_tag());
         let dialog = match early {
@@ -193,6 +201,7 @@ impl Session {
         self.dialogs.push(dialog);
         self.authentication.begin();
         self.state = State::Confirmed;
+        self.has_answer = true;
         let sdp = sdp_of(response.headers(), response.body());
         self.emit(stack, SessionEvent::Answered { sdp });
     }
@@ -207,7 +216,7 @@ impl Session {
         true
     }
 
-    fn refuse(&mut self, stack: &mut Stack, response: &Response) {
+    fn refuse(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let (q850, reason) = reason_of(response.headers());
         let rejected = SessionEvent::Rejected {
             status: response.status(),
@@ -218,6 +227,6 @@ impl Session {
             contacts: contact_uris(response),
         };
         self.emit(stack, rejected);
-        self.end(stack);
+        self.end(now, stack);
     }
 }

@@ -42,6 +42,7 @@ pub(super) enum Exchange {
     Ours {
         transaction: Key,
         offer: NextOffer,
+        due: Instant,
     },
 }
 
@@ -66,16 +67,14 @@ impl Session {
 
     /// The layer above has made up its mind about the peer's offer.
     pub(crate) fn answer_offer(&mut self, now: Instant, stack: &mut Stack, answer: Result<Vec<u8>, u16>) {
-        let Exchange::Theirs { transaction, request, .. } =
-            std::mem::replace(&mut self.exchange, Exchange::Idle)
-        else {
+        if !matches!(self.exchange, Exchange::Theirs { .. }) {
             return;
-        };
+        }
+        let taken = std::mem::replace(&mut self.exchange, Exchange::Idle);
+        let Exchange::Theirs { transaction, request, .. } = taken else { return };
         match answer {
             Ok(sdp) => self.accept(now, stack, transaction, &request, Some(sdp)),
-            Err(status) => {
-                stack.respond(now, transaction, &Response::to_request(&request, status, phrase(status)));
-            }
+            Err(status) => refuse(now, stack, transaction, &request, status.clamp(300, 699)),
         }
         self.send_next_offer(now, stack);
     }
@@ -89,6 +88,16 @@ impl Session {
         request: Request,
     ) {
         let offers = sdp_of(request.headers(), request.body());
+        if matches!(self.state, State::Leaving { .. } | State::Cancelling { .. }) {
+            return refuse(now, stack, transaction, &request, 487);
+        }
+        if offers.is_none() && !request.body().is_empty() {
+            return refuse(now, stack, transaction, &request, 415);
+        }
+        if *request.method() == Method::Update && offers.is_none() {
+            // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
+            return self.accept(now, stack, transaction, &request, None);
+        }
         match &self.exchange {
             Exchange::Theirs { .. } => return self.overlap(now, stack, transaction, &request),
             // Glare: whoever made the call waits longer than its peer (section 14.1).
@@ -100,11 +109,9 @@ impl Session {
             Exchange::Unacknowledged { .. } => self.exchange = Exchange::Idle,
             Exchange::Idle => {}
         }
-        if *request.method() == Method::Update && offers.is_none() {
-            // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
-            return self.accept(now, stack, transaction, &request, None);
-        }
-        if *request.method() == Method::Invite && !matches!(self.state, State::Confirmed) {
+        let in_call = matches!(self.state, State::Confirmed);
+        if !in_call && (*request.method() == Method::Invite || !self.has_answer) {
+            // Before our own offer has its answer, no other may cross it (RFC 3311 section 5.2).
             return refuse(now, stack, transaction, &request, 491);
         }
         self.exchange = Exchange::Theirs { transaction, request: Box::new(request), due: now + ANSWER_WAIT };
@@ -185,6 +192,13 @@ impl Session {
         }
     }
 
+    /// Nobody waits for the answer to our offer any more.
+    pub(super) fn abandon_own_offer(&mut self, now: Instant, stack: &mut Stack) {
+        if let Exchange::Ours { transaction, .. } = self.exchange {
+            stack.layer.abandon(now, transaction);
+        }
+    }
+
     pub(super) fn handle_exchange_timeout(&mut self, now: Instant, stack: &mut Stack) {
         match &mut self.exchange {
             Exchange::Theirs { due, .. } if *due <= now => self.answer_offer(now, stack, Err(500)),
@@ -198,6 +212,7 @@ impl Session {
                 *resend = now + *interval;
                 stack.layer.repeat_2xx(now, *transaction);
             }
+            Exchange::Ours { due, .. } if *due <= now => self.lose(now, stack, 408),
             Exchange::Theirs { .. } | Exchange::Unacknowledged { .. } | Exchange::Ours { .. } => {}
             Exchange::Idle => self.send_next_offer(now, stack),
         }
@@ -206,9 +221,8 @@ impl Session {
     pub(super) fn poll_exchange_timeout(&self) -> Option<Instant> {
         match &self.exchange {
             Exchange::Idle => self.next_offer.as_ref().map(|offer| offer.at),
-            Exchange::Theirs { due, .. } => Some(*due),
+            Exchange::Theirs { due, .. } | Exchange::Ours { due, .. } => Some(*due),
             Exchange::Unacknowledged { resend, end, .. } => Some(*resend.min(end)),
-            Exchange::Ours { .. } => None,
         }
     }
 
@@ -269,7 +283,11 @@ impl Session {
         }
         let target = stack.target_of(dialog, self.trunk);
         match stack.send(now, target, request, Owner::Reinvite(self.key)) {
-            Ok(transaction) => self.exchange = Exchange::Ours { transaction, offer },
+            Ok(transaction) => {
+                // The transaction itself would wait for ever once a 100 came.
+                let due = now + stack.timers.give_up();
+                self.exchange = Exchange::Ours { transaction, offer, due };
+            }
             Err(_) => self.finish_ours(now, stack, 503, None),
         }
     }
@@ -294,7 +312,11 @@ impl Session {
 }
 
 fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, status: u16) {
-    stack.respond(now, transaction, &Response::to_request(request, status, phrase(status)));
+    let mut response = Response::to_request(request, status, phrase(status));
+    if status == 415 {
+        response.headers_mut().push("Accept", "application/sdp");
+    }
+    stack.respond(now, transaction, &response);
 }
 
 fn phrase(status: u16) -> &'static str {

@@ -74,17 +74,16 @@ impl Session {
         stack.respond(now, transaction, &Response::to_request(request, 200, "OK"));
         match self.state {
             State::Confirmed => {
-                self.refuse_pending_offer(now, stack);
                 let (q850, reason) = reason_of(request.headers());
                 self.emit(stack, SessionEvent::HungUp { q850, reason });
-                self.end(stack);
+                self.end(now, stack);
             }
             // A fork that leaves before it answered; the INVITE itself still waits for its final response.
             State::Prepared
             | State::Calling { .. }
             | State::Leaving { .. }
             | State::Proceeding { .. }
-            | State::Cancelling
+            | State::Cancelling { .. }
             | State::Ended => {
                 let from = request.headers().from().ok();
                 let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();

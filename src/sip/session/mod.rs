@@ -70,6 +70,8 @@ pub(crate) struct Session {
     /// Early dialogs; once confirmed, the one that was.
     dialogs: Vec<Dialog>,
     exchange: Exchange,
+    /// Whether our first offer has its answer.
+    has_answer: bool,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -93,7 +95,9 @@ enum State {
     Proceeding {
         invite: Key,
     },
-    Cancelling,
+    Cancelling {
+        invite: Key,
+    },
     Confirmed,
     Ended,
 }
@@ -109,6 +113,17 @@ impl Session {
         matches!(self.state, State::Ended)
     }
 
+    /// Whether `transaction` is the INVITE that is waited for, not one that was challenged and sent again.
+    pub(crate) fn dials(&self, transaction: Key) -> bool {
+        match &self.state {
+            State::Calling { invite, .. }
+            | State::Leaving { invite, .. }
+            | State::Proceeding { invite }
+            | State::Cancelling { invite } => *invite == transaction,
+            State::Prepared | State::Confirmed | State::Ended => false,
+        }
+    }
+
     /// How many dialogs it has.
     pub(crate) fn dialogs(&self) -> usize {
         self.dialogs.len()
@@ -120,7 +135,7 @@ impl Session {
             State::Calling { invite, give_up } => self.state = State::Leaving { invite, give_up, reason },
             State::Proceeding { invite } => self.cancel(now, stack, invite, reason),
             State::Confirmed => self.leave(now, stack, reason),
-            State::Prepared | State::Leaving { .. } | State::Cancelling | State::Ended => {}
+            State::Prepared | State::Leaving { .. } | State::Cancelling { .. } | State::Ended => {}
         }
     }
 
@@ -130,12 +145,12 @@ impl Session {
             State::Calling { invite, give_up } | State::Leaving { invite, give_up, .. } if give_up <= now => {
                 stack.layer.abandon(now, invite);
                 self.emit(stack, SessionEvent::NoResponse);
-                self.end(stack);
+                self.end(now, stack);
             }
             State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
                 self.handle_exchange_timeout(now, stack);
             }
-            State::Prepared | State::Cancelling | State::Ended => {}
+            State::Prepared | State::Cancelling { .. } | State::Ended => {}
         }
     }
 
@@ -143,7 +158,7 @@ impl Session {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let give_up = match &self.state {
             State::Calling { give_up, .. } | State::Leaving { give_up, .. } => Some(*give_up),
-            State::Prepared | State::Proceeding { .. } | State::Cancelling | State::Confirmed => None,
+            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } | State::Confirmed => None,
             State::Ended => return None,
         };
         [give_up, self.poll_exchange_timeout()].into_iter().flatten().min()
@@ -151,15 +166,16 @@ impl Session {
 
     /// BYE, and the session is over at once.
     fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
-        self.refuse_pending_offer(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
         if let Some(mut dialog) = self.dialogs.pop() {
             stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
         }
-        self.end(stack);
+        self.end(now, stack);
     }
 
-    fn end(&mut self, stack: &mut Stack) {
+    fn end(&mut self, now: Instant, stack: &mut Stack) {
+        self.refuse_pending_offer(now, stack);
+        self.abandon_own_offer(now, stack);
         self.state = State::Ended;
         self.exchange = Exchange::Idle;
         self.next_offer = None;

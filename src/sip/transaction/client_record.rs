@@ -85,6 +85,11 @@ impl ClientRecord {
         }
     }
 
+    /// Whether an INVITE waits for its final response after a provisional one.
+    pub(super) fn is_proceeding(&self) -> bool {
+        matches!(&self.machine, Machine::Invite(machine) if machine.is_proceeding())
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.machine {
             Machine::Invite(machine) => machine.poll_timeout(),

@@ -178,6 +178,11 @@ impl InviteClient {
         }
     }
 
+    /// Whether a provisional response was heard and no final one.
+    pub fn is_proceeding(&self) -> bool {
+        matches!(self.state, State::Proceeding { .. })
+    }
+
     fn terminate(&mut self, out: &mut Vec<Action>) {
         self.state = State::Terminated;
         out.push(Action::Terminated);

@@ -102,20 +102,20 @@ impl Layer {
         self.outbox.push_back(Output::Transmit { target, bytes });
     }
 
-    /// Starts a client transaction for `request`, which has its Via.
+    /// Starts a client transaction for `request`, which has its Via with `branch`.
     pub fn start(
         &mut self,
         now: Instant,
         target: Target,
         request: &Request,
+        branch: &str,
         owner: Owner,
     ) -> Result<Key, Full> {
         let ends_something = matches!(request.method(), Method::Bye | Method::Cancel);
         if !ends_something && self.clients.len() >= self.limit {
             return Err(Full);
         }
-        let branch = request.headers().via_top().ok().and_then(|via| via.branch().map(str::to_owned));
-        let index = client_index(&branch.expect("we gave it a branch"), request.method());
+        let index = client_index(branch, request.method());
         let mut actions = Vec::new();
         let record = ClientRecord::new(now, self.timers, target, request, index.clone(), owner, &mut actions);
         let key = self.clients.insert(record).map_err(|_| Full)?;
@@ -128,15 +128,21 @@ impl Layer {
     pub fn cancel(&mut self, now: Instant, invite: Key, headers: &[(String, String)]) {
         let Some(record) = self.clients.get(invite) else { return };
         let target = record.target;
+        let branch = record.index.split(' ').next().unwrap_or_default().to_owned();
         if let Some(cancel) = record.cancel(headers) {
             // Where even this table is full, the wait of 64*T1 ends the call on our side.
-            let _ = self.start(now, target, &cancel, Owner::Nobody);
+            let _ = self.start(now, target, &cancel, &branch, Owner::Nobody);
         }
         self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
     }
 
-    /// Stops the copies of an INVITE of which nothing was heard; what still comes for it is cleared away.
+    /// Gives up an INVITE that its user no longer wants. Before anything was heard of it its copies stop, and what
+    /// still comes for it is cleared away; later it is cancelled.
     pub fn abandon(&mut self, now: Instant, invite: Key) {
+        if self.clients.get(invite).is_some_and(ClientRecord::is_proceeding) {
+            self.set_owner(invite, Owner::Nobody);
+            return self.cancel(now, invite, &[]);
+        }
         self.set_owner(invite, Owner::Abandoned);
         self.run_client(now, invite, ClientInput::Abandon, None, &mut Vec::new());
     }

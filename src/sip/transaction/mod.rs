@@ -21,7 +21,7 @@ pub mod invite_server;
 pub mod layer;
 pub mod owner;
 pub mod server;
-mod server_record;
+pub(crate) mod server_record;
 pub mod timer;
 
 #[cfg(test)]

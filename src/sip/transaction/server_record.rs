@@ -137,8 +137,14 @@ pub(super) fn identify(
     transport: Transport,
     source: SocketAddr,
 ) -> Option<(String, Target)> {
-    let mut via = request.headers().via_top().ok()?;
     let index = index(request, request.method())?;
+    let (via, target) = route_back(request.headers().via_top().ok()?, transport, source);
+    request.headers_mut().set_first("Via", &via.to_string());
+    Some((index, target))
+}
+
+/// The Via with what its sender could not know, and where a response to it goes.
+pub(crate) fn route_back(mut via: Via, transport: Transport, source: SocketAddr) -> (Via, Target) {
     let said = via.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     let port = if via.wants_rport() {
         via.parameters.set("rport", Some(&source.port().to_string()));
@@ -149,12 +155,11 @@ pub(super) fn identify(
     if via.wants_rport() || said != Some(source.ip()) {
         via.parameters.set("received", Some(&source.ip().to_string()));
     }
-    request.headers_mut().set_first("Via", &via.to_string());
     let address = match transport {
         Transport::Udp => SocketAddr::new(source.ip(), port),
         Transport::Tcp => source,
     };
-    Some((index, Target { transport, address }))
+    (via, Target { transport, address })
 }
 
 /// The name of the server transaction of `method` that `request` belongs to. An ACK belongs to its INVITE.

@@ -41,8 +41,9 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// The RFC's values, but for T1.
+    /// The RFC's values, but for T1, which is a millisecond at least: without any pause copies would never end.
     pub fn with_t1(t1: Duration) -> Self {
+        let t1 = t1.max(Duration::from_millis(1));
         Timers { t1, t2: Duration::from_secs(4).max(t1), t4: Duration::from_secs(5) }
     }
 

@@ -1,0 +1,140 @@
+//! `outdial status`, `outdial campaign`, `outdial suppress`: a running engine, asked from another process.
+
+use crate::cli::{ConfigArg, Failure};
+use crate::engine::status::Status;
+use crate::io::config::Config;
+use crate::io::operator::{self, Reply, Wish};
+use clap::{Args, ValueEnum};
+
+/// Arguments of `outdial status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// One JSON object for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `outdial campaign`.
+#[derive(Args, Debug)]
+pub struct CampaignArgs {
+    /// What to do
+    #[arg(value_enum)]
+    verb: Verb,
+    /// The campaign's name
+    name: String,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// What can be done with a campaign.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Verb {
+    /// Dial, from whatever state
+    Start,
+    /// Dial no more for now; calls in flight go on
+    Pause,
+    /// Dial again
+    Resume,
+    /// Dial no more until started again
+    Stop,
+}
+
+/// Arguments of `outdial suppress`.
+#[derive(Args, Debug)]
+pub struct SuppressArgs {
+    /// The number, E.164: +12025550101
+    number: String,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Shows what the engine is doing.
+pub fn status(args: &StatusArgs) -> Result<(), Failure> {
+    let Reply::Status(status) = ask(&args.config, &Wish::Status)? else {
+        return Err(Failure::Failed("the engine gave no status".to_owned()));
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&status).expect("a status is plain data"));
+    } else {
+        print!("{}", describe(&status));
+    }
+    Ok(())
+}
+
+/// Commands a campaign.
+pub fn run(args: &CampaignArgs) -> Result<(), Failure> {
+    let campaign = args.name.clone();
+    let wish = match args.verb {
+        Verb::Start => Wish::Start { campaign },
+        Verb::Pause => Wish::Pause { campaign },
+        Verb::Resume => Wish::Resume { campaign },
+        Verb::Stop => Wish::Stop { campaign },
+    };
+    ask(&args.config, &wish).map(|_| ())
+}
+
+/// Puts a number on the do-not-call list.
+pub fn suppress(args: &SuppressArgs) -> Result<(), Failure> {
+    ask(&args.config, &Wish::Suppress { number: args.number.clone() }).map(|_| ())
+}
+
+fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
+    let config = Config::load(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
+    match operator::ask(&config.engine.control, wish)? {
+        Reply::Error(text) => Err(Failure::Failed(text)),
+        reply => Ok(reply),
+    }
+}
+
+fn describe(status: &Status) -> String {
+    let mut text = String::new();
+    if status.draining {
+        text += "shutting down\n";
+    }
+    if !status.store_fault.is_empty() {
+        text += &format!("not dialing: the store fails: {}\n", status.store_fault);
+    }
+    for campaign in &status.campaigns {
+        text += &format!(
+            "campaign {:16} {:10} {:4} in flight\n",
+            campaign.name, campaign.state, campaign.in_flight
+        );
+        for reason in &campaign.waiting_for {
+            text += &format!("  waiting: {reason}\n");
+        }
+        for (disposition, count) in &campaign.ended {
+            text += &format!("  {disposition:20} {count:8}\n");
+        }
+    }
+    for trunk in &status.trunks {
+        text += &format!("trunk    {:16} {:4} channels  {}\n", trunk.name, trunk.channels, trunk.state);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::status::{CampaignStatus, TrunkStatus};
+
+    #[test]
+    fn a_status_reads_from_the_most_urgent_down() {
+        let status = Status {
+            store_fault: "disk full".into(),
+            campaigns: vec![CampaignStatus {
+                name: "spring".into(),
+                state: "running".into(),
+                in_flight: 3,
+                waiting_for: vec!["window opens in 2 h".into()],
+                ended: [("busy".to_owned(), 4)].into(),
+            }],
+            trunks: vec![TrunkStatus { name: "carrier".into(), state: "available".into(), channels: 3 }],
+            ..Status::default()
+        };
+        let text = describe(&status);
+        let first_words: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(first_words, ["not", "campaign", "waiting:", "busy", "trunk"]);
+    }
+}

@@ -1,0 +1,379 @@
+//! The control plane's loop: whatever comes in goes to the engine, and what the engine wants goes out.
+//!
+//! One task owns the engine. It waits for a datagram, a stream's message, a media event, an answer of the store, a wish of
+//! the operator, a signal, or the engine's own deadline, and works off whatever has gathered before it waits again.
+
+use crate::engine::engine::{Engine, Operator, Output};
+use crate::engine::journal::{self, Entry};
+use crate::io::clock::Clock;
+use crate::io::media::MediaPlane;
+use crate::io::operator::{Asked, Reply};
+use crate::io::stream::{self, StreamEvent, Streams};
+use crate::media::command as media;
+use crate::record::{Answer, Request};
+use crate::sip::endpoint::{Target, Transport};
+use crate::time::Now;
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::time::Instant as TokioInstant;
+
+/// Datagrams that are worked off before anything else gets its turn.
+const DATAGRAMS_A_TURN: usize = 64;
+
+/// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
+const DATAGRAM_BYTES_MAX: usize = 65_536;
+
+/// Stream events and accepted connections that wait for the loop.
+const STREAM_QUEUE: usize = 4_096;
+
+/// After a kill: how long sessions may take to end.
+const KILL_WITHIN: Duration = Duration::from_secs(3);
+
+/// What an onlooker sees pass.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// A journal entry.
+    Journal(&'a Entry),
+    /// An event of the media plane.
+    Media(&'a media::Event),
+    /// A SIP message.
+    Sip {
+        /// Whether we sent it.
+        sent: bool,
+        /// The other side.
+        peer: SocketAddr,
+        /// The message.
+        bytes: &'a [u8],
+        /// When.
+        at: Now,
+    },
+}
+
+/// Someone who looks on: a live display, a log.
+pub type Onlooker = Box<dyn FnMut(Seen<'_>)>;
+
+/// A reload of the configuration, for SIGHUP: what the engine and the media plane should take over, or why not.
+pub type Reload = Box<dyn FnMut(&mut Engine, &MediaPlane, Now) -> Result<String, String>>;
+
+/// Everything that the loop waits for and talks to.
+pub struct Control {
+    /// The clock.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Engine,
+    /// SIP over UDP.
+    pub udp: UdpSocket,
+    /// SIP over TCP; without it only connections of our own making.
+    pub tcp: Option<TcpListener>,
+    /// The media plane.
+    pub media: MediaPlane,
+    /// What it tells.
+    pub media_events: mpsc::Receiver<media::Event>,
+    /// The store's writer.
+    pub requests: mpsc::Sender<Request>,
+    /// What it answers.
+    pub answers: mpsc::Receiver<Answer>,
+    /// The operator's wishes.
+    pub wishes: mpsc::Receiver<Asked>,
+    /// Who looks on.
+    pub onlooker: Onlooker,
+    /// What SIGHUP does.
+    pub reload: Reload,
+    /// On SIGTERM: how long answered calls may go on.
+    pub drain: Duration,
+    /// Set by an onlooker that has seen enough: the loop ends as on SIGTERM.
+    pub stop: Rc<Cell<bool>>,
+    /// End by itself when every campaign is completed.
+    pub until_completed: bool,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Ending {
+    No,
+    Draining { kill_at: TokioInstant },
+    Killed { leave_at: TokioInstant },
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Datagram(SocketAddr, usize),
+    Stream(StreamEvent),
+    Accepted(TcpStream, SocketAddr),
+    Media(media::Event),
+    Answer(Answer),
+    Wish(Asked),
+    Terminate,
+    Reload,
+    Deadline,
+    /// A socket error that concerns no one in particular.
+    Nothing,
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+impl Control {
+    /// Runs until told to stop (or, if so wished, until the campaigns are completed). Dropping the control afterwards closes
+    /// the store's request channel, so that its writer finishes.
+    pub async fn run(&mut self) -> io::Result<()> {
+        let (stream_events, mut stream_queue) = mpsc::channel(STREAM_QUEUE);
+        let (accepted_sender, mut accepted) = mpsc::channel(STREAM_QUEUE);
+        let mut streams = Streams::new(stream_events);
+        // Kept, so that the channel stays open without a listener.
+        let _accepted_sender = accepted_sender.clone();
+        if let Some(listener) = self.tcp.take() {
+            tokio::spawn(stream::listen(listener, accepted_sender));
+        }
+        let mut signals = Signals::listen()?;
+        let mut buffer = vec![0u8; DATAGRAM_BYTES_MAX];
+        let mut ending = Ending::No;
+        let watchdog = watchdog_interval();
+        notify(sd_notify::NotifyState::Ready);
+        self.flush(&mut streams).await;
+        loop {
+            if self.is_over(&mut ending).await {
+                notify(sd_notify::NotifyState::Stopping);
+                return Ok(());
+            }
+            let wake_at = self.wake_at(ending, watchdog);
+            let woken = tokio::select! {
+                received = self.udp.recv_from(&mut buffer) => match received {
+                    Ok((length, source)) => Woken::Datagram(source, length),
+                    // ICMP of a peer that is not there; which one is unknown, and SIP's timers find out.
+                    Err(_) => Woken::Nothing,
+                },
+                Some(event) = stream_queue.recv() => Woken::Stream(event),
+                Some((stream, peer)) = accepted.recv() => Woken::Accepted(stream, peer),
+                Some(event) = self.media_events.recv() => Woken::Media(event),
+                Some(answer) = self.answers.recv() => Woken::Answer(answer),
+                Some(asked) = self.wishes.recv() => Woken::Wish(asked),
+                _ = signals.terminate.recv() => Woken::Terminate,
+                _ = signals.interrupt.recv() => Woken::Terminate,
+                _ = signals.hang_up.recv() => Woken::Reload,
+                () = tokio::time::sleep_until(wake_at) => Woken::Deadline,
+            };
+            match woken {
+                Woken::Datagram(source, length) => {
+                    self.take_datagram(source, &buffer[..length]);
+                    self.take_gathered(&mut buffer);
+                }
+                Woken::Stream(event) => self.take_stream(event, &mut streams),
+                Woken::Accepted(stream, peer) => streams.accept(stream, peer),
+                Woken::Media(event) => self.take_media(event),
+                Woken::Answer(answer) => {
+                    self.engine.handle_answer(self.clock.now(), answer);
+                }
+                Woken::Wish(asked) => self.take_wish(asked),
+                Woken::Terminate => self.terminate(&mut ending),
+                Woken::Reload => self.take_reload(),
+                Woken::Deadline | Woken::Nothing => notify_watchdog(watchdog),
+            }
+            self.take_due();
+            self.flush(&mut streams).await;
+        }
+    }
+
+    /// The engine's deadline, the end's, or the watchdog's, whichever is first; at least once a second.
+    fn wake_at(&self, ending: Ending, watchdog: Option<Duration>) -> TokioInstant {
+        let now = TokioInstant::now();
+        let engine =
+            self.engine.poll_timeout().map(|deadline| TokioInstant::from_std(self.clock.to_std(deadline)));
+        let end = match ending {
+            Ending::No => None,
+            Ending::Draining { kill_at } => Some(kill_at),
+            Ending::Killed { leave_at } => Some(leave_at),
+        };
+        let idle = now + watchdog.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(1));
+        [engine, end].into_iter().flatten().fold(idle, TokioInstant::min)
+    }
+
+    async fn is_over(&mut self, ending: &mut Ending) -> bool {
+        if self.stop.replace(false) && *ending == Ending::No {
+            self.terminate(ending);
+        }
+        let now = TokioInstant::now();
+        match *ending {
+            Ending::No => self.until_completed && self.engine.is_completed() && self.engine.is_quiet(),
+            Ending::Draining { .. } if self.engine.is_quiet() => true,
+            Ending::Draining { kill_at } if kill_at <= now => {
+                tracing::warn!("the time to drain is over: ending the remaining calls");
+                let _ = self.engine.handle_operator(self.clock.now(), &Operator::Kill);
+                *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
+                false
+            }
+            Ending::Draining { .. } => false,
+            Ending::Killed { leave_at } => self.engine.is_quiet() || leave_at <= now,
+        }
+    }
+
+    fn terminate(&mut self, ending: &mut Ending) {
+        let now = TokioInstant::now();
+        let wish = match ending {
+            Ending::No => {
+                tracing::info!(seconds = self.drain.as_secs(), "stopping: no new calls, answered ones go on");
+                *ending = Ending::Draining { kill_at: now + self.drain };
+                Operator::Drain
+            }
+            // Asked twice: now.
+            Ending::Draining { .. } => {
+                *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
+                Operator::Kill
+            }
+            Ending::Killed { .. } => return,
+        };
+        let _ = self.engine.handle_operator(self.clock.now(), &wish);
+    }
+
+    fn take_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
+        let at = self.clock.now();
+        (self.onlooker)(Seen::Sip { sent: false, peer: source, bytes, at });
+        self.engine.handle_datagram(at, source, bytes);
+    }
+
+    /// More datagrams that are there already; one system call each, no waiting.
+    fn take_gathered(&mut self, buffer: &mut [u8]) {
+        for _ in 1..DATAGRAMS_A_TURN {
+            match self.udp.try_recv_from(buffer) {
+                Ok((length, source)) => self.take_datagram(source, &buffer[..length]),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take_stream(&mut self, event: StreamEvent, streams: &mut Streams) {
+        let at = self.clock.now();
+        match event {
+            StreamEvent::Message { peer, bytes } => {
+                (self.onlooker)(Seen::Sip { sent: false, peer, bytes: &bytes, at });
+                self.engine.handle_message(at, peer, &bytes);
+            }
+            StreamEvent::Closed { peer } => {
+                streams.forget(peer);
+                let target = Target { transport: Transport::Tcp, address: peer };
+                self.engine.handle_transport_error(at, target);
+            }
+        }
+    }
+
+    fn take_media(&mut self, event: media::Event) {
+        (self.onlooker)(Seen::Media(&event));
+        self.engine.handle_media(self.clock.now(), &event);
+    }
+
+    fn take_wish(&mut self, (wish, back): Asked) {
+        let now = self.clock.now();
+        let reply = match wish.to_operator() {
+            Err(error) => Reply::Error(error),
+            Ok(None) => Reply::Status(Box::new(self.engine.status(now))),
+            Ok(Some(operator)) => match self.engine.handle_operator(now, &operator) {
+                Ok(()) => Reply::Ok(true),
+                Err(error) => Reply::Error(error),
+            },
+        };
+        if matches!(reply, Reply::Ok(_)) {
+            tracing::info!(?wish, "the operator asked");
+        }
+        let _ = back.send(reply);
+    }
+
+    fn take_reload(&mut self) {
+        match (self.reload)(&mut self.engine, &self.media, self.clock.now()) {
+            Ok(note) => tracing::info!("reloaded: {note}"),
+            Err(fault) => tracing::error!("not reloaded, the running configuration stays: {fault}"),
+        }
+    }
+
+    fn take_due(&mut self) {
+        let now = self.clock.now();
+        if self.engine.poll_timeout().is_some_and(|deadline| deadline <= now.instant) {
+            self.engine.handle_timeout(now);
+        }
+    }
+
+    /// Does what the engine wants.
+    async fn flush(&mut self, streams: &mut Streams) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Sip { target, bytes } => self.send(target, bytes, streams).await,
+                Output::Media(command) => self.media.send(command),
+                Output::Store(request) => self.store(request),
+                Output::Journal(entry) => {
+                    log(&entry);
+                    (self.onlooker)(Seen::Journal(&entry));
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, target: Target, bytes: Vec<u8>, streams: &mut Streams) {
+        let at = self.clock.now();
+        (self.onlooker)(Seen::Sip { sent: true, peer: target.address, bytes: &bytes, at });
+        let sent = match target.transport {
+            // The socket buffer is large; waiting here for room in it is rare and short.
+            Transport::Udp => self.udp.send_to(&bytes, target.address).await.is_ok(),
+            Transport::Tcp => streams.send(target.address, bytes),
+        };
+        if !sent {
+            self.engine.handle_transport_error(at, target);
+        }
+    }
+
+    fn store(&mut self, request: Request) {
+        let (request, error) = match self.requests.try_send(request) {
+            Ok(()) => return,
+            Err(mpsc::error::TrySendError::Full(request)) => (request, "the store's queue is full"),
+            Err(mpsc::error::TrySendError::Closed(request)) => (request, "the store has gone"),
+        };
+        let error = error.to_owned();
+        let answer = match &request {
+            Request::CommitInvite(invite) => Answer::InviteRefused { attempt: invite.attempt, error },
+            _ => Answer::Failed { request: Box::new(request), error },
+        };
+        self.engine.handle_answer(self.clock.now(), answer);
+    }
+}
+
+fn log(entry: &Entry) {
+    match &entry.event {
+        journal::Event::Store { .. } => tracing::error!("{}", entry.event),
+        journal::Event::Trunk { .. } => tracing::warn!("{}", entry.event),
+        journal::Event::Skipped { .. } => tracing::debug!("{}", entry.event),
+        _ => tracing::info!("{}", entry.event),
+    }
+}
+
+/// Half of what systemd allows between two signs of life.
+fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|allowed| allowed / 2)
+}
+
+fn notify_watchdog(interval: Option<Duration>) {
+    if interval.is_some() {
+        notify(sd_notify::NotifyState::Watchdog);
+    }
+}
+
+/// Without systemd there is nobody to tell, and that is no fault.
+fn notify(state: sd_notify::NotifyState<'_>) {
+    let _ = sd_notify::notify(&[state]);
+}

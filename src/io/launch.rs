@@ -1,0 +1,435 @@
+//! From a configuration to a running engine: addresses, prompts, store, lists, sockets, threads.
+//!
+//! Nothing is dialed before all of it stands, and everything that does not is named at once.
+
+use crate::campaign::{Campaign, Ledger};
+use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
+use crate::engine::trunk::{self, TransportOption};
+use crate::io::clock::Clock;
+use crate::io::config::{Config, Fault};
+use crate::io::control::{Control, Onlooker, Reload};
+use crate::io::media::MediaPlane;
+use crate::io::operator::Door;
+use crate::io::prompts::Prompts;
+use crate::io::{address, entropy, lists};
+use crate::record::CampaignState;
+use crate::sip::digest::{Credentials, Secret};
+use crate::sip::endpoint::{self, Endpoint, Target, Transport};
+use crate::store::{Orphan, Store, writer};
+use crate::time::Now;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Socket buffers of SIP: bursts of hundreds of calls overflow the system's default.
+const SIP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Wishes of the operator that wait.
+const WISHES_MAX: usize = 64;
+
+/// Added to the detector's deadline: then the engine decides without it.
+const VERDICT_MARGIN: Duration = Duration::from_millis(1_500);
+
+/// Transactions that one line may have going at once, with room for retransmissions of finished ones.
+const TRANSACTIONS_A_LINE: usize = 32;
+
+/// What is wished of a launch.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch {
+    /// End by itself when every campaign is completed.
+    pub until_completed: bool,
+    /// Open the operator's socket.
+    pub open_door: bool,
+    /// Report the level of what callees say.
+    pub watch: bool,
+}
+
+/// A launched engine.
+pub struct Launched {
+    /// The loop: call its `run`.
+    pub control: Control,
+    /// What the import and the recovery did, a line each.
+    pub notes: Vec<String>,
+    writer: JoinHandle<Store>,
+    _door: Option<Door>,
+}
+
+impl Launched {
+    /// After the loop: waits until everything is on disk and the threads are gone.
+    pub async fn finish(self) -> Result<(), String> {
+        let Control { requests, media, .. } = self.control;
+        media.stop();
+        drop(requests);
+        let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;
+        store.close().await.map_err(|error| error.to_string())
+    }
+}
+
+/// Builds everything. Faults come with the configuration's lines.
+pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
+    let clock = Clock::start();
+    let now = clock.now();
+    let trunks = resolve_trunks(&config)?;
+    let prompts = Prompts::load(&config)?;
+    let mut notes = Vec::new();
+    let mut store = open_store(&config).await?;
+    let mut ledger = Ledger::new();
+    import(&config, &mut store, &mut ledger, now, &mut notes).await?;
+    let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
+    let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
+    let towards = trunks.first().map(|trunk| trunk.target.address);
+    let (udp, tcp) = bind_sip(&config)?;
+    let sip_address = advertised_sip(&config, &udp, towards)?;
+    let (media, media_events) = start_media(&config, prompts, &clock, towards)?;
+    let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
+    let engine =
+        make_engine(&config, wished, now, trunks, campaigns, ledger, sip_address, rng, orphans, &mut notes);
+    let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
+    let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
+    let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
+    let (wish_sender, wishes) = mpsc::channel(WISHES_MAX);
+    let door = if wished.open_door { Some(open_door(&config, wish_sender)?) } else { None };
+    let drain = Duration::from_secs(config.engine.drain_s);
+    let control = Control {
+        clock,
+        engine,
+        udp,
+        tcp: Some(tcp),
+        media,
+        media_events,
+        requests,
+        answers,
+        wishes,
+        onlooker,
+        reload: reload_of(config),
+        drain,
+        stop: Rc::default(),
+        until_completed: wished.until_completed,
+    };
+    Ok(Launched { control, notes, writer, _door: door })
+}
+
+/// A fault of the file as a whole.
+fn whole(text: String) -> Fault {
+    Fault { line: 0, text }
+}
+
+fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
+    vec![Fault { line: config.line("engine.database"), text: error.to_owned() }]
+}
+
+/// Every trunk with its address and its credentials.
+pub fn resolve_trunks(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
+    let mut setups = Vec::new();
+    let mut faults = Vec::new();
+    for (i, options) in config.trunks.iter().enumerate() {
+        let mut fault =
+            |key: &str, text| faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text });
+        let address = match address::resolve(&options.host) {
+            Ok(address) => address,
+            Err(error) => {
+                fault("host", format!("cannot resolve {:?}: {error}", options.host));
+                continue;
+            }
+        };
+        let transport = match options.transport {
+            TransportOption::Udp => Transport::Udp,
+            TransportOption::Tcp => Transport::Tcp,
+        };
+        match credentials(options, &config.path) {
+            Ok(credentials) => setups.push(TrunkSetup {
+                options: options.clone(),
+                target: Target { transport, address },
+                credentials,
+            }),
+            Err((key, text)) => fault(key, text),
+        }
+    }
+    if faults.is_empty() { Ok(setups) } else { Err(faults) }
+}
+
+fn credentials(
+    options: &trunk::Options,
+    config: &Path,
+) -> Result<Option<Credentials>, (&'static str, String)> {
+    let Some(username) = &options.username else { return Ok(None) };
+    let password = match (&options.password, &options.password_file) {
+        (Some(password), _) => {
+            owner_only(config).map_err(|text| ("password", text))?;
+            password.clone()
+        }
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| ("password_file", format!("cannot read {}: {error}", file.display())))?;
+            owner_only(file).map_err(|text| ("password_file", text))?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    Ok(Some(Credentials { username: username.clone(), password: Secret::new(password), realm: None }))
+}
+
+/// A file with a secret must not be readable by others.
+fn owner_only(file: &Path) -> Result<(), String> {
+    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let shown = file.display();
+    Err(format!("{shown} holds a password and others may read it: chmod 600 {shown}"))
+}
+
+async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
+    Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
+}
+
+/// Lists of contacts and of numbers not to be called, from their files into the store.
+async fn import(
+    config: &Config,
+    store: &mut Store,
+    ledger: &mut Ledger,
+    now: Now,
+    notes: &mut Vec<String>,
+) -> Result<(), Vec<Fault>> {
+    for (i, campaign) in config.campaigns.iter().enumerate() {
+        if let Some(file) = &campaign.rules.do_not_call {
+            let numbers = lists::do_not_call(file, campaign.rules.default_region).map_err(|text| {
+                vec![Fault { line: config.line(&format!("campaign.{i}.do_not_call")), text }]
+            })?;
+            let counted = numbers.numbers.len();
+            let new = store
+                .suppress_many(numbers.numbers, "file", now.wall)
+                .await
+                .map_err(|error| database_fault(config, &error.to_string()))?;
+            notes.push(format!("do-not-call list {}: {counted} numbers, {new} new", file.display()));
+            notes.extend(numbers.faults);
+        }
+    }
+    for (i, campaign) in config.campaigns.iter().enumerate() {
+        let file = &campaign.rules.contacts;
+        let rows = lists::contacts(file, campaign.rules.default_region)
+            .map_err(|text| vec![Fault { line: config.line(&format!("campaign.{i}.contacts")), text }])?;
+        let faults = rows.faults();
+        let counts = store
+            .import_contacts(&campaign.rules.name, rows)
+            .await
+            .map_err(|error| database_fault(config, &error.to_string()))?;
+        let faults = faults.take();
+        notes.push(format!(
+            "campaign {}: {} contacts added, {} known already, {} rows skipped",
+            campaign.rules.name, counts.added, counts.already_there, faults.skipped
+        ));
+        notes.extend(faults.lines);
+    }
+    let suppressed =
+        store.suppressions().await.map_err(|error| database_fault(config, &error.to_string()))?;
+    for suppression in &suppressed {
+        if ledger.suppress(&suppression.number).is_err() {
+            let text = "the do-not-call list is larger than the engine can hold".to_owned();
+            return Err(vec![whole(text)]);
+        }
+    }
+    Ok(())
+}
+
+async fn campaigns(
+    config: &Config,
+    prompts: &Prompts,
+    store: &mut Store,
+    now: Now,
+) -> Result<Vec<CampaignSetup>, Vec<Fault>> {
+    let mut setups = Vec::new();
+    for section in &config.campaigns {
+        let kept = store
+            .campaign_state(&section.rules.name)
+            .await
+            .map_err(|error| database_fault(config, &error.to_string()))?;
+        let state = kept.unwrap_or(CampaignState::Draft);
+        setups.push(CampaignSetup {
+            campaign: Campaign::new(section.rules.clone(), state, now),
+            treatment: section.treatment.resolve(|path| prompts.place(path)),
+            agent_trunk: section.treatment.human.agent_trunk.clone(),
+        });
+    }
+    Ok(setups)
+}
+
+/// SIP's sockets, UDP and TCP on one port.
+pub fn bind_sip(config: &Config) -> Result<(UdpSocket, TcpListener), Vec<Fault>> {
+    let wanted = config.sip.listen;
+    let fault = |what: &str, address: SocketAddr, error: &std::io::Error| {
+        let line = config.line("sip.listen");
+        let remedy = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "another program has it: stop that one or choose another port"
+        } else {
+            "choose an address of this machine"
+        };
+        vec![Fault { line, text: format!("cannot listen on {what} {address}: {error}; {remedy}") }]
+    };
+    let udp = udp_socket(wanted).map_err(|error| fault("UDP", wanted, &error))?;
+    let bound = udp.local_addr().map_err(|error| fault("UDP", wanted, &error))?;
+    let tcp = std::net::TcpListener::bind(bound).map_err(|error| fault("TCP", bound, &error))?;
+    tcp.set_nonblocking(true).map_err(|error| fault("TCP", bound, &error))?;
+    let tcp = TcpListener::from_std(tcp).map_err(|error| fault("TCP", bound, &error))?;
+    Ok((udp, tcp))
+}
+
+fn udp_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    let tuned = socket2::SockRef::from(&socket);
+    // The system may grant less; that is its right.
+    let _ = tuned.set_recv_buffer_size(SIP_BUFFER_BYTES);
+    let _ = tuned.set_send_buffer_size(SIP_BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+/// The address that Via and Contact give.
+pub fn advertised_sip(
+    config: &Config,
+    udp: &UdpSocket,
+    towards: Option<SocketAddr>,
+) -> Result<SocketAddr, Vec<Fault>> {
+    if let Some(address) = config.sip.advertise {
+        return Ok(address);
+    }
+    let bound = udp.local_addr().map_err(|error| vec![whole(error.to_string())])?;
+    let ip = concrete(bound.ip(), towards, config, "sip.listen")?;
+    Ok(SocketAddr::new(ip, bound.port()))
+}
+
+/// An address for others to send to: not "any", which means nothing to them.
+fn concrete(
+    ip: IpAddr,
+    towards: Option<SocketAddr>,
+    config: &Config,
+    key: &str,
+) -> Result<IpAddr, Vec<Fault>> {
+    match towards {
+        Some(peer) if ip.is_unspecified() => address::local_towards(peer).map_err(|error| {
+            let text = format!("cannot tell which address {peer} reaches us at ({error}): set advertise");
+            vec![Fault { line: config.line(key), text }]
+        }),
+        _ => Ok(ip),
+    }
+}
+
+fn start_media(
+    config: &Config,
+    prompts: Prompts,
+    clock: &Clock,
+    towards: Option<SocketAddr>,
+) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
+    let section = &config.media;
+    let advertised = match section.advertise {
+        Some(ip) => ip,
+        None => concrete(section.listen, towards, config, "media.listen")?,
+    };
+    std::fs::create_dir_all(&config.engine.recordings).map_err(|error| {
+        let text =
+            format!("cannot make the folder for recordings, {}: {error}", config.engine.recordings.display());
+        vec![Fault { line: config.line("engine.recordings"), text }]
+    })?;
+    let options = crate::io::media::Options {
+        listen: section.listen,
+        advertise: advertised,
+        port_min: section.port_min,
+        port_max: section.port_max,
+        threads: section.threads,
+        streams_max: 2 * config.engine.lines_max as usize,
+        jitter: Duration::from_millis(u64::from(section.jitter_ms)),
+        media_timeout: Duration::from_secs(section.timeout_s),
+        amd: config.amd.clone(),
+    };
+    MediaPlane::start(options, Arc::new(prompts.table), clock.epoch()).map_err(|error| {
+        vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where all parts come together")]
+fn make_engine(
+    config: &Config,
+    wished: &Launch,
+    now: Now,
+    trunks: Vec<TrunkSetup>,
+    campaigns: Vec<CampaignSetup>,
+    ledger: Ledger,
+    address: SocketAddr,
+    mut rng: crate::rng::Rng,
+    orphans: Vec<Orphan>,
+    notes: &mut Vec<String>,
+) -> Engine {
+    let lines_max = config.engine.lines_max;
+    let endpoint_options = endpoint::Options {
+        user_agent: config.sip.user_agent.clone(),
+        udp_sent_by: address.to_string(),
+        tcp_sent_by: address.to_string(),
+        sessions_max: 4 * lines_max as usize,
+        transactions_max: TRANSACTIONS_A_LINE * lines_max as usize + 1_024,
+        ..endpoint::Options::default()
+    };
+    let endpoint = Endpoint::new(endpoint_options, rng.fork());
+    let options = Options {
+        lines_max,
+        calls_per_second_max: config.engine.calls_per_second_max,
+        verdict_within: Duration::from_millis(u64::from(config.amd.deadline_ms)) + VERDICT_MARGIN,
+        recordings: config.engine.recordings.clone(),
+        trunks,
+        campaigns,
+        ledger,
+        watch: wished.watch,
+    };
+    let mut engine = Engine::new(now, options, endpoint, rng);
+    for orphan in orphans {
+        notes.push(format!(
+            "attempt {} on {} was in flight when the engine died: closed as interrupted",
+            orphan.attempt,
+            orphan.contact.number.masked()
+        ));
+        engine.handle_orphan(now, &orphan.contact, &orphan.invites);
+    }
+    engine
+}
+
+fn open_door(config: &Config, wishes: mpsc::Sender<crate::io::operator::Asked>) -> Result<Door, Vec<Fault>> {
+    let path = &config.engine.control;
+    let mut door = Door::open(path).map_err(|error| {
+        let text = format!("cannot open the control socket {}: {error}", path.display());
+        vec![Fault { line: config.line("engine.control"), text }]
+    })?;
+    door.serve(wishes);
+    Ok(door)
+}
+
+/// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls.
+fn reload_of(running: Config) -> Reload {
+    Box::new(move |engine, media, now| {
+        let list = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let config = Config::load(&running.path).map_err(list)?;
+        let prompts = Prompts::load(&config).map_err(list)?;
+        let mut suppressed = 0;
+        for section in &config.campaigns {
+            if let Some(file) = &section.rules.do_not_call {
+                for number in lists::do_not_call(file, section.rules.default_region)?.numbers {
+                    suppressed += u32::from(engine.handle_suppressed(now, &number, "file"));
+                }
+            }
+        }
+        let mut rules = 0;
+        for section in config.campaigns {
+            let treatment = section.treatment.resolve(|path| prompts.place(path));
+            rules += u32::from(engine.handle_rules(now, section.rules, treatment));
+        }
+        media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table)));
+        Ok(format!(
+            "rules of {rules} campaigns, prompts, {suppressed} new do-not-call numbers; trunks, addresses, limits and \
+             contact lists are read at the start only"
+        ))
+    })
+}

@@ -1,0 +1,146 @@
+//! The whole plane over real sockets on loopback.
+
+use super::*;
+use crate::audio::g711::Law;
+use crate::audio::wav::Clip;
+use crate::media::command::{EventKind, PromptId, Session};
+use crate::rtp::Ssrc;
+use crate::rtp::packet::Packet;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+fn options(threads: usize, port_min: u16) -> Options {
+    Options {
+        listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port_min,
+        port_max: port_min + 39,
+        threads,
+        streams_max: 8,
+        jitter: Duration::from_millis(40),
+        media_timeout: Duration::from_secs(30),
+        amd: detector::Options::default(),
+    }
+}
+
+/// The next event that `wanted` finds something in; others are passed over.
+fn wait<T>(events: &mut mpsc::Receiver<Event>, wanted: impl Fn(&Event) -> Option<T>) -> T {
+    loop {
+        let event = events.blocking_recv().expect("the plane runs");
+        if let Some(found) = wanted(&event) {
+            return found;
+        }
+    }
+}
+
+fn open(
+    plane: &MediaPlane,
+    events: &mut mpsc::Receiver<Event>,
+    number: u64,
+    partner: Option<StreamKey>,
+) -> (StreamKey, SocketAddr) {
+    let stream = StreamKey::from_u64(number);
+    plane.send(Command::Open { stream, partner });
+    let local = wait(events, |event| match &event.kind {
+        EventKind::Opened { local } if event.stream == stream => Some(*local),
+        EventKind::OpenFailed { reason } => panic!("{reason}"),
+        _ => None,
+    });
+    (stream, local)
+}
+
+fn session(remote: SocketAddr) -> Session {
+    Session {
+        remote,
+        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
+        law: Law::Mu,
+        payload_type: 0,
+        telephone_event: None,
+        send: true,
+        receive: true,
+    }
+}
+
+fn peer() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket
+}
+
+#[test]
+fn a_prompt_reaches_the_peer_and_the_peer_is_heard() {
+    let clip = Clip { samples: vec![9_000; 1_600] };
+    let epoch = std::time::Instant::now();
+    let (plane, mut events) =
+        MediaPlane::start(options(2, 42_100), Arc::new(PromptTable::new(vec![clip])), epoch).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    assert_eq!((local.ip(), local.port() % 2), (IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+    let peer = peer();
+    plane.send(Command::Play { stream, prompt: PromptId(0), repeat: false });
+    plane.send(Command::Connect { stream, session: session(peer.local_addr().unwrap()) });
+    let mut buffer = [0; 2_048];
+    let mut loud = 0;
+    while loud < 10 {
+        let (length, source) = peer.recv_from(&mut buffer).unwrap();
+        assert_eq!(source, local);
+        let packet = Packet::parse(&buffer[..length]).unwrap();
+        loud += usize::from(packet.payload[80] != Law::Mu.silence());
+        let payload = [0x10; 160];
+        let timestamp = packet.timestamp;
+        let answer = Packet { payload: &payload, timestamp, ssrc: Ssrc(5), ..packet };
+        let length = answer.write(&mut buffer);
+        peer.send_to(&buffer[..length], local).unwrap();
+    }
+    wait(&mut events, |event| (event.kind == EventKind::Played(PromptId(0))).then_some(()));
+    plane.send(Command::Close { stream });
+    let statistics = wait(&mut events, |event| match event.kind {
+        EventKind::Closed(statistics) => Some(statistics),
+        _ => None,
+    });
+    assert!(statistics.packets_sent >= 10 && statistics.packets_received >= 1, "{statistics:?}");
+    assert_eq!(statistics.packets_refused, 0);
+    plane.stop();
+    UdpSocket::bind(local).expect("the port was given back");
+}
+
+#[test]
+fn partners_share_a_thread_and_strangers_spread() {
+    let (plane, mut events) =
+        MediaPlane::start(options(2, 42_200), Arc::default(), std::time::Instant::now()).unwrap();
+    let (first, _) = open(&plane, &mut events, 0, None);
+    let (partner, _) = open(&plane, &mut events, 1, Some(first));
+    let (stranger, _) = open(&plane, &mut events, 2, None);
+    assert_eq!(plane.thread_of(first), plane.thread_of(partner));
+    assert_ne!(plane.thread_of(first), plane.thread_of(stranger));
+    assert_eq!(plane.thread_of(StreamKey::from_u64(1 << 32)), None);
+    plane.stop();
+}
+
+#[test]
+fn used_ports_are_passed_over_and_a_full_range_is_told() {
+    let options = Options { port_max: 42_305, ..options(1, 42_301) };
+    let _taken = UdpSocket::bind("127.0.0.1:42303").unwrap();
+    let (plane, mut events) = MediaPlane::start(options, Arc::default(), std::time::Instant::now()).unwrap();
+    let (_, local) = open(&plane, &mut events, 0, None);
+    assert_eq!(local.port(), 42_304);
+    let stream = StreamKey::from_u64(1);
+    plane.send(Command::Open { stream, partner: None });
+    let reason = wait(&mut events, |event| match &event.kind {
+        EventKind::OpenFailed { reason } => Some(reason.clone()),
+        _ => None,
+    });
+    assert!(reason.contains("every pair of 127.0.0.1 ports 42302 to 42305 is in use"), "{reason}");
+    plane.stop();
+}
+
+#[test]
+fn a_range_without_a_pair_and_a_foreign_address_are_told_at_the_start() {
+    let start = |options| {
+        MediaPlane::start(options, Arc::default(), std::time::Instant::now())
+            .expect_err("it cannot start")
+            .to_string()
+    };
+    let narrow = start(Options { port_max: 42_401, ..options(1, 42_401) });
+    assert!(narrow.contains("no pair of ports"), "{narrow}");
+    let foreign = start(Options { listen: "203.0.113.77".parse().unwrap(), ..options(1, 42_400) });
+    assert!(foreign.contains("203.0.113.77"), "{foreign}");
+}

@@ -1,0 +1,321 @@
+//! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
+//!
+//! The clock is absolute: a slot that comes late does not shift those behind it. While it waits for the next slot the
+//! thread carries out commands. Each stream's RTP socket is read every 10 ms and its RTCP socket every 20 ms; half of
+//! the streams are read in even slots, the other half in odd ones.
+
+use super::port::{Pair, Ports};
+use crate::audio::Frame;
+use crate::io::recorder::{self, Recording};
+use crate::media::command::{Command, Event, EventKind, StreamKey};
+use crate::media::player::PromptTable;
+use crate::media::worker::{Sink, Worker};
+use crate::media::{self, SLOT, SLOTS};
+use crate::rng::Rng;
+use crate::rtp::rtcp;
+use crate::time::Instant;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+/// Longer datagrams are no RTP of ours; they are cut.
+const DATAGRAM_MAX: usize = 2_048;
+
+/// Datagrams that one socket may bring at once; a flood waits, and the kernel drops it.
+const DATAGRAMS_AT_ONCE: usize = 16;
+
+/// A clock that is further behind (a machine that slept) begins anew instead of catching up.
+const BEHIND_MAX: Duration = Duration::from_millis(200);
+
+/// Without any stream the thread only waits for commands.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Events that a slow control plane may leave with the thread.
+const BACKLOG_MAX: usize = 65_536;
+
+/// What a thread is given.
+pub struct Start {
+    pub options: super::Options,
+    pub prompts: Arc<PromptTable>,
+    pub epoch: std::time::Instant,
+    pub rng: Rng,
+    pub inbox: Receiver<Command>,
+    pub events: mpsc::Sender<Event>,
+    pub streams: Arc<AtomicUsize>,
+    pub recorder: recorder::Handle,
+}
+
+/// The thread.
+pub struct Loop {
+    epoch: std::time::Instant,
+    inbox: Receiver<Command>,
+    worker: Worker,
+    shell: Shell,
+}
+
+/// Whether the control plane is still there.
+#[derive(Clone, Copy, PartialEq)]
+enum Plane {
+    Here,
+    Gone,
+}
+
+impl Loop {
+    /// Called on the thread itself: detectors must not change theirs.
+    pub fn new(mut start: Start) -> Self {
+        let options = media::Options {
+            streams_max: start.options.streams_max,
+            jitter: start.options.jitter,
+            media_timeout: start.options.media_timeout,
+            rtcp_interval: rtcp::INTERVAL,
+            amd: start.options.amd.clone(),
+        };
+        let ports = Ports::new(&start.options, start.rng.fork());
+        Loop {
+            epoch: start.epoch,
+            inbox: start.inbox,
+            worker: Worker::new(&options, start.prompts, start.rng),
+            shell: Shell {
+                ports,
+                legs: Vec::new(),
+                events: start.events,
+                backlog: VecDeque::new(),
+                streams: start.streams,
+                recorder: start.recorder,
+                epoch: start.epoch,
+            },
+        }
+    }
+
+    /// Runs until the control plane lets go of its end.
+    pub fn run(mut self) {
+        let mut due = std::time::Instant::now();
+        let mut slot = 0u8;
+        loop {
+            if self.worker.is_empty() && self.shell.backlog.is_empty() {
+                // A quiet thread does not wake two hundred times a second.
+                due = std::time::Instant::now() + IDLE;
+            }
+            if self.take_commands(due) == Plane::Gone {
+                return;
+            }
+            due = self.in_time(due);
+            self.shell.tell_backlog();
+            self.read_sockets(slot);
+            self.worker.handle_slot(self.now(), slot, &mut self.shell);
+            slot = (slot + 1) % SLOTS;
+            due += SLOT;
+        }
+    }
+
+    /// Carries out commands until the slot is due; the first stream ends an idle wait.
+    fn take_commands(&mut self, due: std::time::Instant) -> Plane {
+        loop {
+            let wait = due.saturating_duration_since(std::time::Instant::now());
+            let idle = self.worker.is_empty();
+            match self.inbox.recv_timeout(wait) {
+                Ok(command) => {
+                    let now = self.now();
+                    self.worker.handle_command(now, command, &mut self.shell);
+                }
+                Err(RecvTimeoutError::Timeout) => return Plane::Here,
+                Err(RecvTimeoutError::Disconnected) => return Plane::Gone,
+            }
+            if idle && !self.worker.is_empty() {
+                return Plane::Here;
+            }
+        }
+    }
+
+    /// The moment that the slots count from: `due`, unless the clock has been left too far behind, or an idle wait
+    /// was ended before its time.
+    fn in_time(&self, due: std::time::Instant) -> std::time::Instant {
+        let now = std::time::Instant::now();
+        if due > now {
+            return now;
+        }
+        if now - due > BEHIND_MAX {
+            if !self.worker.is_empty() {
+                tracing::warn!(behind_ms = (now - due).as_millis() as u64, "a media thread was held up");
+            }
+            return now;
+        }
+        due
+    }
+
+    fn read_sockets(&mut self, slot: u8) {
+        let mut datagram = [0; DATAGRAM_MAX];
+        for index in 0..self.shell.legs.len() {
+            if index % 2 != usize::from(slot % 2) {
+                continue;
+            }
+            for _ in 0..DATAGRAMS_AT_ONCE {
+                let Some(leg) = &self.shell.legs[index] else { break };
+                let key = leg.key;
+                match leg.pair.rtp.recv_from(&mut datagram) {
+                    Ok((length, source)) => {
+                        let now = self.now();
+                        let bytes = &datagram[..length];
+                        self.worker.handle_packet(now, key, source, bytes, &mut self.shell);
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    // An ICMP error of a packet that we sent; the media time-out judges the peer.
+                    Err(_) => {}
+                }
+            }
+            if index % usize::from(SLOTS) == usize::from(slot) {
+                self.read_rtcp(index, &mut datagram);
+            }
+        }
+    }
+
+    fn read_rtcp(&mut self, index: usize, datagram: &mut [u8; DATAGRAM_MAX]) {
+        let Some(leg) = &self.shell.legs[index] else { return };
+        if let Ok((length, source)) = leg.pair.rtcp.recv_from(datagram) {
+            let key = leg.key;
+            self.worker.handle_rtcp(self.now(), key, source, &datagram[..length]);
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_start(self.epoch.elapsed())
+    }
+}
+
+/// What the worker's wishes are done with.
+struct Shell {
+    ports: Ports,
+    /// By the index of the stream's key.
+    legs: Vec<Option<Leg>>,
+    events: mpsc::Sender<Event>,
+    backlog: VecDeque<Event>,
+    streams: Arc<AtomicUsize>,
+    recorder: recorder::Handle,
+    epoch: std::time::Instant,
+}
+
+struct Leg {
+    key: StreamKey,
+    pair: Pair,
+    remote: Option<SocketAddr>,
+    remote_rtcp: Option<SocketAddr>,
+    /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
+    connected: bool,
+    recording: Option<Recording>,
+}
+
+impl Shell {
+    fn leg(&mut self, stream: StreamKey) -> Option<&mut Leg> {
+        self.legs.get_mut(stream.index())?.as_mut().filter(|leg| leg.key == stream)
+    }
+
+    fn tell_backlog(&mut self) {
+        while let Some(event) = self.backlog.pop_front() {
+            if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+                self.backlog.push_front(event);
+                return;
+            }
+        }
+    }
+}
+
+impl Sink for Shell {
+    fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
+        let pair = self.ports.open().map_err(|error| error.to_string())?;
+        let offered = pair.offered;
+        if self.legs.len() <= stream.index() {
+            self.legs.resize_with(stream.index() + 1, || None);
+        }
+        self.legs[stream.index()] = Some(Leg {
+            key: stream,
+            pair,
+            remote: None,
+            remote_rtcp: None,
+            connected: false,
+            recording: None,
+        });
+        Ok(offered)
+    }
+
+    fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
+        let Some(leg) = self.leg(stream) else { return };
+        if leg.connected && leg.remote != Some(remote) {
+            // A connected socket cannot be let loose again, only turned: the peer's new port must be the one it named.
+            leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        }
+        (leg.remote, leg.remote_rtcp) = (Some(remote), Some(remote_rtcp));
+    }
+
+    fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
+        let Some(leg) = self.leg(stream) else { return };
+        leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        leg.remote = Some(remote);
+    }
+
+    fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
+        let Some(leg) = self.leg(stream) else { return };
+        // A packet that cannot be sent now is lost, as on any network.
+        let _ = match leg.remote {
+            Some(_) if leg.connected => leg.pair.rtp.send(bytes),
+            Some(remote) => leg.pair.rtp.send_to(bytes, remote),
+            None => Ok(0),
+        };
+    }
+
+    fn send_rtcp(&mut self, stream: StreamKey, bytes: &[u8]) {
+        let Some(leg) = self.leg(stream) else { return };
+        if let Some(remote) = leg.remote_rtcp {
+            let _ = leg.pair.rtcp.send_to(bytes, remote);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        if matches!(event.kind, EventKind::Closed(_) | EventKind::OpenFailed { .. }) {
+            self.streams.fetch_sub(1, Ordering::Relaxed);
+        }
+        let event = match self.backlog.is_empty() {
+            true => match self.events.try_send(event) {
+                Err(TrySendError::Full(event)) => event,
+                Ok(()) | Err(TrySendError::Closed(_)) => return,
+            },
+            false => event,
+        };
+        if self.backlog.len() < BACKLOG_MAX {
+            self.backlog.push_back(event);
+        } else {
+            tracing::error!(?event, "the control plane does not take the media plane's events");
+        }
+    }
+
+    fn start_recording(&mut self, stream: StreamKey, path: PathBuf) {
+        let recording = self.recorder.record(stream, path);
+        if let Some(leg) = self.leg(stream) {
+            leg.recording = Some(recording);
+        }
+    }
+
+    fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame) {
+        if let Some(recording) = self.leg(stream).and_then(|leg| leg.recording.as_mut()) {
+            recording.write(heard, said);
+        }
+    }
+
+    fn close(&mut self, stream: StreamKey) {
+        if self.leg(stream).is_none() {
+            return;
+        }
+        let recording = self.legs[stream.index()].take().and_then(|leg| leg.recording);
+        if let Some(dropped) = recording.map(|recording| recording.dropped()).filter(|dropped| *dropped > 0) {
+            let text =
+                format!("the disk was too slow: {dropped} frames of 20 ms are silent in the recording");
+            let at = Instant::from_start(self.epoch.elapsed());
+            self.event(Event { stream, at, kind: EventKind::RecordingFault(text) });
+        }
+    }
+}

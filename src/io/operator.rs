@@ -1,0 +1,166 @@
+//! The operator's door: a Unix socket that takes one JSON line and answers with one.
+//!
+//! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`, and
+//! `{"do":"suppress","number":"+12025550101"}`. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! the socket is the file system's matter: it is made with mode 0600.
+
+use crate::engine::engine::Operator;
+use crate::engine::status::Status;
+use crate::number::E164;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+/// A longer request is none.
+const REQUEST_BYTES_MAX: u64 = 4_096;
+
+/// A longer answer is none of ours.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// What can be asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Wish {
+    /// How is it going?
+    Status,
+    /// Start a campaign.
+    Start {
+        /// Its name.
+        campaign: String,
+    },
+    /// Dial no more for now.
+    Pause {
+        /// Its name.
+        campaign: String,
+    },
+    /// Dial again.
+    Resume {
+        /// Its name.
+        campaign: String,
+    },
+    /// Dial no more until started again.
+    Stop {
+        /// Its name.
+        campaign: String,
+    },
+    /// Put a number on the do-not-call list.
+    Suppress {
+        /// E.164.
+        number: String,
+    },
+}
+
+/// What comes back.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Ok(bool),
+    /// Asked for.
+    Status(Box<Status>),
+    /// Not done, and why.
+    Error(String),
+}
+
+impl Wish {
+    /// For the engine; `None` for a status, an error for a number that is none.
+    pub fn to_operator(&self) -> Result<Option<Operator>, String> {
+        Ok(Some(match self {
+            Wish::Status => return Ok(None),
+            Wish::Start { campaign } => Operator::Start(campaign.clone()),
+            Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
+            Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
+            Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
+            Wish::Suppress { number } => Operator::Suppress(
+                E164::from_e164(number)
+                    .ok_or_else(|| format!("{number:?} is no E.164 number: write it as +12025550101"))?,
+            ),
+        }))
+    }
+}
+
+/// A wish on its way to the engine, with the way back.
+pub type Asked = (Wish, oneshot::Sender<Reply>);
+
+/// The open door; its socket file goes with it.
+#[derive(Debug)]
+pub struct Door {
+    path: PathBuf,
+    listener: Option<UnixListener>,
+}
+
+impl Door {
+    /// Opens the socket. A file left by a dead engine is replaced; a living engine's is an error.
+    pub fn open(path: &Path) -> io::Result<Door> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let text = format!("another engine listens on {}", path.display());
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Door { path: path.to_owned(), listener: Some(listener) })
+    }
+
+    /// Serves the socket until the engine goes.
+    pub fn serve(&mut self, wishes: mpsc::Sender<Asked>) {
+        if let Some(listener) = self.listener.take() {
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(answer(stream, wishes.clone()));
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn answer(stream: UnixStream, wishes: mpsc::Sender<Asked>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(reader.take(REQUEST_BYTES_MAX));
+    if reader.read_line(&mut line).await.is_err() {
+        return;
+    }
+    let reply = match serde_json::from_str::<Wish>(&line) {
+        Ok(wish) => {
+            let (back, reply) = oneshot::channel();
+            match wishes.send((wish, back)).await {
+                Ok(()) => reply.await.unwrap_or(Reply::Error("the engine is going down".to_owned())),
+                Err(_) => Reply::Error("the engine is going down".to_owned()),
+            }
+        }
+        Err(error) => Reply::Error(format!("not understood: {error}")),
+    };
+    let mut text = serde_json::to_string(&reply).expect("a reply is plain data");
+    text.push('\n');
+    let _ = writer.write_all(text.as_bytes()).await;
+}
+
+/// Asks a running engine, from another process.
+pub fn ask(path: &Path, wish: &Wish) -> io::Result<Reply> {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).map_err(|error| {
+        let text = format!("no engine answers on {} ({error}); is `outdial run` up?", path.display());
+        io::Error::new(error.kind(), text)
+    })?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut text = serde_json::to_string(wish).expect("a wish is plain data");
+    text.push('\n');
+    stream.write_all(text.as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_line(&mut line)?;
+    serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}

@@ -1,0 +1,189 @@
+//! The way of a packet takes no memory: a worker that detects, plays, bridges, records and hears keys is run for ten
+//! seconds under an allocator that counts.
+//!
+//! RTCP is left out: a report every five seconds a stream may allocate, and does.
+
+// A global allocator cannot be written without it; the package's own code has none.
+#![allow(unsafe_code)]
+
+use outdial::audio::g711::{Law, encode};
+use outdial::audio::tone::Tone;
+use outdial::audio::wav::Clip;
+use outdial::audio::{Frame, SILENT_FRAME};
+use outdial::media::command::{Command, Event, PromptId, Session, StreamKey};
+use outdial::media::player::PromptTable;
+use outdial::media::worker::{Sink, Worker};
+use outdial::media::{Options, SLOT};
+use outdial::rng::Rng;
+use outdial::rtp::Ssrc;
+use outdial::rtp::packet::Packet;
+use outdial::time::Instant;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+struct Counting;
+
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is handed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Counts and forgets.
+#[derive(Default)]
+struct Counter {
+    sent: u64,
+    events: u64,
+    recorded: u64,
+}
+
+impl Sink for Counter {
+    fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
+        Ok(SocketAddr::from(([127, 0, 0, 1], 10_000 + 2 * stream.index() as u16)))
+    }
+    fn aim(&mut self, _: StreamKey, _: SocketAddr, _: SocketAddr) {}
+    fn latch(&mut self, _: StreamKey, _: SocketAddr) {}
+    fn send(&mut self, _: StreamKey, _: &[u8]) {
+        self.sent += 1;
+    }
+    fn send_rtcp(&mut self, _: StreamKey, _: &[u8]) {}
+    fn event(&mut self, _: Event) {
+        self.events += 1;
+    }
+    fn start_recording(&mut self, _: StreamKey, _: PathBuf) {}
+    fn record(&mut self, _: StreamKey, _: &Frame, _: &Frame) {
+        self.recorded += 1;
+    }
+    fn close(&mut self, _: StreamKey) {}
+}
+
+const STREAMS: u64 = 4;
+const SECONDS: u64 = 10;
+
+fn remote(stream: u64) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 20_000 + 2 * stream as u16))
+}
+
+#[test]
+fn the_packet_path_of_a_running_worker_takes_no_memory() {
+    let options = Options {
+        streams_max: STREAMS as usize,
+        rtcp_interval: Duration::from_secs(3_600),
+        ..Options::default()
+    };
+    let prompt = Clip { samples: Tone::sine(440.0, -20.0).samples(Duration::from_millis(700)) };
+    let prompts = Arc::new(PromptTable::new(vec![prompt]));
+    let mut worker = Worker::new(&options, prompts, Rng::from_seed(1));
+    let mut sink = Counter::default();
+    let mut now = Instant::ZERO;
+    let keys: Vec<StreamKey> = (0..STREAMS).map(StreamKey::from_u64).collect();
+    for (index, &stream) in keys.iter().enumerate() {
+        let session = Session {
+            remote: remote(index as u64),
+            remote_rtcp: remote(index as u64),
+            law: if index % 2 == 0 { Law::Mu } else { Law::A },
+            payload_type: if index % 2 == 0 { 0 } else { 8 },
+            telephone_event: Some(101),
+            send: true,
+            receive: true,
+        };
+        let path = PathBuf::from("call.wav");
+        for command in [
+            Command::Open { stream, partner: None },
+            Command::Connect { stream, session },
+            Command::Detect { stream },
+            Command::Watch { stream },
+            Command::Record { stream, path },
+        ] {
+            worker.handle_command(now, command, &mut sink);
+        }
+    }
+    // The first two are bridged, the others play; all are listened to.
+    worker.handle_command(now, Command::Bridge { a: keys[0], b: keys[1] }, &mut sink);
+    for &stream in &keys[2..] {
+        let play = Command::Play { stream, prompt: PromptId(0), repeat: true };
+        worker.handle_command(now, play, &mut sink);
+        let digits = "1234567890*#".to_owned();
+        worker.handle_command(now, Command::SendDigits { stream, digits }, &mut sink);
+    }
+    let speech = Tone::sine(250.0, -15.0).with(900.0, -20.0);
+    let beep = Tone::sine(1_000.0, -12.0);
+    let mut buffer = [0; 200];
+
+    let before = TAKEN.load(Ordering::Relaxed);
+    for slot in 0..SECONDS * 200 {
+        if slot % 4 == 0 {
+            let frame = slot / 4;
+            for (index, &stream) in keys.iter().enumerate() {
+                // Words with pauses, one packet in fifty lost, a key now and then, a beep at the end.
+                if (frame + index as u64) % 50 == 7 {
+                    continue;
+                }
+                let law = if index % 2 == 0 { Law::Mu } else { Law::A };
+                let tone = match frame % 500 {
+                    0..100 if frame % 30 < 20 => Some(&speech),
+                    200..230 => Some(&beep),
+                    _ => None,
+                };
+                let mut payload = [law.silence(); 160];
+                for (place, code) in payload.iter_mut().enumerate() {
+                    let at = frame as usize * 160 + place;
+                    *code = tone.map_or(*code, |tone| encode(law, tone.sample(at)));
+                }
+                let key = frame % 100 < 5;
+                let [high, low] = (160 * (frame % 100) as u16).to_be_bytes();
+                let event = [5, 0x0a, high, low];
+                let packet = Packet {
+                    marker: false,
+                    payload_type: if key {
+                        101
+                    } else if index % 2 == 0 {
+                        0
+                    } else {
+                        8
+                    },
+                    sequence: frame as u16,
+                    timestamp: if key { (frame / 100) as u32 * 16_000 } else { frame as u32 * 160 },
+                    ssrc: Ssrc(7),
+                    payload: if key { &event } else { &payload },
+                };
+                let length = packet.write(&mut buffer);
+                worker.handle_packet(now, stream, remote(index as u64), &buffer[..length], &mut sink);
+                worker.handle_packet(now, stream, remote(99), &buffer[..length], &mut sink);
+            }
+        }
+        worker.handle_slot(now, (slot % 4) as u8, &mut sink);
+        now += SLOT;
+    }
+    let taken = TAKEN.load(Ordering::Relaxed) - before;
+
+    assert_eq!(sink.sent, STREAMS * SECONDS * 50);
+    assert_eq!(sink.recorded, STREAMS * SECONDS * 50);
+    assert!(sink.events > STREAMS * SECONDS * 10, "levels, keys and findings: {}", sink.events);
+    assert_eq!(taken, 0, "{taken} allocations in {SECONDS} s of {STREAMS} streams");
+
+    // Were the counter broken, the line above would prove nothing.
+    let before = TAKEN.load(Ordering::Relaxed);
+    drop(std::hint::black_box(Box::new(SILENT_FRAME)));
+    assert_eq!(TAKEN.load(Ordering::Relaxed) - before, 1);
+}

@@ -1,0 +1,264 @@
+//! Whole campaigns through a real Asterisk 22: digest and registration over UDP and TCP, every kind of answer, voicemail
+//! left after the beep, people bridged to an agent and to a queue, and the audio of all of them as the far end heard it.
+
+mod peers;
+
+use peers::asterisk::{Asterisk, MD5_USER, SHA256_USER, User};
+use peers::audio::{last_sound, seconds_of, span_of, tone};
+use peers::eventually;
+use peers::outdial::Outdial;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The tones that the far end plays (`tests/asterisk/extensions.conf`) and those of our prompts: no two alike.
+const PERSON_HZ: f64 = 620.0;
+const AGENT_HZ: f64 = 1_300.0;
+const MEMBERS_HZ: [f64; 2] = [1_500.0, 1_700.0];
+const MESSAGE_HZ: [f64; 3] = [700.0, 850.0, 1_150.0];
+const SORRY_HZ: f64 = 780.0;
+
+/// A transport and the user that registers over it.
+struct Trunk {
+    transport: &'static str,
+    user: User,
+}
+
+const UDP: Trunk = Trunk { transport: "udp", user: MD5_USER };
+const TCP: Trunk = Trunk { transport: "tcp", user: SHA256_USER };
+
+#[test]
+fn every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent() {
+    if !peers::installed() {
+        return;
+    }
+    every_kind_of_answer_ends_as_it_should(UDP);
+}
+
+#[test]
+fn every_kind_of_answer_over_tcp_ends_as_it_should_and_people_reach_the_agent() {
+    if !peers::installed() {
+        return;
+    }
+    every_kind_of_answer_ends_as_it_should(TCP);
+}
+
+fn every_kind_of_answer_ends_as_it_should(trunk: Trunk) {
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    let expected = [
+        ("+12025550100", "voicemail_left"),
+        ("+12025550101", "voicemail_left"),
+        ("+12025550110", "bridged"),
+        ("+12025550120", "busy"),
+        ("+12025550130", "no_answer"),
+        ("+12025550140", "invalid_number"),
+        ("+12025550150", "congestion"),
+        ("+12025550170", "fax"),
+        ("+12025550180", "invalid_number"),
+        ("+12025550190", "hung_up_early"),
+    ];
+    outdial.write_contacts("contacts.csv", expected.map(|(number, _)| number));
+    prompts(&outdial);
+    outdial.configure(10.0, &configuration(&asterisk, &trunk, "agent", "600", 15_000));
+
+    outdial.start();
+    eventually(Duration::from_secs(10), "the trunk is registered", || {
+        asterisk.is_registered(trunk.user).then_some(())
+    });
+    outdial.wait_until_completed("spring", Duration::from_secs(90));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    for (number, disposition) in expected {
+        let call = outdial.call_of(number);
+        assert_eq!(call["disposition"], disposition, "{number}: {call:#}");
+    }
+    for mailbox in ["+12025550100", "+12025550101"] {
+        the_whole_message_was_left_after_the_beep(&asterisk, &outdial, mailbox);
+    }
+    person_and_agent_heard_each_other(&asterisk, "+12025550110", "600", AGENT_HZ);
+    assert!(
+        !asterisk.has_recording("+12025550130", "heard"),
+        "nobody answered at the number that only rings"
+    );
+
+    outdial.wait_until_nothing_is_held(Duration::from_secs(40));
+    outdial.stop();
+    eventually(Duration::from_secs(5), "the registration is taken back", || {
+        (!asterisk.is_registered(trunk.user)).then_some(())
+    });
+    assert_eq!(asterisk.channels(), 0);
+}
+
+#[test]
+fn two_people_at_once_are_bridged_to_the_two_members_of_a_queue() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    let people = ["+12025550110", "+12025550111"];
+    outdial.write_contacts("contacts.csv", people);
+    prompts(&outdial);
+    outdial.configure(10.0, &configuration(&asterisk, &UDP, "agent", "700", 15_000));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(60));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    for person in people {
+        let call = outdial.call_of(person);
+        assert_eq!(call["disposition"], "bridged", "{call:#}");
+        let heard = asterisk.heard(person);
+        let seconds = MEMBERS_HZ.map(|hertz| seconds_of(&heard, hertz));
+        assert!(seconds.iter().sum::<f64>() > 1.5, "{person} heard the queue's members for {seconds:?} s");
+    }
+    for member in ["610", "611"] {
+        let calls = asterisk.heard_by_agent(member);
+        assert_eq!(calls.len(), 1, "each member takes one of the two calls");
+        let seconds = seconds_of(&calls[0], PERSON_HZ);
+        assert!(seconds > 2.0, "member {member} heard the person for {seconds} s");
+    }
+    assert_eq!(asterisk.queue("sales"), (0, 2), "nobody waits, two calls were completed");
+    outdial.wait_until_nothing_is_held(Duration::from_secs(40));
+    outdial.stop();
+    assert_eq!(asterisk.channels(), 0);
+}
+
+#[test]
+fn a_person_whom_no_agent_takes_in_time_hears_the_safe_harbour_message() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    outdial.write_contacts("contacts.csv", ["+12025550110"]);
+    prompts(&outdial);
+    outdial.configure(10.0, &configuration(&asterisk, &UDP, "agent", "601", 1_500));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(40));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    let call = outdial.call_of("+12025550110");
+    assert_eq!(call["disposition"], "abandoned", "{call:#}");
+    let seconds = seconds_of(&asterisk.heard("+12025550110"), SORRY_HZ);
+    assert!(seconds > 1.8, "the person heard {seconds} s of the message of 2 s");
+    outdial.stop();
+}
+
+#[test]
+fn a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_call_list() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    let (presses, listens) = ("+12025550115", "+12025550112");
+    outdial.write_contacts("contacts.csv", [presses, listens]);
+    prompts(&outdial);
+    outdial.configure(10.0, &configuration(&asterisk, &UDP, "message", "600", 15_000));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(40));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    let call = outdial.call_of(presses);
+    assert_eq!(call["disposition"], "opted_out", "{call:#}");
+    assert_eq!(call["digits"], "9", "{call:#}");
+    let contacts = outdial.contacts();
+    let suppressed = |contact: &&Value| contact["number"] == presses && contact["state"] == "suppressed";
+    assert!(contacts.iter().any(|contact| suppressed(&contact)), "{contacts:#?}");
+    let call = outdial.call_of(listens);
+    assert_eq!(call["disposition"], "message_played", "{call:#}");
+    assert!(seconds_of(&asterisk.heard(listens), MESSAGE_HZ[2]) > 0.2, "the message was heard to its end");
+    outdial.stop();
+}
+
+/// The mailbox's own recording holds all three tones of the message, and on the callee's time line the message began
+/// after the beep's end and within 300 ms of it.
+fn the_whole_message_was_left_after_the_beep(asterisk: &Asterisk, outdial: &Outdial, mailbox: &str) {
+    let taken = asterisk.message(mailbox);
+    let seconds = MESSAGE_HZ.map(|hertz| seconds_of(&taken, hertz));
+    let whole = [0.3, 2.4, 0.3];
+    for (heard, sent) in seconds.iter().zip(whole) {
+        assert!((heard - sent).abs() < 0.11, "{mailbox} took {seconds:?} s of a message of {whole:?} s");
+    }
+    let beep_end = last_sound(&asterisk.said(mailbox)).expect("the mailbox spoke");
+    let (start, _) = span_of(&asterisk.heard(mailbox), MESSAGE_HZ[0]).expect("the mailbox heard the message");
+    let after = start - beep_end;
+    assert!((0.0..0.36).contains(&after), "{mailbox}: the message came {after:.3} s after the beep's end");
+    let call = outdial.call_of(mailbox);
+    assert_eq!(call["verdict"], "machine", "{call:#}");
+    assert!(call["beep_at"].is_i64() && call["drop_ended_at"].is_i64(), "{call:#}");
+}
+
+fn person_and_agent_heard_each_other(asterisk: &Asterisk, person: &str, agent: &str, agent_hz: f64) {
+    let seconds = seconds_of(&asterisk.heard(person), agent_hz);
+    assert!(seconds > 1.5, "{person} heard the agent for {seconds} s");
+    let calls = asterisk.heard_by_agent(agent);
+    let seconds = calls.iter().map(|heard| seconds_of(heard, PERSON_HZ)).fold(0.0, f64::max);
+    assert!(seconds > 2.0, "the agent heard the person for {seconds} s, in {} calls", calls.len());
+}
+
+fn prompts(outdial: &Outdial) {
+    let [first, middle, last] = MESSAGE_HZ;
+    outdial.write_audio("message.wav", &[tone(first, 0.3), tone(middle, 2.4), tone(last, 0.3)].concat());
+    outdial.write_audio("sorry.wav", &tone(SORRY_HZ, 2.0));
+    outdial.write_audio("hold.wav", &tone(440.0, 1.0));
+}
+
+fn configuration(
+    asterisk: &Asterisk,
+    trunk: &Trunk,
+    action: &str,
+    agent: &str,
+    agent_timeout_ms: u32,
+) -> String {
+    let (sip, Trunk { transport, user }) = (asterisk.sip(), trunk);
+    let User { name, password } = user;
+    format!(
+        r#"
+[[trunk]]
+name = "pbx"
+host = "{sip}"
+transport = "{transport}"
+username = "{name}"
+password = "{password}"
+register = true
+options_interval_s = 5
+
+[[campaign]]
+name = "spring"
+trunks = ["pbx"]
+contacts = "contacts.csv"
+default_region = "US"
+caller_id = "+12025550199"
+lines_max = 20
+calls_per_minute = 600.0
+ring_timeout_s = 15
+max_attempts = 1
+
+[campaign.window]
+zone = "UTC"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+start = "00:00"
+end = "24:00"
+
+[campaign.human]
+action = "{action}"
+agent_uri = "sip:{agent}@{sip}"
+agent_trunk = "pbx"
+agent_timeout_ms = {agent_timeout_ms}
+hold = "hold.wav"
+safe_harbour = "sorry.wav"
+message = "message.wav"
+
+[campaign.machine]
+action = "voicemail"
+message = "message.wav"
+
+[campaign.opt_out]
+digit = "9"
+"#
+    )
+}
