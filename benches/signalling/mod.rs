@@ -23,7 +23,8 @@ const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2
     m=audio 20000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
     a=ptime:20\r\na=sendrecv\r\n";
 
-const CHALLENGE: &str = "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"5f2b1c\", qop=\"auth\", algorithm=MD5\r\n";
+const CHALLENGE: &str =
+    "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"5f2b1c\", qop=\"auth\", algorithm=MD5\r\n";
 
 /// What comes later, the soonest first; of one moment, in the order in which it was put in.
 pub struct Later<T> {
@@ -116,7 +117,8 @@ pub fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/stat").expect("a benchmark runs on Linux");
     // Behind the name, which may hold anything: utime and stime are the 12th and 13th.
     let (_, fields) = text.rsplit_once(')').expect("the name is in brackets");
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(10 * ticks)
 }
 
@@ -124,7 +126,8 @@ pub fn cpu_time() -> Duration {
 pub fn resident() -> i64 {
     let text = std::fs::read_to_string("/proc/self/status").expect("a benchmark runs on Linux");
     let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("the resident set is told");
-    let kib: i64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number of KiB");
+    let kib: i64 =
+        line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number of KiB");
     kib * 1024
 }
 
