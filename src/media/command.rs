@@ -41,7 +41,7 @@ pub struct Session {
 /// The engine asks.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// Take a port; answered by [`Event::Opened`] or [`Event::OpenFailed`]. `partner` asks for the same worker thread, so
+    /// Take a port; answered by [`EventKind::Opened`] or [`EventKind::OpenFailed`]. `partner` asks for the same worker thread, so
     /// that both can be bridged.
     Open {
         /// The new stream.
@@ -111,12 +111,12 @@ pub enum Command {
         /// The file.
         path: PathBuf,
     },
-    /// Report the level of the received audio ten times a second ([`Event::Level`]).
+    /// Report the level of the received audio ten times a second ([`EventKind::Level`]).
     Watch {
         /// Which.
         stream: StreamKey,
     },
-    /// Close the stream, give its port back; answered by [`Event::Closed`].
+    /// Close the stream, give its port back; answered by [`EventKind::Closed`].
     Close {
         /// Which.
         stream: StreamKey,
@@ -144,7 +144,7 @@ pub enum EventKind {
         /// The local address of RTP; RTCP is one port above.
         local: SocketAddr,
     },
-    /// No port or no memory for another stream.
+    /// No port or no memory for another stream; last word on it, there is nothing to close.
     OpenFailed {
         /// Why, for the operator.
         reason: String,
@@ -162,7 +162,7 @@ pub enum EventKind {
         /// What it found.
         finding: Finding,
     },
-    /// The peer pressed a key (RFC 4733, or DTMF in the audio).
+    /// The peer pressed a key (RFC 4733).
     Digit(char),
     /// A prompt that does not repeat was played to its end.
     Played(PromptId),
