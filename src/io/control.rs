@@ -8,6 +8,7 @@ use crate::engine::journal::{self, Entry};
 use crate::io::clock::Clock;
 use crate::io::media::MediaPlane;
 use crate::io::operator::{Asked, Reply};
+use crate::io::priority;
 use crate::io::stream::{self, StreamEvent, Streams};
 use crate::media::command as media;
 use crate::record::{Answer, Request};
@@ -136,6 +137,7 @@ impl Control {
     /// Runs until told to stop (or, if so wished, until the campaigns are completed). Dropping the control afterwards closes
     /// the store's request channel, so that its writer finishes.
     pub async fn run(&mut self) -> io::Result<()> {
+        priority::raise(priority::CONTROL);
         let (stream_events, mut stream_queue) = mpsc::channel(STREAM_QUEUE);
         let (accepted_sender, mut accepted) = mpsc::channel(STREAM_QUEUE);
         let local = self.udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
