@@ -257,7 +257,7 @@ default_region = "US"
 caller_id = "+12025550199"
 lines_max = 1000
 calls_per_minute = {calls_per_minute:.1}
-ring_timeout_s = 5
+ring_timeout_s = 15
 max_attempts = 1
 
 [campaign.window]
