@@ -4,7 +4,7 @@ mod peers;
 
 use chrono::{DateTime, Utc};
 use peers::asterisk::prompt;
-use peers::audio::tone;
+use peers::audio::{silence, tone};
 use peers::outdial::Outdial;
 use peers::sipp::Sipp;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn a_thousand_calls_at_fifty_a_second_are_answered_judged_and_ended_and_leave_no
         return;
     }
     let turn = alone();
-    let speech = [("hello.ul", prompt("hello")), ("greeting.ul", prompt("vm-intro"))];
+    let speech = speech();
     let mut callees = Sipp::start("answers", CALLS, Duration::from_secs(150), &speech);
     let mut outdial = Outdial::new();
     outdial.write_contacts("contacts.csv", (0..CALLS).map(number));
@@ -129,7 +129,7 @@ fn a_trunk_that_is_full_rests_as_long_as_it_asked_and_the_next_one_carries_the_c
     }
     let turn = beside_others();
     let mut full = Sipp::start("unavailable", 1, Duration::from_secs(60), &[]);
-    let speech = [("hello.ul", prompt("hello")), ("greeting.ul", prompt("vm-intro"))];
+    let speech = speech();
     let mut carrier = Sipp::start("answers", 6, Duration::from_secs(60), &speech);
     let mut outdial = Outdial::new();
     outdial.write_contacts("contacts.csv", (0..6).map(number));
@@ -219,6 +219,13 @@ fn one_call_through(peer: &Sipp, lingers: &[(&str, u64)]) -> Value {
     nothing_is_left(&mut outdial, tasks_when_idle);
     outdial.stop();
     call
+}
+
+/// What the callees of `answers.xml` say. A phone goes on to send when its person is silent, longer than any verdict takes;
+/// SIPp stops at the end of its file.
+fn speech() -> [(&'static str, Vec<i16>); 2] {
+    let with_silence = |name| [prompt(name), silence(8.0)].concat();
+    [("hello.ul", with_silence("hello")), ("greeting.ul", with_silence("vm-intro"))]
 }
 
 fn number(index: u32) -> String {
