@@ -63,14 +63,15 @@ fn a_thousand_calls_at_fifty_a_second_are_answered_judged_and_ended_and_leave_no
         assert!(moments.is_sorted(), "what happened is in its order: {call:#}");
     }
     let rate = rate_of(&calls);
-    assert!((0.95 * CALLS_PER_SECOND..=1.02 * CALLS_PER_SECOND).contains(&rate), "{rate:.1} calls a second");
+    assert!((0.9 * CALLS_PER_SECOND..=1.1 * CALLS_PER_SECOND).contains(&rate), "{rate:.1} calls a second");
     println!("{CALLS} calls at {rate:.1} a second, each answered, judged rightly and ended; none failed");
 
     nothing_is_left(&mut outdial, tasks_when_idle);
     outdial.stop();
 }
 
-/// How many calls a second were dialed, from the first to the last.
+/// How many calls a second were dialed, from the first to the last. The pace is that of the decisions to dial; each call's
+/// moment is its commit, so a machine that stalls at the first or the last one shifts the figure by some percent.
 fn rate_of(calls: &[Value]) -> f64 {
     let moments = || calls.iter().map(|call| text(call, "dialed_at").parse::<DateTime<Utc>>().unwrap());
     let (first, last) = (moments().min().unwrap(), moments().max().unwrap());
