@@ -4,7 +4,7 @@ mod peers;
 
 use chrono::{DateTime, Utc};
 use peers::asterisk::prompt;
-use peers::audio::{silence, tone};
+use peers::audio::tone;
 use peers::outdial::Outdial;
 use peers::sipp::Sipp;
 use serde_json::Value;
@@ -222,11 +222,10 @@ fn one_call_through(peer: &Sipp, lingers: &[(&str, u64)]) -> Value {
     call
 }
 
-/// What the callees of `answers.xml` say. A phone goes on to send when its person is silent, longer than any verdict takes;
-/// SIPp stops at the end of its file.
+/// What the callees of `answers.xml` say. At the end of its file SIPp sends nothing any more, as a phone does that
+/// suppresses silence.
 fn speech() -> [(&'static str, Vec<i16>); 2] {
-    let with_silence = |name| [prompt(name), silence(8.0)].concat();
-    [("hello.ul", with_silence("hello")), ("greeting.ul", with_silence("vm-intro"))]
+    [("hello.ul", prompt("hello")), ("greeting.ul", prompt("vm-intro"))]
 }
 
 fn number(index: u32) -> String {

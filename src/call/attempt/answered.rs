@@ -116,15 +116,15 @@ impl Attempt {
         if !matches!(self.state, State::Judging { .. }) {
             return;
         }
-        self.note_verdict(now, started, verdict, out);
+        self.write_verdict(now, started, verdict, out);
         match verdict.class {
-            // The detector has listened up to its deadline and not one packet came: there is nobody to be treated.
+            // Not one packet has come: whatever is done when in doubt, here is nobody for an agent to speak with.
             Class::Unsure if !self.heard => self.end(now, Disposition::NoMedia, EndedBy::Us, out),
             _ => self.treat(now, verdict, out),
         }
     }
 
-    fn note_verdict(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
+    fn write_verdict(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
         self.record.verdict = verdict.class.as_str().to_owned();
         self.record.verdict_cause = verdict.cause.to_string();
         // The detector counts whole frames, and hears the first of them at its start: it may be a frame ahead of us.
@@ -140,7 +140,8 @@ impl Attempt {
             at: self.plan.verdict_within,
         };
         let started = self.answered_at.unwrap_or(now.instant);
-        self.note_verdict(now, started, verdict, out);
+        // A worker that is silent about its verdict is silent about packets too: that none was told of proves nothing.
+        self.write_verdict(now, started, verdict, out);
         self.treat(now, verdict, out);
     }
 
