@@ -144,6 +144,11 @@ impl MediaPlane {
         }
     }
 
+    /// Pairs of ports that the threads hold, those of commands on their way included.
+    pub fn ports_held(&self) -> usize {
+        self.threads.iter().map(|thread| thread.streams.load(Ordering::Relaxed)).sum()
+    }
+
     /// Ends all threads: ports are given back, recordings are closed.
     pub fn stop(self) {
         for thread in self.threads {
