@@ -35,8 +35,10 @@ impl Capture {
     pub fn matching(&self, filter: &str) -> Vec<String> {
         let output = Command::new("tshark")
             .args(["-n", "-2", "-r", self.file.to_str().unwrap()])
-            // SIP on any port is found by its look, RTP and RTCP by the SDP that announced them.
+            // SIP on any port is found by its look; RTP and RTCP by the SDP that announced them or, where ports are taken
+            // again so soon that tshark has let go of them, by their look too.
             .args(["--enable-heuristic", "sip_udp", "-o", "sip.delay_sdp_changes:FALSE"])
+            .args(["--enable-heuristic", "rtp_udp", "--enable-heuristic", "rtcp_udp"])
             // A media port may be the registered one of a protocol of no concern here, which would claim its packets.
             .args(claimants().iter().flat_map(|protocol| ["--disable-protocol", protocol]))
             .args(["-R", filter])
