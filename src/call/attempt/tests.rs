@@ -216,6 +216,31 @@ fn fax_tone_silence_and_no_media_have_their_own_ends() {
 }
 
 #[test]
+fn an_answer_without_a_single_packet_is_no_person() {
+    answered(to_agent()).plays_on(
+        "
+        10.900 < unsure
+        10.900 > BYE callee
+        10.900 > close callee
+        10.910 < closed
+        10.910 ! no_media by us
+    ",
+    );
+    // Whoever was heard, however little, may be one.
+    answered(with_message()).plays_on(
+        "
+         6.000 < heard
+        10.900 < unsure
+        10.900 > play 3
+        12.000 < bye
+        12.000 > close callee
+        12.010 < closed
+        12.010 ! hung_up_early by callee
+    ",
+    );
+}
+
+#[test]
 fn a_detector_that_never_speaks_leaves_nobody_in_silence() {
     answered(with_message()).plays_on(
         "
