@@ -6,6 +6,7 @@ mod peers;
 use outdial::audio::{g711::Law, wav};
 use outdial::cli::demo_carrier::Runner;
 use outdial::rng::Rng;
+use outdial::sim::agents::Agent;
 use outdial::sim::callee::{Callee, Person, Temper};
 use outdial::sim::carrier;
 use outdial::sim::subscribers::Subscriber;
@@ -167,13 +168,56 @@ fn the_exit_status_tells_whether_every_file_was_read() {
     }
 }
 
+#[test]
+fn a_person_who_says_hello_again_on_hold_and_then_talks_is_a_person_to_the_end() {
+    let number = "+12025550101";
+    let hello = wav::read(&std::fs::read(clip("human-word-bed.wav")).unwrap()).unwrap().samples;
+    // The first hello ends at 1.1 s and is judged at 1.7 s; the second begins at 3.2 s, before the agent's first word.
+    let twice: Samples = [&hello[..20_000], &hello].concat().into();
+    let agent = Agent {
+        extension: "600".to_owned(),
+        ring: Duration::from_millis(1_900),
+        talk: Duration::from_secs(5),
+        marker: Marker::new(2),
+    };
+    let carrier = Runner::start(Instant::now(), 4, Rng::from_seed(7), |address, ports| {
+        let mut options = carrier::Options::new(address, ports);
+        let ring = Duration::from_millis(100);
+        options.subscribers.insert(number, Subscriber { callee: speaker(twice), ring, fault: None });
+        options.agents.push(agent);
+        options
+    });
+    let carrier = carrier.expect("loopback has free ports");
+    let mut outdial = Outdial::new();
+    outdial.write_contacts("mu.csv", [number]);
+    let tables = trunk_and_campaign("mu", carrier.address());
+    let to_agent =
+        format!("action = \"agent\"\nagent_uri = \"sip:600@{}\"\nagent_trunk = \"mu\"\n", carrier.address());
+    outdial.configure(20.0, &tables.replace("action = \"message\"\nmessage = \"message.wav\"\n", &to_agent));
+    outdial.start();
+    outdial.wait_until_completed("mu", Duration::from_secs(40));
+    let call = outdial.call_of(number);
+    outdial.stop();
+    let ledger = carrier.finish();
+    assert_eq!(
+        (&call["verdict"], &call["disposition"]),
+        (&Value::from("human"), &Value::from("bridged")),
+        "{call:#}"
+    );
+    assert!(call["revised_verdict"].as_str().unwrap_or_default().is_empty(), "{call:#}");
+    // It was the agent who ended it, after the conversation.
+    assert_eq!(call["ended_by"], "agent", "{call:#}");
+    assert_eq!(ledger.entries().len(), 2, "one call to the callee, one to the agent");
+}
+
 /// Dials all lines in one run, each law a campaign of its own. Gives those whose record differs from the file's verdict, and
 /// whether the engine itself says that it was held up.
 fn dial(lines: &[Line]) -> (Vec<(Line, String)>, bool) {
     let carrier = Runner::start(Instant::now(), lines.len() + 4, Rng::from_seed(7), |address, ports| {
         let mut options = carrier::Options::new(address, ports);
         for line in lines {
-            let callee = speaker(&line.clip);
+            let samples = wav::read(&std::fs::read(&line.clip).unwrap()).unwrap().samples;
+            let callee = speaker(samples.into());
             let subscriber = Subscriber { callee, ring: Duration::from_millis(100), fault: None };
             options.subscribers.insert(&line.number, subscriber);
         }
@@ -221,17 +265,6 @@ fn differing(lines: &[Line], calls: &[Value]) -> Vec<(Line, String)> {
         let live = [&call["verdict"], &call["revised_verdict"]].map(|word| word.as_str().unwrap_or_default());
         let file = [&line.said["verdict"], &line.said["revised"]["verdict"]]
             .map(|word| word.as_str().unwrap_or_default());
-        if std::env::var_os("OUTDIAL_LIVE_SHOW").is_some() {
-            eprintln!(
-                "{:?} {:?} {live:?} {file:?} {} {} {} {}",
-                line.clip.file_name(),
-                line.law,
-                call["verdict_cause"],
-                line.said["cause"],
-                call["verdict_at"].to_string() + " " + &call["answered_at"].to_string(),
-                line.said["decided_at_ms"]
-            );
-        }
         if live != file {
             let (heard, cause) = (&call["packets_received"], &call["verdict_cause"]);
             let clip = line.clip.display();
@@ -282,11 +315,10 @@ action = "hang_up"
 }
 
 /// Somebody who picks up, plays the clip once, and stays on the line.
-fn speaker(clip: &Path) -> Callee {
-    let samples: Samples = wav::read(&std::fs::read(clip).unwrap()).unwrap().samples.into();
+fn speaker(clip: Samples) -> Callee {
     Callee::Person(Person {
         pause: Duration::ZERO,
-        hello: samples,
+        hello: clip,
         marker: Marker::new(1),
         patience: Duration::from_secs(60),
         temper: Temper::Talks,

@@ -71,6 +71,24 @@ fn a_person_is_bridged_to_an_agent() {
 }
 
 #[test]
+fn a_revision_that_comes_too_late_changes_nothing_for_people_who_are_joined() {
+    let mut stage = bridged();
+    stage.plays_on(
+        "
+         7.010 < revised machine
+        60.000 < agent bye
+        60.000 > BYE callee
+        60.000 > close agent
+        60.000 > close callee
+        60.010 < agent closed
+        60.010 < closed
+        60.010 ! bridged by agent
+    ",
+    );
+    assert_eq!(stage.attempt.record.revised_verdict, "");
+}
+
+#[test]
 fn an_agent_who_hangs_up_ends_the_call_for_both() {
     bridged().plays_on(
         "
@@ -574,6 +592,7 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "vacant tone" => tone(ToneKind::SitInvalid),
         "vacant tone heard" => Finding::Tone(ToneEvent { kind: ToneKind::SitInvalid, start: at, at }),
         "silence" => verdict(Class::Silence, Cause::InitialSilence(at)),
+        "unsure" => verdict(Class::Unsure, Cause::Deadline(at)),
         "revised machine" => Finding::Revised(Verdict {
             class: Class::Machine,
             cause: Cause::SecondSentence(Duration::from_secs(2)),
