@@ -17,7 +17,7 @@ pub mod ending;
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
-use crate::call::treatment::Treatment;
+use crate::call::treatment::{Human, Treatment};
 use crate::call::voicemail::Voicemail;
 use crate::disposition::Disposition;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -235,6 +235,19 @@ impl Attempt {
     /// The campaign's name.
     pub fn campaign(&self) -> &str {
         &self.plan.campaign
+    }
+
+    /// The caller's number that is shown, as it was when the attempt began.
+    pub fn caller_id(&self) -> &str {
+        &self.plan.caller_id
+    }
+
+    /// Extension or queue that a person is bridged to, as it was when the attempt began.
+    pub fn agent_uri(&self) -> Option<&str> {
+        match &self.plan.treatment.human {
+            Human::Agent(agent) => Some(&agent.uri),
+            Human::Message { .. } | Human::HangUp => None,
+        }
     }
 
     /// The trunk that carries the callee's leg.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
-use crate::call::treatment::{Human, Machine};
+use crate::call::treatment::Machine;
 use crate::call::voicemail::Advice;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
