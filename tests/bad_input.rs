@@ -4,10 +4,12 @@ mod peers;
 
 use peers::audio::tone;
 use peers::outdial::Outdial;
-use std::net::{TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// Exit statuses of the command line.
 const WENT_WRONG: i32 = 1;
@@ -165,6 +167,33 @@ fn with_read_only(file: &Path, outdial: &Outdial, command: &[&str]) -> Output {
         Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("unshare: ") => output,
         _ => Command::new("sh").args(["-c", &format!("exit {NO_MOUNTS}")]).output().unwrap(),
     }
+}
+
+#[test]
+fn strangers_who_connect_by_tcp_are_closed_and_do_not_crowd_the_trunks_out() {
+    let mut outdial = ready();
+    outdial.start();
+    // More than the connections that are held at once.
+    for _ in 0..300 {
+        let mut stranger = TcpStream::connect((outdial.address(), 5060)).unwrap();
+        stranger.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        match stranger.read(&mut [0; 1]) {
+            Ok(0) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            other => panic!("a stranger's connection stays open: {other:?}"),
+        }
+    }
+    outdial.stop();
+}
+
+#[test]
+fn a_number_that_the_operator_names_does_not_reach_the_log() {
+    let mut outdial = ready();
+    outdial.start();
+    says(&outdial.command(&["suppress", "+12025550147"]), 0, &[]);
+    outdial.stop();
+    let log = std::fs::read_to_string(outdial.path("run.log")).unwrap();
+    assert!(log.contains("the operator asked: suppress") && !log.contains("2025550147"), "{log}");
 }
 
 #[test]

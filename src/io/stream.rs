@@ -67,7 +67,10 @@ impl Streams {
             let connect = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(peer)).await;
             match connect {
                 Ok(Ok(stream)) => serve(stream, peer, queue.1, events).await,
-                Ok(Err(_)) | Err(_) => drop(events.send(StreamEvent::Closed { peer }).await),
+                Ok(Err(_)) | Err(_) => {
+                    drop(queue.1);
+                    drop(events.send(StreamEvent::Closed { peer }).await);
+                }
             }
         });
         sent
@@ -80,9 +83,13 @@ impl Streams {
         }
     }
 
-    /// A connection is gone.
-    pub fn forget(&mut self, peer: SocketAddr) {
+    /// A connection is gone. False when the peer has a newer one, which stays.
+    pub fn forget(&mut self, peer: SocketAddr) -> bool {
+        if self.peers.get(&peer).is_some_and(|queue| !queue.is_closed()) {
+            return false;
+        }
         self.peers.remove(&peer);
+        true
     }
 
     fn add(&mut self, peer: SocketAddr) -> Option<Queue> {
@@ -124,6 +131,8 @@ async fn serve(
             }
         }
     }
+    // Closed before it is told, or what is sent meanwhile would be queued for nobody.
+    drop(queue);
     let _ = events.send(StreamEvent::Closed { peer }).await;
 }
 
