@@ -446,7 +446,7 @@ impl Attempt {
                 self.handle_finding(now, *detect_started, *finding, out);
             }
             EventKind::Digit(digit) if side == Side::Callee => self.handle_digit(now, *digit, out),
-            EventKind::Played(_) if side == Side::Callee => self.handle_played(now, out),
+            EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
             EventKind::FirstSent

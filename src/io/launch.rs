@@ -63,7 +63,9 @@ pub struct Launched {
 impl Launched {
     /// After the loop: waits until everything is on disk and the threads are gone.
     pub async fn finish(self) -> Result<(), String> {
-        let Control { requests, media, .. } = self.control;
+        let Control { requests, answers, media, .. } = self.control;
+        // Nobody reads them any more; the writer must not wait for room among them.
+        drop(answers);
         media.stop();
         drop(requests);
         let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;

@@ -177,3 +177,32 @@ pub async fn listen(listener: TcpListener, accepted: mpsc::Sender<(TcpStream, So
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap();
+        let (events, mut told) = mpsc::channel(8);
+        let mut streams = Streams::new(events);
+        assert!(streams.send(peer, b"first".to_vec()));
+        let (first, _) = listener.accept().await.unwrap();
+        drop(first);
+        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
+        // A message is sent before the loop has come to what it was told.
+        assert!(streams.send(peer, b"second".to_vec()));
+        assert!(!streams.forget(peer), "there is a newer connection");
+        let (mut second, _) = listener.accept().await.unwrap();
+        let mut heard = [0; 6];
+        second.read_exact(&mut heard).await.unwrap();
+        assert!(streams.send(peer, b"third!".to_vec()));
+        second.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"third!");
+        drop(second);
+        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
+        assert!(streams.forget(peer), "none is left");
+    }
+}
