@@ -22,7 +22,7 @@ fn a_demo_puts_no_malformed_packet_on_the_wire() {
     for fault in [
         "_ws.malformed",
         "_ws.expert.severity == error",
-        "(sip || sdp || rtp || rtcp) && _ws.expert.severity >= warn",
+        "(sip || sdp || rtp || rtcp) && _ws.expert.severity >= warning",
     ] {
         let found = capture.matching(fault);
         assert!(
