@@ -139,6 +139,42 @@ fn lost_frames_are_neither_silence_nor_speech() {
 }
 
 #[test]
+fn the_wait_for_the_first_packet_changes_no_verdict_and_hides_no_tone() {
+    let mut detector = Detector::new(&Options::default());
+    for label in labels() {
+        let samples = clip(&label.file);
+        let want = judge(&samples);
+        // The playout delay of a live call: no frame is there yet, and none was lost.
+        for waiting in [2, 3, 7, 12] {
+            detector.reset(Mode::Answer);
+            let mut summary = Summary::default();
+            for _ in 0..waiting {
+                detector.handle_frame(None, &mut |finding| summary.handle_finding(finding));
+            }
+            for piece in samples.chunks(FRAME_SAMPLES) {
+                let mut frame = [0; FRAME_SAMPLES];
+                frame[..piece.len()].copy_from_slice(piece);
+                detector.handle_frame(Some(&frame), &mut |finding| summary.handle_finding(finding));
+            }
+            for _ in 0..250 {
+                let silence = [0; FRAME_SAMPLES];
+                detector.handle_frame(Some(&silence), &mut |finding| summary.handle_finding(finding));
+            }
+            let words = |summary: &Summary| {
+                let tones: Vec<ToneKind> = summary.tones.iter().map(|tone| tone.kind).collect();
+                (
+                    summary.verdict.map(|v| v.class),
+                    summary.revised.map(|v| v.class),
+                    tones,
+                    summary.beeps.len(),
+                )
+            };
+            assert_eq!(words(&summary), words(&want), "{} after {waiting} frames of waiting", label.file);
+        }
+    }
+}
+
+#[test]
 fn one_frame_in_twenty_lost_changes_no_verdict() {
     let mut detector = Detector::new(&Options::default());
     for label in labels().iter().filter(|label| ["human", "machine"].contains(&label.class.as_str())) {

@@ -39,6 +39,8 @@ pub struct Detector {
     samples: u64,
     /// Samples since the last lost frame.
     whole: u64,
+    /// A frame was heard.
+    begun: bool,
     probable_at: Option<(u64, Duration)>,
     tone_named: bool,
     greeting_open: bool,
@@ -61,6 +63,7 @@ impl Detector {
             recent: [0.0; WINDOW],
             samples: 0,
             whole: WINDOW as u64,
+            begun: false,
             probable_at: None,
             tone_named: false,
             greeting_open: false,
@@ -79,7 +82,7 @@ impl Detector {
         self.cadence = Cadence::default();
         self.judge.reset();
         self.recent = [0.0; WINDOW];
-        (self.samples, self.whole) = (0, WINDOW as u64);
+        (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
     }
 
@@ -87,6 +90,7 @@ impl Detector {
     pub fn handle_frame(&mut self, frame: Option<&Frame>, out: &mut impl FnMut(Finding)) {
         match frame {
             Some(frame) => {
+                self.begun = true;
                 self.listener.handle_frame(frame);
                 for samples in frame.chunks_exact(HOP as usize) {
                     let power = self.remember(samples);
@@ -96,10 +100,13 @@ impl Detector {
                 }
             }
             None => {
-                self.whole = 0;
+                // Before the first packet nothing is lost: the call begins out of silence, as a file does. It only must not
+                // count as the callee's silence.
+                let (power, known) = if self.begun { (f32::NAN, false) } else { (0.0, true) };
+                self.whole = if self.begun { 0 } else { self.whole };
                 for _ in 0..FRAME_SAMPLES as u64 / HOP {
                     self.samples += HOP;
-                    self.handle_hop(f32::NAN, Activity::Unknown, false, out);
+                    self.handle_hop(power, Activity::Unknown, known, out);
                 }
             }
         }

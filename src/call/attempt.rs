@@ -12,12 +12,15 @@
 //! to Committing with the next trunk. Whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
 
 mod answered;
+mod blank;
 pub mod ending;
+
+use blank::{blank_record, invite_record};
 
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
-use crate::call::treatment::Treatment;
+use crate::call::treatment::{Human, Treatment};
 use crate::call::voicemail::Voicemail;
 use crate::disposition::Disposition;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -237,6 +240,19 @@ impl Attempt {
         &self.plan.campaign
     }
 
+    /// The caller's number that is shown, as it was when the attempt began.
+    pub fn caller_id(&self) -> &str {
+        &self.plan.caller_id
+    }
+
+    /// Extension or queue that a person is bridged to, as it was when the attempt began.
+    pub fn agent_uri(&self) -> Option<&str> {
+        match &self.plan.treatment.human {
+            Human::Agent(agent) => Some(&agent.uri),
+            Human::Message { .. } | Human::HangUp => None,
+        }
+    }
+
     /// The trunk that carries the callee's leg.
     pub fn trunk(&self) -> &str {
         &self.placement.trunk
@@ -433,7 +449,7 @@ impl Attempt {
                 self.handle_finding(now, *detect_started, *finding, out);
             }
             EventKind::Digit(digit) if side == Side::Callee => self.handle_digit(now, *digit, out),
-            EventKind::Played(_) if side == Side::Callee => self.handle_played(now, out),
+            EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
             EventKind::FirstSent
@@ -538,63 +554,6 @@ impl Attempt {
 /// Keeps the first of several times.
 fn stamp(field: &mut Option<WallTime>, at: WallTime) {
     field.get_or_insert(at);
-}
-
-fn invite_record(plan: &Plan, placement: &Placement, at: WallTime) -> InviteRecord {
-    InviteRecord {
-        attempt: plan.id,
-        contact: plan.contact,
-        campaign: plan.campaign.clone(),
-        number: plan.number.clone(),
-        caller_id: plan.caller_id.clone(),
-        trunk: placement.trunk.clone(),
-        call_id: placement.call_id.clone(),
-        at,
-    }
-}
-
-fn blank_record(invite: &InviteRecord, at: WallTime) -> CallRecord {
-    CallRecord {
-        attempt: invite.attempt,
-        contact: invite.contact,
-        campaign: invite.campaign.clone(),
-        number: invite.number.clone(),
-        caller_id: invite.caller_id.clone(),
-        trunk: invite.trunk.clone(),
-        call_id: invite.call_id.clone(),
-        disposition: Disposition::Canceled,
-        dialed_at: at,
-        trying_at: None,
-        ringing_at: None,
-        early_media_at: None,
-        answered_at: None,
-        first_media_at: None,
-        greeting_end_at: None,
-        verdict_at: None,
-        beep_at: None,
-        drop_started_at: None,
-        drop_ended_at: None,
-        agent_dialed_at: None,
-        agent_answered_at: None,
-        bridged_at: None,
-        ended_at: at,
-        ended_by: EndedBy::Us,
-        sip_status: 0,
-        q850_cause: None,
-        reason: String::new(),
-        verdict: String::new(),
-        verdict_cause: String::new(),
-        revised_verdict: String::new(),
-        codec: String::new(),
-        packets_sent: 0,
-        packets_received: 0,
-        packets_lost: 0,
-        jitter_ms: 0.0,
-        round_trip_ms: None,
-        recording: String::new(),
-        agent: String::new(),
-        digits: String::new(),
-    }
 }
 
 #[cfg(test)]

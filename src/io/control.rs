@@ -150,7 +150,7 @@ impl Control {
         let mut signals = Signals::listen()?;
         let mut buffer = vec![0u8; DATAGRAM_BYTES_MAX];
         let mut ending = Ending::No;
-        let watchdog = watchdog_interval();
+        let mut watchdog = watchdog_interval().map(Watchdog::new);
         notify(sd_notify::NotifyState::Ready);
         self.flush(&mut streams).await;
         loop {
@@ -158,7 +158,11 @@ impl Control {
                 notify(sd_notify::NotifyState::Stopping);
                 return Ok(());
             }
-            let wake_at = self.wake_at(ending, watchdog);
+            // Each turn of the loop is a sign of life: under load a deadline may not be what ends the wait for minutes.
+            if let Some(watchdog) = &mut watchdog {
+                watchdog.handle_turn(TokioInstant::now());
+            }
+            let wake_at = self.wake_at(ending, watchdog.as_ref().map(|watchdog| watchdog.interval));
             let woken = tokio::select! {
                 received = self.udp.recv_from(&mut buffer) => match received {
                     Ok((length, source)) => Woken::Datagram(source, length),
@@ -181,7 +185,11 @@ impl Control {
                     self.take_gathered(&mut buffer);
                 }
                 Woken::Stream(event) => self.take_stream(event, &mut streams),
-                Woken::Accepted(stream, peer) => streams.accept(stream, peer),
+                // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
+                Woken::Accepted(stream, peer) if self.engine.takes_from(peer.ip()) => {
+                    streams.accept(stream, peer);
+                }
+                Woken::Accepted(..) => {}
                 Woken::Media(event) => self.take_media(event),
                 Woken::Answer(answer) => {
                     self.engine.handle_answer(self.clock.now(), answer);
@@ -189,7 +197,7 @@ impl Control {
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
                 Woken::Reload => self.take_reload(),
-                Woken::Deadline | Woken::Nothing => notify_watchdog(watchdog),
+                Woken::Deadline | Woken::Nothing => {}
             }
             self.take_due();
             self.flush(&mut streams).await;
@@ -271,7 +279,10 @@ impl Control {
                 self.engine.handle_message(at, peer, &bytes);
             }
             StreamEvent::Closed { peer } => {
-                streams.forget(peer);
+                if !streams.forget(peer) {
+                    // A newer connection carries the peer's traffic by now; what the old one owed, SIP's timers find out.
+                    return;
+                }
                 let target = Target { transport: Transport::Tcp, address: peer };
                 self.engine.handle_transport_error(at, target);
             }
@@ -294,7 +305,7 @@ impl Control {
             },
         };
         if matches!(reply, Reply::Ok(_)) {
-            tracing::info!(?wish, "the operator asked");
+            tracing::info!("the operator asked: {wish}");
         }
         let _ = back.send(reply);
     }
@@ -370,14 +381,27 @@ fn log(entry: &Entry) {
     }
 }
 
-/// Half of what systemd allows between two signs of life.
+/// A third of what systemd allows between two signs of life: the wait between two turns comes on top.
 fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|allowed| allowed / 2)
+    sd_notify::watchdog_enabled().map(|allowed| allowed / 3)
 }
 
-fn notify_watchdog(interval: Option<Duration>) {
-    if interval.is_some() {
-        notify(sd_notify::NotifyState::Watchdog);
+/// Tells systemd that the loop still turns, no more often than it wants to know.
+struct Watchdog {
+    interval: Duration,
+    due: TokioInstant,
+}
+
+impl Watchdog {
+    fn new(interval: Duration) -> Self {
+        Watchdog { interval, due: TokioInstant::now() }
+    }
+
+    fn handle_turn(&mut self, now: TokioInstant) {
+        if now >= self.due {
+            self.due = now + self.interval;
+            notify(sd_notify::NotifyState::Watchdog);
+        }
     }
 }
 

@@ -63,7 +63,9 @@ pub struct Launched {
 impl Launched {
     /// After the loop: waits until everything is on disk and the threads are gone.
     pub async fn finish(self) -> Result<(), String> {
-        let Control { requests, media, .. } = self.control;
+        let Control { requests, answers, media, .. } = self.control;
+        // Nobody reads them any more; the writer must not wait for room among them.
+        drop(answers);
         media.stop();
         drop(requests);
         let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;
@@ -86,7 +88,7 @@ pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Resu
     let towards = trunks.first().map(|trunk| trunk.target.address);
     let (udp, tcp) = bind_sip(&config)?;
     let sip_address = advertised_sip(&config, &udp, towards)?;
-    let (media, media_events) = start_media(&config, prompts, &clock, towards)?;
+    let (media, media_events) = start_media(&config, &prompts, &clock, towards)?;
     let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
     let engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, sip_address, rng, orphans, &mut notes);
@@ -107,7 +109,7 @@ pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Resu
         answers,
         wishes,
         onlooker,
-        reload: reload_of(config),
+        reload: reload_of(config, prompts),
         drain,
         stop: Rc::default(),
         until_completed: wished.until_completed,
@@ -322,7 +324,7 @@ fn concrete(
 
 fn start_media(
     config: &Config,
-    prompts: Prompts,
+    prompts: &Prompts,
     clock: &Clock,
     towards: Option<SocketAddr>,
 ) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
@@ -347,7 +349,7 @@ fn start_media(
         media_timeout: Duration::from_secs(section.timeout_s),
         amd: config.amd.clone(),
     };
-    MediaPlane::start(options, Arc::new(prompts.table), clock.epoch()).map_err(|error| {
+    MediaPlane::start(options, Arc::new(prompts.table.clone()), clock.epoch()).map_err(|error| {
         vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
     })
 }
@@ -408,11 +410,11 @@ fn open_door(config: &Config, wishes: mpsc::Sender<crate::io::operator::Asked>) 
 }
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls.
-fn reload_of(running: Config) -> Reload {
+fn reload_of(running: Config, mut loaded: Prompts) -> Reload {
     Box::new(move |engine, media, now| {
         let list = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let config = Config::load(&running.path).map_err(list)?;
-        let prompts = Prompts::load(&config).map_err(list)?;
+        let prompts = loaded.reload(&config).map_err(list)?;
         let mut suppressed = 0;
         for section in &config.campaigns {
             if let Some(file) = &section.rules.do_not_call {
@@ -426,7 +428,8 @@ fn reload_of(running: Config) -> Reload {
             let treatment = section.treatment.resolve(|path| prompts.place(path));
             rules += u32::from(engine.handle_rules(now, section.rules, treatment));
         }
-        media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table)));
+        media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table.clone())));
+        loaded = prompts;
         Ok(format!(
             "rules of {rules} campaigns, prompts, {suppressed} new do-not-call numbers; trunks, addresses, limits and \
              contact lists are read at the start only"

@@ -6,14 +6,12 @@
 mod port;
 mod thread;
 
-use super::priority;
 use super::recorder::Recorder;
+use super::{entropy, priority};
 use crate::amd::detector;
 use crate::media::command::{Command, Event, StreamKey};
 use crate::media::player::PromptTable;
-use crate::rng::Rng;
 use port::Ports;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,13 +71,14 @@ impl MediaPlane {
     /// Starts the threads. `epoch` is the engine's start: instants count from there.
     ///
     /// # Errors
-    /// When no pair of ports can be taken, or the system gives no thread.
+    /// When no pair of ports can be taken, or the system gives no thread or no randomness: sources and ports must not be
+    /// foreseen.
     pub fn start(
         options: Options,
         prompts: Arc<PromptTable>,
         epoch: std::time::Instant,
     ) -> io::Result<(MediaPlane, mpsc::Receiver<Event>)> {
-        let mut rng = Rng::from_entropy(entropy());
+        let mut rng = entropy::rng()?;
         Ports::new(&options, rng.fork()).open()?;
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let recorder = Recorder::start(events.clone(), epoch)?;
@@ -186,15 +185,6 @@ fn deliver(thread: &Thread, command: Command) {
     if thread.commands.send(command).is_err() {
         tracing::error!("a media thread has died: its calls have no sound");
     }
-}
-
-/// 256 bits that the system has put into the keys of its hash maps: sources and ports must not be foreseen.
-fn entropy() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (place, chunk) in bytes.chunks_exact_mut(8).enumerate() {
-        chunk.copy_from_slice(&RandomState::new().hash_one(place).to_le_bytes());
-    }
-    bytes
 }
 
 #[cfg(test)]

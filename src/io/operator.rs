@@ -6,8 +6,9 @@
 
 use crate::engine::engine::Operator;
 use crate::engine::status::Status;
-use crate::number::E164;
+use crate::number::{E164, Masked};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const REQUEST_BYTES_MAX: u64 = 4_096;
 
 /// A longer answer is none of ours.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// After a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What can be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -53,6 +57,20 @@ pub enum Wish {
         /// E.164.
         number: String,
     },
+}
+
+/// For the log: a number is masked, whatever the operator typed for one.
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wish::Status => f.write_str("status"),
+            Wish::Start { campaign } => write!(f, "start {campaign:?}"),
+            Wish::Pause { campaign } => write!(f, "pause {campaign:?}"),
+            Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
+            Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
+            Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+        }
+    }
 }
 
 /// What comes back.
@@ -126,8 +144,15 @@ impl Door {
     pub fn serve(&mut self, wishes: mpsc::Sender<Asked>) {
         if let Some(listener) = self.listener.take() {
             tokio::spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(answer(stream, wishes.clone()));
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => drop(tokio::spawn(answer(stream, wishes.clone()))),
+                        // Out of descriptors, most likely: the door must work again when there are some.
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot take an operator's connection");
+                            tokio::time::sleep(ACCEPT_PAUSE).await;
+                        }
+                    }
                 }
             });
         }
@@ -175,4 +200,16 @@ pub fn ask(path: &Path, wish: &Wish) -> io::Result<Reply> {
     let mut line = String::new();
     BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_line(&mut line)?;
     serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_goes_to_the_log_without_its_number() {
+        let wish = Wish::Suppress { number: "+12025550123".to_owned() };
+        assert_eq!(wish.to_string(), format!("suppress {}", Masked("+12025550123")));
+        assert!(!wish.to_string().contains("5550123"), "{wish}");
+    }
 }

@@ -8,8 +8,9 @@ use crate::audio::{Frame, SILENT_FRAME, wav};
 use crate::media::command::{Event, EventKind, StreamKey};
 use crate::time::Instant;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,9 @@ use tokio::sync::mpsc;
 
 /// Frames that may wait: 200 calls for 0.8 s, 5 MB.
 const FRAMES_MAX: usize = 8_192;
+
+/// What people say is for the owner's ears only.
+const OWNER_ONLY: u32 = 0o600;
 
 /// How often a file's header is brought up to date, in frames: a crash costs no more than five seconds.
 const FLUSH_FRAMES: u32 = 250;
@@ -266,7 +270,9 @@ fn create(path: &Path) -> Result<hound::WavWriter<BufWriter<File>>, hound::Error
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(hound::Error::IoError)?;
     }
-    hound::WavWriter::create(path, wav::spec(2))
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);
+    hound::WavWriter::new(BufWriter::new(file.map_err(hound::Error::IoError)?), wav::spec(2))
 }
 
 #[cfg(test)]
@@ -305,6 +311,8 @@ mod tests {
         drop(recording);
         recorder.stop();
         assert_eq!(faults(told), Vec::<String>::new());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, OWNER_ONLY);
         let mut reader = hound::WavReader::open(path).unwrap();
         assert_eq!(
             (reader.spec().channels, reader.spec().sample_rate, reader.duration()),

@@ -71,7 +71,7 @@ impl Streams {
                 Ok(Ok(stream)) => serve(stream, peer, queue.1, events).await,
                 Ok(Err(_)) | Err(_) => {
                     drop(queue.1);
-                    let _ = events.send(StreamEvent::Closed { peer }).await;
+                    drop(events.send(StreamEvent::Closed { peer }).await);
                 }
             }
         });
@@ -85,11 +85,13 @@ impl Streams {
         }
     }
 
-    /// A connection is gone; one that has taken its place by now stays.
-    pub fn forget(&mut self, peer: SocketAddr) {
-        if self.peers.get(&peer).is_some_and(mpsc::Sender::is_closed) {
-            self.peers.remove(&peer);
+    /// A connection is gone. False when the peer has a newer one, which stays.
+    pub fn forget(&mut self, peer: SocketAddr) -> bool {
+        if self.peers.get(&peer).is_some_and(|queue| !queue.is_closed()) {
+            return false;
         }
+        self.peers.remove(&peer);
+        true
     }
 
     fn add(&mut self, peer: SocketAddr) -> Option<Queue> {
@@ -139,7 +141,7 @@ async fn serve(
             }
         }
     }
-    // Nothing may be queued here any more when the end is told.
+    // Closed before it is told, or what is sent meanwhile would be queued for nobody.
     drop(queue);
     let _ = events.send(StreamEvent::Closed { peer }).await;
 }
@@ -183,5 +185,34 @@ pub async fn listen(listener: TcpListener, accepted: mpsc::Sender<(TcpStream, So
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap();
+        let (events, mut told) = mpsc::channel(8);
+        let mut streams = Streams::new("127.0.0.1".parse().unwrap(), events);
+        assert!(streams.send(peer, b"first".to_vec()));
+        let (first, _) = listener.accept().await.unwrap();
+        drop(first);
+        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
+        // A message is sent before the loop has come to what it was told.
+        assert!(streams.send(peer, b"second".to_vec()));
+        assert!(!streams.forget(peer), "there is a newer connection");
+        let (mut second, _) = listener.accept().await.unwrap();
+        let mut heard = [0; 6];
+        second.read_exact(&mut heard).await.unwrap();
+        assert!(streams.send(peer, b"third!".to_vec()));
+        second.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"third!");
+        drop(second);
+        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
+        assert!(streams.forget(peer), "none is left");
     }
 }

@@ -54,6 +54,21 @@ impl PromptTable {
         PromptTable { prompts: clips.iter().map(|clip| Arc::new(Prompt::new(clip))).collect() }
     }
 
+    /// Puts a clip in the place of a prompt, or behind the last one; gives its place.
+    pub fn put(&mut self, place: Option<PromptId>, clip: &Clip) -> PromptId {
+        let prompt = Arc::new(Prompt::new(clip));
+        match place.and_then(|place| self.prompts.get_mut(place.0 as usize).map(|old| (place, old))) {
+            Some((place, old)) => {
+                *old = prompt;
+                place
+            }
+            None => {
+                self.prompts.push(prompt);
+                PromptId(self.prompts.len() as u32 - 1)
+            }
+        }
+    }
+
     /// A prompt.
     pub fn get(&self, id: PromptId) -> Option<&Arc<Prompt>> {
         self.prompts.get(id.0 as usize)

@@ -37,6 +37,8 @@ pub struct Receiver {
     events: EventReceiver,
     /// Slots since the last packet of the peer.
     slots_without_packet: u16,
+    /// It does not send, or what it sends again is still being delayed.
+    suppressed: bool,
     peer_report: Option<PeerReport>,
     round_trip: Option<Duration>,
 }
@@ -81,6 +83,7 @@ impl Receiver {
             concealer: Concealer::new(),
             events: EventReceiver::new(),
             slots_without_packet: 0,
+            suppressed: false,
             peer_report: None,
             round_trip: None,
         }
@@ -96,7 +99,7 @@ impl Receiver {
         self.jitter.reset();
         self.concealer.reset();
         self.events.reset();
-        self.slots_without_packet = 0;
+        (self.slots_without_packet, self.suppressed) = (0, false);
         (self.peer_report, self.round_trip) = (None, None);
     }
 
@@ -171,16 +174,17 @@ impl Receiver {
     pub fn handle_slot(&mut self, now: Instant, session: &Session) -> Heard {
         let mut codes = [0; FRAME];
         self.slots_without_packet = self.slots_without_packet.saturating_add(1);
-        let suppressed = self.slots_without_packet > SUPPRESSED_SLOTS;
+        self.suppressed |= self.slots_without_packet > SUPPRESSED_SLOTS;
         match self.jitter.handle_slot(now, &mut codes) {
             Playout::Frame => {
+                self.suppressed = false;
                 let mut sound = SILENT_FRAME;
                 g711::decode_frame(session.law, &codes, &mut sound);
                 let mut smooth = sound;
                 self.concealer.handle_frame(&mut smooth);
                 Heard { sound: smooth, known: true }
             }
-            Playout::Missing | Playout::Waiting if !suppressed => {
+            Playout::Missing | Playout::Waiting if !self.suppressed => {
                 Heard { sound: self.concealer.conceal(), known: false }
             }
             Playout::Quiet | Playout::Missing | Playout::Waiting => {

@@ -71,6 +71,11 @@ impl Endpoint {
         self.stack.disallow(source);
     }
 
+    /// Whether requests from this address are taken.
+    pub fn takes_from(&self, source: IpAddr) -> bool {
+        self.stack.allows(source)
+    }
+
     /// Calls somebody.
     pub fn invite(&mut self, now: Instant, dial: Dial) -> Result<SessionKey, Refused> {
         let (session, invite) = session::prepare(&mut self.stack, dial)?;

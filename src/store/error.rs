@@ -144,7 +144,8 @@ impl fmt::Display for StoreError {
                 let path = path.display();
                 write!(
                     f,
-                    "the database {path} is read-only: make it writable (chmod u+w) for the user that runs outdial"
+                    "the database {path} is read-only: make it writable (chmod u+w) for the user that runs outdial, or \
+                     change `database` if its file system is mounted read-only"
                 )
             }
             StoreError::ReadOnlyFolder(folder) => write!(

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
-use crate::call::treatment::{Human, Machine};
+use crate::call::treatment::Machine;
 use crate::call::voicemail::Advice;
+use crate::media::command::PromptId;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
 const BEEP_FRESH: Duration = Duration::from_millis(1_500);
@@ -210,6 +211,10 @@ impl Attempt {
     }
 
     fn handle_revised(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Action>) {
+        // With an agent on the line it is the agent who decides; this was on its way when the two were joined.
+        if matches!(self.state, State::Bridged | State::Ending { .. } | State::Finished) {
+            return;
+        }
         self.record.revised_verdict = verdict.class.as_str().to_owned();
         out.push(Action::Journal(Step::Revised(verdict)));
         match self.state {
@@ -218,7 +223,6 @@ impl Attempt {
                 out.push(Action::Media(Command::StopPlaying { stream: self.callee.stream }));
                 self.treat(now, verdict, out);
             }
-            // With an agent on the line it is the agent who decides.
             _ => {}
         }
     }
@@ -321,14 +325,20 @@ impl Attempt {
         }
     }
 
-    pub(super) fn handle_played(&mut self, now: Now, out: &mut Vec<Action>) {
-        let disposition = match self.state {
-            State::Dropping(_) => {
+    pub(super) fn handle_played(&mut self, now: Now, prompt: PromptId, out: &mut Vec<Action>) {
+        let treatment = &self.plan.treatment;
+        let disposition = match &self.state {
+            // What ended may be a message to the person that the machine was first taken for: it is on no tape.
+            State::Dropping(voicemail)
+                if prompt == voicemail.drop().message && self.record.drop_started_at.is_some() =>
+            {
                 self.record.drop_ended_at = Some(now.wall);
                 Disposition::VoicemailLeft
             }
             State::Message(Message::Campaign) => Disposition::MessagePlayed,
-            State::Message(Message::SafeHarbour) => Disposition::Abandoned,
+            State::Message(Message::SafeHarbour) if treatment.safe_harbour == Some(prompt) => {
+                Disposition::Abandoned
+            }
             _ => return,
         };
         out.push(Action::Journal(Step::MessagePlayed));
@@ -366,7 +376,7 @@ impl Attempt {
         }
     }
 
-    fn play(&self, prompt: crate::media::command::PromptId, repeat: bool, out: &mut Vec<Action>) {
+    fn play(&self, prompt: PromptId, repeat: bool, out: &mut Vec<Action>) {
         out.push(Action::Media(Command::Play { stream: self.callee.stream, prompt, repeat }));
     }
 }

@@ -71,6 +71,24 @@ fn a_person_is_bridged_to_an_agent() {
 }
 
 #[test]
+fn a_revision_that_comes_too_late_changes_nothing_for_people_who_are_joined() {
+    let mut stage = bridged();
+    stage.plays_on(
+        "
+         7.010 < revised machine
+        60.000 < agent bye
+        60.000 > BYE callee
+        60.000 > close agent
+        60.000 > close callee
+        60.010 < agent closed
+        60.010 < closed
+        60.010 ! bridged by agent
+    ",
+    );
+    assert_eq!(stage.attempt.record.revised_verdict, "");
+}
+
+#[test]
 fn an_agent_who_hangs_up_ends_the_call_for_both() {
     bridged().plays_on(
         "
@@ -93,7 +111,7 @@ fn without_an_agent_in_time_the_safe_harbour_message_is_heard_and_the_call_is_ab
         20.900 > close agent
         20.900 > play 1
         20.910 < agent closed
-        28.000 < played
+        28.000 < played 1
         28.000 > BYE callee
         28.000 > close callee
         28.010 < closed
@@ -127,7 +145,7 @@ fn the_message_starts_after_the_beep_and_again_after_a_later_one() {
         10.800 > play 2
         12.000 < beep
         12.000 > play 2
-        20.000 < played
+        20.000 < played 2
         20.000 > BYE callee
         20.000 > close callee
         20.010 < closed
@@ -163,7 +181,27 @@ fn a_verdict_of_human_turned_over_releases_the_agent_and_waits_for_the_beep() {
          7.510 < agent closed
          9.000 < beep
          9.000 > play 2
-        15.000 < played
+        15.000 < played 2
+        15.000 > BYE callee
+        15.000 > close callee
+        15.010 < closed
+        15.010 ! voicemail_left by us
+    ",
+    );
+}
+
+#[test]
+fn the_end_of_a_message_to_a_person_is_no_voicemail_left() {
+    answered(with_message()).plays_on(
+        "
+         5.900 < human
+         5.900 > play 3
+         7.500 < revised machine
+         7.500 > stop playing
+         7.501 < played 3
+         9.000 < beep
+         9.000 > play 2
+        15.000 < played 2
         15.000 > BYE callee
         15.000 > close callee
         15.010 < closed
@@ -214,6 +252,31 @@ fn fax_tone_silence_and_no_media_have_their_own_ends() {
         "
         ));
     }
+}
+
+#[test]
+fn an_answer_without_a_single_packet_is_no_person() {
+    answered(to_agent()).plays_on(
+        "
+        10.900 < unsure
+        10.900 > BYE callee
+        10.900 > close callee
+        10.910 < closed
+        10.910 ! no_media by us
+    ",
+    );
+    // Whoever was heard, however little, may be one.
+    answered(with_message()).plays_on(
+        "
+         6.000 < heard
+        10.900 < unsure
+        10.900 > play 3
+        12.000 < bye
+        12.000 > close callee
+        12.010 < closed
+        12.010 ! hung_up_early by callee
+    ",
+    );
 }
 
 #[test]
@@ -541,7 +604,9 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "opened" => return EventKind::Opened { local: "192.0.2.1:4000".parse().unwrap() },
         "closed" => return EventKind::Closed(Statistics::default()),
         "heard" => return EventKind::FirstReceived,
-        "played" => return EventKind::Played(VOICEMAIL),
+        "played 1" => return EventKind::Played(SORRY),
+        "played 2" => return EventKind::Played(VOICEMAIL),
+        "played 3" => return EventKind::Played(MESSAGE),
         "key 9" => return EventKind::Digit('9'),
         "human" => verdict(Class::Human, Cause::SilenceAfterGreeting(Duration::from_millis(500))),
         "machine" => verdict(Class::Machine, Cause::LongGreeting(Duration::from_secs(3))),

@@ -126,7 +126,7 @@ impl Engine {
             Side::Agent => line.agent_trunk.expect("an agent's INVITE follows its placement"),
         };
         let trunk = &self.trunks[place];
-        let caller_id = &self.campaigns[line.campaign].campaign.options().caller_id;
+        let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
         let (request_uri, from) = match side {
             Side::Callee => {
@@ -135,10 +135,7 @@ impl Engine {
                 (format!("sip:{user}@{}", trunk.options.host), from)
             }
             Side::Agent => {
-                let uri = match &self.campaigns[line.campaign].treatment.human {
-                    crate::call::treatment::Human::Agent(agent) => agent.uri.clone(),
-                    _ => String::new(),
-                };
+                let uri = line.attempt.agent_uri().unwrap_or_default().to_owned();
                 (uri, format!("<sip:{}@{domain}>", line.attempt.number()))
             }
         };

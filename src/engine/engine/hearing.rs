@@ -6,7 +6,7 @@ use crate::engine::placement;
 use crate::media::command as media;
 use crate::record::Answer;
 use crate::sip::endpoint::{self, PingOutcome, Registration, RegistrationEvent, SessionEvent, Transport};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
     /// A UDP datagram came.
@@ -19,6 +19,11 @@ impl Engine {
     pub fn handle_message(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
         self.endpoint.handle_message(now.instant, Transport::Tcp, source, bytes);
         self.settle(now);
+    }
+
+    /// Whether anything is taken from this address: it is a trunk's.
+    pub fn takes_from(&self, source: IpAddr) -> bool {
+        self.endpoint.takes_from(source)
     }
 
     /// A message could not be sent, or a connection broke.

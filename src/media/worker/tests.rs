@@ -3,7 +3,7 @@
 mod bench;
 
 use super::*;
-use crate::amd::verdict::{Class, Finding};
+use crate::amd::verdict::{Class, Finding, ToneKind};
 use crate::audio::g711::{self, Law};
 use crate::audio::level::dbfs;
 use crate::audio::tone::{Tone, cadence};
@@ -332,8 +332,7 @@ fn a_peer_that_sends_nothing_after_its_hello_has_ended_it() {
     let mut bench = Bench::new(1);
     let leg = bench.leg(0);
     bench.command(Command::Detect { stream: leg });
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio/human-yeah.wav");
-    let clip = wav::read(&std::fs::read(path).unwrap()).unwrap();
+    let clip = wav::read(include_bytes!("../../../fixtures/audio/human-yeah.wav")).unwrap();
     let frames: Vec<&[i16]> = clip.samples.chunks_exact(160).collect();
     let last = frames.iter().rposition(|frame| dbfs(frame) > -45.0).unwrap();
     for (index, frame) in frames[..=last].iter().enumerate() {
@@ -343,6 +342,28 @@ fn a_peer_that_sends_nothing_after_its_hello_has_ended_it() {
     }
     bench.run_ms(1_000);
     assert_eq!(bench.sink.verdict().map(|(_, class)| class), Some(Class::Human));
+}
+
+#[test]
+fn tones_that_open_a_call_are_named_however_late_they_come() {
+    let clip = wav::read(include_bytes!("../../../fixtures/audio/sit-number-invalid.wav")).unwrap();
+    for late_ms in [0, 60, 100, 140, 300, 1_000] {
+        let mut bench = Bench::new(1);
+        let leg = bench.leg(0);
+        bench.command(Command::Detect { stream: leg });
+        bench.run_ms(late_ms);
+        for (index, frame) in clip.samples.chunks_exact(160).enumerate() {
+            let codes: Vec<u8> = frame.iter().map(|sample| g711::encode(Law::Mu, *sample)).collect();
+            bench.packet(leg, remote(0), &packet(index as u16, index as u32 * 160, &codes));
+            bench.run_ms(20);
+        }
+        bench.run_ms(500);
+        let named = bench.sink.findings.iter().find_map(|(_, finding)| match finding {
+            Finding::Tone(tone) => Some(tone.kind),
+            _ => None,
+        });
+        assert_eq!(named, Some(ToneKind::SitInvalid), "{late_ms} ms after the answer");
+    }
 }
 
 #[test]

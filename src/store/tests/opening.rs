@@ -134,3 +134,15 @@ async fn what_is_read_only_or_missing_is_named_with_its_remedy() {
     }
     open(&folder).await;
 }
+
+#[tokio::test]
+async fn a_database_that_sqlite_only_reads_is_refused_although_its_file_can_be_written() {
+    use std::os::unix::fs::FileExt;
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).await.close().await.unwrap();
+    // A write version above those that SQLite knows: it may read the file and must not write it (file format, 1.3.3).
+    let file = std::fs::OpenOptions::new().write(true).open(path_in(&folder)).unwrap();
+    file.write_all_at(&[3], 18).unwrap();
+    let error = fault(&path_in(&folder)).await;
+    assert!(matches!(error, StoreError::ReadOnlyFile(_)), "{error}");
+}
