@@ -9,130 +9,32 @@
 //! ```
 //!
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
-//! to Committing with the next trunk. Whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
+//! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
+//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
 
+mod action;
 mod answered;
 pub mod ending;
+mod plan;
+
+pub use action::{Action, Side};
+pub use plan::{Placement, Plan};
 
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
-use crate::call::treatment::Treatment;
 use crate::call::voicemail::Voicemail;
 use crate::disposition::Disposition;
-use crate::media::command::{Command, Event, EventKind, StreamKey};
+use crate::media::command::{Command, Event, EventKind};
 use crate::number::E164;
 use crate::record::{AttemptId, CallRecord, ContactId, EndedBy, InviteRecord};
-use crate::sdp::Codec;
 use crate::sip::endpoint::SessionEvent;
 use crate::time::{Instant, Now, WallTime};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Digits of a callee that are kept in the record.
 const DIGITS_MAX: usize = 64;
-
-/// Which leg.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Side {
-    /// The person that the attempt is for.
-    Callee,
-    /// The agent.
-    Agent,
-}
-
-/// What an attempt is made of.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Its permanent id.
-    pub id: AttemptId,
-    /// Whom.
-    pub contact: ContactId,
-    /// The number.
-    pub number: E164,
-    /// The campaign's name.
-    pub campaign: String,
-    /// The caller's number shown.
-    pub caller_id: String,
-    /// What is done with whoever answers.
-    pub treatment: Arc<Treatment>,
-    /// How long it rings, from the INVITE.
-    pub ring_timeout: Duration,
-    /// How long the call may last, from the answer.
-    pub duration_max: Duration,
-    /// When a verdict must be there, from the answer: the detector's deadline and a margin.
-    pub verdict_within: Duration,
-    /// Where the recording goes, when it is wanted.
-    pub recording: Option<PathBuf>,
-    /// Have the level of what the callee says reported.
-    pub watch: bool,
-    /// The callee's stream.
-    pub callee_stream: StreamKey,
-    /// The agent's stream, reserved and used only when needed.
-    pub agent_stream: StreamKey,
-    /// For the o= lines.
-    pub session_id: u64,
-}
-
-/// Where the INVITE goes.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Placement {
-    /// The trunk's name.
-    pub trunk: String,
-    /// The Call-ID of this INVITE.
-    pub call_id: String,
-    /// The codecs that the trunk takes, in order of preference.
-    pub codecs: Vec<Codec>,
-}
-
-/// What the attempt asks for.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Action {
-    /// Of the media plane.
-    Media(Command),
-    /// Of the store: commit this, then call [`Attempt::handle_committed`].
-    Commit(InviteRecord),
-    /// Send an INVITE with this offer. The agent's goes through the campaign's agent trunk, which
-    /// [`Attempt::handle_agent_placement`] has named.
-    Invite {
-        /// To whom.
-        side: Side,
-        /// Its Call-ID.
-        call_id: String,
-        /// Its offer.
-        sdp: Vec<u8>,
-    },
-    /// Name a trunk for the agent's leg: [`Attempt::handle_agent_placement`].
-    PlaceAgent,
-    /// End a session, by CANCEL or BYE.
-    HangUp {
-        /// Which.
-        side: Side,
-        /// Q.850 cause for the Reason header.
-        q850: u16,
-    },
-    /// Answer a re-INVITE.
-    AnswerOffer {
-        /// Whose.
-        side: Side,
-        /// Our description, or a status.
-        answer: Result<Vec<u8>, u16>,
-    },
-    /// Another trunk is wanted: [`Attempt::handle_placement`].
-    NextTrunk,
-    /// The callee wants no more calls: at once.
-    OptOut,
-    /// For the journal.
-    Journal(Step),
-    /// Over before an INVITE left: the contact was not dialed and the attempt does not count.
-    NotDialed {
-        /// Why.
-        reason: String,
-    },
-    /// Over; this is the record.
-    Finished(Box<CallRecord>),
-}
 
 #[derive(Clone, Debug)]
 enum State {
@@ -198,7 +100,7 @@ impl Attempt {
         callee.port_held = true;
         out.push(Action::Media(Command::Open { stream: callee.stream, partner: None }));
         let agent = Leg::new(plan.agent_stream, plan.session_id.wrapping_add(1));
-        let record = blank_record(&invite_record(&plan, &placement, now.wall), now.wall);
+        let record = ending::blank_record(&plan.invite(&placement, now.wall), now.wall);
         Attempt {
             plan,
             placement,
@@ -330,7 +232,7 @@ impl Attempt {
     fn commit(&mut self, now: Now, out: &mut Vec<Action>) {
         self.state = State::Committing;
         self.callee.progress = Progress::Open;
-        out.push(Action::Commit(invite_record(&self.plan, &self.placement, now.wall)));
+        out.push(Action::Commit(self.plan.invite(&self.placement, now.wall)));
     }
 
     /// Something happened to one of the sessions.
@@ -538,63 +440,6 @@ impl Attempt {
 /// Keeps the first of several times.
 fn stamp(field: &mut Option<WallTime>, at: WallTime) {
     field.get_or_insert(at);
-}
-
-fn invite_record(plan: &Plan, placement: &Placement, at: WallTime) -> InviteRecord {
-    InviteRecord {
-        attempt: plan.id,
-        contact: plan.contact,
-        campaign: plan.campaign.clone(),
-        number: plan.number.clone(),
-        caller_id: plan.caller_id.clone(),
-        trunk: placement.trunk.clone(),
-        call_id: placement.call_id.clone(),
-        at,
-    }
-}
-
-fn blank_record(invite: &InviteRecord, at: WallTime) -> CallRecord {
-    CallRecord {
-        attempt: invite.attempt,
-        contact: invite.contact,
-        campaign: invite.campaign.clone(),
-        number: invite.number.clone(),
-        caller_id: invite.caller_id.clone(),
-        trunk: invite.trunk.clone(),
-        call_id: invite.call_id.clone(),
-        disposition: Disposition::Canceled,
-        dialed_at: at,
-        trying_at: None,
-        ringing_at: None,
-        early_media_at: None,
-        answered_at: None,
-        first_media_at: None,
-        greeting_end_at: None,
-        verdict_at: None,
-        beep_at: None,
-        drop_started_at: None,
-        drop_ended_at: None,
-        agent_dialed_at: None,
-        agent_answered_at: None,
-        bridged_at: None,
-        ended_at: at,
-        ended_by: EndedBy::Us,
-        sip_status: 0,
-        q850_cause: None,
-        reason: String::new(),
-        verdict: String::new(),
-        verdict_cause: String::new(),
-        revised_verdict: String::new(),
-        codec: String::new(),
-        packets_sent: 0,
-        packets_received: 0,
-        packets_lost: 0,
-        jitter_ms: 0.0,
-        round_trip_ms: None,
-        recording: String::new(),
-        agent: String::new(),
-        digits: String::new(),
-    }
 }
 
 #[cfg(test)]
