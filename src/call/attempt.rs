@@ -149,11 +149,6 @@ impl Attempt {
         self.agent_placement.as_ref().map(|placement| placement.trunk.as_str())
     }
 
-    /// Whether it still occupies a channel of its trunk: until the BYE or the CANCEL's final response.
-    pub fn occupies_channel(&self) -> bool {
-        !matches!(self.callee.progress, Progress::Over)
-    }
-
     /// Whether its INVITE waits for [`Attempt::handle_committed`].
     pub fn awaits_commit(&self) -> bool {
         matches!(self.state, State::Committing)
