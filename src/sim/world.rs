@@ -165,7 +165,7 @@ impl World {
     }
 
     fn end_step(&mut self) -> Result<(), Box<Failure>> {
-        self.checks.handle_step_end(self.now());
+        self.checks.handle_step_end();
         match self.checks.poll_output() {
             Some(violation) => {
                 let (seed, at) = (self.plan.seed, self.now);
@@ -220,6 +220,9 @@ impl World {
             Operator::Kill => "operator kills",
         };
         self.coverage.add(name, 1);
+        if let Operator::Suppress(number) = &wish {
+            self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
+        }
         let outcome = self.engine.handle_operator(self.now(), &wish);
         outcome.expect("the operator names campaigns of the plan");
     }

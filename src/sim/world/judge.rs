@@ -8,7 +8,7 @@ impl World {
     pub(super) fn judge_the_end(&mut self) {
         self.judge_what_is_left();
         self.judge_contacts();
-        self.checks.handle_end(self.records.calls());
+        self.checks.handle_end(self.now(), self.records.calls());
         let committed: Vec<_> = self.records.invites().iter().map(|invite| invite.attempt).collect();
         for attempt in committed {
             if !self.records.calls().contains_key(&attempt) {

@@ -186,6 +186,7 @@ fn rules(plan: &Plan) -> Rules {
     Rules {
         trunks: plan.trunks.iter().map(trunk).collect(),
         campaigns: plan.campaigns.iter().map(campaign).collect(),
+        lines_max: plan.lines_max as usize,
         calls_per_second_max: plan.calls_per_second_max,
         agents: [QUEUE.to_owned()].into(),
         offsets: AREAS.iter().map(|(area, offset)| ((*area).to_owned(), *offset)).collect(),
