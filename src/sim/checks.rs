@@ -211,7 +211,7 @@ impl Checks {
             Fact::Received(_, message) => self.calls.handle_received(now, message),
             Fact::Committed(invite) => self.calls.handle_committed(invite),
             Fact::Suppressed(number) => self.calls.handle_suppressed(number),
-            Fact::Finished(record) => self.handle_finished(now, record),
+            Fact::Finished(record) => self.handle_finished(record),
             Fact::Connected(stream, sends) => {
                 self.streams.handle_connected(now.instant, stream, sends, found)
             }
@@ -220,7 +220,7 @@ impl Checks {
         }
     }
 
-    fn handle_finished(&mut self, now: Now, record: &CallRecord) {
+    fn handle_finished(&mut self, record: &CallRecord) {
         match self.records.get(&record.attempt) {
             Some(first) if first == record => {}
             Some(_) => self.violations.push(Violation {
@@ -229,7 +229,7 @@ impl Checks {
                 what: format!("a second record of attempt {}", record.attempt),
             }),
             None => {
-                self.calls.handle_finished(now, record, &mut self.violations);
+                self.calls.handle_finished(record, &mut self.violations);
                 self.records.insert(record.attempt, record.clone());
             }
         }

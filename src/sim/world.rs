@@ -30,9 +30,11 @@ use super::network::{Link, Network};
 use super::records::Records;
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::media::command::{Command, StreamKey};
+use crate::media::player::PromptTable;
 use crate::media::worker::Worker;
 use crate::media::{SLOT, SLOTS};
 use crate::record::{Answer, Request};
+use crate::rng::Rng;
 use crate::sip::endpoint::Target;
 use crate::sip::message::Message;
 use crate::time::{Instant, Now};
@@ -42,6 +44,7 @@ use ports::{Ports, Sent};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use voices::Voices;
 
@@ -79,6 +82,8 @@ struct Far {
 /// What may be due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
+    Crash,
+    Restart,
     Operator,
     Store,
     Packet,
@@ -107,6 +112,11 @@ pub struct World {
     network: Network<Packet>,
     records: Records,
     acts: VecDeque<(Instant, Operator)>,
+    crashes: VecDeque<(Instant, Duration)>,
+    /// The engine is dead; another one starts then.
+    gone_until: Option<Instant>,
+    prompts: Arc<PromptTable>,
+    rng: Rng,
     last_slot: u64,
     steps_at_once: u32,
     checks: Checks,
@@ -145,6 +155,12 @@ impl World {
         self.steps_at_once = if at > self.now { 0 } else { self.steps_at_once + 1 };
         self.now = self.now.max(at);
         match due {
+            Due::Crash => {
+                if let Some((_, gone)) = self.crashes.pop_front() {
+                    self.crash(gone);
+                }
+            }
+            Due::Restart => self.restart(),
             Due::Operator => self.operate(),
             Due::Store => self.store(),
             Due::Packet => self.deliver(),
@@ -177,17 +193,21 @@ impl World {
 
     /// At one instant the order is that of this list.
     fn next_due(&self) -> Option<(Instant, Due)> {
-        let operator = self.acts.front().map(|(at, _)| (*at, Due::Operator));
-        let store = self.records.poll_timeout().map(|at| (at, Due::Store));
-        let packet = self.network.poll_timeout().map(|at| (at, Due::Packet));
-        let engine = self.engine.poll_timeout().map(|at| (at, Due::Engine));
-        let slot = (!self.worker.is_empty()).then(|| (self.slot_at(self.next_slot()), Due::Slot));
         let carriers = self
             .far
             .iter()
             .enumerate()
             .filter_map(|(place, far)| far.carrier.poll_timeout().map(|at| (at, Due::Carrier(place))));
-        let others = [operator, store, packet, engine, slot].into_iter().flatten();
+        let packet = self.network.poll_timeout().map(|at| (at, Due::Packet));
+        if let Some(at) = self.gone_until {
+            return [(at, Due::Restart)].into_iter().chain(packet).chain(carriers).min_by_key(|(at, _)| *at);
+        }
+        let crash = self.crashes.front().map(|(at, _)| (*at, Due::Crash));
+        let operator = self.acts.front().map(|(at, _)| (*at, Due::Operator));
+        let store = self.records.poll_timeout().map(|at| (at, Due::Store));
+        let engine = self.engine.poll_timeout().map(|at| (at, Due::Engine));
+        let slot = (!self.worker.is_empty()).then(|| (self.slot_at(self.next_slot()), Due::Slot));
+        let others = [crash, operator, store, packet, engine, slot].into_iter().flatten();
         others.chain(carriers).min_by_key(|(at, _)| *at)
     }
 
@@ -252,6 +272,7 @@ impl World {
             Packet::SipToCarrier(place, bytes) => {
                 self.far[place].carrier.handle_sip(self.now, engine_sip, &bytes);
             }
+            Packet::SipToEngine(..) if self.gone_until.is_some() => {}
             Packet::SipToEngine(place, bytes) => {
                 let now = self.now();
                 if let Ok(message) = Message::parse(&bytes) {
@@ -283,6 +304,9 @@ impl World {
                 while let Some(output) = self.far[place].carrier.poll_output() {
                     self.carry_from(place, output);
                 }
+            }
+            if self.gone_until.is_some() {
+                return;
             }
             if let Some(output) = self.engine.poll_output() {
                 self.carry_out(output);

@@ -64,11 +64,11 @@ impl Calls {
         self.suppressed.insert(digits(number));
     }
 
-    pub(super) fn handle_finished(&mut self, now: Now, record: &CallRecord, found: &mut Vec<Violation>) {
+    pub(super) fn handle_finished(&mut self, record: &CallRecord, found: &mut Vec<Violation>) {
         let Some(attempt) = self.attempts.get_mut(&record.attempt) else { return };
         attempt.over = true;
-        self.ended.insert(attempt.number.clone(), now.wall);
-        self.outcomes.insert(attempt.contact, (now.wall, record.disposition));
+        self.ended.insert(attempt.number.clone(), record.ended_at);
+        self.outcomes.insert(attempt.contact, (record.ended_at, record.disposition));
         let answered = attempt.call_ids.iter().any(|call_id| self.wire.was_answered(call_id));
         let fault = if attempt.call_ids.last() != Some(&record.call_id) {
             Some("another Call-ID than its last INVITE".to_owned())
