@@ -14,6 +14,7 @@
 //! | `ports` | the engine's media sockets |
 //! | `judge` | what must hold when all is drained, and the counts |
 //! | `account` | the ladder, the counts, the failure |
+//! | `tests` | sabotaged worlds: what the world must find itself |
 
 mod account;
 mod judge;
@@ -414,3 +415,6 @@ const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 fn fingerprint(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests;
