@@ -29,6 +29,9 @@ use std::time::Duration;
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
+/// A registrar that has not taken our leave by then is not waited for: what it keeps will expire.
+const UNREGISTER_WITHIN: Duration = Duration::from_secs(2);
+
 /// Requests that are kept while the store fails. Only attempts in flight make them, so this is never met in practice; beyond
 /// it the oldest campaign states would be dropped, never a record.
 const UNSAVED_MAX: usize = 100_000;
@@ -172,6 +175,8 @@ pub struct Engine {
     leave_at: Option<Instant>,
     next_campaign: usize,
     draining: bool,
+    /// Until then the end waits for registrars to let us go.
+    unregister_until: Option<Instant>,
 }
 
 struct EngineLimits {
@@ -230,6 +235,7 @@ impl Engine {
             leave_at: None,
             next_campaign: 0,
             draining: false,
+            unregister_until: None,
         };
         engine.register_trunks(now);
         engine.settle(now);
@@ -247,14 +253,11 @@ impl Engine {
             Operator::Drain => {
                 self.draining = true;
                 self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
-                for trunk in &mut self.trunks {
-                    if let Some(key) = trunk.registration.take() {
-                        self.endpoint.unregister(now.instant, key);
-                    }
-                }
+                self.unregister_trunks(now);
             }
             Operator::Kill => {
                 self.draining = true;
+                self.unregister_until = None;
                 self.each_attempt(now, |attempt, out| attempt.handle_kill(now, out));
             }
         }
@@ -289,6 +292,7 @@ impl Engine {
         self.ping_trunks(now);
         self.retry_store(now);
         self.release_committed(now);
+        self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
         self.settle(now);
     }
 
@@ -302,6 +306,7 @@ impl Engine {
             self.store_retry_at,
             self.dial_at,
             self.leave_at,
+            self.unregister_until,
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
     }
@@ -314,7 +319,9 @@ impl Engine {
     /// Whether nothing is in flight: attempts, sessions, records to write.
     pub fn is_quiet(&self) -> bool {
         let counts = self.endpoint.counts();
-        self.lines.is_empty() && counts.sessions == 0 && self.unsaved.is_empty()
+        let unregistered =
+            self.unregister_until.is_none() || self.trunks.iter().all(|t| t.registration.is_none());
+        self.lines.is_empty() && counts.sessions == 0 && self.unsaved.is_empty() && unregistered
     }
 
     /// Whether every campaign has come to its end.

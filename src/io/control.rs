@@ -15,7 +15,7 @@ use crate::sip::endpoint::{Target, Transport};
 use crate::time::Now;
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -138,7 +138,8 @@ impl Control {
     pub async fn run(&mut self) -> io::Result<()> {
         let (stream_events, mut stream_queue) = mpsc::channel(STREAM_QUEUE);
         let (accepted_sender, mut accepted) = mpsc::channel(STREAM_QUEUE);
-        let mut streams = Streams::new(stream_events);
+        let local = self.udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let mut streams = Streams::new(local, stream_events);
         // Kept, so that the channel stays open without a listener.
         let _accepted_sender = accepted_sender.clone();
         if let Some(listener) = self.tcp.take() {

@@ -6,7 +6,7 @@ use crate::io::entropy;
 use crate::io::stream::{StreamEvent, Streams};
 use crate::sip::endpoint::{self, Endpoint, Event, Output, PingOutcome, Target, Transport};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -39,7 +39,8 @@ pub async fn options(
         .collect();
     let mut outcomes = vec![None; trunks.len()];
     let (events, mut queue) = mpsc::channel(256);
-    let mut streams = Streams::new(events);
+    let local = udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+    let mut streams = Streams::new(local, events);
     let mut buffer = vec![0u8; 65_536];
     let deadline = tokio::time::Instant::now() + ANSWER_WITHIN;
     loop {

@@ -2,10 +2,10 @@
 
 use crate::sip::framing::Framer;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 /// Connections at once, taken and made.
@@ -42,12 +42,14 @@ type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
 pub struct Streams {
     peers: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
     events: mpsc::Sender<StreamEvent>,
+    local: IpAddr,
 }
 
 impl Streams {
-    /// None yet; what they say goes to `events`.
-    pub fn new(events: mpsc::Sender<StreamEvent>) -> Self {
-        Streams { peers: HashMap::new(), events }
+    /// None yet; what they say goes to `events`. Ours come from the address `local`, as our datagrams do: peers know us
+    /// by it.
+    pub fn new(local: IpAddr, events: mpsc::Sender<StreamEvent>) -> Self {
+        Streams { peers: HashMap::new(), events, local }
     }
 
     /// Sends a message, over a new connection if there is none. False when it cannot be queued.
@@ -62,12 +64,15 @@ impl Streams {
         };
         let Some(queue) = self.add(peer) else { return false };
         let sent = queue.0.try_send(bytes).is_ok();
-        let events = self.events.clone();
+        let (events, local) = (self.events.clone(), self.local);
         tokio::spawn(async move {
-            let connect = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(peer)).await;
+            let connect = tokio::time::timeout(CONNECT_WITHIN, connect(local, peer)).await;
             match connect {
                 Ok(Ok(stream)) => serve(stream, peer, queue.1, events).await,
-                Ok(Err(_)) | Err(_) => drop(events.send(StreamEvent::Closed { peer }).await),
+                Ok(Err(_)) | Err(_) => {
+                    drop(queue.1);
+                    let _ = events.send(StreamEvent::Closed { peer }).await;
+                }
             }
         });
         sent
@@ -80,9 +85,11 @@ impl Streams {
         }
     }
 
-    /// A connection is gone.
+    /// A connection is gone; one that has taken its place by now stays.
     pub fn forget(&mut self, peer: SocketAddr) {
-        self.peers.remove(&peer);
+        if self.peers.get(&peer).is_some_and(mpsc::Sender::is_closed) {
+            self.peers.remove(&peer);
+        }
     }
 
     fn add(&mut self, peer: SocketAddr) -> Option<Queue> {
@@ -95,6 +102,14 @@ impl Streams {
         self.peers.insert(peer, sender.clone());
         Some((sender, receiver))
     }
+}
+
+async fn connect(local: IpAddr, peer: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if peer.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if local.is_ipv4() == peer.is_ipv4() && !local.is_unspecified() {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    socket.connect(peer).await
 }
 
 async fn serve(
@@ -124,6 +139,8 @@ async fn serve(
             }
         }
     }
+    // Nothing may be queued here any more when the end is told.
+    drop(queue);
     let _ = events.send(StreamEvent::Closed { peer }).await;
 }
 

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Comfort noise (RFC 3389): allowed beside PCMU and PCMA without being negotiated, and often sent so.
 const COMFORT_NOISE: u8 = 13;
 
+/// A peer of whom nothing at all has come for 120 ms does not send: it suppresses silence (RFC 3551, 4.1), or is a PBX
+/// between two prompts. What networks lose in a row is shorter, but for outages, during which nobody is heard either.
+const SUPPRESSED_SLOTS: u16 = 6;
+
 /// Receives one stream.
 #[derive(Debug)]
 pub struct Receiver {
@@ -31,6 +35,8 @@ pub struct Receiver {
     jitter: JitterBuffer,
     concealer: Concealer,
     events: EventReceiver,
+    /// Slots since the last packet of the peer.
+    slots_without_packet: u16,
     peer_report: Option<PeerReport>,
     round_trip: Option<Duration>,
 }
@@ -74,6 +80,7 @@ impl Receiver {
             jitter: JitterBuffer::new(delay),
             concealer: Concealer::new(),
             events: EventReceiver::new(),
+            slots_without_packet: 0,
             peer_report: None,
             round_trip: None,
         }
@@ -89,6 +96,7 @@ impl Receiver {
         self.jitter.reset();
         self.concealer.reset();
         self.events.reset();
+        self.slots_without_packet = 0;
         (self.peer_report, self.round_trip) = (None, None);
     }
 
@@ -135,6 +143,7 @@ impl Receiver {
         if self.reception.handle_packet(now, packet.sequence, measured) == Arrival::Doubtful {
             return self.refuse();
         }
+        self.slots_without_packet = 0;
         let digit = match (audio, event) {
             (true, _) => {
                 self.handle_audio(now, session, &packet);
@@ -161,6 +170,8 @@ impl Receiver {
     /// The next 20 ms of what the peer says.
     pub fn handle_slot(&mut self, now: Instant, session: &Session) -> Heard {
         let mut codes = [0; FRAME];
+        self.slots_without_packet = self.slots_without_packet.saturating_add(1);
+        let suppressed = self.slots_without_packet > SUPPRESSED_SLOTS;
         match self.jitter.handle_slot(now, &mut codes) {
             Playout::Frame => {
                 let mut sound = SILENT_FRAME;
@@ -169,13 +180,14 @@ impl Receiver {
                 self.concealer.handle_frame(&mut smooth);
                 Heard { sound: smooth, known: true }
             }
-            Playout::Quiet => {
+            Playout::Missing | Playout::Waiting if !suppressed => {
+                Heard { sound: self.concealer.conceal(), known: false }
+            }
+            Playout::Quiet | Playout::Missing | Playout::Waiting => {
                 let mut sound = SILENT_FRAME;
                 self.concealer.handle_frame(&mut sound);
                 Heard { sound, known: true }
             }
-            Playout::Missing => Heard { sound: self.concealer.conceal(), known: false },
-            Playout::Waiting => Heard { sound: SILENT_FRAME, known: false },
         }
     }
 

@@ -1,7 +1,8 @@
 //! Answering challenges for one session or registration: RFC 3261 section 22, RFC 7616.
 //!
 //! A request is tried again at most twice. A challenge for a realm that was answered already means that the password
-//! is wrong, and is not answered again unless the server says that only its nonce was stale.
+//! is wrong, and is not answered again unless the server says that only its nonce was stale, or wants a stronger hash:
+//! PBXs that know the user only from the first answer challenge by MD5 before they know better (Asterisk 22 does).
 
 use super::digest::{Challenge, Credentials, authorize};
 use super::message::{Message, Request, Response};
@@ -28,6 +29,14 @@ struct Answer {
     count: u32,
     /// Whether the request that is being tried carried it.
     tried: bool,
+}
+
+impl Answer {
+    /// Whether this challenge means that the password was wrong.
+    fn refused_by(&self, challenge: &Challenge) -> bool {
+        let stronger = self.challenge.algorithm.is_md5() && !challenge.algorithm.is_md5();
+        self.tried && !challenge.stale && !stronger
+    }
 }
 
 impl Authentication {
@@ -94,7 +103,7 @@ impl Authentication {
         let known =
             |answer: &Answer| answer.from_proxy == from_proxy && answer.challenge.realm == challenge.realm;
         match self.answers.iter().position(known) {
-            Some(at) if self.answers[at].tried && !challenge.stale => return None,
+            Some(at) if self.answers[at].refused_by(&challenge) => return None,
             Some(at) => {
                 let answer = &mut self.answers[at];
                 if answer.challenge.nonce != challenge.nonce {
@@ -138,6 +147,25 @@ mod tests {
         let first = authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
         let again = challenge(401, "pbx", "n2", false);
         assert_eq!(authentication.retry(&mut rng, &sent(&first), &again), None);
+    }
+
+    #[test]
+    fn a_stronger_hash_is_answered_and_a_weaker_one_is_not() {
+        let by = |nonce: &str, algorithm: &str| {
+            let mut response = Response::new(401, "");
+            let value =
+                format!("Digest realm=\"pbx\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"");
+            response.headers_mut().push("WWW-Authenticate", &value);
+            response
+        };
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let first = authentication.retry(&mut rng, &invite(), &by("n", "MD5")).unwrap();
+        let second = authentication.retry(&mut rng, &sent(&first), &by("n", "SHA-256")).unwrap();
+        assert!(second.headers().get("Authorization").unwrap().contains("algorithm=SHA-256"));
+        authentication.begin();
+        let first = authentication.retry(&mut rng, &invite(), &by("m", "SHA-256")).unwrap();
+        assert_eq!(authentication.retry(&mut rng, &sent(&first), &by("m", "MD5")), None);
     }
 
     #[test]

@@ -37,6 +37,8 @@ impl Capture {
             .args(["-n", "-2", "-r", self.file.to_str().unwrap()])
             // SIP on any port is found by its look, RTP and RTCP by the SDP that announced them.
             .args(["--enable-heuristic", "sip_udp", "-o", "sip.delay_sdp_changes:FALSE"])
+            // A media port may be the registered one of a protocol of no concern here, which would claim its packets.
+            .args(claimants().iter().flat_map(|protocol| ["--disable-protocol", protocol]))
             .args(["-R", filter])
             .output()
             .unwrap();
@@ -44,6 +46,21 @@ impl Capture {
         assert!(output.status.success(), "tshark {filter}: {said}");
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_string).collect()
     }
+}
+
+/// The protocols with a registered UDP port where media may flow.
+fn claimants() -> Vec<String> {
+    let output = Command::new("tshark").args(["-G", "decodes"]).output().unwrap();
+    let claimant = |line: &str| {
+        let [table, port, protocol] = line.split('\t').collect::<Vec<_>>()[..] else { return None };
+        let media = port.parse::<u16>().is_ok_and(|port| port >= 1_024);
+        (table == "udp.port" && media && protocol != "sip").then(|| protocol.to_string())
+    };
+    let mut found: Vec<String> =
+        String::from_utf8_lossy(&output.stdout).lines().filter_map(claimant).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// The command that puts the rest of the line into a network namespace, by whichever right this machine gives.

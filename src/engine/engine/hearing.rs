@@ -184,6 +184,7 @@ impl Engine {
             }
             RegistrationEvent::Unregistered => {
                 trunk.handle_registered(false);
+                trunk.registration = None;
                 "unregistered".to_owned()
             }
         };
@@ -198,6 +199,14 @@ impl Engine {
             let note = if up { "is up again" } else { "is down: OPTIONS goes unanswered" };
             let name = trunk.options.name.clone();
             self.journal(now, Event::Trunk { name, note: note.to_owned() });
+        }
+    }
+
+    /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
+    pub(super) fn unregister_trunks(&mut self, now: Now) {
+        self.unregister_until = Some(now.instant + UNREGISTER_WITHIN);
+        for key in self.trunks.iter().filter_map(|trunk| trunk.registration) {
+            self.endpoint.unregister(now.instant, key);
         }
     }
 

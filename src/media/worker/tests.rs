@@ -7,7 +7,7 @@ use crate::amd::verdict::{Class, Finding};
 use crate::audio::g711::{self, Law};
 use crate::audio::level::dbfs;
 use crate::audio::tone::{Tone, cadence};
-use crate::audio::wav::Clip;
+use crate::audio::wav::{self, Clip};
 use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
 use crate::media::SLOT;
 use crate::media::command::{PromptId, Statistics};
@@ -320,15 +320,38 @@ fn the_detector_hears_what_came_through_the_network() {
         bench.packet(leg, remote(0), &packet(index as u16, index as u32 * 160, &codes));
         bench.run_ms(20);
     }
-    let verdict = bench.sink.findings.iter().find_map(|(at, finding)| match finding {
-        Finding::Verdict(verdict) => Some((*at, verdict.class)),
-        _ => None,
-    });
-    assert_eq!(verdict, Some((started, Class::Fax)));
+    assert_eq!(bench.sink.verdict(), Some((started, Class::Fax)));
     let findings = bench.sink.findings.len();
     bench.command(Command::StopDetecting { stream: leg });
     bench.run_ms(10_000);
     assert_eq!(bench.sink.findings.len(), findings);
+}
+
+#[test]
+fn a_peer_that_sends_nothing_after_its_hello_has_ended_it() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.command(Command::Detect { stream: leg });
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio/human-yeah.wav");
+    let clip = wav::read(&std::fs::read(path).unwrap()).unwrap();
+    let frames: Vec<&[i16]> = clip.samples.chunks_exact(160).collect();
+    let last = frames.iter().rposition(|frame| dbfs(frame) > -45.0).unwrap();
+    for (index, frame) in frames[..=last].iter().enumerate() {
+        let codes: Vec<u8> = frame.iter().map(|sample| g711::encode(Law::Mu, *sample)).collect();
+        bench.packet(leg, remote(0), &packet(index as u16, index as u32 * 160, &codes));
+        bench.run_ms(20);
+    }
+    bench.run_ms(1_000);
+    assert_eq!(bench.sink.verdict().map(|(_, class)| class), Some(Class::Human));
+}
+
+#[test]
+fn a_peer_that_never_sends_anything_is_silence() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.command(Command::Detect { stream: leg });
+    bench.run_ms(10_000);
+    assert_eq!(bench.sink.verdict().map(|(_, class)| class), Some(Class::Silence));
 }
 
 #[test]

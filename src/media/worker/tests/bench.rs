@@ -125,6 +125,14 @@ impl Notes {
         self.events.iter().find(|event| event.0 == stream && event.2 == word).expect("it was told").1
     }
 
+    /// The detector's first verdict, and when it was started.
+    pub fn verdict(&self) -> Option<(Instant, Class)> {
+        self.findings.iter().find_map(|(at, finding)| match finding {
+            Finding::Verdict(verdict) => Some((*at, verdict.class)),
+            _ => None,
+        })
+    }
+
     /// The audio that was sent, as codes.
     pub fn codes(&self, stream: StreamKey) -> Vec<u8> {
         self.sent[&stream].iter().flat_map(|sent| sent.packet().payload.to_vec()).collect()
