@@ -79,6 +79,10 @@ impl World {
     }
 
     pub(super) fn count(&mut self) {
+        let outages = self.plan.trunks.iter().map(|t| t.signalling.outages.len() + t.media.outages.len());
+        self.coverage.add("outages of a wire", outages.sum::<usize>() as u64);
+        self.coverage.add("stalls of the store", self.plan.disk.stalls.len() as u64);
+        self.coverage.add("ports refused", self.ports.refused);
         for far in &self.far {
             for link in [&far.sip_there, &far.sip_back] {
                 let passed = link.passed();
@@ -91,6 +95,8 @@ impl World {
                 let passed = link.passed();
                 self.coverage.add("media packets", passed.sent);
                 self.coverage.add("media packets lost", passed.lost);
+                self.coverage.add("media packets doubled", passed.duplicated);
+                self.coverage.add("media packets overtaken", passed.reordered);
             }
             let ledger = far.carrier.ledger();
             self.coverage.add("challenges", ledger.challenged);
