@@ -11,6 +11,7 @@ use crate::record::{
 };
 use crate::rng::Rng;
 use crate::time::{Instant, WallTime};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -171,8 +172,8 @@ impl Records {
             Request::Refill { campaign, due_at, limit } => Some(self.refill(campaign, *due_at, *limit)),
             Request::CommitInvite(invite) => Some(self.commit(invite)),
             Request::FinishAttempt { record, contact } => {
-                if !self.calls.contains_key(&record.attempt) {
-                    self.calls.insert(record.attempt, record.as_ref().clone());
+                if let Entry::Vacant(free) = self.calls.entry(record.attempt) {
+                    free.insert(record.as_ref().clone());
                     self.settle(contact, Some(record.attempt));
                 }
                 None

@@ -183,7 +183,7 @@ fn trunks(rng: &mut Rng) -> Vec<TrunkPlan> {
 fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
     let account = rng.chance(0.4);
     let register = account && rng.chance(0.5);
-    let codecs: &str = *pick::<&str>(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
+    let codecs = *pick(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
     let options = trunk::Options {
         name: format!("trunk-{place}"),
         host: format!("{}:5060", Plan::host(place)),
