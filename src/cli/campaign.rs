@@ -58,7 +58,7 @@ pub fn status(args: &StatusArgs) -> Result<(), Failure> {
     if args.json {
         println!("{}", serde_json::to_string(&status).expect("a status is plain data"));
     } else {
-        print!("{}", describe(&status));
+        print!("{}", describe(&status.engine));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! It stands here and not in `io`, because `io` does not know the simulation. RTP ports are taken before the carrier
 //! starts, in pairs of an even port and the odd one above, so that none can be missing later.
 
+use crate::io::priority;
 use crate::rng::Rng;
 use crate::sim::carrier::{Carrier, Options, Output};
 use crate::sim::ledger::Ledger;
@@ -82,7 +83,11 @@ impl Runner {
             shared: shared.clone(),
             counted_at: Instant::ZERO,
         };
-        let thread = thread::Builder::new().name("carrier".into()).spawn(move || driver.run())?;
+        let thread = thread::Builder::new().name("carrier".into()).spawn(move || {
+            // It stands for telephones elsewhere, which have processors of their own.
+            priority::raise(priority::MEDIA);
+            driver.run()
+        })?;
         Ok(Runner { address, shared, thread })
     }
 

@@ -7,7 +7,8 @@ use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
 use crate::io::clock::Clock;
 use crate::io::media::MediaPlane;
-use crate::io::operator::{Asked, Reply};
+use crate::io::operator::{Asked, Reply, Report};
+use crate::io::priority;
 use crate::io::stream::{self, StreamEvent, Streams};
 use crate::media::command as media;
 use crate::record::{Answer, Request};
@@ -136,6 +137,7 @@ impl Control {
     /// Runs until told to stop (or, if so wished, until the campaigns are completed). Dropping the control afterwards closes
     /// the store's request channel, so that its writer finishes.
     pub async fn run(&mut self) -> io::Result<()> {
+        priority::raise(priority::CONTROL);
         let (stream_events, mut stream_queue) = mpsc::channel(STREAM_QUEUE);
         let (accepted_sender, mut accepted) = mpsc::channel(STREAM_QUEUE);
         let local = self.udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
@@ -285,7 +287,7 @@ impl Control {
         let now = self.clock.now();
         let reply = match wish.to_operator() {
             Err(error) => Reply::Error(error),
-            Ok(None) => Reply::Status(Box::new(self.engine.status(now))),
+            Ok(None) => Reply::Status(Box::new(self.report(now))),
             Ok(Some(operator)) => match self.engine.handle_operator(now, &operator) {
                 Ok(()) => Reply::Ok(true),
                 Err(error) => Reply::Error(error),
@@ -295,6 +297,11 @@ impl Control {
             tracing::info!(?wish, "the operator asked");
         }
         let _ = back.send(reply);
+    }
+
+    fn report(&self, now: Now) -> Report {
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        Report { engine: self.engine.status(now), tasks, ports: self.media.ports_held() }
     }
 
     fn take_reload(&mut self) {

@@ -6,6 +6,7 @@
 mod port;
 mod thread;
 
+use super::priority;
 use super::recorder::Recorder;
 use crate::amd::detector;
 use crate::media::command::{Command, Event, StreamKey};
@@ -96,9 +97,10 @@ impl MediaPlane {
                 streams: Arc::clone(&streams),
                 recorder: recorder.handle(),
             };
-            let join = std::thread::Builder::new()
-                .name(format!("media-{number}"))
-                .spawn(move || thread::Loop::new(start).run())?;
+            let join = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
+                priority::raise(priority::MEDIA);
+                thread::Loop::new(start).run();
+            })?;
             threads.push(Thread { commands, streams, join });
         }
         Ok((MediaPlane { threads, placed: Mutex::default(), recorder }, receiver))
@@ -140,6 +142,11 @@ impl MediaPlane {
         if let Some(place) = self.thread_of(stream) {
             deliver(&self.threads[place], command);
         }
+    }
+
+    /// Pairs of ports that the threads hold, those of commands on their way included.
+    pub fn ports_held(&self) -> usize {
+        self.threads.iter().map(|thread| thread.streams.load(Ordering::Relaxed)).sum()
     }
 
     /// Ends all threads: ports are given back, recordings are closed.

@@ -9,6 +9,7 @@
 //! * [`stream`]: SIP over TCP;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
+//! * [`priority`]: the right of way of threads that must be in time;
 //! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
 
 pub mod address;
@@ -20,6 +21,7 @@ pub mod launch;
 pub mod lists;
 pub mod media;
 pub mod operator;
+pub mod priority;
 pub mod probe;
 pub mod prompts;
 pub mod recorder;

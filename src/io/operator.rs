@@ -62,9 +62,21 @@ pub enum Reply {
     /// Done.
     Ok(bool),
     /// Asked for.
-    Status(Box<Status>),
+    Status(Box<Report>),
     /// Not done, and why.
     Error(String),
+}
+
+/// The engine's status, and what its process holds for it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// What the engine knows of itself.
+    #[serde(flatten)]
+    pub engine: Status,
+    /// Tasks that are alive, the one that answers included: as many as at the start when nothing is going on.
+    pub tasks: usize,
+    /// Pairs of RTP and RTCP ports that the media threads hold; none when nothing is going on.
+    pub ports: usize,
 }
 
 impl Wish {

@@ -196,6 +196,12 @@ impl Outdial {
         panic!("still held after {limit:?}: {last:?}\n{:#}", self.status());
     }
 
+    /// How many tasks are alive in the engine's runtime.
+    pub fn tasks(&self) -> u64 {
+        let status = self.status();
+        status["tasks"].as_u64().unwrap_or_else(|| panic!("no tasks in the status {status:#}"))
+    }
+
     /// The UDP sockets of the engine's process, from the kernel's point of view.
     pub fn udp_sockets(&mut self) -> usize {
         let id = self.engine().id();
@@ -224,11 +230,12 @@ impl Outdial {
 const PROGRAM: &str = env!("CARGO_BIN_EXE_outdial");
 
 /// The counts of `outdial status --json` that are zero when no call is up.
-const HELD: [&str; 6] = [
+const HELD: [&str; 7] = [
     "/attempts",
     "/sip/sessions",
     "/sip/dialogs",
     "/sip/client_transactions",
     "/sip/server_transactions",
     "/media/streams",
+    "/ports",
 ];

@@ -12,6 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Scenarios that are there to provoke copies: without `-nr` SIPp takes these for retransmissions, and a scenario does
+/// not get to see them.
+const WITH_COPIES: [&str; 2] = ["lost-bye", "repeated-200"];
+
 /// SIPp with one scenario.
 pub struct Sipp {
     process: Process,
@@ -42,10 +46,11 @@ impl Sipp {
             ["-stf", "statistics"],
             ["-fd", "1"],
         ];
-        // Without -nr it takes the copies that a scenario is there to provoke for retransmissions of its own.
         let switches =
-            ["-bind_local", "-nostdin", "-timeout_error", "-trace_err", "-trace_msg", "-trace_stat", "-nr"];
-        let arguments: Vec<&str> = arguments.into_iter().flatten().chain(switches).collect();
+            ["-bind_local", "-nostdin", "-timeout_error", "-trace_err", "-trace_msg", "-trace_stat"];
+        let as_they_come = WITH_COPIES.contains(&name).then_some("-nr");
+        let arguments: Vec<&str> =
+            arguments.into_iter().flatten().chain(switches).chain(as_they_come).collect();
         let process =
             Process::start(Path::new("sipp"), &arguments, scratch.path(), &scratch.path().join("console"));
         let mut sipp = Sipp { process, scratch, address };

@@ -116,11 +116,20 @@ impl Attempt {
         if !matches!(self.state, State::Judging { .. }) {
             return;
         }
+        self.write_verdict(now, started, verdict, out);
+        match verdict.class {
+            // Not one packet has come: whatever is done when in doubt, here is nobody for an agent to speak with.
+            Class::Unsure if !self.heard => self.end(now, Disposition::NoMedia, EndedBy::Us, out),
+            _ => self.treat(now, verdict, out),
+        }
+    }
+
+    fn write_verdict(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
         self.record.verdict = verdict.class.as_str().to_owned();
         self.record.verdict_cause = verdict.cause.to_string();
-        self.record.verdict_at = Some(now.wall_at(started + verdict.at));
+        // The detector counts whole frames, and hears the first of them at its start: it may be a frame ahead of us.
+        self.record.verdict_at = Some(now.wall_at((started + verdict.at).min(now.instant)));
         out.push(Action::Journal(Step::Judged(verdict)));
-        self.treat(now, verdict, out);
     }
 
     /// The detector has not spoken in time: a stalled worker must not leave a person in silence.
@@ -131,7 +140,9 @@ impl Attempt {
             at: self.plan.verdict_within,
         };
         let started = self.answered_at.unwrap_or(now.instant);
-        self.handle_verdict(now, started, verdict, out);
+        // A worker that is silent about its verdict is silent about packets too: that none was told of proves nothing.
+        self.write_verdict(now, started, verdict, out);
+        self.treat(now, verdict, out);
     }
 
     fn treat(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Action>) {

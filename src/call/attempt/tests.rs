@@ -171,11 +171,12 @@ fn fax_tone_silence_and_no_media_have_their_own_ends() {
         "
         ));
     }
-    for (heard, end) in [("heard", "silence"), ("", "no_media")] {
+    let without_a_packet = [("", "silence", "no_media"), ("", "unsure", "no_media")];
+    for (heard, word, end) in [("heard", "silence", "silence")].into_iter().chain(without_a_packet) {
         let line = if heard.is_empty() { String::new() } else { format!(" 6.000 < {heard}\n") };
         answered(to_agent()).plays_on(&format!(
             "{line}
-             9.000 < silence
+             9.000 < {word}
              9.000 > BYE callee
              9.000 > close callee
              9.010 < closed

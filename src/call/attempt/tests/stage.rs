@@ -235,6 +235,7 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "vacant tone" => tone(ToneKind::SitInvalid),
         "vacant tone heard" => Finding::Tone(ToneEvent { kind: ToneKind::SitInvalid, start: at, at }),
         "silence" => verdict(Class::Silence, Cause::InitialSilence(at)),
+        "unsure" => verdict(Class::Unsure, Cause::Deadline(at)),
         "revised machine" => Finding::Revised(Verdict {
             class: Class::Machine,
             cause: Cause::SecondSentence(Duration::from_secs(2)),

@@ -1,0 +1,19 @@
+//! The right of way of threads that must be in time, where the system grants it (as root, or by `Nice=` of the unit).
+//!
+//! A frame is due every 20 ms, and a message must start within 300 ms after the beep: neither may wait behind an import,
+//! an export, or whatever else the machine is doing. It is a niceness and no real-time class: a thread that runs wild
+//! must not take the machine with it.
+
+/// Packets, every 20 ms.
+pub const MEDIA: i32 = -10;
+
+/// Signalling and the campaigns' decisions.
+pub const CONTROL: i32 = -5;
+
+/// Gives the calling thread this niceness; where that is forbidden everything stays as it is.
+pub fn raise(niceness: i32) {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), niceness) {
+        tracing::debug!(%error, niceness, "the thread keeps its ordinary priority");
+    }
+}
