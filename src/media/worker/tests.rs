@@ -332,8 +332,7 @@ fn a_peer_that_sends_nothing_after_its_hello_has_ended_it() {
     let mut bench = Bench::new(1);
     let leg = bench.leg(0);
     bench.command(Command::Detect { stream: leg });
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio/human-yeah.wav");
-    let clip = wav::read(&std::fs::read(path).unwrap()).unwrap();
+    let clip = wav::read(include_bytes!("../../../fixtures/audio/human-yeah.wav")).unwrap();
     let frames: Vec<&[i16]> = clip.samples.chunks_exact(160).collect();
     let last = frames.iter().rposition(|frame| dbfs(frame) > -45.0).unwrap();
     for (index, frame) in frames[..=last].iter().enumerate() {
