@@ -9,133 +9,33 @@
 //! ```
 //!
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
-//! to Committing with the next trunk. Whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
+//! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
+//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
 
+mod action;
 mod answered;
-mod blank;
 pub mod ending;
+mod plan;
 
-use blank::{blank_record, invite_record};
+pub use action::{Action, Side};
+pub use plan::{Placement, Plan};
 
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
-use crate::call::treatment::{Human, Treatment};
+use crate::call::treatment::Human;
 use crate::call::voicemail::Voicemail;
 use crate::disposition::Disposition;
-use crate::media::command::{Command, Event, EventKind, StreamKey};
+use crate::media::command::{Command, Event, EventKind};
 use crate::number::E164;
 use crate::record::{AttemptId, CallRecord, ContactId, EndedBy, InviteRecord};
-use crate::sdp::Codec;
 use crate::sip::endpoint::SessionEvent;
 use crate::time::{Instant, Now, WallTime};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Digits of a callee that are kept in the record.
 const DIGITS_MAX: usize = 64;
-
-/// Which leg.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Side {
-    /// The person that the attempt is for.
-    Callee,
-    /// The agent.
-    Agent,
-}
-
-/// What an attempt is made of.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Its permanent id.
-    pub id: AttemptId,
-    /// Whom.
-    pub contact: ContactId,
-    /// The number.
-    pub number: E164,
-    /// The campaign's name.
-    pub campaign: String,
-    /// The caller's number shown.
-    pub caller_id: String,
-    /// What is done with whoever answers.
-    pub treatment: Arc<Treatment>,
-    /// How long it rings, from the INVITE.
-    pub ring_timeout: Duration,
-    /// How long the call may last, from the answer.
-    pub duration_max: Duration,
-    /// When a verdict must be there, from the answer: the detector's deadline and a margin.
-    pub verdict_within: Duration,
-    /// Where the recording goes, when it is wanted.
-    pub recording: Option<PathBuf>,
-    /// Have the level of what the callee says reported.
-    pub watch: bool,
-    /// The callee's stream.
-    pub callee_stream: StreamKey,
-    /// The agent's stream, reserved and used only when needed.
-    pub agent_stream: StreamKey,
-    /// For the o= lines.
-    pub session_id: u64,
-}
-
-/// Where the INVITE goes.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Placement {
-    /// The trunk's name.
-    pub trunk: String,
-    /// The Call-ID of this INVITE.
-    pub call_id: String,
-    /// The codecs that the trunk takes, in order of preference.
-    pub codecs: Vec<Codec>,
-}
-
-/// What the attempt asks for.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Action {
-    /// Of the media plane.
-    Media(Command),
-    /// Of the store: commit this, then call [`Attempt::handle_committed`].
-    Commit(InviteRecord),
-    /// Send an INVITE with this offer. The agent's goes through the campaign's agent trunk, which
-    /// [`Attempt::handle_agent_placement`] has named.
-    Invite {
-        /// To whom.
-        side: Side,
-        /// Its Call-ID.
-        call_id: String,
-        /// Its offer.
-        sdp: Vec<u8>,
-    },
-    /// Name a trunk for the agent's leg: [`Attempt::handle_agent_placement`].
-    PlaceAgent,
-    /// End a session, by CANCEL or BYE.
-    HangUp {
-        /// Which.
-        side: Side,
-        /// Q.850 cause for the Reason header.
-        q850: u16,
-    },
-    /// Answer a re-INVITE.
-    AnswerOffer {
-        /// Whose.
-        side: Side,
-        /// Our description, or a status.
-        answer: Result<Vec<u8>, u16>,
-    },
-    /// Another trunk is wanted: [`Attempt::handle_placement`].
-    NextTrunk,
-    /// The callee wants no more calls: at once.
-    OptOut,
-    /// For the journal.
-    Journal(Step),
-    /// Over before an INVITE left: the contact was not dialed and the attempt does not count.
-    NotDialed {
-        /// Why.
-        reason: String,
-    },
-    /// Over; this is the record.
-    Finished(Box<CallRecord>),
-}
 
 #[derive(Clone, Debug)]
 enum State {
@@ -201,7 +101,7 @@ impl Attempt {
         callee.port_held = true;
         out.push(Action::Media(Command::Open { stream: callee.stream, partner: None }));
         let agent = Leg::new(plan.agent_stream, plan.session_id.wrapping_add(1));
-        let record = blank_record(&invite_record(&plan, &placement, now.wall), now.wall);
+        let record = ending::blank_record(&plan.invite(&placement, now.wall), now.wall);
         Attempt {
             plan,
             placement,
@@ -261,11 +161,6 @@ impl Attempt {
     /// The trunk that carries the agent's leg.
     pub fn agent_trunk(&self) -> Option<&str> {
         self.agent_placement.as_ref().map(|placement| placement.trunk.as_str())
-    }
-
-    /// Whether it still occupies a channel of its trunk: until the BYE or the CANCEL's final response.
-    pub fn occupies_channel(&self) -> bool {
-        !matches!(self.callee.progress, Progress::Over)
     }
 
     /// Whether its INVITE waits for [`Attempt::handle_committed`].
@@ -346,7 +241,7 @@ impl Attempt {
     fn commit(&mut self, now: Now, out: &mut Vec<Action>) {
         self.state = State::Committing;
         self.callee.progress = Progress::Open;
-        out.push(Action::Commit(invite_record(&self.plan, &self.placement, now.wall)));
+        out.push(Action::Commit(self.plan.invite(&self.placement, now.wall)));
     }
 
     /// Something happened to one of the sessions.

@@ -19,8 +19,15 @@ pub struct Ledger {
     // Bounded by the campaigns' lines.
     in_flight: HashSet<u64>,
     // The moments are kept in order, so that the oldest can be forgotten.
-    recent: HashMap<u64, Instant>,
-    recent_order: VecDeque<(u64, Instant)>,
+    recent: HashMap<u64, Ended>,
+    recent_order: VecDeque<(u64, Ended)>,
+}
+
+/// When an attempt ended: so long before that moment. The clock of this run does not reach back into a former one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Ended {
+    ago: Duration,
+    before: Instant,
 }
 
 impl Ledger {
@@ -58,7 +65,12 @@ impl Ledger {
     /// How long the number must still rest, when attempts on it are to be `gap` apart.
     pub fn rest(&self, number: &E164, gap: Duration, now: Instant) -> Duration {
         let Some(ended) = self.recent.get(&key(number)) else { return Duration::ZERO };
-        (*ended + gap) - now
+        (ended.before + gap.saturating_sub(ended.ago)) - now
+    }
+
+    /// An attempt of a former run on this number ended `ago`: the number rests after it as after any other.
+    pub fn remember(&mut self, number: &E164, ago: Duration, now: Instant) {
+        self.remember_end(key(number), Ended { ago, before: now });
     }
 
     /// Takes the number for an attempt; false when it is taken already.
@@ -75,11 +87,15 @@ impl Ledger {
     pub(super) fn finish(&mut self, number: &E164, now: Instant) {
         let key = key(number);
         self.in_flight.remove(&key);
-        self.recent.insert(key, now);
-        self.recent_order.push_back((key, now));
+        self.remember_end(key, Ended { ago: Duration::ZERO, before: now });
+    }
+
+    fn remember_end(&mut self, key: u64, ended: Ended) {
+        self.recent.insert(key, ended);
+        self.recent_order.push_back((key, ended));
         while self.recent_order.len() > RECENT_MAX {
-            let Some((oldest, at)) = self.recent_order.pop_front() else { break };
-            if self.recent.get(&oldest) == Some(&at) {
+            let Some((oldest, ended)) = self.recent_order.pop_front() else { break };
+            if self.recent.get(&oldest) == Some(&ended) {
                 self.recent.remove(&oldest);
             }
         }
@@ -104,6 +120,19 @@ mod tests {
         assert_eq!((ledger.in_flight(), ledger.is_in_flight(&number)), (0, false));
         assert_eq!(ledger.rest(&number, gap, at(30)), Duration::from_secs(40));
         assert_eq!(ledger.rest(&number, gap, at(70)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_number_rests_after_an_attempt_of_a_former_run_too() {
+        let number = E164::from_e164("+12025550101").unwrap();
+        let mut ledger = Ledger::new();
+        let at = |s| Instant::from_start(Duration::from_secs(s));
+        let gap = Duration::from_secs(60);
+        ledger.remember(&number, Duration::from_secs(25), at(0));
+        assert_eq!(ledger.rest(&number, gap, at(0)), Duration::from_secs(35));
+        assert_eq!(ledger.rest(&number, gap, at(30)), Duration::from_secs(5));
+        ledger.remember(&number, Duration::from_secs(90), at(0));
+        assert_eq!(ledger.rest(&number, gap, at(0)), Duration::ZERO);
     }
 
     #[test]

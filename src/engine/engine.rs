@@ -130,14 +130,23 @@ struct Line {
     contact: Contact,
     campaign: usize,
     trunk: usize,
-    channel_held: bool,
     tried: Vec<usize>,
     /// The store's own gate refused it.
     forbidden: bool,
-    agent_trunk: Option<usize>,
+    /// Trunks of which a channel is taken for an INVITE that has not left.
+    reserved: [Option<usize>; 2],
     sessions: [Option<SessionKey>; 2],
     streams: [StreamKey; 2],
     timer: Option<Instant>,
+}
+
+/// A session with the channel that it takes up, which outlives the line: after a CANCEL the trunk goes on counting until
+/// the INVITE's final response.
+#[derive(Clone, Copy)]
+struct Channel {
+    line: Key,
+    side: Side,
+    trunk: usize,
 }
 
 /// The engine. See the module's page.
@@ -148,7 +157,7 @@ pub struct Engine {
     campaigns: Vec<Running>,
     lines: Slab<Line>,
     streams: Slab<(Key, Side)>,
-    sessions: BTreeMap<SessionKey, (Key, Side)>,
+    sessions: BTreeMap<SessionKey, Channel>,
     attempts: BTreeMap<AttemptId, Key>,
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
@@ -456,3 +465,6 @@ impl trunk::Unavailable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

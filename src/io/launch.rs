@@ -2,6 +2,7 @@
 //!
 //! Nothing is dialed before all of it stands, and everything that does not is named at once.
 
+use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::trunk::{self, TransportOption};
@@ -16,7 +17,7 @@ use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, Endpoint, Target, Transport};
 use crate::store::{Orphan, Store, writer};
-use crate::time::Now;
+use crate::time::{Now, WallTime};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -83,6 +84,7 @@ pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Resu
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
     import(&config, &mut store, &mut ledger, now, &mut notes).await?;
+    remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let towards = trunks.first().map(|trunk| trunk.target.address);
@@ -236,6 +238,28 @@ async fn import(
             let text = "the do-not-call list is larger than the engine can hold".to_owned();
             return Err(vec![whole(text)]);
         }
+    }
+    Ok(())
+}
+
+/// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number
+/// knows nothing of the call.
+async fn remember_recent(
+    config: &Config,
+    store: &mut Store,
+    ledger: &mut Ledger,
+    now: Now,
+) -> Result<(), Vec<Fault>> {
+    let gaps = config.campaigns.iter().map(|campaign| campaign.rules.attempt_gap());
+    let longest = gaps.max().unwrap_or_default().as_millis() as i64;
+    let since = WallTime::from_unix_ms(now.wall.unix_ms().saturating_sub(longest));
+    let recent = store
+        .recent_ends(since, RECENT_MAX)
+        .await
+        .map_err(|error| database_fault(config, &error.to_string()))?;
+    for (number, ended) in recent {
+        let ago = u64::try_from(now.wall.unix_ms() - ended.unix_ms()).unwrap_or(0);
+        ledger.remember(&number, Duration::from_millis(ago), now.instant);
     }
     Ok(())
 }

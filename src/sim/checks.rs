@@ -6,13 +6,16 @@
 
 mod calls;
 mod streams;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use crate::disposition::Disposition;
 use crate::media::command::StreamKey;
+use crate::number::E164;
 use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
+use crate::sim::ledger::digits;
 use crate::sip::message::Message;
 use crate::time::Now;
 use calls::Calls;
@@ -26,6 +29,10 @@ use streams::Streams;
 pub enum Rule {
     /// Every 2xx to an INVITE is acknowledged at once, each copy of it too.
     EveryAnswerIsAcknowledged,
+    /// A 2xx that nobody waits for any more, of a fork or after a CANCEL, gets its BYE at once.
+    UnwantedAnswersAreEnded,
+    /// A CANCEL leaves only after a response (RFC 3261, 9.1).
+    CancelFollowsAResponse,
     /// At most one packet per stream and 20 ms.
     OnePacketEach20Ms,
     /// No packet is missing while a stream is connected.
@@ -34,7 +41,7 @@ pub enum Rule {
     NothingIsSentOnHold,
     /// Calls of a trunk never exceed its channels.
     ChannelsAreKept,
-    /// Calls of a campaign never exceed its lines.
+    /// Attempts of a campaign never exceed its lines, and those of all campaigns never the engine's.
     LinesAreKept,
     /// INVITEs to callees never exceed the rate, of the trunk and of the engine, in any window.
     RateIsKept,
@@ -54,6 +61,8 @@ pub enum Rule {
     NobodyIsRungTwice,
     /// Each attempt leaves exactly one call record.
     OneRecordAnAttempt,
+    /// A record tells what was on the wire.
+    RecordsAreTrue,
     /// Each contact ends in one state that its records explain.
     OneStateAContact,
     /// After draining nothing is left: transactions, dialogs, sessions, streams, lines, timers.
@@ -66,8 +75,10 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 19] = [
+    pub const ALL: [Rule; 22] = [
         Rule::EveryAnswerIsAcknowledged,
+        Rule::UnwantedAnswersAreEnded,
+        Rule::CancelFollowsAResponse,
         Rule::OnePacketEach20Ms,
         Rule::NoPacketIsMissing,
         Rule::NothingIsSentOnHold,
@@ -82,6 +93,7 @@ impl Rule {
         Rule::CommitComesFirst,
         Rule::NobodyIsRungTwice,
         Rule::OneRecordAnAttempt,
+        Rule::RecordsAreTrue,
         Rule::OneStateAContact,
         Rule::NothingIsLeft,
         Rule::TimeGoesOn,
@@ -115,7 +127,7 @@ pub enum Fact<'a> {
     Received(usize, &'a Message),
     /// The engine hears that the INVITE is committed.
     Committed(&'a InviteRecord),
-    /// The engine puts a number on the do-not-call list, given by its digits.
+    /// The operator or a callee puts a number on the do-not-call list, given by its digits.
     Suppressed(&'a str),
     /// The engine asks the store to keep a record; the same again after a failure of the store.
     Finished(&'a CallRecord),
@@ -160,6 +172,8 @@ pub struct Rules {
     pub trunks: Vec<TrunkRules>,
     /// By the campaign's name.
     pub campaigns: BTreeMap<String, CampaignRules>,
+    /// Attempts at once, of all campaigns.
+    pub lines_max: usize,
     /// INVITEs to callees per second, of all trunks.
     pub calls_per_second_max: f64,
     /// User parts of agents' URIs.
@@ -194,10 +208,10 @@ impl Checks {
         let found = &mut self.violations;
         match fact {
             Fact::Sent(trunk, message) => self.calls.handle_sent(now, trunk, message, found),
-            Fact::Received(trunk, message) => self.calls.handle_received(now, trunk, message),
+            Fact::Received(_, message) => self.calls.handle_received(now, message),
             Fact::Committed(invite) => self.calls.handle_committed(invite),
             Fact::Suppressed(number) => self.calls.handle_suppressed(number),
-            Fact::Finished(record) => self.handle_finished(now, record),
+            Fact::Finished(record) => self.handle_finished(record),
             Fact::Connected(stream, sends) => {
                 self.streams.handle_connected(now.instant, stream, sends, found)
             }
@@ -206,7 +220,7 @@ impl Checks {
         }
     }
 
-    fn handle_finished(&mut self, now: Now, record: &CallRecord) {
+    fn handle_finished(&mut self, record: &CallRecord) {
         match self.records.get(&record.attempt) {
             Some(first) if first == record => {}
             Some(_) => self.violations.push(Violation {
@@ -215,15 +229,23 @@ impl Checks {
                 what: format!("a second record of attempt {}", record.attempt),
             }),
             None => {
-                self.calls.handle_finished(now, record);
+                self.calls.handle_finished(record, &mut self.violations);
                 self.records.insert(record.attempt, record.clone());
             }
         }
     }
 
     /// A step is over: everything that had to follow at once has followed.
-    pub fn handle_step_end(&mut self, now: Now) {
-        self.calls.handle_step_end(now, &mut self.violations);
+    pub fn handle_step_end(&mut self) {
+        self.calls.handle_step_end(&mut self.violations);
+    }
+
+    /// The engine is gone at once, and with it what the store does not have: records that were asked for in vain, numbers
+    /// that were to be suppressed.
+    pub fn handle_crash(&mut self, kept: &BTreeMap<AttemptId, CallRecord>, suppressed: &BTreeSet<E164>) {
+        self.records.retain(|attempt, _| kept.contains_key(attempt));
+        self.calls.handle_crash(suppressed.iter().map(|number| digits(number.as_str())));
+        self.streams = Streams::default();
     }
 
     /// A rule that the world itself found broken.
@@ -232,7 +254,8 @@ impl Checks {
     }
 
     /// After draining: attempts against the store's records, each exactly once.
-    pub fn handle_end(&mut self, kept: &BTreeMap<AttemptId, CallRecord>) {
+    pub fn handle_end(&mut self, now: Now, kept: &BTreeMap<AttemptId, CallRecord>) {
+        self.calls.handle_end(now, &mut self.violations);
         for (attempt, call_id) in self.calls.attempts() {
             if !kept.contains_key(&attempt) {
                 let what = format!("attempt {attempt} left no record");

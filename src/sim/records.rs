@@ -1,7 +1,7 @@
 //! The store in memory: it answers as the SQLite store does, and is slow, stalls and fails when told to.
 //!
 //! Requests are done one after the other in the order in which they came, each when its time has come; what is done is
-//! there for good. Every rule of the real store that the engine leans on is here again: a refill claims the longest due,
+//! there for good, and what was not done when the engine dies is gone. Every rule of the real store that the engine leans on is here again: a refill claims the longest due,
 //! an INVITE is refused to whoever is suppressed or not claimed, a second record of an attempt changes nothing.
 
 use crate::number::E164;
@@ -11,6 +11,7 @@ use crate::record::{
 };
 use crate::rng::Rng;
 use crate::time::{Instant, WallTime};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -143,13 +144,36 @@ impl Records {
         self.suppressed.contains(number)
     }
 
+    /// All numbers on the do-not-call list.
+    pub fn suppressed(&self) -> &BTreeSet<E164> {
+        &self.suppressed
+    }
+
+    /// The engine is gone, and with it what it had asked for and was not done.
+    pub fn handle_crash(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// What the next engine begins with: contacts that were claimed but not dialed wait again, and attempts without a
+    /// record come back with their INVITEs.
+    pub fn recover(&mut self) -> Vec<(Contact, Vec<InviteRecord>)> {
+        for row in self.contacts.values_mut().filter(|row| row.state == ContactState::Claimed) {
+            row.state = ContactState::Pending;
+        }
+        let in_flight = |(id, row): (&ContactId, &Row)| Some((*id, row.attempt?));
+        let orphans: Vec<_> = self.contacts.iter().filter_map(in_flight).collect();
+        let invites_of =
+            |attempt| self.invites.iter().filter(|invite| invite.attempt == attempt).cloned().collect();
+        orphans.into_iter().map(|(id, attempt)| (self.contact(id), invites_of(attempt))).collect()
+    }
+
     fn apply(&mut self, request: &Request) -> Option<Answer> {
         match request {
             Request::Refill { campaign, due_at, limit } => Some(self.refill(campaign, *due_at, *limit)),
             Request::CommitInvite(invite) => Some(self.commit(invite)),
             Request::FinishAttempt { record, contact } => {
-                if !self.calls.contains_key(&record.attempt) {
-                    self.calls.insert(record.attempt, record.as_ref().clone());
+                if let Entry::Vacant(free) = self.calls.entry(record.attempt) {
+                    free.insert(record.as_ref().clone());
                     self.settle(contact, Some(record.attempt));
                 }
                 None
@@ -193,12 +217,18 @@ impl Records {
     }
 
     fn claim(&mut self, id: ContactId) -> Contact {
+        if let Some(row) = self.contacts.get_mut(&id) {
+            row.state = ContactState::Claimed;
+        }
+        self.contact(id)
+    }
+
+    fn contact(&self, id: ContactId) -> Contact {
         let mut outcomes = BTreeMap::new();
         for call in self.calls.values().filter(|call| call.contact == id) {
             *outcomes.entry(call.disposition).or_default() += 1;
         }
-        let row = self.contacts.get_mut(&id).expect("the id was found in the table just now");
-        row.state = ContactState::Claimed;
+        let row = &self.contacts[&id];
         Contact {
             id,
             number: row.number.clone(),

@@ -14,6 +14,7 @@
 //! | `ports` | the engine's media sockets |
 //! | `judge` | what must hold when all is drained, and the counts |
 //! | `account` | the ladder, the counts, the failure |
+//! | `tests` | sabotaged worlds: what the world must find itself |
 
 mod account;
 mod judge;
@@ -30,9 +31,11 @@ use super::network::{Link, Network};
 use super::records::Records;
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::media::command::{Command, StreamKey};
+use crate::media::player::PromptTable;
 use crate::media::worker::Worker;
 use crate::media::{SLOT, SLOTS};
 use crate::record::{Answer, Request};
+use crate::rng::Rng;
 use crate::sip::endpoint::Target;
 use crate::sip::message::Message;
 use crate::time::{Instant, Now};
@@ -42,6 +45,7 @@ use ports::{Ports, Sent};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use voices::Voices;
 
@@ -79,6 +83,8 @@ struct Far {
 /// What may be due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
+    Crash,
+    Restart,
     Operator,
     Store,
     Packet,
@@ -107,6 +113,11 @@ pub struct World {
     network: Network<Packet>,
     records: Records,
     acts: VecDeque<(Instant, Operator)>,
+    crashes: VecDeque<(Instant, Duration)>,
+    /// The engine is dead; another one starts then.
+    gone_until: Option<Instant>,
+    prompts: Arc<PromptTable>,
+    rng: Rng,
     last_slot: u64,
     steps_at_once: u32,
     checks: Checks,
@@ -145,6 +156,12 @@ impl World {
         self.steps_at_once = if at > self.now { 0 } else { self.steps_at_once + 1 };
         self.now = self.now.max(at);
         match due {
+            Due::Crash => {
+                if let Some((_, gone)) = self.crashes.pop_front() {
+                    self.crash(gone);
+                }
+            }
+            Due::Restart => self.restart(),
             Due::Operator => self.operate(),
             Due::Store => self.store(),
             Due::Packet => self.deliver(),
@@ -165,7 +182,7 @@ impl World {
     }
 
     fn end_step(&mut self) -> Result<(), Box<Failure>> {
-        self.checks.handle_step_end(self.now());
+        self.checks.handle_step_end();
         match self.checks.poll_output() {
             Some(violation) => {
                 let (seed, at) = (self.plan.seed, self.now);
@@ -177,17 +194,21 @@ impl World {
 
     /// At one instant the order is that of this list.
     fn next_due(&self) -> Option<(Instant, Due)> {
-        let operator = self.acts.front().map(|(at, _)| (*at, Due::Operator));
-        let store = self.records.poll_timeout().map(|at| (at, Due::Store));
-        let packet = self.network.poll_timeout().map(|at| (at, Due::Packet));
-        let engine = self.engine.poll_timeout().map(|at| (at, Due::Engine));
-        let slot = (!self.worker.is_empty()).then(|| (self.slot_at(self.next_slot()), Due::Slot));
         let carriers = self
             .far
             .iter()
             .enumerate()
             .filter_map(|(place, far)| far.carrier.poll_timeout().map(|at| (at, Due::Carrier(place))));
-        let others = [operator, store, packet, engine, slot].into_iter().flatten();
+        let packet = self.network.poll_timeout().map(|at| (at, Due::Packet));
+        if let Some(at) = self.gone_until {
+            return [(at, Due::Restart)].into_iter().chain(packet).chain(carriers).min_by_key(|(at, _)| *at);
+        }
+        let crash = self.crashes.front().map(|(at, _)| (*at, Due::Crash));
+        let operator = self.acts.front().map(|(at, _)| (*at, Due::Operator));
+        let store = self.records.poll_timeout().map(|at| (at, Due::Store));
+        let engine = self.engine.poll_timeout().map(|at| (at, Due::Engine));
+        let slot = (!self.worker.is_empty()).then(|| (self.slot_at(self.next_slot()), Due::Slot));
+        let others = [crash, operator, store, packet, engine, slot].into_iter().flatten();
         others.chain(carriers).min_by_key(|(at, _)| *at)
     }
 
@@ -220,6 +241,9 @@ impl World {
             Operator::Kill => "operator kills",
         };
         self.coverage.add(name, 1);
+        if let Operator::Suppress(number) = &wish {
+            self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
+        }
         let outcome = self.engine.handle_operator(self.now(), &wish);
         outcome.expect("the operator names campaigns of the plan");
     }
@@ -249,6 +273,7 @@ impl World {
             Packet::SipToCarrier(place, bytes) => {
                 self.far[place].carrier.handle_sip(self.now, engine_sip, &bytes);
             }
+            Packet::SipToEngine(..) if self.gone_until.is_some() => {}
             Packet::SipToEngine(place, bytes) => {
                 let now = self.now();
                 if let Ok(message) = Message::parse(&bytes) {
@@ -280,6 +305,9 @@ impl World {
                 while let Some(output) = self.far[place].carrier.poll_output() {
                     self.carry_from(place, output);
                 }
+            }
+            if self.gone_until.is_some() {
+                return;
             }
             if let Some(output) = self.engine.poll_output() {
                 self.carry_out(output);
@@ -387,3 +415,6 @@ const FNV: u64 = 0xcbf2_9ce4_8422_2325;
 fn fingerprint(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::database::Store;
 use super::error::StoreError;
 use super::list::read_number;
 use super::request::{ContactRow, read_contacts};
+use crate::number::E164;
 use crate::record::{AttemptId, Contact, InviteRecord};
 use crate::time::WallTime;
 
@@ -43,6 +44,29 @@ impl Store {
             orphans.push(Orphan { attempt: read_attempt(conn, &attempt)?, contact, invites });
         }
         Ok(orphans)
+    }
+
+    /// The numbers of the last calls that ended after `since`, each with its latest end, the earliest first. No more than
+    /// `calls_max` records are looked at, the newest ones.
+    pub async fn recent_ends(
+        &mut self,
+        since: WallTime,
+        calls_max: usize,
+    ) -> Result<Vec<(E164, WallTime)>, StoreError> {
+        let conn = &mut self.connection;
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT number, MAX(ended_at) AS ended_at
+             FROM (SELECT number, ended_at FROM calls ORDER BY sequence DESC LIMIT $2)
+             WHERE ended_at > $1 GROUP BY number ORDER BY ended_at",
+        )
+        .bind(since.unix_ms())
+        .bind(calls_max as i64)
+        .fetch_all(conn.sqlite())
+        .await
+        .map_err(|e| conn.error("read the ends of recent calls", e))?;
+        let read =
+            |(number, at): (String, i64)| Ok((read_number(conn, &number)?, WallTime::from_unix_ms(at)));
+        rows.into_iter().map(read).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::record::CallRecord;
 use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
 
 impl Engine {
-    /// Lets an attempt act, carries out what it asks for, and keeps its timer and its channel true.
+    /// Lets an attempt act, carries out what it asks for, and keeps its timer true.
     pub(super) fn with_attempt(
         &mut self,
         now: Now,
@@ -21,7 +21,6 @@ impl Engine {
         while let Some(action) = pending.pop_front() {
             pending.extend(self.carry_out(now, key, action));
         }
-        self.keep_channel(key);
         self.keep_timer(key);
     }
 
@@ -38,15 +37,6 @@ impl Engine {
             self.timers.insert((due, key));
         }
         line.timer = due;
-    }
-
-    /// Gives the trunk's channel back as soon as the attempt needs it no more.
-    fn keep_channel(&mut self, key: Key) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        if line.channel_held && !line.attempt.occupies_channel() {
-            line.channel_held = false;
-            self.trunks[line.trunk].release();
-        }
     }
 
     /// Carries out one action; what the attempt asks for in consequence is returned.
@@ -72,9 +62,6 @@ impl Engine {
                     let reason = Some(HangUpReason { q850, text: String::new() });
                     self.endpoint.hang_up(now.instant, session, reason);
                 }
-                if side == Side::Agent {
-                    self.release_agent_channel(key);
-                }
             }
             Action::AnswerOffer { side, answer } => {
                 let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
@@ -83,7 +70,6 @@ impl Engine {
                 }
             }
             Action::NextTrunk => {
-                self.keep_channel(key);
                 let placement = self.next_trunk(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
                     line.attempt.handle_placement(now, placement, &mut more);
@@ -121,10 +107,7 @@ impl Engine {
         more: &mut Vec<Action>,
     ) {
         let Some(line) = self.lines.get_mut(key) else { return };
-        let place = match side {
-            Side::Callee => line.trunk,
-            Side::Agent => line.agent_trunk.expect("an agent's INVITE follows its placement"),
-        };
+        let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
         let trunk = &self.trunks[place];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
@@ -153,9 +136,10 @@ impl Engine {
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
                 line.sessions[side as usize] = Some(session);
-                self.sessions.insert(session, (key, side));
+                self.sessions.insert(session, Channel { line: key, side, trunk: place });
             }
             Err(refused) => {
+                self.trunks[place].release();
                 let event = SessionEvent::Rejected {
                     status: 500,
                     phrase: refused.to_string(),
@@ -169,19 +153,11 @@ impl Engine {
         }
     }
 
-    fn release_agent_channel(&mut self, key: Key) {
-        if let Some(place) = self.lines.get_mut(key).and_then(|line| line.agent_trunk.take()) {
-            self.trunks[place].release();
-        }
-    }
-
     /// Takes a line out of all tables.
     fn close(&mut self, key: Key) -> Option<Line> {
-        self.keep_channel(key);
-        self.release_agent_channel(key);
         let line = self.lines.remove(key)?;
-        if line.channel_held {
-            self.trunks[line.trunk].release();
+        for place in line.reserved.into_iter().flatten() {
+            self.trunks[place].release();
         }
         if let Some(due) = line.timer {
             self.timers.remove(&(due, key));

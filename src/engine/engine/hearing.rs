@@ -143,10 +143,11 @@ impl Engine {
     }
 
     fn handle_session(&mut self, now: Now, session: SessionKey, event: SessionEvent) {
-        let Some(&(key, side)) = self.sessions.get(&session) else { return };
-        self.watch_trunk(now, key, side, &event);
+        let Some(&Channel { line: key, side, trunk }) = self.sessions.get(&session) else { return };
+        self.watch_trunk(now, trunk, &event);
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
+            self.trunks[trunk].release();
         }
         let current = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
         // The last words of a session that a second trunk has replaced are not for the attempt.
@@ -156,13 +157,8 @@ impl Engine {
     }
 
     /// What a session's fate says about the trunk that carries it.
-    fn watch_trunk(&mut self, now: Now, key: Key, side: Side, event: &SessionEvent) {
-        let Some(line) = self.lines.get(key) else { return };
-        let place = match side {
-            Side::Callee => Some(line.trunk),
-            Side::Agent => line.agent_trunk,
-        };
-        let Some(trunk) = place.and_then(|place| self.trunks.get_mut(place)) else { return };
+    fn watch_trunk(&mut self, now: Now, place: usize, event: &SessionEvent) {
+        let trunk = &mut self.trunks[place];
         match event {
             SessionEvent::NoResponse => trunk.handle_no_response(now.instant),
             SessionEvent::Rejected { status: 503, retry_after: Some(rest), .. } => {
@@ -264,7 +260,9 @@ impl Engine {
         let place = placement::choose(&self.trunks, allowed, &line.tried, now.instant, &mut self.rng).ok()?;
         line.tried.push(place);
         line.trunk = place;
-        line.channel_held = true;
+        line.reserved[Side::Callee as usize] = Some(place);
+        // The failed session has still to say that it has ended, which is not the attempt's end.
+        line.sessions[Side::Callee as usize] = None;
         self.trunks[place].seize();
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
@@ -284,7 +282,7 @@ impl Engine {
         trunk.seize();
         trunk.rate.record(now.instant);
         trunk.leaving.record(now.instant);
-        line.agent_trunk = Some(place);
+        line.reserved[Side::Agent as usize] = Some(place);
         Some(self.placement_on(place))
     }
 }

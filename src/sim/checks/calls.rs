@@ -1,36 +1,19 @@
-//! The books of calls: what the SIP messages at the engine's edge say about channels, rates, windows and persons.
+//! The books of attempts: what the INVITEs at the engine's edge say about rates, windows, lines and persons.
 
+use super::wire::{Invite, Wire};
 use super::{CampaignRules, Rule, Rules, Violation};
 use crate::disposition::Disposition;
 use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
 use crate::sim::ledger::digits;
-use crate::sip::message::{Message, Request, Response};
+use crate::sip::message::{Message, Request};
 use crate::sip::method::Method;
 use crate::sip::uri::Uri;
 use crate::time::{Instant, Now, WallTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// 64 * T1: for so long the copies of a 2xx are acknowledged (RFC 3261, 13.3.1.4).
-const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(32);
-
 /// Statuses after which another trunk may be tried.
 const FAILURES_OF_THE_TRUNK: [u16; 8] = [401, 403, 407, 408, 500, 502, 503, 504];
-
-/// One INVITE's call.
-#[derive(Clone, Debug)]
-struct Call {
-    trunk: usize,
-    invited_at: Instant,
-    /// Any response came.
-    heard: bool,
-    /// The phone rang, as far as the engine can know.
-    rang: bool,
-    status: u16,
-    /// The tag of the first 2xx.
-    tag: Option<String>,
-    over: bool,
-}
 
 /// One attempt.
 #[derive(Clone, Debug)]
@@ -42,17 +25,13 @@ struct Attempt {
     over: bool,
 }
 
-/// What is known of a 2xx: Call-ID, sequence number, To tag.
-type Answer = (String, u32, String);
-
-/// All calls.
+/// All attempts.
 #[derive(Debug)]
 pub(super) struct Calls {
     rules: Rules,
+    wire: Wire,
     committed: BTreeMap<String, InviteRecord>,
     suppressed: BTreeSet<String>,
-    calls: BTreeMap<String, Call>,
-    active: BTreeSet<String>,
     attempts: BTreeMap<AttemptId, Attempt>,
     /// By number: when the last attempt ended.
     ended: BTreeMap<String, WallTime>,
@@ -60,27 +39,20 @@ pub(super) struct Calls {
     outcomes: BTreeMap<ContactId, (WallTime, Disposition)>,
     begins: Vec<VecDeque<Instant>>,
     begins_of_all: VecDeque<Instant>,
-    answers: BTreeMap<Answer, Instant>,
-    unacknowledged: Vec<Answer>,
-    repeated_answers: u64,
 }
 
 impl Calls {
     pub(super) fn new(rules: Rules) -> Calls {
         Calls {
             begins: vec![VecDeque::new(); rules.trunks.len()],
+            wire: Wire::new(rules.trunks.clone()),
             rules,
             committed: BTreeMap::new(),
             suppressed: BTreeSet::new(),
-            calls: BTreeMap::new(),
-            active: BTreeSet::new(),
             attempts: BTreeMap::new(),
             ended: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             begins_of_all: VecDeque::new(),
-            answers: BTreeMap::new(),
-            unacknowledged: Vec::new(),
-            repeated_answers: 0,
         }
     }
 
@@ -92,15 +64,30 @@ impl Calls {
         self.suppressed.insert(digits(number));
     }
 
-    pub(super) fn handle_finished(&mut self, now: Now, record: &CallRecord) {
+    pub(super) fn handle_finished(&mut self, record: &CallRecord, found: &mut Vec<Violation>) {
         let Some(attempt) = self.attempts.get_mut(&record.attempt) else { return };
         attempt.over = true;
-        for call_id in &attempt.call_ids {
-            self.active.remove(call_id);
-            self.calls.entry(call_id.clone()).and_modify(|call| call.over = true);
+        self.ended.insert(attempt.number.clone(), record.ended_at);
+        self.outcomes.insert(attempt.contact, (record.ended_at, record.disposition));
+        let answered = attempt.call_ids.iter().any(|call_id| self.wire.was_answered(call_id));
+        let fault = if attempt.call_ids.last() != Some(&record.call_id) {
+            Some("another Call-ID than its last INVITE".to_owned())
+        } else if record.disposition != Disposition::Interrupted && record.answered_at.is_some() != answered {
+            Some(format!("answered at {:?}, on the wire: {answered}", record.answered_at))
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            let what = format!("the record of attempt {} says {fault}", record.attempt);
+            let rule = Rule::RecordsAreTrue;
+            found.push(Violation { rule, call_id: Some(record.call_id.clone()), what });
         }
-        self.ended.insert(attempt.number.clone(), now.wall);
-        self.outcomes.insert(attempt.contact, (now.wall, record.disposition));
+    }
+
+    /// The engine is gone, and with it whatever the store does not have.
+    pub(super) fn handle_crash(&mut self, suppressed: impl Iterator<Item = String>) {
+        self.wire.handle_crash();
+        self.suppressed = suppressed.collect();
     }
 
     pub(super) fn handle_sent(
@@ -112,118 +99,61 @@ impl Calls {
     ) {
         let Message::Request(request) = message else { return };
         let Ok(call_id) = request.headers().call_id() else { return };
-        match request.method() {
-            Method::Invite if !self.calls.contains_key(call_id) => {
-                let found_now = self.begin(now, trunk, call_id, request);
-                let with_call = |(rule, what)| Violation { rule, call_id: Some(call_id.to_owned()), what };
-                found.extend(found_now.into_iter().map(with_call));
-            }
-            Method::Ack => {
-                let answer = answer_of(request.headers());
-                self.unacknowledged.retain(|waiting| *waiting != answer);
-            }
-            Method::Bye => self.end_dialog(call_id, &tag_of_to(request)),
-            _ => {}
+        if *request.method() != Method::Invite {
+            return self.wire.handle_sent(now.instant, call_id, request, found);
+        }
+        let number = request.headers().cseq().map_or(0, |cseq| cseq.number);
+        let mut found_now = Vec::new();
+        let invite = self.wire.handle_invite(now.instant, trunk, call_id, number);
+        if invite == Invite::New {
+            self.begin(now, trunk, call_id, request, &mut found_now);
+        }
+        let used = self.wire.channels(now.instant, trunk);
+        if invite != Invite::Known && used > self.rules.trunks[trunk].channels_max {
+            found_now.push((Rule::ChannelsAreKept, format!("{used} calls on trunk {trunk}")));
+        }
+        let with_call = |(rule, what)| Violation { rule, call_id: Some(call_id.to_owned()), what };
+        found.extend(found_now.into_iter().map(with_call));
+    }
+
+    pub(super) fn handle_received(&mut self, now: Now, message: &Message) {
+        self.wire.handle_received(now.instant, message);
+    }
+
+    pub(super) fn handle_step_end(&mut self, found: &mut Vec<Violation>) {
+        self.wire.handle_step_end(found);
+    }
+
+    /// After draining no call is left on the wire.
+    pub(super) fn handle_end(&self, now: Now, found: &mut Vec<Violation>) {
+        for call_id in self.wire.open(now.instant) {
+            let what = "a call was never ended".to_owned();
+            found.push(Violation { rule: Rule::NothingIsLeft, call_id: Some(call_id.clone()), what });
         }
     }
 
-    pub(super) fn handle_received(&mut self, now: Now, _trunk: usize, message: &Message) {
-        match message {
-            Message::Request(request) if *request.method() == Method::Bye => {
-                let tag = request.headers().from().ok().and_then(|from| from.tag().map(str::to_owned));
-                if let Ok(call_id) = request.headers().call_id() {
-                    self.end_dialog(call_id, &tag.unwrap_or_default());
-                }
-            }
-            Message::Request(_) => {}
-            Message::Response(response) => self.handle_response(now, response),
-        }
-    }
-
-    fn handle_response(&mut self, now: Now, response: &Response) {
-        let headers = response.headers();
-        let of_invite = headers.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-        let Some(call) = headers.call_id().ok().and_then(|id| self.calls.get_mut(id)) else { return };
-        if !of_invite {
-            return;
-        }
-        let status = response.status();
-        call.heard = true;
-        call.rang |= (101..200).contains(&status);
-        if status >= 200 && status != 401 && status != 407 && call.tag.is_none() {
-            call.status = status;
-        }
-        if status >= 300 && status != 401 && status != 407 && call.tag.is_none() {
-            call.over = true;
-            self.active.remove(headers.call_id().unwrap_or_default());
-        } else if (200..300).contains(&status) {
-            let answer = answer_of(headers);
-            call.tag.get_or_insert_with(|| answer.2.clone());
-            if let Some(first) = self.answers.get(&answer) {
-                self.repeated_answers += 1;
-                if now.instant - *first >= ACKNOWLEDGED_FOR {
-                    return;
-                }
-            } else {
-                self.answers.insert(answer.clone(), now.instant);
-            }
-            self.unacknowledged.push(answer);
-        }
-    }
-
-    pub(super) fn handle_step_end(&mut self, _now: Now, found: &mut Vec<Violation>) {
-        for (call_id, cseq, tag) in self.unacknowledged.drain(..) {
-            let what = format!("no ACK for the 2xx to INVITE {cseq} with the tag {tag}");
-            let rule = Rule::EveryAnswerIsAcknowledged;
-            found.push(Violation { rule, call_id: Some(call_id), what });
-        }
-    }
-
-    fn end_dialog(&mut self, call_id: &str, tag: &str) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        if call.tag.as_deref() == Some(tag) {
-            call.over = true;
-            self.active.remove(call_id);
-        }
-    }
-
-    /// An INVITE of a new call leaves.
-    fn begin(&mut self, now: Now, trunk: usize, call_id: &str, request: &Request) -> Vec<(Rule, String)> {
-        let mut found = Vec::new();
+    /// The INVITE of a new call leaves.
+    fn begin(
+        &mut self,
+        now: Now,
+        trunk: usize,
+        call_id: &str,
+        request: &Request,
+        found: &mut Vec<(Rule, String)>,
+    ) {
         let user =
             Uri::parse(request.uri()).ok().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
-        let committed = self.committed.get(call_id).cloned();
-        if committed.is_none() && !self.rules.agents.contains(&user) {
-            found.push((Rule::CommitComesFirst, format!("the INVITE to {user} is not committed")));
+        match self.committed.get(call_id).cloned() {
+            Some(invite) if digits(invite.number.as_str()) != digits(&user) => {
+                found.push((
+                    Rule::CommitComesFirst,
+                    format!("{} is committed, {user} is rung", invite.number),
+                ));
+            }
+            Some(invite) => self.begin_callee(now, trunk, &invite, found),
+            None if self.rules.agents.contains(&user) => {}
+            None => found.push((Rule::CommitComesFirst, format!("the INVITE to {user} is not committed"))),
         }
-        if let Some(invite) = &committed {
-            self.begin_callee(now, trunk, invite, &mut found);
-        }
-        let call = Call {
-            trunk,
-            invited_at: now.instant,
-            heard: false,
-            rang: false,
-            status: 0,
-            tag: None,
-            over: false,
-        };
-        self.calls.insert(call_id.to_owned(), call);
-        self.active.insert(call_id.to_owned());
-        let used =
-            self.active.iter().filter(|id| self.calls[*id].trunk == trunk && self.holds(now, id)).count();
-        if used > self.rules.trunks[trunk].channels_max {
-            found.push((Rule::ChannelsAreKept, format!("{used} calls on trunk {trunk}")));
-        }
-        found
-    }
-
-    /// Whether a call takes a channel: not when nothing was heard for so long that it was given up.
-    fn holds(&self, now: Now, call_id: &str) -> bool {
-        let call = &self.calls[call_id];
-        let given_up =
-            !call.heard && now.instant - call.invited_at >= self.rules.trunks[call.trunk].answer_timeout;
-        !call.over && !given_up
     }
 
     fn begin_callee(
@@ -280,12 +210,18 @@ impl Calls {
         if made > rules.max_attempts {
             found.push((Rule::AttemptsAreCapped, format!("attempt {made} on {number}")));
         }
+        let lines = self.attempts.values().filter(|attempt| !attempt.over).count() + 1;
+        if lines > self.rules.lines_max {
+            found.push((Rule::LinesAreKept, format!("{lines} attempts at once")));
+        }
         let of_campaign = |attempt: &&Attempt| attempt.campaign == invite.campaign && !attempt.over;
         let lines = self.attempts.values().filter(of_campaign).count() + 1;
         if lines > rules.lines_max {
             found.push((Rule::LinesAreKept, format!("{lines} attempts of {}", invite.campaign)));
         }
-        if self.attempts.values().any(|attempt| attempt.number == number && !attempt.over) {
+        let rings = |call_id: &String| self.wire.holds(now.instant, call_id);
+        let busy = |attempt: &Attempt| !attempt.over || attempt.call_ids.iter().any(rings);
+        if self.attempts.values().any(|attempt| attempt.number == number && busy(attempt)) {
             found.push((Rule::OneCallANumber, format!("{number} is in a call already")));
         }
         let mut waits = |ended: WallTime, rest: Duration, why: String| {
@@ -317,17 +253,15 @@ impl Calls {
         }
     }
 
-    fn check_other_trunks(&mut self, _now: Now, invite: &InviteRecord, found: &mut Vec<(Rule, String)>) {
+    fn check_other_trunks(&self, now: Now, invite: &InviteRecord, found: &mut Vec<(Rule, String)>) {
         let Some(attempt) = self.attempts.get(&invite.attempt) else { return };
         for call_id in &attempt.call_ids {
-            let Some(call) = self.calls.get_mut(call_id) else { continue };
+            let Some(call) = self.wire.call(call_id) else { continue };
             let failed = call.status == 0 || FAILURES_OF_THE_TRUNK.contains(&call.status);
-            if call.rang || !failed {
+            if call.rang || !failed || self.wire.holds(now.instant, call_id) {
                 let what = format!("{} again through another trunk after {}", attempt.number, call.status);
                 found.push((Rule::NobodyIsRungTwice, what));
             }
-            call.over = true;
-            self.active.remove(call_id);
         }
     }
 
@@ -345,7 +279,7 @@ impl Calls {
     }
 
     pub(super) fn repeated_answers(&self) -> u64 {
-        self.repeated_answers
+        self.wire.repeated_answers()
     }
 }
 
@@ -357,14 +291,4 @@ fn exceeds(begins: &mut VecDeque<Instant>, now: Instant, per_second: f64) -> boo
     }
     begins.push_back(now);
     begins.len() as f64 > per_second.max(1.0)
-}
-
-fn answer_of(headers: &crate::sip::message::Headers) -> Answer {
-    let call_id = headers.call_id().unwrap_or_default().to_owned();
-    let tag = headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-    (call_id, headers.cseq().map_or(0, |cseq| cseq.number), tag)
-}
-
-fn tag_of_to(request: &Request) -> String {
-    request.headers().to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default()
 }

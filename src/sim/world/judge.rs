@@ -8,7 +8,7 @@ impl World {
     pub(super) fn judge_the_end(&mut self) {
         self.judge_what_is_left();
         self.judge_contacts();
-        self.checks.handle_end(self.records.calls());
+        self.checks.handle_end(self.now(), self.records.calls());
         let committed: Vec<_> = self.records.invites().iter().map(|invite| invite.attempt).collect();
         for attempt in committed {
             if !self.records.calls().contains_key(&attempt) {
@@ -28,8 +28,11 @@ impl World {
     fn judge_what_is_left(&mut self) {
         let status = self.engine.status(self.now());
         let channels: u32 = status.trunks.iter().map(|trunk| trunk.channels).sum();
-        let carriers =
-            |count: fn(&super::Carrier) -> usize| self.far.iter().map(|far| count(&far.carrier)).sum();
+        // Whom a dead engine was talking to, nobody hangs up on: the store keeps no dialogs.
+        let alone = !self.plan.crashes.is_empty();
+        let carriers = |count: fn(&super::Carrier) -> usize| {
+            self.far.iter().map(|far| if alone { 0 } else { count(&far.carrier) }).sum()
+        };
         let left: [(&str, usize); 14] = [
             ("lines", status.attempts),
             ("sessions", status.sip.sessions),
@@ -76,6 +79,10 @@ impl World {
     }
 
     pub(super) fn count(&mut self) {
+        let outages = self.plan.trunks.iter().map(|t| t.signalling.outages.len() + t.media.outages.len());
+        self.coverage.add("outages of a wire", outages.sum::<usize>() as u64);
+        self.coverage.add("stalls of the store", self.plan.disk.stalls.len() as u64);
+        self.coverage.add("ports refused", self.ports.refused);
         for far in &self.far {
             for link in [&far.sip_there, &far.sip_back] {
                 let passed = link.passed();
@@ -88,6 +95,8 @@ impl World {
                 let passed = link.passed();
                 self.coverage.add("media packets", passed.sent);
                 self.coverage.add("media packets lost", passed.lost);
+                self.coverage.add("media packets doubled", passed.duplicated);
+                self.coverage.add("media packets overtaken", passed.reordered);
             }
             let ledger = far.carrier.ledger();
             self.coverage.add("challenges", ledger.challenged);

@@ -95,6 +95,8 @@ pub struct Plan {
     pub disk: Disk,
     /// What the operator does, in order of time.
     pub acts: Vec<(Instant, Operator)>,
+    /// When the engine dies, and for how long it is gone; in order, and each after the one before is over.
+    pub crashes: Vec<(Instant, Duration)>,
 }
 
 impl Plan {
@@ -124,6 +126,7 @@ impl Plan {
             agent_trunk: rng.below(trunks.len() as u64) as usize,
             acts: acts(&mut rng, &campaigns),
             disk: disk(&mut rng),
+            crashes: crashes(&mut rng),
             queue: Queue { name: QUEUE.into(), members, waiting_max: 2 },
             trunks,
             campaigns,
@@ -180,7 +183,7 @@ fn trunks(rng: &mut Rng) -> Vec<TrunkPlan> {
 fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
     let account = rng.chance(0.4);
     let register = account && rng.chance(0.5);
-    let codecs: &str = *pick::<&str>(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
+    let codecs = *pick(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
     let options = trunk::Options {
         name: format!("trunk-{place}"),
         host: format!("{}:5060", Plan::host(place)),
@@ -227,6 +230,20 @@ fn disk(rng: &mut Rng) -> Disk {
     };
     let (stalls, failures) = (times(0.3, 20), times(0.2, 60));
     Disk { delay_max: *pick(rng, &[2, 20, 300, 1_500].map(Duration::from_millis)), stalls, failures }
+}
+
+/// Early, when most is in flight. The shortest absence is longer than the window of the slowest rate, whose past the engine
+/// does not keep.
+fn crashes(rng: &mut Rng) -> Vec<(Instant, Duration)> {
+    let count = if rng.chance(0.3) { rng.between(1, 3) } else { 0 };
+    let mut at = Instant::ZERO;
+    (0..count)
+        .map(|_| {
+            let (from, gone) = (at + ms(rng, 2_000, 150_000), ms(rng, 2_100, 20_000));
+            at = from + gone;
+            (from, gone)
+        })
+        .collect()
 }
 
 fn campaigns(rng: &mut Rng, trunks: &[String]) -> Vec<CampaignPlan> {

@@ -36,6 +36,8 @@ pub(super) struct Ports {
     pub events: VecDeque<Event>,
     /// Frames that were recorded.
     pub recorded: u64,
+    /// Streams that were refused a port.
+    pub refused: u64,
 }
 
 impl Ports {
@@ -49,6 +51,7 @@ impl Ports {
             sent: VecDeque::new(),
             events: VecDeque::new(),
             recorded: 0,
+            refused: 0,
         }
     }
 
@@ -73,7 +76,10 @@ impl Ports {
 
 impl Sink for Ports {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
-        let Some(port) = self.free.pop_front() else { return Err("all ports are taken".into()) };
+        let Some(port) = self.free.pop_front() else {
+            self.refused += 1;
+            return Err("all ports are taken".into());
+        };
         self.sockets.insert(stream, Socket { port, remote: None });
         self.by_port.insert(port, stream);
         Ok(SocketAddr::new(self.address, port))

@@ -8,6 +8,7 @@ use super::{FNV, Far, World};
 use crate::call::treatment::{Human, Treatment};
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{self, CampaignSetup, Engine, TrunkSetup};
+use crate::media::player::PromptTable;
 use crate::media::{self, worker::Worker};
 use crate::record::CampaignState;
 use crate::rng::Rng;
@@ -20,7 +21,9 @@ use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, Endpoint, Target, Transport};
 use crate::time::{Instant, Now};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most packets under way at once.
@@ -53,17 +56,15 @@ impl World {
             campaign.numbers.iter().map(|number| (campaign.options.name.clone(), number.clone()))
         });
         let records = Records::new(plan.disk.clone(), listed, rng.fork());
-        let media = media::Options {
-            streams_max: 2 * plan.lines_max as usize,
-            media_timeout: MEDIA_TIMEOUT,
-            ..media::Options::default()
-        };
-        let address = engine_address();
         World {
             now: Instant::ZERO,
-            engine: engine(&plan, now, &mut rng),
-            worker: Worker::new(&media, voices.prompts.clone(), rng.fork()),
-            ports: Ports::new(address.ip(), plan.ports),
+            engine: engine(&plan, &records, now, &mut rng),
+            worker: worker(&plan, &voices.prompts, &mut rng),
+            ports: ports(&plan),
+            prompts: voices.prompts.clone(),
+            rng,
+            crashes: plan.crashes.iter().copied().collect(),
+            gone_until: None,
             far,
             network: Network::new(PACKETS_MAX),
             records,
@@ -79,9 +80,48 @@ impl World {
             plan,
         }
     }
+
+    /// The engine dies at once, and its ports with it.
+    pub(super) fn crash(&mut self, gone: Duration) {
+        self.gone_until = Some(self.now + gone);
+        self.records.handle_crash();
+        self.checks.handle_crash(self.records.calls(), self.records.suppressed());
+        self.worker = worker(&self.plan, &self.prompts, &mut self.rng);
+        self.ports = ports(&self.plan);
+        self.coverage.add("crashes", 1);
+        writeln!(self.journal, "{:>10.3} the engine dies", self.now.since_start().as_secs_f64())
+            .expect("a string takes everything");
+    }
+
+    /// Another engine begins with what the store has.
+    pub(super) fn restart(&mut self) {
+        self.gone_until = None;
+        let now = self.now();
+        let orphans = self.records.recover();
+        writeln!(self.journal, "{:>10.3} the engine starts again", self.now.since_start().as_secs_f64())
+            .expect("a string takes everything");
+        self.engine = engine(&self.plan, &self.records, now, &mut self.rng);
+        self.coverage.add("attempts that a crash cut off", orphans.len() as u64);
+        for (contact, invites) in orphans {
+            self.engine.handle_orphan(now, &contact, &invites);
+        }
+    }
 }
 
-fn engine(plan: &Plan, now: Now, rng: &mut Rng) -> Engine {
+fn ports(plan: &Plan) -> Ports {
+    Ports::new(engine_address().ip(), plan.ports)
+}
+
+fn worker(plan: &Plan, prompts: &Arc<PromptTable>, rng: &mut Rng) -> Worker {
+    let media = media::Options {
+        streams_max: 2 * plan.lines_max as usize,
+        media_timeout: MEDIA_TIMEOUT,
+        ..media::Options::default()
+    };
+    Worker::new(&media, prompts.clone(), rng.fork())
+}
+
+fn engine(plan: &Plan, records: &Records, now: Now, rng: &mut Rng) -> Engine {
     let sent_by = engine_address().to_string();
     let options = endpoint::Options {
         udp_sent_by: sent_by.clone(),
@@ -95,8 +135,8 @@ fn engine(plan: &Plan, now: Now, rng: &mut Rng) -> Engine {
         verdict_within: VERDICT_WITHIN,
         recordings: "recordings".into(),
         trunks: (0..plan.trunks.len()).map(|place| trunk(plan, place)).collect(),
-        campaigns: plan.campaigns.iter().map(|campaign| setup(plan, campaign, now)).collect(),
-        ledger: Ledger::new(),
+        campaigns: plan.campaigns.iter().map(|campaign| setup(plan, records, campaign, now)).collect(),
+        ledger: ledger(records, now),
         watch: false,
     };
     Engine::new(now, options, endpoint, rng.fork())
@@ -113,7 +153,22 @@ fn trunk(plan: &Plan, place: usize) -> TrunkSetup {
     TrunkSetup { options: plan.options.clone(), target, credentials }
 }
 
-fn setup(plan: &Plan, campaign: &super::plan::CampaignPlan, now: Now) -> CampaignSetup {
+/// As the shell fills it from the store.
+fn ledger(records: &Records, now: Now) -> Ledger {
+    let mut ledger = Ledger::new();
+    for number in records.suppressed() {
+        ledger.suppress(number).expect("a plan's numbers are few");
+    }
+    let mut ends: Vec<_> = records.calls().values().map(|call| (call.ended_at, &call.number)).collect();
+    ends.sort();
+    for (ended, number) in ends {
+        let ago = u64::try_from(now.wall.unix_ms() - ended.unix_ms()).unwrap_or(0);
+        ledger.remember(number, Duration::from_millis(ago), now.instant);
+    }
+    ledger
+}
+
+fn setup(plan: &Plan, records: &Records, campaign: &super::plan::CampaignPlan, now: Now) -> CampaignSetup {
     let trunk = &plan.trunks[plan.agent_trunk].options;
     let human = match &campaign.treatment.human {
         Human::Agent(agent) => {
@@ -122,8 +177,9 @@ fn setup(plan: &Plan, campaign: &super::plan::CampaignPlan, now: Now) -> Campaig
         }
         other => other.clone(),
     };
+    let state = records.campaign(&campaign.options.name).unwrap_or(CampaignState::Draft);
     CampaignSetup {
-        campaign: Campaign::new(campaign.options.clone(), CampaignState::Draft, now),
+        campaign: Campaign::new(campaign.options.clone(), state, now),
         treatment: Treatment { human, ..campaign.treatment.clone() },
         agent_trunk: Some(trunk.name.clone()),
     }
@@ -186,6 +242,7 @@ fn rules(plan: &Plan) -> Rules {
     Rules {
         trunks: plan.trunks.iter().map(trunk).collect(),
         campaigns: plan.campaigns.iter().map(campaign).collect(),
+        lines_max: plan.lines_max as usize,
         calls_per_second_max: plan.calls_per_second_max,
         agents: [QUEUE.to_owned()].into(),
         offsets: AREAS.iter().map(|(area, offset)| ((*area).to_owned(), *offset)).collect(),

@@ -185,3 +185,19 @@ async fn what_is_answered_as_committed_survives_a_crash_at_once() {
     let orphans = open(&image).await.recover().await.unwrap();
     assert_eq!(orphans[0].invites, [invite(&contact, 1, "a")]);
 }
+
+#[tokio::test]
+async fn the_ends_of_recent_calls_are_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = one_call(&folder).await;
+    let (number, ended) = {
+        let recent = store.recent_ends(at(0), 10).await.unwrap();
+        assert_eq!(recent.len(), 1, "the other call has not ended");
+        recent[0].clone()
+    };
+    assert_eq!(store.recent_ends(ended, 10).await.unwrap(), [], "nothing has ended since");
+    assert_eq!(store.recent_ends(at(0), 0).await.unwrap(), []);
+    drop(store);
+    let mut store = open(&folder).await;
+    assert_eq!(store.recent_ends(at(0), 10).await.unwrap(), [(number, ended)]);
+}

@@ -1,0 +1,62 @@
+//! What an attempt asks of the engine: its whole outbox.
+
+use crate::call::step::Step;
+use crate::media::command::Command;
+use crate::record::{CallRecord, InviteRecord};
+
+/// Which leg.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// The person that the attempt is for.
+    Callee,
+    /// The agent.
+    Agent,
+}
+
+/// What the attempt asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Of the media plane.
+    Media(Command),
+    /// Of the store: commit this, then call [`super::Attempt::handle_committed`].
+    Commit(InviteRecord),
+    /// Send an INVITE with this offer. The agent's goes through the campaign's agent trunk, which
+    /// [`super::Attempt::handle_agent_placement`] has named.
+    Invite {
+        /// To whom.
+        side: Side,
+        /// Its Call-ID.
+        call_id: String,
+        /// Its offer.
+        sdp: Vec<u8>,
+    },
+    /// Name a trunk for the agent's leg: [`super::Attempt::handle_agent_placement`].
+    PlaceAgent,
+    /// End a session, by CANCEL or BYE.
+    HangUp {
+        /// Which.
+        side: Side,
+        /// Q.850 cause for the Reason header.
+        q850: u16,
+    },
+    /// Answer a re-INVITE.
+    AnswerOffer {
+        /// Whose.
+        side: Side,
+        /// Our description, or a status.
+        answer: Result<Vec<u8>, u16>,
+    },
+    /// Another trunk is wanted: [`super::Attempt::handle_placement`].
+    NextTrunk,
+    /// The callee wants no more calls: at once.
+    OptOut,
+    /// For the journal.
+    Journal(Step),
+    /// Over before an INVITE left: the contact was not dialed and the attempt does not count.
+    NotDialed {
+        /// Why.
+        reason: String,
+    },
+    /// Over; this is the record.
+    Finished(Box<CallRecord>),
+}

@@ -1,0 +1,276 @@
+//! The books of the wire: one call for each Call-ID, which channel it takes, and what must follow its responses at once.
+//!
+//! They know what the messages at the engine's edge say and nothing else: a call is over when its final response or a BYE
+//! has passed, or when it may be given up by the protocol's own times, never because the engine says so.
+
+use super::{Rule, TrunkRules, Violation};
+use crate::sip::header::NameAddr;
+use crate::sip::message::{Headers, Message, Request, Response};
+use crate::sip::method::Method;
+use crate::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// 64 * T1: for so long the copies of a 2xx are acknowledged (RFC 3261, 13.3.1.4), and a cancelled INVITE's final response
+/// is waited for (9.1).
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(32);
+
+/// One INVITE's call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub trunk: usize,
+    /// The last final response to its INVITE, 0 while there is none.
+    pub status: u16,
+    /// The phone rang, as far as the engine can know.
+    pub rang: bool,
+    /// The number of its INVITE, which a challenge moves on.
+    number: u32,
+    invited_at: Instant,
+    /// Any response to this INVITE came.
+    heard: bool,
+    canceled_at: Option<Instant>,
+    /// The tag of the 2xx that made the call.
+    tag: Option<String>,
+    over: bool,
+}
+
+impl Call {
+    /// For how long it has been given up by now: no response at all came, or no final one after the CANCEL.
+    fn given_up(&self, now: Instant, trunks: &[TrunkRules]) -> Option<Duration> {
+        let at = match self.canceled_at {
+            _ if self.tag.is_some() => return None,
+            Some(at) => at + GIVEN_UP_AFTER,
+            None if self.heard => return None,
+            None => self.invited_at + trunks[self.trunk].answer_timeout,
+        };
+        (now >= at).then(|| now - at)
+    }
+}
+
+/// What is known of a 2xx: Call-ID, sequence number, To tag.
+type Answer = (String, u32, String);
+
+/// What an INVITE is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Invite {
+    /// The first of a call.
+    New,
+    /// A copy, or one within the call.
+    Known,
+    /// The same call again with credentials.
+    Again,
+}
+
+/// All calls.
+#[derive(Debug)]
+pub(super) struct Wire {
+    trunks: Vec<TrunkRules>,
+    calls: BTreeMap<String, Call>,
+    /// Calls that are not over, given up or not.
+    active: BTreeSet<String>,
+    /// Calls of an engine that is gone: nobody answers for them.
+    orphans: BTreeSet<String>,
+    answers: BTreeMap<Answer, Instant>,
+    unacknowledged: Vec<Answer>,
+    unwanted: Vec<Answer>,
+    repeated_answers: u64,
+}
+
+impl Wire {
+    pub fn new(trunks: Vec<TrunkRules>) -> Wire {
+        Wire {
+            trunks,
+            calls: BTreeMap::new(),
+            active: BTreeSet::new(),
+            orphans: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            unacknowledged: Vec::new(),
+            unwanted: Vec::new(),
+            repeated_answers: 0,
+        }
+    }
+
+    pub fn call(&self, call_id: &str) -> Option<&Call> {
+        self.calls.get(call_id)
+    }
+
+    /// The engine sends an INVITE.
+    pub fn handle_invite(&mut self, now: Instant, trunk: usize, call_id: &str, number: u32) -> Invite {
+        match self.calls.get_mut(call_id) {
+            Some(call) if call.tag.is_some() || number <= call.number => return Invite::Known,
+            Some(call) => {
+                (call.number, call.invited_at, call.heard) = (number, now, false);
+                (call.status, call.over) = (0, false);
+                self.active.insert(call_id.to_owned());
+                return Invite::Again;
+            }
+            None => {}
+        }
+        let call = Call {
+            trunk,
+            status: 0,
+            rang: false,
+            number,
+            invited_at: now,
+            heard: false,
+            canceled_at: None,
+            tag: None,
+            over: false,
+        };
+        self.calls.insert(call_id.to_owned(), call);
+        self.active.insert(call_id.to_owned());
+        Invite::New
+    }
+
+    /// The engine sends another request within a call.
+    pub fn handle_sent(
+        &mut self,
+        now: Instant,
+        call_id: &str,
+        request: &Request,
+        found: &mut Vec<Violation>,
+    ) {
+        match request.method() {
+            Method::Ack => {
+                let answer = answer_of(request.headers());
+                self.unacknowledged.retain(|waiting| *waiting != answer);
+            }
+            Method::Bye => self.end_dialog(call_id, &tag(request.headers().to())),
+            Method::Cancel => {
+                let Some(call) = self.calls.get_mut(call_id) else { return };
+                if !call.heard {
+                    let what = "a CANCEL leaves before any response came".to_owned();
+                    let rule = Rule::CancelFollowsAResponse;
+                    found.push(Violation { rule, call_id: Some(call_id.to_owned()), what });
+                }
+                call.canceled_at.get_or_insert(now);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn handle_received(&mut self, now: Instant, message: &Message) {
+        match message {
+            Message::Request(request) if *request.method() == Method::Bye => {
+                if let Ok(call_id) = request.headers().call_id() {
+                    self.end_dialog(call_id, &tag(request.headers().from()));
+                }
+            }
+            Message::Request(_) => {}
+            Message::Response(response) => self.handle_response(now, response),
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, response: &Response) {
+        let headers = response.headers();
+        let Ok(cseq) = headers.cseq() else { return };
+        let Some(call_id) = headers.call_id().ok().filter(|id| !self.orphans.contains(*id)) else { return };
+        let Some(call) = self.calls.get_mut(call_id).filter(|_| cseq.method == Method::Invite) else {
+            return;
+        };
+        let status = response.status();
+        if (200..300).contains(&status) {
+            return self.handle_answer(now, answer_of(headers));
+        }
+        if call.tag.is_some() || cseq.number != call.number {
+            return;
+        }
+        // Who has been given up stays so, whatever comes late.
+        call.over |= call.given_up(now, &self.trunks).is_some_and(|since| !since.is_zero());
+        call.heard = true;
+        call.rang |= (101..200).contains(&status);
+        if status >= 300 {
+            (call.status, call.over) = (status, true);
+            self.active.remove(call_id);
+        }
+    }
+
+    fn handle_answer(&mut self, now: Instant, answer: Answer) {
+        if let Some(first) = self.answers.get(&answer) {
+            self.repeated_answers += 1;
+            if now - *first < GIVEN_UP_AFTER {
+                self.unacknowledged.push(answer);
+            }
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&answer.0) else { return };
+        let given_up = call.given_up(now, &self.trunks).is_some_and(|since| !since.is_zero());
+        if call.tag.is_none() && call.canceled_at.is_none() && !given_up && !call.over {
+            (call.tag, call.status, call.heard) = (Some(answer.2.clone()), 200, true);
+        } else {
+            if call.tag.is_none() {
+                (call.status, call.over) = (200, true);
+                self.active.remove(&answer.0);
+            }
+            self.unwanted.push(answer.clone());
+        }
+        self.answers.insert(answer.clone(), now);
+        self.unacknowledged.push(answer);
+    }
+
+    pub fn handle_step_end(&mut self, found: &mut Vec<Violation>) {
+        for (call_id, number, tag) in self.unacknowledged.drain(..) {
+            let what = format!("no ACK for the 2xx to INVITE {number} with the tag {tag}");
+            let rule = Rule::EveryAnswerIsAcknowledged;
+            found.push(Violation { rule, call_id: Some(call_id), what });
+        }
+        for (call_id, number, tag) in self.unwanted.drain(..) {
+            let what =
+                format!("no BYE after the 2xx to INVITE {number} with the tag {tag}, which nobody waits for");
+            let rule = Rule::UnwantedAnswersAreEnded;
+            found.push(Violation { rule, call_id: Some(call_id), what });
+        }
+    }
+
+    fn end_dialog(&mut self, call_id: &str, tag: &str) {
+        self.unwanted.retain(|(of_call, _, of_tag)| of_call != call_id || of_tag != tag);
+        let Some(call) = self.calls.get_mut(call_id) else { return };
+        if call.tag.as_deref() == Some(tag) {
+            call.over = true;
+            self.active.remove(call_id);
+        }
+    }
+
+    /// Whether a call takes a channel.
+    pub fn holds(&self, now: Instant, call_id: &str) -> bool {
+        self.calls.get(call_id).is_some_and(|call| {
+            !call.over && !self.orphans.contains(call_id) && call.given_up(now, &self.trunks).is_none()
+        })
+    }
+
+    /// The calls that take a channel of a trunk.
+    pub fn channels(&self, now: Instant, trunk: usize) -> usize {
+        self.active.iter().filter(|id| self.calls[*id].trunk == trunk && self.holds(now, id)).count()
+    }
+
+    /// Calls that nobody has ended.
+    pub fn open(&self, now: Instant) -> impl Iterator<Item = &String> {
+        self.active.iter().filter(move |id| self.holds(now, id))
+    }
+
+    /// Whether the call was answered, as far as the engine can know.
+    pub fn was_answered(&self, call_id: &str) -> bool {
+        self.calls.get(call_id).is_some_and(|call| call.status == 200)
+    }
+
+    /// The engine is gone: what it had on the wire belongs to nobody.
+    pub fn handle_crash(&mut self) {
+        self.orphans.extend(std::mem::take(&mut self.active));
+        self.orphans.extend(self.calls.keys().cloned());
+        self.unacknowledged.clear();
+        self.unwanted.clear();
+    }
+
+    pub fn repeated_answers(&self) -> u64 {
+        self.repeated_answers
+    }
+}
+
+fn answer_of(headers: &Headers) -> Answer {
+    let call_id = headers.call_id().unwrap_or_default().to_owned();
+    (call_id, headers.cseq().map_or(0, |cseq| cseq.number), tag(headers.to()))
+}
+
+fn tag<E>(party: Result<NameAddr, E>) -> String {
+    party.ok().and_then(|party| party.tag().map(str::to_owned)).unwrap_or_default()
+}
