@@ -53,6 +53,7 @@ fn every_kind_of_answer_ends_as_it_should(trunk: Trunk) {
         ("+12025550130", "no_answer"),
         ("+12025550140", "invalid_number"),
         ("+12025550150", "congestion"),
+        ("+12025550160", "declined"),
         ("+12025550170", "fax"),
         ("+12025550180", "invalid_number"),
         ("+12025550190", "hung_up_early"),

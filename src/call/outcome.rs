@@ -18,9 +18,16 @@ pub enum Next {
 /// through another trunk, whatever the status.
 pub fn of_response(status: u16, q850: Option<u16>, rang: bool) -> Next {
     let disposition = disposition_of(status, q850);
-    match status {
-        _ if rang => Next::Final(if status == 408 { Disposition::NoAnswer } else { disposition }),
-        401 | 403 | 407 | 408 | 500 | 502 | 503 | 504 => Next::OtherTrunk(disposition),
+    match (status, disposition) {
+        (408, _) if rang => Next::Final(Disposition::NoAnswer),
+        // Asterisk, for one, says 403 when the callee rejects the call. Before any ringing that word is the trunk's.
+        (_, _) if rang && q850 == Some(21) => Next::Final(Disposition::Declined),
+        _ if rang => Next::Final(disposition),
+        // The status is one of a trunk in trouble, and its cause may still say that the callee's network has spoken.
+        (
+            401 | 403 | 407 | 408 | 500 | 502 | 503 | 504,
+            Disposition::Congestion | Disposition::TrunkRejected,
+        ) => Next::OtherTrunk(disposition),
         _ => Next::Final(disposition),
     }
 }
@@ -102,6 +109,9 @@ mod tests {
         for status in [401, 403, 407, 408, 500, 502, 503, 504] {
             assert!(matches!(of_response(status, None, false), Next::OtherTrunk(_)), "{status}");
         }
+        for cause in [1, 17, 18, 19, 20, 22, 28] {
+            assert!(matches!(of_response(503, Some(cause), false), Next::Final(_)), "503 with cause {cause}");
+        }
         for status in [404, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606, 607, 608] {
             assert!(matches!(of_response(status, None, false), Next::Final(_)), "{status}");
         }
@@ -113,5 +123,13 @@ mod tests {
             assert!(matches!(of_response(status, None, true), Next::Final(_)), "{status}");
         }
         assert_eq!(of_response(408, None, true), Next::Final(NoAnswer));
+    }
+
+    #[test]
+    fn a_callee_who_rejects_the_ringing_call_has_declined_whatever_the_status() {
+        for status in [403, 480, 503, 603] {
+            assert_eq!(of_response(status, Some(21), true), Next::Final(Declined), "{status}");
+        }
+        assert_eq!(of_response(403, Some(21), false), Next::OtherTrunk(TrunkRejected));
     }
 }
