@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// Exit statuses of the command line.
@@ -81,6 +81,20 @@ fn every_bad_row_of_a_list_is_reported_by_its_line_and_the_good_ones_are_kept() 
         outdial.contacts().iter().map(|c| c["number"].as_str().unwrap().to_string()).collect();
     outdial.stop();
     assert_eq!(kept, ["+12025550110", "+12025550111"], "the first row and the last");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_fault() {
+    let outdial = ready();
+    let config = outdial.path("outdial.toml");
+    for form in [&[][..], &["--json"]] {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_outdial"));
+        check.args(["check", "--offline", "--config", config.to_str().unwrap()]).args(form);
+        let mut check = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(check.stdout.take());
+        let output = check.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[test]

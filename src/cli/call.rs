@@ -5,6 +5,7 @@
 
 use crate::amd::verdict::Finding;
 use crate::cli::log::{self, LogFormat};
+use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
 use crate::engine::journal::Event;
@@ -211,9 +212,9 @@ impl Display {
     fn line(&self, at: std::time::Duration, kind: &str, text: &str) {
         if self.json {
             let line = serde_json::json!({ "at_ms": at.as_millis() as u64, "kind": kind, "text": text });
-            println!("{line}");
+            output::line(line);
         } else {
-            self.meter.suspend(|| println!("{:8.3}  {kind:4}  {text}", at.as_secs_f64()));
+            self.meter.suspend(|| output::line(format_args!("{:8.3}  {kind:4}  {text}", at.as_secs_f64())));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `outdial status`, `outdial campaign`, `outdial suppress`: a running engine, asked from another process.
 
-use crate::cli::{ConfigArg, Failure};
+use crate::cli::{ConfigArg, Failure, output};
 use crate::engine::status::Status;
 use crate::io::config::Config;
 use crate::io::operator::{self, Reply, Wish};
@@ -56,9 +56,9 @@ pub fn status(args: &StatusArgs) -> Result<(), Failure> {
         return Err(Failure::Failed("the engine gave no status".to_owned()));
     };
     if args.json {
-        println!("{}", serde_json::to_string(&status).expect("a status is plain data"));
+        output::line(serde_json::to_string(&status).expect("a status is plain data"));
     } else {
-        print!("{}", describe(&status.engine));
+        output::text(describe(&status.engine));
     }
     Ok(())
 }

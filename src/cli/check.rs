@@ -1,5 +1,6 @@
 //! `outdial check`: everything that can be validated without dialing anyone.
 
+use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
 use crate::io::config::{Config, Fault};
@@ -71,7 +72,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         Ok(config) => config,
         Err(faults) if args.json => {
             report.all(faults);
-            println!("{}", serde_json::to_string(&report).expect("a report is plain data"));
+            output::line(serde_json::to_string(&report).expect("a report is plain data"));
             return Err(Failure::faults(path, Vec::new()));
         }
         Err(faults) => return Err(Failure::faults(path, faults)),
@@ -86,7 +87,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     runtime()?.block_on(check_outside(&config, args.offline, &mut report));
     report.ok = report.findings.iter().all(|finding| finding.ok);
     if args.json {
-        println!("{}", serde_json::to_string(&report).expect("a report is plain data"));
+        output::line(serde_json::to_string(&report).expect("a report is plain data"));
     } else {
         print_report(&args.config, &report);
     }
@@ -97,8 +98,8 @@ fn print_report(arg: &ConfigArg, report: &Report) {
     for finding in &report.findings {
         let mark = if finding.ok { "ok    " } else { "FAULT " };
         match finding.line {
-            0 => println!("{mark}{}", finding.text),
-            line => println!("{mark}{}:{line}: {}", arg.config.display(), finding.text),
+            0 => output::line(format_args!("{mark}{}", finding.text)),
+            line => output::line(format_args!("{mark}{}:{line}: {}", arg.config.display(), finding.text)),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::call::step::Step;
 use crate::cli::Failure;
 use crate::cli::demo_carrier::Runner;
 use crate::cli::log::{self, LogFormat};
+use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::engine::journal::Event;
 use crate::io::config::Config;
@@ -77,10 +78,10 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let ledger: Ledger = carrier.finish();
     let report = Report::new(&scenario, &ledger, &told.borrow(), &counts, started.elapsed());
     if args.json {
-        println!("{}", report.json(&folder));
+        output::line(report.json(&folder));
     } else {
-        print!("{}", report.table());
-        print!("{}", setup::what_next(&folder, &path));
+        output::text(report.table());
+        output::text(setup::what_next(&folder, &path));
     }
     if report.holds() { Ok(()) } else { Err(Failure::Said) }
 }

@@ -13,6 +13,7 @@ pub mod demo_carrier;
 pub mod export;
 mod failure;
 mod log;
+mod output;
 mod run;
 
 use clap::{Parser, Subcommand};
