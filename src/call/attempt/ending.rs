@@ -101,7 +101,9 @@ impl Attempt {
             }));
             out.push(Action::Finished(Box::new(self.record.clone())));
         } else {
-            out.push(Action::NotDialed { reason: self.record.reason.clone() });
+            let reason = &self.record.reason;
+            let reason = if reason.is_empty() { "canceled before its INVITE left" } else { reason };
+            out.push(Action::NotDialed { reason: reason.to_owned() });
         }
     }
 }
