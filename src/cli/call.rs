@@ -4,21 +4,34 @@
 //! records go to a database of its own.
 
 use crate::amd::verdict::Finding;
+use crate::campaign::gate::Gate;
+use crate::campaign::window::Window;
+use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
 use crate::cli::log::{self, LogFormat};
 use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
 use crate::engine::journal::Event;
+use crate::io::clock::Clock;
 use crate::io::config::{CampaignSection, Config, Fault};
 use crate::io::control::{Onlooker, Seen};
 use crate::io::launch::{self, Launch};
+use crate::io::lists;
 use crate::media::command::EventKind;
+use crate::number::{self, E164};
+use crate::record::{Contact, ContactId};
 use crate::store::Reader;
+use crate::time::WallTime;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::{Cell, RefCell};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// When the call has not left by then, it is said what it waits for: longer than a registration may go unanswered.
+const DIAL_WITHIN: Duration = Duration::from_secs(40);
 
 /// Columns of the level meter.
 const METER_WIDTH: usize = 40;
@@ -70,17 +83,25 @@ async fn place(args: &CallArgs, config: Config) -> Result<(), Failure> {
     let mut launched = launch::launch(config, &launch, display.onlooker())
         .await
         .map_err(|faults| Failure::faults(path, faults))?;
-    launched.control.stop = stop;
-    for line in launched.notes.iter().filter(|line| line.contains("line")) {
-        eprintln!("{line}");
+    launched.control.stop = Rc::clone(&stop);
+    let patience = async {
+        tokio::time::sleep(DIAL_WITHIN).await;
+        stop.set(!end.borrow().dialed);
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        done = launched.control.run() => done?,
+        () = patience => {}
     }
-    launched.control.run().await?;
+    let now = launched.control.clock.now();
+    let waited_for = launched.control.engine.status(now).campaigns.into_iter().flat_map(|c| c.waiting_for);
+    let waited_for = waited_for.collect::<Vec<_>>().join("; ");
     launched.finish().await.map_err(Failure::Failed)?;
     let end = end.take();
     match end.refused {
         Some(reason) => Err(Failure::Failed(format!("not dialed: {reason}"))),
         None if end.dialed => Ok(()),
-        None => Err(Failure::Failed("not dialed: is the number valid? see the lines above".to_owned())),
+        None => Err(Failure::Failed(format!("not dialed: {waited_for}"))),
     }
 }
 
@@ -105,36 +126,69 @@ fn narrowed(mut config: Config, args: &CallArgs, folder: &Scratch) -> Result<Con
         return Err(Failure::faults(&config.path, vec![Fault { line: 0, text }]));
     };
     let rules = &mut section.rules;
+    let number = number::parse(&args.number, rules.default_region)
+        .map_err(|fault| Failure::Failed(format!("not dialed: {:?}: {fault}", args.number)))?;
+    if is_on_do_not_call_list(&config, &number)? {
+        return Err(Failure::Failed(format!("not dialed: {number} is on the do-not-call list")));
+    }
     let contacts = folder.0.join("contact.csv");
-    std::fs::write(&contacts, format!("number\n\"{}\"\n", args.number.replace('"', "")))?;
+    std::fs::write(&contacts, format!("number\n{number}\n"))?;
     rules.contacts = contacts;
+    // The list was asked just now, whole; the scratch database need not hold it.
+    rules.do_not_call = None;
     rules.autostart = true;
     rules.max_attempts = 1;
     if args.outside_hours {
-        rules.window = crate::campaign::window::Window::always();
+        rules.window = Window::always();
     }
-    let own_list = folder.0.join("do-not-call.csv");
-    std::fs::write(&own_list, do_not_call(&config, rules.do_not_call.as_ref())?)?;
-    rules.do_not_call = Some(own_list);
+    check_window(rules, &number)?;
     config.campaigns = vec![section];
     config.engine.database = folder.0.join("call.db");
     Ok(config)
 }
 
-/// The campaign's do-not-call file and what the engine's database has gathered beside it.
-fn do_not_call(config: &Config, file: Option<&PathBuf>) -> Result<String, Failure> {
-    let mut text = match file {
-        Some(file) => std::fs::read_to_string(file)?,
-        None => String::new(),
-    };
+/// Asks the do-not-call files of all campaigns, for they hold for all, and what the engine's database has gathered.
+fn is_on_do_not_call_list(config: &Config, number: &E164) -> Result<bool, Failure> {
+    let mut listed = false;
+    for (i, campaign) in config.campaigns.iter().enumerate() {
+        let Some(file) = &campaign.rules.do_not_call else { continue };
+        let list = lists::do_not_call(file, campaign.rules.default_region).map_err(|text| {
+            let line = config.line(&format!("campaign.{i}.do_not_call"));
+            Failure::faults(&config.path, vec![Fault { line, text }])
+        })?;
+        list.faults.iter().for_each(|fault| eprintln!("{fault}"));
+        listed |= list.numbers.contains(number);
+    }
     if config.engine.database.exists() {
         let gathered =
             runtime()?.block_on(async { Reader::open(&config.engine.database).await?.suppressions().await });
-        for suppression in gathered.map_err(|error| Failure::Failed(error.to_string()))? {
-            text += &format!("\n{}", suppression.number);
-        }
+        let gathered = gathered.map_err(|error| Failure::Failed(error.to_string()))?;
+        listed |= gathered.iter().any(|suppression| suppression.number == *number);
     }
-    Ok(text)
+    Ok(listed)
+}
+
+/// Whether the campaign's window lets the number be rung at this moment: the engine would wait for it to open.
+fn check_window(rules: &campaign::Options, number: &E164) -> Result<(), Failure> {
+    let contact = Contact {
+        id: ContactId(0),
+        number: number.clone(),
+        name: String::new(),
+        comment: String::new(),
+        attributes: Default::default(),
+        outcomes: Default::default(),
+        next_attempt_at: WallTime::from_unix_ms(0),
+    };
+    let why = match Gate::new(rules).may_dial(&contact, Clock::start().now(), &Ledger::new()) {
+        Decision::Allow => return Ok(()),
+        Decision::Skip { until, .. } => Reason::WindowClosed { opens_at: Some(until) }.to_string(),
+        Decision::Never { reason: Refusal::NoZone } => {
+            "it is not known in which time zone the number rings, so no calling window can be kept".to_owned()
+        }
+        Decision::Never { .. } => Reason::WindowClosed { opens_at: None }.to_string(),
+    };
+    let remedy = "--outside-hours lifts it when you call yourself";
+    Err(Failure::Failed(format!("not dialed: {why}; {remedy}")))
 }
 
 /// A folder that goes when the call is over.
@@ -144,7 +198,10 @@ impl Scratch {
     fn make() -> Result<Self, Failure> {
         let name = format!("outdial-call-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder)?;
+        // Numbers go into it, so nobody else may look; and it must be ours, so it must be new.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
+            Failure::Failed(format!("cannot make {}: {error}; remove it if it is there", folder.display()))
+        })?;
         Ok(Scratch(folder))
     }
 }
@@ -209,7 +266,7 @@ impl Display {
         }
     }
 
-    fn line(&self, at: std::time::Duration, kind: &str, text: &str) {
+    fn line(&self, at: Duration, kind: &str, text: &str) {
         if self.json {
             let line = serde_json::json!({ "at_ms": at.as_millis() as u64, "kind": kind, "text": text });
             output::line(line);
