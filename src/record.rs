@@ -328,10 +328,10 @@ pub enum Request {
         /// Why it was not dialed, one word, kept with the contact.
         reason: String,
     },
-    /// Put a number on the do-not-call list; pending contacts with it become suppressed.
+    /// Put numbers on the do-not-call list; pending contacts with them become suppressed.
     Suppress {
         /// Which.
-        number: E164,
+        numbers: Vec<E164>,
         /// Where it came from: `key_press`, `file`, `operator`.
         source: String,
         /// When.

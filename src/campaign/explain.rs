@@ -78,9 +78,7 @@ impl fmt::Display for Reason {
                 write!(f, "all {lines} lines of the campaign are busy (lines_max)")
             }
             Reason::EngineBusy => f.write_str("no line or trunk is free"),
-            Reason::Pace { .. } => {
-                f.write_str("the pace (calls_per_minute) lets the next call leave in a moment")
-            }
+            Reason::Pace { .. } => f.write_str("the pace (calls_per_minute) holds the next call back"),
         }
     }
 }

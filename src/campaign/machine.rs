@@ -17,7 +17,6 @@ use super::pacing::{NOT_DIALED_REST, Pacing};
 use super::retry::Retry;
 use super::supply::{Supply, instant_of};
 use crate::disposition::Disposition;
-use crate::number::E164;
 use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::{Instant, Now, WallTime};
 use std::collections::{HashSet, VecDeque};
@@ -112,7 +111,8 @@ impl Campaign {
     pub fn handle_options(&mut self, now: Now, options: Options) {
         self.gate = Gate::new(&options);
         self.retry = options.retry();
-        self.pacing = Pacing::new(options.calls_per_minute, self.pacing.next_at().max(now.instant));
+        self.pacing.set_pace(options.calls_per_minute, now.instant);
+        self.supply.set_pace(options.calls_per_minute);
         self.window_opens_at = None;
         let (name, trunks) = (self.options.name.clone(), self.options.trunks.clone());
         self.options = Options { name, trunks, ..options };
@@ -183,9 +183,9 @@ impl Campaign {
         self.settle(now);
     }
 
-    /// The number is on the do-not-call list now; the [`Ledger`] has it already.
-    pub fn handle_suppressed(&mut self, now: Now, number: &E164) {
-        for contact in self.supply.take_out(|contact| contact.number == *number) {
+    /// Numbers have come on the do-not-call list; the [`Ledger`] has them already.
+    pub fn handle_suppressed(&mut self, now: Now, ledger: &Ledger) {
+        for contact in self.supply.take_out(|contact| ledger.is_suppressed(&contact.number)) {
             self.release_finally(contact, Refusal::DoNotCall);
         }
         // The store suppresses its pending contacts itself, and one of ours may have been the last.
@@ -313,9 +313,12 @@ impl Campaign {
             CampaignState::Completed => return vec![Reason::Completed],
             CampaignState::Running => {}
         }
+        if let Some(opens_at) = self.gate.closed_for_all_until(now.wall) {
+            // The store is not even asked.
+            return vec![Reason::WindowClosed { opens_at }];
+        }
         let mut reasons = Vec::new();
-        let seen_opening = self.window_opens_at.filter(|at| *at > now.wall).map(Some);
-        if let Some(opens_at) = self.gate.closed_for_all_until(now.wall).or(seen_opening) {
+        if let Some(opens_at) = self.window_opens_at.filter(|at| *at > now.wall).map(Some) {
             reasons.push(Reason::WindowClosed { opens_at });
         }
         if self.supply.claimed() == 0 {

@@ -29,6 +29,14 @@ impl Pacing {
         Pacing { interval, next_at: now, before_last: now }
     }
 
+    /// Another pace from now on: the next dial is not waited for longer than the new pace asks.
+    pub fn set_pace(&mut self, calls_per_minute: f64, now: Instant) {
+        let changed = Pacing::new(calls_per_minute, now);
+        self.next_at = self.next_at.max(now).min(now + changed.interval);
+        self.before_last = self.before_last.min(self.next_at);
+        self.interval = changed.interval;
+    }
+
     /// When the next dial may leave.
     pub fn next_at(&self) -> Instant {
         self.next_at
@@ -81,6 +89,19 @@ mod tests {
         pacing.handle_dial(at(0));
         pacing.handle_not_dialed(at(5));
         assert_eq!(pacing.next_at(), at(100), "never later than the next slot");
+    }
+
+    #[test]
+    fn another_pace_counts_from_the_next_dial_on() {
+        for (before, after, next_ms) in [(1.0, 60.0, 1_500), (60.0, 1.0, 1_000), (60.0, 60.0, 1_000)] {
+            let mut pacing = Pacing::new(before, at(0));
+            pacing.handle_dial(at(0));
+            pacing.set_pace(after, at(500));
+            assert_eq!(pacing.next_at(), at(next_ms), "from {before} to {after} a minute");
+        }
+        let mut idle = Pacing::new(60.0, at(0));
+        idle.set_pace(1.0, at(5_000));
+        assert_eq!(idle.next_at(), at(5_000), "a slot that was missed is no debt");
     }
 
     fn dials(calls_per_minute: f64, from_ms: u64, to_ms: u64, step_ms: usize) -> Vec<u64> {

@@ -245,7 +245,7 @@ impl World {
 
     fn suppress(&mut self, number: E164) {
         self.ledger.suppress(&number).unwrap();
-        self.campaign.handle_suppressed(self.now, &number);
+        self.campaign.handle_suppressed(self.now, &self.ledger);
         self.take_outputs();
         for row in self.rows.values_mut().filter(|row| row.contact.number == number) {
             if row.state == ContactState::Pending {

@@ -53,10 +53,9 @@ pub(super) struct Supply {
 
 impl Supply {
     pub fn new(calls_per_minute: f64, now: Instant) -> Self {
-        let lasting = (calls_per_minute / 60.0 * CLAIMED_FOR.as_secs_f64()).ceil() as usize;
         Supply {
             claimed: VecDeque::new(),
-            target: lasting.clamp(CLAIMED_MIN, CLAIMED_MAX),
+            target: target(calls_per_minute),
             stock: Stock::Unknown,
             asked: false,
             asked_at: now,
@@ -65,6 +64,11 @@ impl Supply {
             returned_due_at: None,
             barren: false,
         }
+    }
+
+    /// Another pace from now on.
+    pub fn set_pace(&mut self, calls_per_minute: f64) {
+        self.target = target(calls_per_minute);
     }
 
     pub fn claimed(&self) -> usize {
@@ -193,6 +197,12 @@ impl Supply {
     }
 }
 
+/// How many contacts the pace wants to have claimed.
+fn target(calls_per_minute: f64) -> usize {
+    let lasting = (calls_per_minute / 60.0 * CLAIMED_FOR.as_secs_f64()).ceil() as usize;
+    lasting.clamp(CLAIMED_MIN, CLAIMED_MAX)
+}
+
 /// When to look at the clock for `at`: then, or at the next recheck.
 pub(super) fn instant_of(at: WallTime, now: Now) -> Instant {
     let ahead = at.unix_ms().saturating_sub(now.wall.unix_ms()).max(0) as u64;
@@ -217,6 +227,13 @@ mod tests {
         let last = supply.put_back(contact(999, "+12025550102"));
         assert_eq!(last.map(|contact| contact.id.0), Some(CLAIMED_MAX as i64 - 1));
         assert_eq!((supply.claimed(), supply.pop().map(|contact| contact.id.0)), (CLAIMED_MAX, Some(999)));
+    }
+
+    #[test]
+    fn a_quicker_pace_has_more_claimed_at_once() {
+        let mut supply = Supply::new(0.5, Instant::ZERO);
+        supply.set_pace(600.0);
+        assert_eq!(supply.refill(Now::default()), Some(100));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::cli::{ConfigArg, Failure, output};
 use crate::engine::status::Status;
-use crate::io::config::Config;
+use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Wish};
 use clap::{Args, ValueEnum};
 
@@ -72,19 +72,35 @@ pub fn run(args: &CampaignArgs) -> Result<(), Failure> {
         Verb::Resume => Wish::Resume { campaign },
         Verb::Stop => Wish::Stop { campaign },
     };
-    ask(&args.config, &wish).map(|_| ())
+    ask(&args.config, &wish)?;
+    let (done, meanwhile) = match args.verb {
+        Verb::Start => ("started", ""),
+        Verb::Pause => ("paused", "; calls in flight go on"),
+        Verb::Resume => ("resumed", ""),
+        Verb::Stop => ("stopped", "; calls in flight go on"),
+    };
+    output::line(format_args!("campaign {} {done}{meanwhile}", args.name));
+    Ok(())
 }
 
 /// Puts a number on the do-not-call list.
 pub fn suppress(args: &SuppressArgs) -> Result<(), Failure> {
-    ask(&args.config, &Wish::Suppress { number: args.number.clone() }).map(|_| ())
+    ask(&args.config, &Wish::Suppress { number: args.number.clone() })?;
+    output::line(format_args!("{} is on the do-not-call list", args.number));
+    Ok(())
 }
 
 fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
-    let config = Config::load(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
-    match operator::ask(&config.engine.control, wish)? {
-        Reply::Error(text) => Err(Failure::Failed(text)),
-        reply => Ok(reply),
+    let faulty = |faults| Failure::faults(&arg.config, faults);
+    let socket = config::control_socket(&arg.config).map_err(faulty)?;
+    match operator::ask(&socket, wish) {
+        Ok(Reply::Error(text)) => Err(Failure::Failed(text)),
+        Ok(reply) => Ok(reply),
+        // Nobody there: a fault in the file may be why.
+        Err(error) => match Config::load(&arg.config) {
+            Err(faults) => Err(faulty(faults)),
+            Ok(_) => Err(error.into()),
+        },
     }
 }
 
@@ -97,9 +113,13 @@ fn describe(status: &Status) -> String {
         text += &format!("not dialing: the store fails: {}\n", status.store_fault);
     }
     for campaign in &status.campaigns {
+        let waiting = campaign.contacts_waiting.map(|count| format!(", {count:6} waiting"));
         text += &format!(
-            "campaign {:16} {:10} {:4} in flight\n",
-            campaign.name, campaign.state, campaign.in_flight
+            "campaign {:16} {:10} {:4} in flight{}\n",
+            campaign.name,
+            campaign.state,
+            campaign.in_flight,
+            waiting.unwrap_or_default()
         );
         for reason in &campaign.waiting_for {
             text += &format!("  waiting: {reason}\n");
@@ -127,6 +147,7 @@ mod tests {
                 name: "spring".into(),
                 state: "running".into(),
                 in_flight: 3,
+                contacts_waiting: Some(17),
                 waiting_for: vec!["window opens in 2 h".into()],
                 ended: [("busy".to_owned(), 4)].into(),
             }],

@@ -40,8 +40,12 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         for line in &launched.notes {
             tracing::info!("{line}");
         }
+        for line in launched.introduction() {
+            tracing::info!("{line}");
+        }
         launched.control.run().await?;
         launched.finish().await.map_err(Failure::Failed)?;
+        tracing::info!("stopped");
         Ok(())
     })
 }

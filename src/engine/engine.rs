@@ -10,6 +10,7 @@ use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
+use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
 use crate::engine::trunk::{self, Trunk};
@@ -31,6 +32,9 @@ const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// A registrar that has not taken our leave by then is not waited for: what it keeps will expire.
 const UNREGISTER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Numbers that come on the do-not-call list in one request to the store: a list of any length must not fill its queue.
+const SUPPRESSED_AT_ONCE: usize = 10_000;
 
 /// Requests that are kept while the store fails. Only attempts in flight make them, so this is never met in practice; beyond
 /// it the oldest campaign states would be dropped, never a record.
@@ -121,7 +125,6 @@ struct Running {
     agent_trunk: Option<usize>,
     in_flight: usize,
     ended: BTreeMap<String, u64>,
-    waits_for_trunk: Option<String>,
 }
 
 /// An attempt with what the engine holds for it.
@@ -205,7 +208,6 @@ impl Engine {
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
                 ended: BTreeMap::new(),
-                waits_for_trunk: None,
             })
             .collect();
         let mut engine = Engine {
@@ -242,14 +244,30 @@ impl Engine {
         engine
     }
 
-    /// The operator asks. The error says which campaigns there are.
+    /// The operator asks. The error says what cannot be, and which campaigns there are.
     pub fn handle_operator(&mut self, now: Now, wish: &Operator) -> Result<(), String> {
         match wish {
             Operator::Start(name) => drop(self.find(name)?.start(now)),
-            Operator::Pause(name) => drop(self.find(name)?.pause(now)),
-            Operator::Resume(name) => drop(self.find(name)?.resume(now)),
+            Operator::Pause(name) => {
+                let campaign = self.find(name)?;
+                if !campaign.pause(now) && campaign.state() != CampaignState::Paused {
+                    let state = campaign.state().as_str();
+                    return Err(format!("campaign {name:?} is {state}: only one that runs can be paused"));
+                }
+            }
+            Operator::Resume(name) => {
+                let campaign = self.find(name)?;
+                if !campaign.resume(now) && campaign.state() != CampaignState::Running {
+                    let state = campaign.state().as_str();
+                    return Err(format!(
+                        "campaign {name:?} is {state}, not paused: `outdial campaign start` has it dial"
+                    ));
+                }
+            }
             Operator::Stop(name) => drop(self.find(name)?.stop(now)),
-            Operator::Suppress(number) => drop(self.suppress(now, number, "operator")),
+            Operator::Suppress(number) => {
+                self.suppress(now, std::slice::from_ref(number), "operator");
+            }
             Operator::Drain => {
                 self.draining = true;
                 self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
@@ -337,7 +355,7 @@ impl Engine {
             draining: self.draining,
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
-            campaigns: self.campaigns.iter().map(|running| running.status(now)).collect(),
+            campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
             trunks: self.trunks.iter().map(|trunk| trunk_status(trunk, now)).collect(),
             sip: SipStatus {
                 sessions: counts.sessions,
@@ -346,6 +364,25 @@ impl Engine {
                 server_transactions: counts.server_transactions,
             },
             media: MediaStatus { streams: self.streams.len() },
+        }
+    }
+
+    fn campaign_status(&self, running: &Running, now: Now) -> CampaignStatus {
+        let campaign = &running.campaign;
+        let counts = campaign.counts();
+        let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
+        if campaign.state() == CampaignState::Running
+            && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
+        {
+            waiting_for.push(format!("trunk {name}: {}", why.describe(now.instant)));
+        }
+        CampaignStatus {
+            name: campaign.options().name.clone(),
+            state: campaign.state().as_str().to_owned(),
+            in_flight: running.in_flight,
+            contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
+            waiting_for,
+            ended: running.ended.clone(),
         }
     }
 
@@ -369,41 +406,59 @@ impl Engine {
         self.outputs.push_back(Output::Journal(Entry { at, event }));
     }
 
-    /// Puts a number on the do-not-call list, in memory at once and in the store; true when it was new.
-    fn suppress(&mut self, now: Now, number: &E164, source: &str) -> bool {
-        let new = match self.ledger.suppress(number) {
-            Ok(new) => new,
-            Err(full) => {
-                // What cannot be remembered must not be dialed by accident: nothing is dialed any more.
-                self.draining = true;
-                self.journal(now, Event::Store { note: format!("dialing stops: {full}") });
+    /// Puts numbers on the do-not-call list, in memory at once and in the store; says how many were new.
+    fn suppress(&mut self, now: Now, numbers: &[E164], source: &str) -> usize {
+        let mut full = None;
+        let mut is_new = |number: &&E164| {
+            self.ledger.suppress(number).unwrap_or_else(|fault| {
+                full = Some(fault);
                 true
-            }
+            })
         };
-        if new {
-            for running in &mut self.campaigns {
-                running.campaign.handle_suppressed(now, number);
-            }
-            let request =
-                Request::Suppress { number: number.clone(), source: source.to_owned(), at: now.wall };
-            self.outputs.push_back(Output::Store(request));
+        let new: Vec<E164> = numbers.iter().filter(|number| is_new(number)).cloned().collect();
+        if let Some(full) = full {
+            // What cannot be remembered must not be dialed by accident: nothing is dialed any more.
+            self.draining = true;
+            self.journal(now, Event::Store { note: format!("dialing stops: {full}") });
         }
-        new
+        if !new.is_empty() {
+            for running in &mut self.campaigns {
+                running.campaign.handle_suppressed(now, &self.ledger);
+            }
+        }
+        for numbers in new.chunks(SUPPRESSED_AT_ONCE) {
+            let (numbers, source) = (numbers.to_vec(), source.to_owned());
+            self.outputs.push_back(Output::Store(Request::Suppress { numbers, source, at: now.wall }));
+        }
+        new.len()
     }
 
-    /// A number from a do-not-call file that was read anew; true when it was new.
-    pub fn handle_suppressed(&mut self, now: Now, number: &E164, source: &str) -> bool {
-        let new = self.suppress(now, number, source);
+    /// Numbers of a do-not-call file that was read anew; says how many were new.
+    pub fn handle_suppressed(&mut self, now: Now, numbers: &[E164], source: &str) -> usize {
+        let new = self.suppress(now, numbers, source);
         self.settle(now);
         new
     }
 
+    /// Whether there is a trunk of this name.
+    pub fn has_trunk(&self, name: &str) -> bool {
+        self.trunks.iter().any(|trunk| trunk.options.name == name)
+    }
+
     /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
     /// campaign has that name.
-    pub fn handle_rules(&mut self, now: Now, rules: campaign::Options, treatment: Treatment) -> bool {
+    pub fn handle_rules(
+        &mut self,
+        now: Now,
+        rules: campaign::Options,
+        treatment: Treatment,
+        agent_trunk: Option<&str>,
+    ) -> bool {
         let known = |running: &&mut Running| running.campaign.options().name == rules.name;
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
         running.treatment = Arc::new(treatment);
+        running.agent_trunk =
+            agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));
         running.campaign.handle_options(now, rules);
         self.settle(now);
         true
@@ -424,21 +479,6 @@ impl Engine {
             }
         }
         self.settle(now);
-    }
-}
-
-impl Running {
-    fn status(&self, now: Now) -> CampaignStatus {
-        let mut waiting_for: Vec<String> =
-            self.campaign.explain(now).iter().map(ToString::to_string).collect();
-        waiting_for.extend(self.waits_for_trunk.clone());
-        CampaignStatus {
-            name: self.campaign.options().name.clone(),
-            state: self.campaign.state().as_str().to_owned(),
-            in_flight: self.in_flight,
-            waiting_for,
-            ended: self.ended.clone(),
-        }
     }
 }
 

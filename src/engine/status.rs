@@ -30,6 +30,8 @@ pub struct CampaignStatus {
     pub state: String,
     /// Attempts in flight.
     pub in_flight: usize,
+    /// Contacts that wait for their first or their next attempt, when that is known: while the campaign dials.
+    pub contacts_waiting: Option<u64>,
     /// Why it is not dialing, the most binding reason first; empty when it is.
     pub waiting_for: Vec<String>,
     /// Attempts ended since the start, by disposition.

@@ -152,15 +152,30 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The control socket that a file names, whatever else is wrong with it: a running engine must stay within reach while
+/// somebody edits its configuration.
+pub fn control_socket(path: &Path) -> Result<PathBuf, Vec<Fault>> {
+    let text = read(path)?;
+    let (document, _faults) = DeTable::parse_recoverable(&text);
+    let named = document.get_ref().get("engine").and_then(|engine| match engine.get_ref() {
+        DeValue::Table(engine) => engine.get("control")?.get_ref().as_str().map(PathBuf::from),
+        _ => None,
+    });
+    Ok(path.parent().unwrap_or(Path::new("")).join(named.unwrap_or(EngineSection::default().control)))
+}
+
+fn read(path: &Path) -> Result<String, Vec<Fault>> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let text =
+            format!("cannot read {}: {error}; give the configuration with --config FILE", path.display());
+        vec![Fault { line: 0, text }]
+    })
+}
+
 impl Config {
     /// Reads and checks a file. Relative paths come out joined to the file's folder.
     pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let text =
-                format!("cannot read {}: {error}; give the configuration with --config FILE", path.display());
-            vec![Fault { line: 0, text }]
-        })?;
-        Config::parse(path, &text)
+        Config::parse(path, &read(path)?)
     }
 
     /// As [`Config::load`], of text.
@@ -437,6 +452,21 @@ message = "message.wav"
                 faults.iter().any(|fault| fault.line == line && fault.text.contains(word)),
                 "{word} on line {line} is not among {faults:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_control_socket_is_found_in_a_file_with_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outdial.toml");
+        for (text, socket) in [
+            ("[engine]\ncontrol = \"run/here.sock\"\nlines = 3\n", "run/here.sock"),
+            ("[engine]\ncontrol = \"/run/here.sock\"\n\n[sip\nlisten = 3\n", "/run/here.sock"),
+            ("[[engine]]\n", "outdial.sock"),
+            ("", "outdial.sock"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(control_socket(&path), Ok(folder.path().join(socket)), "{text}");
         }
     }
 

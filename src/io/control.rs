@@ -59,7 +59,16 @@ pub enum Seen<'a> {
 pub type Onlooker = Box<dyn FnMut(Seen<'_>)>;
 
 /// A reload of the configuration, for SIGHUP: what the engine and the media plane should take over, or why not.
-pub type Reload = Box<dyn FnMut(&mut Engine, &MediaPlane, Now) -> Result<String, String>>;
+pub type Reload = Box<dyn FnMut(&mut Engine, &MediaPlane, Now) -> Result<Reloaded, String>>;
+
+/// What a reload did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reloaded {
+    /// What was taken over, in one line.
+    pub done: String,
+    /// What was not, a line each: rows that cannot be read, and changes that only a restart brings.
+    pub warnings: Vec<String>,
+}
 
 /// Everything that the loop waits for and talks to.
 pub struct Control {
@@ -245,8 +254,8 @@ impl Control {
                 *ending = Ending::Draining { kill_at: now + self.drain };
                 Operator::Drain
             }
-            // Asked twice: now.
             Ending::Draining { .. } => {
+                tracing::warn!("told twice to stop: ending the remaining calls now");
                 *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
                 Operator::Kill
             }
@@ -317,7 +326,12 @@ impl Control {
 
     fn take_reload(&mut self) {
         match (self.reload)(&mut self.engine, &self.media, self.clock.now()) {
-            Ok(note) => tracing::info!("reloaded: {note}"),
+            Ok(reloaded) => {
+                for warning in &reloaded.warnings {
+                    tracing::warn!("{warning}");
+                }
+                tracing::info!("reloaded: {}", reloaded.done);
+            }
             Err(fault) => tracing::error!("not reloaded, the running configuration stays: {fault}"),
         }
     }

@@ -182,10 +182,10 @@ impl Records {
                 self.settle(contact, None);
                 None
             }
-            Request::Suppress { number, .. } => {
-                self.suppressed.insert(number.clone());
+            Request::Suppress { numbers, .. } => {
+                self.suppressed.extend(numbers.iter().cloned());
                 let rows = self.contacts.values_mut();
-                rows.filter(|row| row.number == *number && row.state == ContactState::Pending)
+                rows.filter(|row| numbers.contains(&row.number) && row.state == ContactState::Pending)
                     .for_each(|row| row.state = ContactState::Suppressed);
                 None
             }
@@ -320,9 +320,9 @@ mod tests {
     fn whoever_is_suppressed_is_refused() {
         let mut records = records(Disk::default());
         ask(&mut records, 0, refill(2));
-        let number = number();
+        let numbers = vec![number()];
         let at = WallTime::from_unix_ms(0);
-        ask(&mut records, 0, Request::Suppress { number, source: "operator".into(), at });
+        ask(&mut records, 0, Request::Suppress { numbers, source: "operator".into(), at });
         let refused = ask(&mut records, 0, Request::CommitInvite(invite(1, "a")));
         let Some(Answer::InviteForbidden { reason, .. }) = refused else { panic!("{refused:?}") };
         assert_eq!(reason, "the number is on the do-not-call list");

@@ -244,8 +244,8 @@ impl World {
         if let Operator::Suppress(number) = &wish {
             self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
         }
-        let outcome = self.engine.handle_operator(self.now(), &wish);
-        outcome.expect("the operator names campaigns of the plan");
+        // Operators ask for what cannot be, such as a pause of what does not run, and are told so.
+        let _ = self.engine.handle_operator(self.now(), &wish);
     }
 
     fn store(&mut self) {
@@ -331,8 +331,10 @@ impl World {
     fn ask_store(&mut self, request: Request) {
         let now = self.now();
         match &request {
-            Request::Suppress { number, .. } => {
-                self.checks.handle_fact(now, Fact::Suppressed(number.as_str()));
+            Request::Suppress { numbers, .. } => {
+                for number in numbers {
+                    self.checks.handle_fact(now, Fact::Suppressed(number.as_str()));
+                }
             }
             Request::FinishAttempt { record, .. } => self.checks.handle_fact(now, Fact::Finished(record)),
             _ => {}

@@ -126,7 +126,7 @@ async fn import(conn: &mut Connection, campaign: &str, rows: &[NewContact]) -> R
     Ok(done.rows_affected())
 }
 
-/// Also the engine's request for one number.
+/// Also the engine's request.
 pub(super) async fn suppress(
     conn: &mut Connection,
     numbers: &[E164],

@@ -23,9 +23,7 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
         Request::CommitInvite(invite) => commit_invite(conn, invite).await.map(Some),
         Request::FinishAttempt { record, contact } => finish(conn, record, contact).await.map(|()| None),
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
-        Request::Suppress { number, source, at } => {
-            suppress(conn, std::slice::from_ref(number), source, *at).await.map(|_| None)
-        }
+        Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
         Request::SaveCampaign { campaign, state } => {
             save_campaign(conn, campaign, *state).await.map(|()| None)
         }

@@ -60,6 +60,12 @@ fn a_closed_window_gives_contacts_back_with_the_opening_time() {
 fn with_a_named_zone_it_does_not_even_ask_while_the_window_is_closed() {
     let (mut campaign, _) = running("[window]\nzone = \"America/Los_Angeles\"");
     assert_eq!(outputs(&mut campaign), [changed(CampaignState::Running)]);
+    let opens_at = Some(wall(FRIDAY_MS + 7_200_000));
+    assert_eq!(
+        campaign.explain(at(0)),
+        [Reason::WindowClosed { opens_at }],
+        "the database is not waited for"
+    );
     campaign.handle_timeout(at(7_200_000));
     assert_eq!(outputs(&mut campaign), [refill(10, 7_200_000)]);
 }
@@ -98,7 +104,7 @@ fn a_suppressed_number_is_taken_out_of_the_claimed_at_once() {
     outputs(&mut campaign);
     let number = e164("+12025550101");
     ledger.suppress(&number).unwrap();
-    campaign.handle_suppressed(at(11), &number);
+    campaign.handle_suppressed(at(11), &ledger);
     let released = outputs(&mut campaign).remove(0);
     let Output::Release { update, reason } = released else { panic!("{released:?}") };
     assert_eq!(
@@ -114,7 +120,7 @@ fn a_number_suppressed_during_its_call_is_not_tried_again() {
     campaign.handle_contacts(at(10), two(), 0, None);
     let dialed = campaign.next_dial(at(10), 5, &mut ledger).unwrap();
     ledger.suppress(&dialed.number).unwrap();
-    campaign.handle_suppressed(at(20), &dialed.number);
+    campaign.handle_suppressed(at(20), &ledger);
     let update = campaign.handle_outcome(at(30), &dialed, Disposition::NoAnswer, &mut ledger);
     assert_eq!(update.state, ContactState::Suppressed);
 }

@@ -77,7 +77,7 @@ impl Engine {
             }
             Action::OptOut => {
                 if let Some(number) = self.lines.get(key).map(|line| line.attempt.number().clone()) {
-                    self.suppress(now, &number, "key_press");
+                    self.suppress(now, &[number], "key_press");
                 }
             }
             Action::Journal(step) => {

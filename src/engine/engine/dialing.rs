@@ -37,25 +37,22 @@ impl Engine {
         let place = match placement::choose(&self.trunks, &running.trunks, &[], now.instant, &mut self.rng) {
             Ok(place) => place,
             Err(reason) => {
-                self.wait_for_trunk(now, turn, reason);
+                self.wait_for_trunk(reason);
                 return false;
             }
         };
-        running.waits_for_trunk = None;
         let free = (self.lines.limit() - self.lines.len()) as u32;
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
         self.begin(now, turn, place, contact);
         true
     }
 
-    fn wait_for_trunk(&mut self, now: Now, turn: usize, reason: Option<Unavailable>) {
+    fn wait_for_trunk(&mut self, reason: Option<Unavailable>) {
         let until = match reason {
             Some(Unavailable::Rate { until } | Unavailable::Resting { until }) => Some(until),
             _ => None,
         };
         self.dial_at = [self.dial_at, until].into_iter().flatten().min();
-        let why = reason.map_or("none is configured".to_owned(), |reason| reason.describe(now.instant));
-        self.campaigns[turn].waits_for_trunk = Some(format!("trunk: {why}"));
     }
 
     fn begin(&mut self, now: Now, turn: usize, place: usize, contact: Contact) {

@@ -42,6 +42,39 @@ fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
     assert_eq!(stage.channels(), [0]);
 }
 
+#[test]
+fn a_full_trunk_is_named_while_the_campaign_runs_and_not_when_it_is_paused() {
+    let mut stage = Stage::new(&["channels_max = 1"], Human::HangUp);
+    stage.contacts(&["+12125550101", "+12125550102"]);
+    stage.sent(Method::Invite);
+    stage.pass(2_000);
+    assert_eq!(stage.waiting_for(), ["trunk trunk-0: all channels in use"]);
+    stage.engine.handle_operator(stage.now, &Operator::Pause("spring".into())).unwrap();
+    assert_eq!(stage.waiting_for(), ["paused by the operator"]);
+}
+
+#[test]
+fn what_cannot_be_asked_of_a_campaign_is_said_with_the_remedy() {
+    let mut stage = Stage::new(&["channels_max = 1"], Human::HangUp);
+    let spring = || "spring".to_owned();
+    for (wish, answer) in [
+        (Operator::Resume(spring()), Ok(())),
+        (Operator::Stop(spring()), Ok(())),
+        (Operator::Pause(spring()), Err("campaign \"spring\" is stopped: only one that runs can be paused")),
+        (
+            Operator::Resume(spring()),
+            Err("campaign \"spring\" is stopped, not paused: `outdial campaign start` has it dial"),
+        ),
+        (Operator::Start(spring()), Ok(())),
+        (Operator::Pause(spring()), Ok(())),
+        (Operator::Pause(spring()), Ok(())),
+        (Operator::Start("summer".into()), Err("no campaign is called \"summer\"; there are: spring")),
+    ] {
+        let said = stage.engine.handle_operator(stage.now, &wish);
+        assert_eq!(said, answer.map_err(str::to_owned), "{wish:?}");
+    }
+}
+
 struct Stage {
     engine: Engine,
     now: Now,
@@ -175,6 +208,10 @@ impl Stage {
 
     fn wait_until(&mut self, instant: Instant) {
         self.now = Now { instant, wall: self.now.wall + (instant - self.now.instant) };
+    }
+
+    fn waiting_for(&self) -> Vec<String> {
+        self.engine.status(self.now).campaigns.remove(0).waiting_for
     }
 
     fn channels(&self) -> Vec<u32> {

@@ -86,8 +86,11 @@ async fn no_invite_leaves_to_a_number_that_has_just_been_suppressed() {
     let mut store = open(&folder).await;
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
-    let suppress =
-        Request::Suppress { number: contact.number.clone(), source: "key_press".to_owned(), at: at(1) };
+    let suppress = Request::Suppress {
+        numbers: vec![contact.number.clone()],
+        source: "key_press".to_owned(),
+        at: at(1),
+    };
 
     let answers = store.handle_all(vec![suppress, commit(&contact, 1, "a")]).await;
     assert!(refused(answers.into_iter().next()).contains("do-not-call"));
@@ -104,8 +107,11 @@ async fn a_number_suppressed_during_its_call_is_not_dialed_again() {
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
     store.handle(commit(&contact, 1, "a")).await;
-    let suppress =
-        Request::Suppress { number: contact.number.clone(), source: "key_press".to_owned(), at: at(1) };
+    let suppress = Request::Suppress {
+        numbers: vec![contact.number.clone()],
+        source: "key_press".to_owned(),
+        at: at(1),
+    };
     store.handle(suppress).await;
     assert_eq!(state_of(&mut store, &contact).await, "in_flight");
     assert!(refused(store.handle(commit(&contact, 1, "b")).await).contains("do-not-call"));
