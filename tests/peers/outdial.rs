@@ -92,6 +92,11 @@ impl Outdial {
         self.engine.as_mut().expect("the test has started the engine")
     }
 
+    /// What the engine has logged so far.
+    pub fn engine_log(&self) -> String {
+        self.engine.as_ref().expect("the test has started the engine").output()
+    }
+
     /// Runs one command to its end.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let (name, rest) = arguments.split_first().unwrap();
