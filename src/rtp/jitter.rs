@@ -10,6 +10,9 @@
 //!                     playout                           newest
 //! ```
 //!
+//! A sender that pauses (it suppresses silence, or has nothing to say) leaves the buffer dry, and its clock need not go on
+//! as ours does meanwhile. So what comes after a pause waits out the delay anew, as the first packet did.
+//!
 //! Two clocks never agree. Over windows of five seconds the greatest depth (that of the packets which were delayed
 //! least) is compared with what it should be: a frame too deep, and one frame is skipped; a frame too shallow, and one
 //! is inserted. That holds to 4,000 ppm, forty times what real crystals are off.
@@ -30,6 +33,8 @@ pub const FRAME: usize = 160;
 
 /// So many packets in a row too late, and the sender's clock has jumped back.
 const LATE_RUN: u32 = 4;
+/// So many slots in a row without anything newer, and the sender pauses: 100 ms, more than what comes late.
+const PAUSE_SLOTS: u32 = 5;
 /// Slots of one drift window: five seconds.
 const WINDOW_SLOTS: u32 = 250;
 /// Fewer packets in a window say nothing about drift.
@@ -76,6 +81,8 @@ pub struct JitterBuffer {
     /// The sender went quiet here.
     quiet_from: Option<u64>,
     late_run: u32,
+    /// Slots in a row that found everything played.
+    dry_slots: u32,
     doubtful: Option<u64>,
     window: Window,
     packet_units: u64,
@@ -112,6 +119,7 @@ impl JitterBuffer {
             state: State::Empty,
             quiet_from: None,
             late_run: 0,
+            dry_slots: 0,
             doubtful: None,
             window: Window::default(),
             packet_units: FRAME as u64,
@@ -124,7 +132,7 @@ impl JitterBuffer {
         self.timestamps.reset();
         self.state = State::Empty;
         self.quiet_from = None;
-        self.late_run = 0;
+        (self.late_run, self.dry_slots) = (0, 0);
         self.doubtful = None;
         self.window = Window::default();
         self.packet_units = FRAME as u64;
@@ -148,6 +156,12 @@ impl JitterBuffer {
                 }
                 first.min(begin)
             }
+            State::Playing { playout } if self.resumes(playout, begin) => {
+                (self.late_run, self.dry_slots, self.doubtful) = (0, 0, None);
+                (self.quiet_from, self.window) = (None, Window::default());
+                self.begin(now, begin, payload);
+                return Taken::Queued;
+            }
             State::Playing { playout } => playout,
         };
         if end > earliest + CAPACITY as u64 {
@@ -157,7 +171,11 @@ impl JitterBuffer {
         if end <= earliest {
             return self.late(now, begin, payload);
         }
-        self.late_run = 0;
+        // A packet whose begin is late is lost too, as a frame with a hole counts as missing.
+        self.late_run = if begin < earliest { self.late_run + 1 } else { 0 };
+        if self.late_run >= LATE_RUN {
+            return self.restart(now, begin, payload);
+        }
         let fresh = self.lay(begin.max(earliest), &payload[(earliest.max(begin) - begin) as usize..]);
         self.timestamps.accept(end);
         self.window.packets += 1;
@@ -192,6 +210,8 @@ impl JitterBuffer {
                 return Playout::Missing;
             }
         };
+        let dry = self.timestamps.newest().is_none_or(|newest| newest <= playout);
+        self.dry_slots = if dry { self.dry_slots.saturating_add(1) } else { 0 };
         let whole = self.take(playout, frame);
         self.state = State::Playing { playout: playout + FRAME as u64 };
         match whole {
@@ -210,6 +230,12 @@ impl JitterBuffer {
             State::Playing { playout } => playout,
         };
         Duration::from_micros(newest.saturating_sub(playout) * 1_000_000 / u64::from(CLOCK_HZ))
+    }
+
+    /// Whether a packet is the first after a pause: new, and about where it should be.
+    fn resumes(&self, playout: u64, begin: u64) -> bool {
+        let new = self.timestamps.newest().is_none_or(|newest| begin >= newest);
+        self.dry_slots >= PAUSE_SLOTS && new && begin <= playout + CAPACITY as u64
     }
 
     fn begin(&mut self, now: Instant, begin: u64, payload: &[u8]) {
@@ -430,19 +456,68 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_whose_clock_stood_still_is_heard_again_after_four_packets() {
+    fn a_sender_whose_clock_stood_still_is_heard_again_at_once() {
         let mut buffer = JitterBuffer::new(Duration::ZERO);
         buffer.handle_payload(at(0.0), 0, &[1; FRAME]);
         for slot in 0..500 {
             slot_word(&mut buffer, at(f64::from(slot) * 20.0));
         }
-        let taken: Vec<Taken> = (1..7)
-            .map(|index| {
-                buffer.handle_payload(at(10_000.0 + f64::from(index) * 20.0), index * 160, &[2; FRAME])
-            })
+        for index in 1..7 {
+            let now = at(10_000.0 + f64::from(index) * 20.0);
+            assert_eq!(buffer.handle_payload(now, index * 160, &[2; FRAME]), Taken::Queued);
+            assert_eq!(slot_word(&mut buffer, now), "2");
+        }
+    }
+
+    #[test]
+    fn a_sender_that_falls_behind_by_half_a_frame_is_followed_after_four_packets() {
+        for shift in [-560i64, -400, -360, -240, 80] {
+            let mut buffer = JitterBuffer::new(Duration::from_millis(40));
+            let mut heard = Vec::new();
+            for slot in 0..110u32 {
+                let (now, index) = (f64::from(slot) * 20.0, 1_000 + i64::from(slot) * 160);
+                let shift = if slot < 50 { 0 } else { shift };
+                buffer.handle_payload(at(now), (index + shift) as u32, &[7; FRAME]);
+                heard.push(slot_word(&mut buffer, at(now + 10.0)));
+            }
+            let missing = heard[2..].iter().filter(|word| *word != "7").count();
+            assert!(missing <= 7, "{shift}: {missing} frames are missing: {heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_sender_whose_clock_jumps_back_is_heard_again_after_four_packets() {
+        let mut buffer = JitterBuffer::new(Duration::ZERO);
+        for index in 0..50 {
+            buffer.handle_payload(at(f64::from(index) * 20.0), 80_000 + index * 160, &[1; FRAME]);
+            slot_word(&mut buffer, at(f64::from(index) * 20.0));
+        }
+        let taken: Vec<Taken> = (50..55)
+            .map(|index| buffer.handle_payload(at(f64::from(index) * 20.0), index * 160, &[2; FRAME]))
             .collect();
-        assert_eq!(taken[..5], [Taken::Late, Taken::Late, Taken::Late, Taken::Restarted, Taken::Queued]);
-        assert_eq!(slot_word(&mut buffer, at(10_121.0)), "2");
+        assert_eq!(taken, [Taken::Late, Taken::Late, Taken::Late, Taken::Restarted, Taken::Queued]);
+        assert_eq!(slot_word(&mut buffer, at(1_101.0)), "2");
+    }
+
+    #[test]
+    fn after_a_pause_the_delay_is_waited_out_anew() {
+        // The sender's clock and ours are never quite one: after a pause its packets come up to two frames before or after
+        // their slots. All of them must be heard, and at once.
+        for shift in [-480i64, -240, -80, 0, 80, 240] {
+            let mut buffer = JitterBuffer::new(Duration::from_millis(40));
+            let mut heard = Vec::new();
+            for slot in 0..200u32 {
+                let (now, index) = (f64::from(slot) * 20.0, i64::from(slot) * 160);
+                match slot {
+                    0..10 => drop(buffer.handle_payload(at(now), index as u32, &[1; FRAME])),
+                    100..150 => drop(buffer.handle_payload(at(now), (index + shift) as u32, &[2; FRAME])),
+                    _ => {}
+                }
+                heard.push(slot_word(&mut buffer, at(now + 10.0)));
+            }
+            assert_eq!(heard.iter().filter(|word| *word == "1").count(), 10, "{shift}: {heard:?}");
+            assert_eq!(heard[102..152], ["2"; 50], "{shift}: {heard:?}");
+        }
     }
 
     #[test]
