@@ -8,10 +8,17 @@ use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+/// An address of this process's own: other programs of the machine may hold any port of 127.0.0.1.
+fn own() -> Ipv4Addr {
+    let process = std::process::id();
+    Ipv4Addr::new(127, 128 + (process >> 8 & 0x3f) as u8, process as u8, 1)
+}
+
+/// Ports below those that systems give out by themselves.
 fn options(threads: usize, port_min: u16) -> Options {
     Options {
-        listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        listen: IpAddr::V4(own()),
+        advertise: IpAddr::V4(own()),
         port_min,
         port_max: port_min + 39,
         threads,
@@ -61,7 +68,7 @@ fn session(remote: SocketAddr) -> Session {
 }
 
 fn peer() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind((own(), 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket
 }
@@ -71,9 +78,9 @@ fn a_prompt_reaches_the_peer_and_the_peer_is_heard() {
     let clip = Clip { samples: vec![9_000; 1_600] };
     let epoch = std::time::Instant::now();
     let (plane, mut events) =
-        MediaPlane::start(options(2, 42_100), Arc::new(PromptTable::new(vec![clip])), epoch).unwrap();
+        MediaPlane::start(options(2, 22_100), Arc::new(PromptTable::new(vec![clip])), epoch).unwrap();
     let (stream, local) = open(&plane, &mut events, 0, None);
-    assert_eq!((local.ip(), local.port() % 2), (IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+    assert_eq!((local.ip(), local.port() % 2), (IpAddr::V4(own()), 0));
     let peer = peer();
     plane.send(Command::Play { stream, prompt: PromptId(0), repeat: false });
     plane.send(Command::Connect { stream, session: session(peer.local_addr().unwrap()) });
@@ -105,7 +112,7 @@ fn a_prompt_reaches_the_peer_and_the_peer_is_heard() {
 #[test]
 fn partners_share_a_thread_and_strangers_spread() {
     let (plane, mut events) =
-        MediaPlane::start(options(2, 42_200), Arc::default(), std::time::Instant::now()).unwrap();
+        MediaPlane::start(options(2, 22_200), Arc::default(), std::time::Instant::now()).unwrap();
     let (first, _) = open(&plane, &mut events, 0, None);
     let (partner, _) = open(&plane, &mut events, 1, Some(first));
     let (stranger, _) = open(&plane, &mut events, 2, None);
@@ -117,18 +124,18 @@ fn partners_share_a_thread_and_strangers_spread() {
 
 #[test]
 fn used_ports_are_passed_over_and_a_full_range_is_told() {
-    let options = Options { port_max: 42_305, ..options(1, 42_301) };
-    let _taken = UdpSocket::bind("127.0.0.1:42303").unwrap();
+    let options = Options { port_max: 22_305, ..options(1, 22_301) };
+    let _taken = UdpSocket::bind((own(), 22_303)).unwrap();
     let (plane, mut events) = MediaPlane::start(options, Arc::default(), std::time::Instant::now()).unwrap();
     let (_, local) = open(&plane, &mut events, 0, None);
-    assert_eq!(local.port(), 42_304);
+    assert_eq!(local.port(), 22_304);
     let stream = StreamKey::from_u64(1);
     plane.send(Command::Open { stream, partner: None });
     let reason = wait(&mut events, |event| match &event.kind {
         EventKind::OpenFailed { reason } => Some(reason.clone()),
         _ => None,
     });
-    assert!(reason.contains("every pair of 127.0.0.1 ports 42302 to 42305 is in use"), "{reason}");
+    assert!(reason.contains(&format!("every pair of {} ports 22302 to 22305 is in use", own())), "{reason}");
     plane.stop();
 }
 
@@ -139,8 +146,8 @@ fn a_range_without_a_pair_and_a_foreign_address_are_told_at_the_start() {
             .expect_err("it cannot start")
             .to_string()
     };
-    let narrow = start(Options { port_max: 42_401, ..options(1, 42_401) });
+    let narrow = start(Options { port_max: 22_401, ..options(1, 22_401) });
     assert!(narrow.contains("no pair of ports"), "{narrow}");
-    let foreign = start(Options { listen: "203.0.113.77".parse().unwrap(), ..options(1, 42_400) });
+    let foreign = start(Options { listen: "203.0.113.77".parse().unwrap(), ..options(1, 22_400) });
     assert!(foreign.contains("203.0.113.77"), "{foreign}");
 }
