@@ -138,6 +138,8 @@ fn sigterm_cancels_what_rings_and_lets_the_answered_go_on() {
     let canceled = |scene: &Scene| scene.carrier().counts().in_flight == 2;
     eventually(SOON, "what rings is canceled", || canceled(&scene).then_some(()));
     assert!(scene.outdial.engine().ended().is_none(), "the answered go on");
+    scene.people_read(&["shutting down", "spring"]);
+    scene.refuses("campaign start spring", &["shutting down"]);
     let status = scene.outdial.engine().wait(SOON);
     assert_eq!(status.code(), Some(0), "{}", scene.outdial.engine().last_words());
 
@@ -214,7 +216,10 @@ fn sighup_takes_the_new_rules_over_and_leaves_a_faulty_file_alone() {
     let faulty = quick.replace("ring_timeout_s = 20", "ring_timeout_s = 5");
     assert_ne!(faulty, quick);
     scene.configure(&[faulty]);
-    scene.hang_up_and_read("not reloaded", &["ring_timeout_s", "line ", "running configuration stays"]);
+    scene.hang_up_and_read(
+        "not reloaded",
+        &["ring_timeout_s", "outdial.toml:", "running configuration stays"],
+    );
     // The engine is within reach although its file is faulty.
     assert_eq!(scene.status_of("spring")["state"], "running");
     scene.does("campaign pause spring");

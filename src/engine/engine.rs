@@ -246,6 +246,9 @@ impl Engine {
 
     /// The operator asks. The error says what cannot be, and which campaigns there are.
     pub fn handle_operator(&mut self, now: Now, wish: &Operator) -> Result<(), String> {
+        if self.draining && matches!(wish, Operator::Start(_) | Operator::Resume(_)) {
+            return Err("the engine is shutting down and dials nobody any more".to_owned());
+        }
         match wish {
             Operator::Start(name) => drop(self.find(name)?.start(now)),
             Operator::Pause(name) => {
@@ -371,7 +374,9 @@ impl Engine {
         let campaign = &running.campaign;
         let counts = campaign.counts();
         let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
-        if campaign.state() == CampaignState::Running
+        if self.draining && campaign.state() == CampaignState::Running {
+            waiting_for = vec!["the engine is shutting down".to_owned()];
+        } else if campaign.state() == CampaignState::Running
             && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
         {
             waiting_for.push(format!("trunk {name}: {}", why.describe(now.instant)));

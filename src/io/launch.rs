@@ -452,7 +452,12 @@ fn open_door(config: &Config, wishes: mpsc::Sender<crate::io::operator::Asked>) 
 /// before anything is taken over, so that a fault leaves all as it was.
 fn reload_of(running: Config, mut loaded: Prompts) -> Reload {
     Box::new(move |engine, media, now| {
-        let list = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let file = running.path.display();
+        let named = |fault: &Fault| match fault.line {
+            0 => fault.text.clone(),
+            line => format!("{file}:{line}: {}", fault.text),
+        };
+        let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
         let config = Config::load(&running.path).map_err(list)?;
         check_agent_trunks(&config, engine).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
