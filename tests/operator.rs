@@ -318,6 +318,22 @@ fn a_suppressed_number_is_never_dialed() {
 }
 
 #[test]
+fn a_phone_stops_ringing_when_its_number_is_suppressed() {
+    let mut scene = Scene::new([(100, Callee::NoAnswer), (101, Callee::NoAnswer)]);
+    scene.outdial.write_contacts("spring.csv", numbers(100..102));
+    scene.configure(&[scene.campaign("spring", "ring_timeout_s = 120")]);
+    scene.outdial.start();
+    scene.until_calls(2);
+    scene.does(&format!("suppress {}", number(100)));
+    let suppressed = |scene: &Scene| state_of(scene, 100) == "suppressed";
+    eventually(SOON, "the call is canceled", || suppressed(&scene).then_some(()));
+    assert_eq!(scene.outdial.call_of(&number(100))["disposition"], "canceled");
+    assert_eq!(state_of(&scene, 101), "in_flight", "the other one rings on");
+    let ledger = scene.end();
+    assert!(entry(&ledger, 100).canceled_at.unwrap() < entry(&ledger, 101).canceled_at.unwrap());
+}
+
+#[test]
 fn a_number_that_the_engine_has_picked_already_is_suppressed_all_the_same() {
     let mut scene = Scene::new(busy(100..103));
     scene.outdial.write_contacts("spring.csv", numbers(100..103));

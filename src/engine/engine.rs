@@ -430,12 +430,22 @@ impl Engine {
             for running in &mut self.campaigns {
                 running.campaign.handle_suppressed(now, &self.ledger);
             }
+            self.cancel_suppressed(now);
         }
         for numbers in new.chunks(SUPPRESSED_AT_ONCE) {
             let (numbers, source) = (numbers.to_vec(), source.to_owned());
             self.outputs.push_back(Output::Store(Request::Suppress { numbers, source, at: now.wall }));
         }
         new.len()
+    }
+
+    /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
+    fn cancel_suppressed(&mut self, now: Now) {
+        let listed = |line: &Line| self.ledger.is_suppressed(line.attempt.number());
+        let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
+        for key in keys {
+            self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));
+        }
     }
 
     /// Numbers of a do-not-call file that was read anew; says how many were new.
