@@ -8,11 +8,11 @@ use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::trunk::{self, TransportOption};
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
-use crate::io::control::{Control, Onlooker, Reload, Reloaded};
+use crate::io::control::{Control, Onlooker};
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
-use crate::io::{address, entropy, lists};
+use crate::io::{address, entropy, lists, reload};
 use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, Endpoint, Target, Transport};
@@ -126,7 +126,7 @@ pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Resu
         answers,
         wishes,
         onlooker,
-        reload: reload_of(config, prompts),
+        reload: reload::of(config, prompts),
         drain,
         stop: Rc::default(),
         until_completed: wished.until_completed,
@@ -446,111 +446,4 @@ fn open_door(config: &Config, wishes: mpsc::Sender<crate::io::operator::Asked>) 
     })?;
     door.serve(wishes);
     Ok(door)
-}
-
-/// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
-/// before anything is taken over, so that a fault leaves all as it was.
-fn reload_of(running: Config, mut loaded: Prompts) -> Reload {
-    Box::new(move |engine, media, now| {
-        let file = running.path.display();
-        let named = |fault: &Fault| match fault.line {
-            0 => fault.text.clone(),
-            line => format!("{file}:{line}: {}", fault.text),
-        };
-        let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
-        let config = Config::load(&running.path).map_err(list)?;
-        check_agent_trunks(&config, engine).map_err(list)?;
-        let prompts = loaded.reload(&config).map_err(list)?;
-        let mut numbers = Vec::new();
-        let mut warnings = not_taken_over(&running, &config);
-        for (i, section) in config.campaigns.iter().enumerate() {
-            if let Some(file) = &section.rules.do_not_call {
-                let fault = |text| {
-                    let line = config.line(&format!("campaign.{i}.do_not_call"));
-                    list(vec![Fault { line, text }])
-                };
-                let read = lists::do_not_call(file, section.rules.default_region).map_err(fault)?;
-                numbers.extend(read.numbers);
-                warnings.extend(read.faults);
-            }
-        }
-        let suppressed = engine.handle_suppressed(now, &numbers, "file");
-        let mut rules = 0;
-        for section in config.campaigns {
-            let agent_trunk = section.treatment.human.agent_trunk.clone();
-            let treatment = section.treatment.resolve(|path| prompts.place(path));
-            rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
-        }
-        media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table.clone())));
-        loaded = prompts;
-        let counted =
-            |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
-        let (rules, suppressed) = (counted(rules, "campaign"), counted(suppressed, "new do-not-call number"));
-        let done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
-        Ok(Reloaded { done, warnings })
-    })
-}
-
-/// An agent whose trunk does not run could not be rung, and everybody who answers would be left without one.
-fn check_agent_trunks(config: &Config, engine: &Engine) -> Result<(), Vec<Fault>> {
-    let mut faults = Vec::new();
-    for (i, section) in config.campaigns.iter().enumerate() {
-        if let Some(name) = &section.treatment.human.agent_trunk
-            && !engine.has_trunk(name)
-        {
-            let line = config.line(&format!("campaign.{i}.human.agent_trunk"));
-            let text = format!("agent_trunk {name:?} does not run yet: trunks are read at the start only");
-            faults.push(Fault { line, text });
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-/// What the file says otherwise than what runs, and only a restart brings.
-fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
-    let mut notes = Vec::new();
-    let sections = [
-        ("[engine]", running.engine != file.engine),
-        ("[sip]", running.sip != file.sip),
-        ("[media]", running.media != file.media),
-        ("[amd]", running.amd != file.amd),
-        ("[[trunk]]", running.trunks != file.trunks),
-    ];
-    for (section, _) in sections.iter().filter(|(_, changed)| *changed) {
-        notes.push(format!("{section} has changed and is read at the start only"));
-    }
-    let known = |name: &str, config: &Config| {
-        config
-            .campaigns
-            .iter()
-            .find(|section| section.rules.name == name)
-            .map(|section| section.rules.clone())
-    };
-    for rules in file.campaigns.iter().map(|section| &section.rules) {
-        let name = &rules.name;
-        match known(name, running) {
-            None => notes.push(format!("campaign {name} is new: campaigns are added at the start only")),
-            Some(before) => {
-                for (setting, changed) in [
-                    ("trunks", before.trunks != rules.trunks),
-                    ("contacts", before.contacts != rules.contacts),
-                ] {
-                    if changed {
-                        notes.push(format!(
-                            "campaign {name}: {setting} has changed and is read at the start only"
-                        ));
-                    }
-                }
-            }
-        }
-    }
-    for rules in running.campaigns.iter().map(|section| &section.rules) {
-        if known(&rules.name, file).is_none() {
-            let name = &rules.name;
-            notes.push(format!(
-                "campaign {name} is not in the file any more and goes on until the next start"
-            ));
-        }
-    }
-    notes
 }

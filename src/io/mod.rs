@@ -3,6 +3,7 @@
 //! * [`config`]: the configuration file, every fault with its line;
 //! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
 //! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
+//! * [`reload`]: a changed configuration into the running engine;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
 //! * [`address`]: names to addresses, and which of ours a trunk sees;
@@ -25,4 +26,5 @@ pub mod priority;
 pub mod probe;
 pub mod prompts;
 pub mod recorder;
+pub mod reload;
 pub mod stream;

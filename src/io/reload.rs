@@ -1,0 +1,113 @@
+//! What SIGHUP takes over of a changed configuration, and what only a restart brings.
+
+use crate::campaign;
+use crate::engine::engine::Engine;
+use crate::io::config::{Config, Fault};
+use crate::io::control::{Reload, Reloaded};
+use crate::io::lists;
+use crate::io::prompts::Prompts;
+use std::sync::Arc;
+
+/// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
+/// before anything is taken over, so that a fault leaves all as it was.
+pub fn of(running: Config, mut loaded: Prompts) -> Reload {
+    Box::new(move |engine, media, now| {
+        let file = running.path.display();
+        let named = |fault: &Fault| match fault.line {
+            0 => fault.text.clone(),
+            line => format!("{file}:{line}: {}", fault.text),
+        };
+        let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
+        let config = Config::load(&running.path).map_err(list)?;
+        check_agent_trunks(&config, engine).map_err(list)?;
+        let prompts = loaded.reload(&config).map_err(list)?;
+        let mut numbers = Vec::new();
+        let mut warnings = not_taken_over(&running, &config);
+        for (i, section) in config.campaigns.iter().enumerate() {
+            if let Some(file) = &section.rules.do_not_call {
+                let fault = |text| {
+                    let line = config.line(&format!("campaign.{i}.do_not_call"));
+                    list(vec![Fault { line, text }])
+                };
+                let read = lists::do_not_call(file, section.rules.default_region).map_err(fault)?;
+                numbers.extend(read.numbers);
+                warnings.extend(read.faults);
+            }
+        }
+        let suppressed = engine.handle_suppressed(now, &numbers, "file");
+        let mut rules = 0;
+        for section in config.campaigns {
+            let agent_trunk = section.treatment.human.agent_trunk.clone();
+            let treatment = section.treatment.resolve(|path| prompts.place(path));
+            rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
+        }
+        media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table.clone())));
+        loaded = prompts;
+        let counted =
+            |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
+        let (rules, suppressed) = (counted(rules, "campaign"), counted(suppressed, "new do-not-call number"));
+        let done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
+        Ok(Reloaded { done, warnings })
+    })
+}
+
+/// An agent whose trunk does not run could not be rung, and everybody who answers would be left without one.
+fn check_agent_trunks(config: &Config, engine: &Engine) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (i, section) in config.campaigns.iter().enumerate() {
+        if let Some(name) = &section.treatment.human.agent_trunk
+            && !engine.has_trunk(name)
+        {
+            let line = config.line(&format!("campaign.{i}.human.agent_trunk"));
+            let text = format!("agent_trunk {name:?} does not run yet: trunks are read at the start only");
+            faults.push(Fault { line, text });
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What the file says otherwise than what runs, and only a restart brings.
+fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sections = [
+        ("[engine]", running.engine != file.engine),
+        ("[sip]", running.sip != file.sip),
+        ("[media]", running.media != file.media),
+        ("[amd]", running.amd != file.amd),
+        ("[[trunk]]", running.trunks != file.trunks),
+    ];
+    for (section, _) in sections.iter().filter(|(_, changed)| *changed) {
+        notes.push(format!("{section} has changed and is read at the start only"));
+    }
+    for rules in file.campaigns.iter().map(|section| &section.rules) {
+        let name = &rules.name;
+        match rules_of(running, name) {
+            None => notes.push(format!("campaign {name} is new: campaigns are added at the start only")),
+            Some(before) => {
+                for (setting, changed) in [
+                    ("trunks", before.trunks != rules.trunks),
+                    ("contacts", before.contacts != rules.contacts),
+                ] {
+                    if changed {
+                        notes.push(format!(
+                            "campaign {name}: {setting} has changed and is read at the start only"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    for rules in running.campaigns.iter().map(|section| &section.rules) {
+        if rules_of(file, &rules.name).is_none() {
+            let name = &rules.name;
+            notes.push(format!(
+                "campaign {name} is not in the file any more and goes on until the next start"
+            ));
+        }
+    }
+    notes
+}
+
+fn rules_of<'c>(config: &'c Config, name: &str) -> Option<&'c campaign::Options> {
+    config.campaigns.iter().map(|section| &section.rules).find(|rules| rules.name == name)
+}
