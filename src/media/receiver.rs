@@ -180,9 +180,8 @@ impl Receiver {
                 self.suppressed = false;
                 let mut sound = SILENT_FRAME;
                 g711::decode_frame(session.law, &codes, &mut sound);
-                let mut smooth = sound;
-                self.concealer.handle_frame(&mut smooth);
-                Heard { sound: smooth, known: true }
+                self.concealer.handle_frame(&mut sound);
+                Heard { sound, known: true }
             }
             Playout::Missing | Playout::Waiting if !self.suppressed => {
                 Heard { sound: self.concealer.conceal(), known: false }

@@ -26,8 +26,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, creates it on first run, and brings its schema up to date, and writes once to be
-    /// sure that it can. Waits for nobody: when another engine holds the database, that is an error.
+    /// Opens the database, creates it on first run, brings its schema up to date, and writes once to be sure that it can.
+    /// Waits for nobody: when another engine holds the database, that is an error.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
         let path = settle(path)?;
         let lock = lock(&path)?;
