@@ -6,7 +6,7 @@ mod peers;
 use peers::asterisk::{Asterisk, MD5_USER, SHA256_USER, User};
 use peers::audio::{last_sound, seconds_of, span_of, tone};
 use peers::eventually;
-use peers::outdial::Outdial;
+use peers::outdial::{ALWAYS_OPEN, Outdial};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -239,11 +239,7 @@ calls_per_minute = 600.0
 ring_timeout_s = 15
 max_attempts = 1
 
-[campaign.window]
-zone = "UTC"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-start = "00:00"
-end = "24:00"
+{ALWAYS_OPEN}
 
 [campaign.human]
 action = "{action}"

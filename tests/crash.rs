@@ -5,7 +5,7 @@ mod peers;
 
 use peers::asterisk::prompt;
 use peers::audio::tone;
-use peers::outdial::Outdial;
+use peers::outdial::{ALWAYS_OPEN, Outdial};
 use peers::sipp::Sipp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,11 +99,7 @@ calls_per_minute = 1200.0
 ring_timeout_s = 15
 max_attempts = 1
 
-[campaign.window]
-zone = "UTC"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-start = "00:00"
-end = "24:00"
+{ALWAYS_OPEN}
 
 [campaign.human]
 action = "message"

@@ -12,7 +12,7 @@ use outdial::sim::carrier;
 use outdial::sim::subscribers::Subscriber;
 use outdial::sim::voice::{Marker, Samples};
 use peers::audio::tone;
-use peers::outdial::Outdial;
+use peers::outdial::{ALWAYS_OPEN, Outdial};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -297,11 +297,7 @@ lines_max = 100
 calls_per_minute = 6000.0
 max_attempts = 1
 
-[campaign.window]
-zone = "UTC"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-start = "00:00"
-end = "24:00"
+{ALWAYS_OPEN}
 
 [campaign.human]
 action = "message"

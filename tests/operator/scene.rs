@@ -1,7 +1,7 @@
 //! Where the operator's tests play: the binary, the carrier beside it, and the words for what is done and expected.
 
 use crate::peers::audio::tone;
-use crate::peers::outdial::Outdial;
+use crate::peers::outdial::{ALWAYS_OPEN, Outdial};
 use crate::peers::{eventually, root};
 use outdial::audio::wav;
 use outdial::cli::demo_carrier::Runner;
@@ -63,11 +63,7 @@ caller_id = "+12025550199"
 {ring}
 {rules}
 
-[campaign.window]
-zone = "UTC"
-days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-start = "00:00"
-end = "24:00"
+{ALWAYS_OPEN}
 
 [campaign.human]
 action = "message"

@@ -11,6 +11,13 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// The table of a campaign that may call at any hour: the tests' carriers have no owner who sleeps.
+pub const ALWAYS_OPEN: &str = r#"[campaign.window]
+zone = "UTC"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+start = "00:00"
+end = "24:00""#;
+
 /// A folder with a configuration, and the engine when it runs.
 pub struct Outdial {
     folder: TempDir,
