@@ -14,6 +14,9 @@
 //! | [`sdp`] | descriptions, offer and answer |
 //! | [`sip`] | messages, transactions, dialogs, sessions, digest, registration |
 //! | [`amd`] | frames in, findings and one verdict out |
+//! | [`corpus`] | labelled recordings and their manifest |
+//! | [`evaluation`] | verdicts held against labels |
+//! | [`training`] | how the detector's model is made |
 //! | [`media`] | the media plane of one thread |
 //! | [`campaign`] | who and how many; knows no SIP |
 //! | [`call`] | one attempt; knows no campaign |
@@ -39,6 +42,10 @@ pub mod sdp;
 pub mod sip;
 
 pub mod amd;
+pub mod corpus;
+pub mod evaluation;
+pub mod training;
+
 pub mod media;
 
 pub mod call;

@@ -1,8 +1,9 @@
 //! The detector of one call.
 
-use super::activity::{Activity, Listener};
+use super::activity::{Activity, Listener, decibels};
 use super::beep::{self, Beeps};
 use super::cadence::Cadence;
+use super::glimpse::Glimpse;
 use super::judge::Judge;
 use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
@@ -44,6 +45,10 @@ pub struct Detector {
     probable_at: Option<(u64, Duration)>,
     tone_named: bool,
     greeting_open: bool,
+    /// Of the newest hop, for [`Detector::glimpse`].
+    power: f32,
+    activity: Activity,
+    periodicity: f32,
 }
 
 impl Detector {
@@ -67,6 +72,9 @@ impl Detector {
             probable_at: None,
             tone_named: false,
             greeting_open: false,
+            power: 0.0,
+            activity: Activity::Quiet,
+            periodicity: 0.0,
         }
     }
 
@@ -84,6 +92,7 @@ impl Detector {
         self.recent = [0.0; WINDOW];
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
+        (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -112,6 +121,24 @@ impl Detector {
         }
     }
 
+    /// What it sees now.
+    pub fn glimpse(&self) -> Glimpse {
+        Glimpse {
+            now_ms: self.cadence.now_ms,
+            level_db: (!self.power.is_nan()).then(|| decibels(self.power)),
+            floor_db: self.listener.floor_db(),
+            sound: self.activity == Activity::Sound,
+            periodicity: self.periodicity,
+            tone_hz: self.tracker.current().map(|tone| tone.hz),
+            network: self.network.sounding(),
+            words: self.cadence.words,
+            voiced_ms: self.cadence.voiced_ms,
+            span_ms: self.cadence.span_ms(),
+            silence_ms: self.cadence.silence_ms,
+            machine: 0.0,
+        }
+    }
+
     fn remember(&mut self, samples: &[i16]) -> f32 {
         let at = self.samples as usize % WINDOW;
         let mut sum = 0.0;
@@ -130,6 +157,8 @@ impl Detector {
         let lines = known.then(|| self.spectrum.lines(&self.recent[at..], &self.recent[..at]));
         let spoken = self.cadence.voiced_ms >= SPOKEN_MS;
         self.tone_named = false;
+        (self.power, self.activity) = (power, activity);
+        self.periodicity = lines.map_or(0.0, |lines| lines.periodicity);
         if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }

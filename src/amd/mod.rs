@@ -7,6 +7,7 @@ pub mod activity;
 pub mod beep;
 pub mod cadence;
 pub mod detector;
+pub mod glimpse;
 pub mod judge;
 pub mod line;
 pub mod music;

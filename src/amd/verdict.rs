@@ -20,6 +20,8 @@ pub enum Class {
     Tone,
     /// A call-screening assistant.
     Screening,
+    /// A phone tree: a menu that wants keys or words (IVR).
+    Ivr,
     /// Music on hold.
     Music,
     /// Nothing was heard.
@@ -37,6 +39,7 @@ impl Class {
             Class::Fax => "fax",
             Class::Tone => "tone",
             Class::Screening => "screening",
+            Class::Ivr => "ivr",
             Class::Music => "music",
             Class::Silence => "silence",
             Class::Unsure => "unsure",

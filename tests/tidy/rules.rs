@@ -24,6 +24,9 @@ pub const MAY_USE: &[(&str, Uses)] = &[
     ("sdp", Only(&[])),
     ("sip", Only(&["time", "rng", "slab"])),
     ("amd", Only(&["time", "audio"])),
+    ("corpus", Only(&["rng", "audio"])),
+    ("evaluation", Only(&["rng", "audio", "amd", "corpus"])),
+    ("training", Only(&["rng", "audio", "amd", "corpus", "evaluation"])),
     ("media", Only(&["time", "rng", "slab", "audio", "rtp", "amd"])),
     ("campaign", Only(WORDS)),
     // One attempt speaks SIP and SDP, and knows of the media plane the words only.

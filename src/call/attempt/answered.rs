@@ -153,6 +153,8 @@ impl Attempt {
             Class::Machine => self.treat_machine(now, out),
             Class::Unsure => self.end(now, Disposition::Unsure, EndedBy::Us, out),
             Class::Fax => self.end(now, Disposition::Fax, EndedBy::Us, out),
+            // Nobody to speak with, and no mailbox: as good as a machine that takes no message.
+            Class::Ivr => self.end(now, Disposition::Machine, EndedBy::Us, out),
             Class::Screening => self.end(now, Disposition::Screening, EndedBy::Us, out),
             Class::Music => self.end(now, Disposition::Tone, EndedBy::Us, out),
             Class::Tone => {
