@@ -61,3 +61,64 @@ impl Decider {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::amd::detector::{Detector, Mode, Options};
+    use crate::amd::options::Engine;
+    use crate::amd::replay::{Summary, replay};
+    use crate::amd::verdict::{Class, ToneKind};
+    use crate::audio::tone::{Tone, cadence};
+    use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
+    use std::time::Duration;
+
+    const LEVEL: f32 = -16.0;
+
+    fn options(engine: Engine) -> Options {
+        Options { engine, ..Options::default() }
+    }
+
+    fn judge(engine: Engine, samples: &[i16]) -> Summary {
+        replay(&mut Detector::new(&options(engine)), samples)
+    }
+
+    #[test]
+    fn with_the_rules_of_asterisk_tones_and_beeps_are_heard_and_do_not_judge() {
+        let half = Duration::from_millis(500);
+        let busy = cadence(&[(Tone::sine(425.0, LEVEL), half), (Tone::silence(), half)]).repeat(6);
+        let outdial = judge(Engine::Outdial, &busy);
+        let asterisk = judge(Engine::Asterisk, &busy);
+        assert_eq!(outdial.class(), Some(Class::Tone));
+        assert_eq!(
+            asterisk.verdict.map(|verdict| verdict.cause.to_string()).unwrap(),
+            "LONGGREETING-1500-1500"
+        );
+        assert_eq!((asterisk.class(), asterisk.revised), (Some(Class::Machine), None));
+        assert_eq!(asterisk.tones.first().map(|tone| tone.kind), Some(ToneKind::Busy));
+        assert_eq!(asterisk.tones, outdial.tones);
+    }
+
+    #[test]
+    fn a_verdict_of_asterisk_is_never_revised() {
+        // A word, a pause that makes it a person's, then a sentence.
+        let voice = Tone::sine(130.0, LEVEL).with(390.0, LEVEL);
+        let silence = |ms: u64| vec![0; ms as usize * 8];
+        let hello = voice.samples(Duration::from_millis(400));
+        let sentence = voice.samples(Duration::from_secs(4));
+        let call = [silence(500), hello, silence(1_000), sentence].concat();
+        let summary = judge(Engine::Asterisk, &call);
+        assert_eq!(summary.verdict.map(|verdict| verdict.cause.to_string()).unwrap(), "HUMAN-800-800");
+        assert_eq!(summary.verdict.unwrap().at, Duration::from_millis(1_700));
+        assert_eq!(summary.revised, None);
+    }
+
+    #[test]
+    fn before_the_answer_nobody_is_judged() {
+        let mut detector = Detector::new(&options(Engine::Asterisk));
+        detector.reset(Mode::EarlyMedia);
+        for i in 0..400 {
+            let frame = if i % 30 < 15 { [3_000; FRAME_SAMPLES] } else { SILENT_FRAME };
+            detector.handle_frame(Some(&frame), &mut |finding| panic!("{finding:?}"));
+        }
+    }
+}
