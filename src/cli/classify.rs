@@ -38,7 +38,7 @@ pub struct ClassifyArgs {
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
-    let options = match args.engine.options() {
+    let options = match args.engine.apply(Options::default()) {
         Ok(options) => options,
         Err(fault) => {
             eprintln!("error: {fault}");

@@ -8,24 +8,25 @@ use clap::Args;
 /// The choice.
 #[derive(Args, Clone, PartialEq, Debug, Default)]
 pub struct EngineArgs {
-    /// Who judges: `outdial`, or `asterisk` for the documented rules of its AMD application, to compare with.
-    #[arg(long, value_name = "ENGINE", default_value = "outdial")]
-    pub engine: Engine,
+    /// Who judges: `outdial`, as by default, or `asterisk` for the documented rules of its AMD, to compare with.
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<Engine>,
     /// AMD's arguments as a dialplan has them, such as "2000|2000|1000|5000|120|50|4|256"; with --engine asterisk.
     #[arg(long, value_name = "ARGUMENTS")]
     pub arguments: Option<Parameters>,
 }
 
 impl EngineArgs {
-    /// The detector's settings; the others stand at their defaults.
-    pub fn options(&self) -> Result<Options, String> {
-        if self.arguments.is_some() && self.engine != Engine::Asterisk {
+    /// The detector's settings, this choice taken over.
+    pub fn apply(&self, options: Options) -> Result<Options, String> {
+        let engine = self.engine.unwrap_or(options.engine);
+        if self.arguments.is_some() && engine != Engine::Asterisk {
             return Err(
                 "--arguments are those of Asterisk's AMD: give --engine asterisk with them".to_owned()
             );
         }
-        let asterisk = self.arguments.clone().unwrap_or_default();
-        Ok(Options { engine: self.engine, asterisk, ..Options::default() })
+        let asterisk = self.arguments.clone().unwrap_or(options.asterisk);
+        Ok(Options { engine, asterisk, ..options })
     }
 }
 
@@ -43,7 +44,7 @@ mod tests {
     fn options(line: &str) -> Result<Options, String> {
         let words = std::iter::once("outdial").chain(line.split_whitespace());
         let parsed = Command::try_parse_from(words).map_err(|error| error.to_string())?;
-        parsed.engine.options()
+        parsed.engine.apply(Options::default())
     }
 
     #[test]
