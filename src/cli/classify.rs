@@ -3,6 +3,7 @@
 //! A table for people, one line of JSON a file for programs. What cannot be read is named on the standard error stream,
 //! the rest is classified all the same, and the exit status is 1 at the end.
 
+use super::engine::EngineArgs;
 use crate::amd::detector::{Detector, Options};
 use crate::amd::replay::{Summary, replay};
 use crate::amd::verdict::{Beep, ToneEvent, Verdict};
@@ -31,16 +32,25 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
+    let options = match args.engine.apply(Options::default()) {
+        Ok(options) => options,
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            return ExitCode::from(2);
+        }
+    };
     let mut faults = Vec::new();
     let files = find(&args.paths, &mut faults);
     for fault in &faults {
         eprintln!("error: {fault}");
     }
-    match classify(&files, args.json, &mut io::stdout().lock()) {
+    match classify(&files, &options, args.json, &mut io::stdout().lock()) {
         Ok(0) if faults.is_empty() => ExitCode::SUCCESS,
         // Who reads us has seen enough: `outdial classify ... | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -53,9 +63,9 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
 }
 
 /// Writes the results; returns how many files could not be read.
-fn classify(files: &[PathBuf], json: bool, out: &mut impl Write) -> io::Result<usize> {
+fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Write) -> io::Result<usize> {
     let bar = progress(files.len());
-    let mut detector = Detector::new(&Options::default());
+    let mut detector = Detector::new(options);
     let mut counts = BTreeMap::new();
     let mut unread = 0;
     let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(4).max(4);
@@ -299,7 +309,7 @@ mod tests {
         assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
         assert!(faults.is_empty(), "{faults:?}");
         let mut out = Vec::new();
-        assert_eq!(classify(&files, true, &mut out).unwrap(), 1);
+        assert_eq!(classify(&files, &Options::default(), true, &mut out).unwrap(), 1);
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
         assert!(
