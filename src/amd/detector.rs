@@ -146,7 +146,7 @@ impl Detector {
             voiced_ms: self.cadence.voiced_ms,
             span_ms: self.cadence.span_ms(),
             silence_ms: self.cadence.silence_ms,
-            machine: 0.0,
+            machine: self.judge.machine(),
         }
     }
 
@@ -193,7 +193,7 @@ impl Detector {
             return;
         }
         self.tell_speech(out);
-        self.judge.handle_hop(&self.cadence, tone, out);
+        self.judge.handle_hop(&self.cadence, out);
     }
 
     fn handle_tone(

@@ -1,14 +1,16 @@
 //! Turns the cadence, tones and beeps into one verdict, and revises a verdict of human while that is allowed.
+//!
+//! A sequential test (Wald, 1947): at each hop the model says how probable a machine is, and the configured costs say
+//! whether that is enough. A machine is said while it speaks, a person once silence has followed.
 
 use super::cadence::Cadence;
+use super::features;
 use super::options::Options;
 use super::verdict::{Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
 use std::time::Duration;
 
 /// Less sound than this is a click or a gust, not a greeting.
 const GREETING_MS_MIN: u32 = 140;
-/// "Hello?", or a name; what is longer may be a sentence of several.
-const SHORT_GREETING_MS: u32 = 1100;
 /// At the deadline, a greeting that has gone on for so long and does not stop is a machine's.
 const LATE_GREETING_MS: u32 = 1500;
 /// And so is one of this length that pauses just then.
@@ -25,24 +27,27 @@ pub struct Judge {
     /// Sound in words when the verdict of human was given.
     voiced_ms: u32,
     ring_back: bool,
+    /// The newest word of the model.
+    machine: f32,
 }
 
 impl Judge {
     /// Nothing judged yet.
     pub fn new(options: &Options) -> Self {
-        Judge { options: options.clone(), verdict: None, revised: false, voiced_ms: 0, ring_back: false }
+        Judge { options: options.clone(), verdict: None, revised: false, voiced_ms: 0, ring_back: false, machine: 0.0 }
     }
 
     /// Forgets the call.
     pub fn reset(&mut self) {
         (self.verdict, self.revised, self.voiced_ms, self.ring_back) = (None, false, 0, false);
+        self.machine = 0.0;
     }
 
     /// After each hop of 10 ms.
-    pub fn handle_hop(&mut self, heard: &Cadence, tone: bool, out: &mut impl FnMut(Finding)) {
+    pub fn handle_hop(&mut self, heard: &Cadence, out: &mut impl FnMut(Finding)) {
         match self.verdict {
             None => {
-                if let Some((class, cause)) = self.first(heard, tone) {
+                if let Some((class, cause)) = self.first(heard) {
                     self.give(class, cause, heard, out);
                 }
             }
@@ -103,35 +108,55 @@ impl Judge {
         }
     }
 
-    fn first(&self, heard: &Cadence, _tone: bool) -> Option<(Class, Cause)> {
+    fn first(&mut self, heard: &Cadence) -> Option<(Class, Cause)> {
+        if heard.speech_start_ms.is_some() {
+            self.machine = self.options.model.probability(&features::of(heard));
+        }
+        self.of_speech(heard).or_else(|| self.of_time(heard))
+    }
+
+    /// A sequential test: stop where going on to listen costs more than it may save.
+    fn of_speech(&self, heard: &Cadence) -> Option<(Class, Cause)> {
+        if heard.voiced_ms < GREETING_MS_MIN {
+            return None;
+        }
+        let o = &self.options;
+        let sure = self.machine >= o.machine_from();
+        if heard.in_word() {
+            return sure.then_some((Class::Machine, Cause::Model(self.machine)));
+        }
+        let human = (Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms)));
+        if heard.silence_ms >= o.patience_ms {
+            return Some(if sure { (Class::Machine, Cause::Model(self.machine)) } else { human });
+        }
+        let left_s = (o.patience_ms - heard.silence_ms) as f32 / 1000.0;
+        let waiting = (1.0 - self.machine) * o.cost_second_of_waiting * left_s;
+        let mistake = self.machine * o.cost_machine_as_human;
+        (heard.silence_ms >= o.silence_after_greeting_ms && mistake <= waiting).then_some(human)
+    }
+
+    fn of_time(&self, heard: &Cadence) -> Option<(Class, Cause)> {
         let o = &self.options;
         let spoken = heard.speech_start_ms.is_some();
-        if heard.words > o.words_max && heard.in_word() {
-            return Some((Class::Machine, Cause::ManyWords(heard.words)));
-        }
-        if heard.span_ms() >= o.greeting_ms && heard.in_word() {
-            return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
-        }
-        if heard.voiced_ms >= GREETING_MS_MIN && heard.silence_ms >= self.patience_ms(heard) {
-            return Some((Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms))));
-        }
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
+        if heard.now_ms < o.deadline_ms {
+            return None;
+        }
         let goes_on = heard.span_ms() >= LATE_GREETING_MS && heard.silence_ms < 400;
-        if heard.now_ms >= o.deadline_ms && (goes_on || heard.span_ms() >= LATE_SENTENCES_MS) {
+        if goes_on || heard.span_ms() >= LATE_SENTENCES_MS {
             return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
         }
-        (heard.now_ms >= o.deadline_ms).then(|| match self.ring_back {
+        Some(match self.ring_back {
             true if !spoken => (Class::Tone, Cause::Tone(ToneKind::RingBack)),
             _ => (Class::Unsure, Cause::Deadline(ms(heard.now_ms))),
         })
     }
 
-    /// A longer greeting pauses between its sentences, so it is given more time to go on.
-    fn patience_ms(&self, heard: &Cadence) -> u32 {
-        let short = self.options.silence_after_greeting_ms;
-        if heard.span_ms() < SHORT_GREETING_MS { short } else { short * 9 / 5 }
+    /// The model's newest probability of a machine.
+    pub fn machine(&self) -> f32 {
+        self.machine
     }
 
     fn give(&mut self, class: Class, cause: Cause, heard: &Cadence, out: &mut impl FnMut(Finding)) {

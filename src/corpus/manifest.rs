@@ -128,6 +128,20 @@ impl Clip {
     }
 }
 
+impl Clip {
+    /// The source without the single recording: the repository of a path such as `maker/corpus speaker/file.wav`, else all
+    /// of it. Folds and tables go by it.
+    pub fn origin(&self) -> &str {
+        let first = self.source.split_whitespace().next().unwrap_or("");
+        if first.contains('/') { first } else { &self.source }
+    }
+
+    /// How long the greeting lasts.
+    pub fn greeting(&self) -> Option<Duration> {
+        self.greeting_end?.checked_sub(self.greeting_start?)
+    }
+}
+
 /// What is wrong with a manifest, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
