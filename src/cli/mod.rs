@@ -10,6 +10,8 @@ mod check;
 pub mod classify;
 mod demo;
 pub mod demo_carrier;
+mod detection;
+pub mod evaluate;
 pub mod export;
 mod failure;
 mod log;
@@ -52,6 +54,8 @@ enum Command {
     Call(call::CallArgs),
     /// Judge recorded audio with the live detector
     Classify(classify::ClassifyArgs),
+    /// Measure the detector on labelled recordings
+    Evaluate(evaluate::EvaluateArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines
     Export(export::Args),
     /// Show what a running engine is doing
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::run(args),
