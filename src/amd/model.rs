@@ -112,7 +112,10 @@ impl Model {
     /// Takes a file's content.
     pub fn new(file: &ModelFile) -> Result<Model, Unusable> {
         if file.format != FORMAT {
-            return Err(Unusable(format!("the model has format {}, this program reads {FORMAT}", file.format)));
+            return Err(Unusable(format!(
+                "the model has format {}, this program reads {FORMAT}",
+                file.format
+            )));
         }
         let names = file.terms.iter().map(|term| term.name.as_str());
         if !names.eq(NAMES) {

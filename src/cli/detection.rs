@@ -58,10 +58,10 @@ fn amd_table(file: &Path) -> Result<Table, Failure> {
     }
 }
 
-/// `greeting_ms=2500`; a value that is no number, boolean or quoted text is taken as text.
+/// `patience_ms=2500`; a value that is no number, boolean or quoted text is taken as text.
 fn pair(set: &str) -> Result<(String, Value), Failure> {
     let Some((key, value)) = set.split_once('=') else {
-        return Err(Failure::Failed(format!("--set {set}: write KEY=VALUE, as in --set greeting_ms=2500")));
+        return Err(Failure::Failed(format!("--set {set}: write KEY=VALUE, as in --set patience_ms=2500")));
     };
     let (key, value) = (key.trim(), value.trim());
     let read = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
@@ -76,9 +76,9 @@ mod tests {
     fn settings_come_from_the_configuration_and_the_command_line_wins() {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let file = folder.path().join("outdial.toml");
-        fs::write(&file, "[engine]\nwhatever = 1\n[amd]\ngreeting_ms = 1000\nwords_max = 4\n").unwrap();
-        let args = DetectionArgs { config: Some(file), set: vec!["greeting_ms = 2500".into()] };
-        let want = Options { greeting_ms: 2500, words_max: 4, ..Options::default() };
+        fs::write(&file, "[engine]\nwhatever = 1\n[amd]\npatience_ms = 1000\nrevise_ms = 4\n").unwrap();
+        let args = DetectionArgs { config: Some(file), set: vec!["patience_ms = 2500".into()] };
+        let want = Options { patience_ms: 2500, revise_ms: 4, ..Options::default() };
         assert_eq!(args.settings().unwrap().options, want);
         assert_eq!(DetectionArgs::default().settings().unwrap().options, Options::default());
     }
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn what_is_no_setting_is_named() {
         for (set, want) in [
-            ("greeting_ms", "write KEY=VALUE"),
-            ("gretting_ms=1", "unknown field `gretting_ms`"),
-            ("greeting_ms=soon", "invalid type: string \"soon\""),
+            ("patience_ms", "write KEY=VALUE"),
+            ("patiense_ms=1", "unknown field `patiense_ms`"),
+            ("patience_ms=soon", "invalid type: string \"soon\""),
         ] {
             let args = DetectionArgs { config: None, set: vec![set.into()] };
             match args.settings() {

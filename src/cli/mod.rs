@@ -18,6 +18,7 @@ mod failure;
 mod log;
 mod output;
 mod run;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Measure the detector on labelled recordings
     Evaluate(evaluate::EvaluateArgs),
+    /// Make a model for the detector from labelled recordings
+    Train(train::TrainArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines
     Export(export::Args),
     /// Show what a running engine is doing
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Train(args) => train::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::run(args),

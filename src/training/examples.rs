@@ -10,7 +10,7 @@ use crate::corpus::manifest::{Clip, Label};
 const EVERY_FRAMES: usize = 2;
 /// The greeting is followed for this long; a verdict is due before.
 const UNTIL_MS: u32 = 5000;
-/// And until it has been quiet for this long; a verdict is given before.
+/// And until it has been quiet for this long; a verdict is given before, so that a second "hello?" is never met undecided.
 const SILENCE_MS: u32 = 1500;
 
 /// One moment.
@@ -44,7 +44,10 @@ pub fn of(clip: usize, row: &Clip, samples: &[i16], detector: &mut Detector) -> 
         if named || heard.now_ms > UNTIL_MS {
             break;
         }
-        let spoken = heard.speech_start_ms.is_some() && heard.silence_ms <= SILENCE_MS;
+        let spoken = heard.speech_start_ms.is_some();
+        if spoken && heard.silence_ms > SILENCE_MS {
+            break;
+        }
         if spoken && place % EVERY_FRAMES == 0 {
             found.push(Example { clip, machine, features: features::of(heard) });
         }

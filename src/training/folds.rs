@@ -89,8 +89,9 @@ mod tests {
     #[test]
     fn a_seed_deals_the_same_folds_again() {
         let clips: Vec<Clip> = (0..60)
-            .map(|i| {
-                Clip { source: format!("voice {}", i % 13), ..Clip::new(format!("{i}.wav"), Label::Human) }
+            .map(|i| Clip {
+                source: format!("voice {}", i % 13),
+                ..Clip::new(format!("{i}.wav"), Label::Human)
             })
             .collect();
         let folds = |seed| deal(&clips, 5, &mut Rng::from_seed(seed));
