@@ -4,9 +4,13 @@ use super::Failure;
 use crate::amd::detector::Options;
 use clap::Args;
 use serde::Serialize;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
+
+/// Values of one sweep.
+const SWEEP_MAX: usize = 100;
 
 /// The arguments that say so.
 #[derive(Args, Clone, PartialEq, Debug, Default)]
@@ -28,13 +32,13 @@ pub struct Settings {
 }
 
 impl DetectionArgs {
-    /// The defaults, then the configuration, then each `--set`.
-    pub fn settings(&self) -> Result<Settings, Failure> {
+    /// The defaults, then the configuration, then each `--set`, then each of `more`.
+    pub fn settings(&self, more: &[String]) -> Result<Settings, Failure> {
         let mut table = match &self.config {
             Some(file) => amd_table(file)?,
             None => Table::new(),
         };
-        for set in &self.set {
+        for set in self.set.iter().chain(more) {
             let (key, value) = pair(set)?;
             table.insert(key, value);
         }
@@ -43,6 +47,28 @@ impl DetectionArgs {
         })?;
         Ok(Settings { options })
     }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = Table::try_from(&self.options).map_err(|_| fmt::Error)?;
+        let pairs: Vec<String> = table.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        f.write_str(&pairs.join(", "))
+    }
+}
+
+/// `greeting_ms=1500,2000` as `greeting_ms=1500` and `greeting_ms=2000`.
+pub fn values(sweep: &str) -> Result<Vec<String>, Failure> {
+    let Some((key, values)) = sweep.split_once('=') else {
+        let example = "write KEY=VALUE,VALUE..., as in --sweep greeting_ms=1500,2000,2500";
+        return Err(Failure::Failed(format!("--sweep {sweep}: {example}")));
+    };
+    let values: Vec<String> =
+        values.split(',').map(|value| format!("{}={}", key.trim(), value.trim())).collect();
+    if values.len() > SWEEP_MAX {
+        return Err(Failure::Failed(format!("--sweep {key}: more than {SWEEP_MAX} values")));
+    }
+    Ok(values)
 }
 
 /// The rest of the configuration names trunks and files, which need not exist where recordings are judged.
@@ -79,8 +105,19 @@ mod tests {
         fs::write(&file, "[engine]\nwhatever = 1\n[amd]\ngreeting_ms = 1000\nwords_max = 4\n").unwrap();
         let args = DetectionArgs { config: Some(file), set: vec!["greeting_ms = 2500".into()] };
         let want = Options { greeting_ms: 2500, words_max: 4, ..Options::default() };
-        assert_eq!(args.settings().unwrap().options, want);
-        assert_eq!(DetectionArgs::default().settings().unwrap().options, Options::default());
+        assert_eq!(args.settings(&[]).unwrap().options, want);
+        assert_eq!(DetectionArgs::default().settings(&[]).unwrap().options, Options::default());
+    }
+
+    #[test]
+    fn a_sweep_is_one_setting_with_several_values() {
+        assert_eq!(values("greeting_ms = 1500, 2000").unwrap(), ["greeting_ms=1500", "greeting_ms=2000"]);
+        assert!(
+            matches!(values("greeting_ms"), Err(Failure::Failed(text)) if text.contains("write KEY=VALUE,VALUE"))
+        );
+        let args = DetectionArgs { config: None, set: vec!["greeting_ms=1".into()] };
+        let settings = args.settings(&["greeting_ms=2".into()]).unwrap();
+        assert!(settings.to_string().contains("greeting_ms = 2, "), "{settings}");
     }
 
     #[test]
@@ -91,7 +128,7 @@ mod tests {
             ("greeting_ms=soon", "invalid type: string \"soon\""),
         ] {
             let args = DetectionArgs { config: None, set: vec![set.into()] };
-            match args.settings() {
+            match args.settings(&[]) {
                 Err(Failure::Failed(text)) => assert!(text.contains(want), "{text}"),
                 other => panic!("{set}: {other:?}"),
             }
