@@ -32,6 +32,7 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    /// Who judges.
     #[command(flatten)]
     pub engine: EngineArgs,
 }
