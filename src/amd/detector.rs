@@ -3,8 +3,8 @@
 use super::activity::{Activity, Listener, decibels};
 use super::beep::{self, Beeps};
 use super::cadence::Cadence;
+use super::decider::Decider;
 use super::glimpse::Glimpse;
-use super::judge::Judge;
 use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
 use super::network::Network;
@@ -34,7 +34,7 @@ pub struct Detector {
     music: Music,
     beeps: Beeps,
     cadence: Cadence,
-    judge: Judge,
+    judge: Decider,
     /// The last [`WINDOW`] samples in a ring, full scale is 1.
     recent: [f32; WINDOW],
     samples: u64,
@@ -64,7 +64,7 @@ impl Detector {
             music: Music::default(),
             beeps: Beeps::default(),
             cadence: Cadence::default(),
-            judge: Judge::new(options),
+            judge: Decider::new(options),
             recent: [0.0; WINDOW],
             samples: 0,
             whole: WINDOW as u64,
@@ -118,6 +118,9 @@ impl Detector {
                     self.handle_hop(power, Activity::Unknown, known, out);
                 }
             }
+        }
+        if self.mode == Mode::Answer {
+            self.judge.handle_frame(frame, out);
         }
     }
 

@@ -3,6 +3,7 @@
 //! A table for people, one line of JSON a file for programs. What cannot be read is named on the standard error stream,
 //! the rest is classified all the same, and the exit status is 1 at the end.
 
+use super::engine::EngineArgs;
 use crate::amd::detector::{Detector, Options};
 use crate::amd::replay::{Summary, replay};
 use crate::amd::verdict::{Beep, ToneEvent, Verdict};
@@ -33,6 +34,9 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    /// Who judges.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Write a page that shows, for each file, what was heard and why it was judged so; it opens without a network
     #[arg(long, value_name = "FILE")]
     pub explain: Option<PathBuf>,
@@ -43,13 +47,20 @@ const PICTURES_MAX: usize = 1000;
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
+    let options = match args.engine.apply(Options::default()) {
+        Ok(options) => options,
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            return ExitCode::from(2);
+        }
+    };
     let mut faults = Vec::new();
     let files = find(&args.paths, &mut faults);
     for fault in &faults {
         eprintln!("error: {fault}");
     }
     let mut shown = args.explain.as_ref().map(|_| Vec::new());
-    let mut done = classify(&files, args.json, shown.as_mut(), &mut io::stdout().lock());
+    let mut done = classify(&files, &options, args.json, shown.as_mut(), &mut io::stdout().lock());
     if let (Some(page), Some(shown)) = (&args.explain, shown) {
         done = done.and_then(|unread| explain(page, &shown, files.len()).map(|()| unread));
     }
@@ -68,12 +79,13 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
 /// Writes the results; returns how many files could not be read.
 fn classify(
     files: &[PathBuf],
+    options: &Options,
     json: bool,
     mut shown: Option<&mut Vec<Shown>>,
     out: &mut impl Write,
 ) -> io::Result<usize> {
     let bar = progress(files.len());
-    let mut detector = Detector::new(&Options::default());
+    let mut detector = Detector::new(options);
     let mut counts = BTreeMap::new();
     let mut unread = 0;
     let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(4).max(4);
@@ -338,7 +350,7 @@ mod tests {
         assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
         assert!(faults.is_empty(), "{faults:?}");
         let mut out = Vec::new();
-        assert_eq!(classify(&files, true, None, &mut out).unwrap(), 1);
+        assert_eq!(classify(&files, &Options::default(), true, None, &mut out).unwrap(), 1);
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
         assert!(

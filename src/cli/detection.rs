@@ -1,7 +1,9 @@
 //! Which detector a command measures, and with which settings.
 
 use super::Failure;
+use super::engine::EngineArgs;
 use crate::amd::detector::Options;
+use crate::amd::options::Engine;
 use clap::Args;
 use serde::Serialize;
 use std::fmt;
@@ -18,9 +20,11 @@ pub struct DetectionArgs {
     /// Take the detector's settings from the [amd] table of this configuration
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Change one setting of [amd]; may be given several times
+    /// Change one setting of [amd], such as greeting_ms=2500 or asterisk.greeting=2000; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// The settings in force.
@@ -39,19 +43,26 @@ impl DetectionArgs {
             None => Table::new(),
         };
         for set in self.set.iter().chain(more) {
-            let (key, value) = pair(set)?;
-            table.insert(key, value);
+            merge(&mut table, setting(set)?);
         }
-        let options = table.try_into().map_err(|error: toml::de::Error| {
+        let options: Options = table.try_into().map_err(|error: toml::de::Error| {
             Failure::Failed(format!("the detector's settings: {}", error.message()))
         })?;
-        Ok(Settings { options })
+        Ok(Settings { options: self.engine.apply(options).map_err(Failure::Failed)? })
     }
 }
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = Table::try_from(&self.options).map_err(|_| fmt::Error)?;
+        let mut table = Table::try_from(&self.options).map_err(|_| fmt::Error)?;
+        if self.options.engine == Engine::Asterisk {
+            // It heeds none of the others.
+            let asterisk = table.remove("asterisk");
+            table = asterisk.and_then(|own| own.try_into().ok()).ok_or(fmt::Error)?;
+            f.write_str("engine = asterisk, ")?;
+        } else {
+            table.remove("asterisk");
+        }
         let pairs: Vec<String> = table.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         f.write_str(&pairs.join(", "))
     }
@@ -85,26 +96,44 @@ fn amd_table(file: &Path) -> Result<Table, Failure> {
 }
 
 /// `greeting_ms=2500`; a value that is no number, boolean or quoted text is taken as text.
-fn pair(set: &str) -> Result<(String, Value), Failure> {
-    let Some((key, value)) = set.split_once('=') else {
-        return Err(Failure::Failed(format!("--set {set}: write KEY=VALUE, as in --set greeting_ms=2500")));
-    };
-    let (key, value) = (key.trim(), value.trim());
-    let read = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
-    Ok((key.to_owned(), read.unwrap_or_else(|| Value::String(value.to_owned()))))
+fn setting(set: &str) -> Result<Table, Failure> {
+    let understood = set.split_once('=').and_then(|(key, value)| {
+        let quoted = Value::String(value.trim().to_owned()).to_string();
+        set.parse().or_else(|_| format!("{key} = {quoted}").parse()).ok()
+    });
+    let example = "write KEY=VALUE, as in --set greeting_ms=2500";
+    understood.ok_or_else(|| Failure::Failed(format!("--set {set}: {example}")))
+}
+
+/// What is new stands over what was there, table within table.
+fn merge(table: &mut Table, new: Table) {
+    for (key, value) in new {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amd::parameters::Parameters;
 
     #[test]
     fn settings_come_from_the_configuration_and_the_command_line_wins() {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let file = folder.path().join("outdial.toml");
         fs::write(&file, "[engine]\nwhatever = 1\n[amd]\ngreeting_ms = 1000\nwords_max = 4\n").unwrap();
-        let args = DetectionArgs { config: Some(file), set: vec!["greeting_ms = 2500".into()] };
-        let want = Options { greeting_ms: 2500, words_max: 4, ..Options::default() };
+        let args = DetectionArgs {
+            config: Some(file),
+            set: vec!["greeting_ms = 2500".into(), "asterisk.greeting=2000".into()],
+            ..DetectionArgs::default()
+        };
+        let asterisk = Parameters { greeting: 2000, ..Parameters::default() };
+        let want = Options { greeting_ms: 2500, words_max: 4, asterisk, ..Options::default() };
         assert_eq!(args.settings(&[]).unwrap().options, want);
         assert_eq!(DetectionArgs::default().settings(&[]).unwrap().options, Options::default());
     }
@@ -115,9 +144,12 @@ mod tests {
         assert!(
             matches!(values("greeting_ms"), Err(Failure::Failed(text)) if text.contains("write KEY=VALUE,VALUE"))
         );
-        let args = DetectionArgs { config: None, set: vec!["greeting_ms=1".into()] };
+        let args = DetectionArgs { set: vec!["greeting_ms=1".into()], ..DetectionArgs::default() };
         let settings = args.settings(&["greeting_ms=2".into()]).unwrap();
         assert!(settings.to_string().contains("greeting_ms = 2, "), "{settings}");
+        let settings = args.settings(&["engine=asterisk".into()]).unwrap();
+        let told = settings.to_string();
+        assert!(told.starts_with("engine = asterisk, ") && !told.contains("greeting_ms"), "{told}");
     }
 
     #[test]
@@ -127,7 +159,7 @@ mod tests {
             ("gretting_ms=1", "unknown field `gretting_ms`"),
             ("greeting_ms=soon", "invalid type: string \"soon\""),
         ] {
-            let args = DetectionArgs { config: None, set: vec![set.into()] };
+            let args = DetectionArgs { set: vec![set.into()], ..DetectionArgs::default() };
             match args.settings(&[]) {
                 Err(Failure::Failed(text)) => assert!(text.contains(want), "{text}"),
                 other => panic!("{set}: {other:?}"),

@@ -30,7 +30,8 @@ use std::path::{Path, PathBuf};
     outdial evaluate calls/manifest.csv\n  \
     outdial evaluate calls/manifest.csv --html report.html\n  \
     outdial evaluate calls/manifest.csv --json --set greeting_ms=2500 | jq .figures\n  \
-    outdial evaluate calls/manifest.csv --sweep greeting_ms=1500,2000,2500,3000\n\n\
+    outdial evaluate calls/manifest.csv --sweep greeting_ms=1500,2000,2500,3000\n  \
+    outdial evaluate calls/manifest.csv --engine asterisk --arguments '2000|2000|1000|5000|120|50|4|256'\n\n\
     The smallest manifest:\n  \
     file,label\n  one.wav,human\n  two.wav,machine\n\
     Columns that make it tell more: subtype, greeting_start_s, greeting_end_s, beep_start_s, beep_end_s, codec, loss,\n\
@@ -81,7 +82,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         Some(_) => corpus.watch(&settings, &mut shown),
         None => corpus.listen(&settings, true),
     };
-    let report = Report::of(&judged, settings.options.deadline_ms);
+    let report = Report::of(&judged, settings.options.verdict_by_ms());
     let reached = |(name, settings): (&String, &Settings)| {
         Setting::of(name, &Tally::of(&corpus.listen(settings, false).0))
     };
@@ -154,7 +155,7 @@ impl<'a> Corpus<'a> {
         let mut unread = 0;
         let judged = judge(self.recordings(true, &mut unread), |clip, samples| {
             let (summary, trace) = watch(&mut detector, samples);
-            shown.push(Shown::labelled(clip, &summary, &trace, settings.options.deadline_ms));
+            shown.push(Shown::labelled(clip, &summary, &trace, settings.options.verdict_by_ms()));
             summary
         });
         (judged, unread)

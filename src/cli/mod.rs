@@ -11,6 +11,7 @@ pub mod classify;
 mod demo;
 pub mod demo_carrier;
 mod detection;
+pub mod engine;
 pub mod evaluate;
 pub mod export;
 mod failure;

@@ -444,6 +444,12 @@ message = "message.wav"
             (GOOD.replace("[sip]", "[sipp]"), 2, "sipp"),
             (GOOD.replace("message = \"message.wav\"", ""), 14, "needs message"),
             (GOOD.replace("[[trunk]]", "[trunk]"), 5, "double brackets"),
+            (GOOD.replace("[sip]", "[amd]\nengine = \"avmd\"\n[sip]"), 3, "avmd"),
+            (
+                GOOD.replace("[sip]", "[amd]\n[amd.asterisk]\narguments = \"2000|x\"\n[sip]"),
+                3,
+                "no whole number",
+            ),
             (GOOD.replace("name = \"spring\"", "name = \"spring"), 10, ""),
         ];
         for (text, line, word) in cases {

@@ -419,7 +419,7 @@ fn make_engine(
     let options = Options {
         lines_max,
         calls_per_second_max: config.engine.calls_per_second_max,
-        verdict_within: Duration::from_millis(u64::from(config.amd.deadline_ms)) + VERDICT_MARGIN,
+        verdict_within: Duration::from_millis(u64::from(config.amd.verdict_by_ms())) + VERDICT_MARGIN,
         recordings: config.engine.recordings.clone(),
         trunks,
         campaigns,
