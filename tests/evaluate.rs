@@ -24,7 +24,9 @@ fn a_corpus_is_measured_as_tables_and_as_json() {
     let out = outdial(corpus.path(), &["evaluate", "manifest.csv"]);
     assert!(out.status.success(), "{out:?}");
     let told = text(&out.stdout);
-    for want in ["6 clips: 2 human, 2 machine, 2 other", "FIRST VERDICT", "BY CODEC", "Every clip was judged rightly"] {
+    for want in
+        ["6 clips: 2 human, 2 machine, 2 other", "FIRST VERDICT", "BY CODEC", "Every clip was judged rightly"]
+    {
         assert!(told.contains(want), "no «{want}» in\n{told}");
     }
     let out = outdial(corpus.path(), &["evaluate", "manifest.csv", "--json"]);
@@ -71,9 +73,12 @@ fn other_settings_are_measured_in_their_stead_or_beside_them() {
     let asterisk = json(&["--engine", "asterisk"]);
     assert_eq!(asterisk["settings"]["engine"], "asterisk");
     assert_eq!(asterisk["first_verdicts"][3]["called"]["tone"], 0, "app_amd knows no tone");
-    let sweep = json(&["--sweep", "deadline_ms=2000,5000"]);
-    assert_eq!(sweep["sweep"].as_array().map(Vec::len), Some(2));
-    assert_eq!(sweep["sweep"][1]["name"], "deadline_ms=5000");
+    let vicidial = "engine=asterisk; asterisk.greeting=2000";
+    let beside = json(&["--sweep", "deadline_ms=2000,5000", "--against", vicidial]);
+    assert_eq!(beside["settings"]["engine"], "outdial");
+    let names: Vec<&str> =
+        beside["trade_off"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["deadline_ms=2000", "deadline_ms=5000", vicidial]);
 }
 
 #[test]
@@ -85,18 +90,26 @@ fn a_recording_that_cannot_be_read_is_named_with_its_row_and_the_others_are_judg
     assert_eq!(out.status.code(), Some(1));
     let faults = text(&out.stderr);
     assert!(faults.contains("manifest.csv: row 8: missing.wav: "), "{faults}");
-    assert!(faults.contains("row 9: broken.wav: ") && faults.contains("mend the file, or take the row out"), "{faults}");
+    assert!(
+        faults.contains("row 9: broken.wav: ") && faults.contains("mend the file, or take the row out"),
+        "{faults}"
+    );
     let json: Value = serde_json::from_slice(&out.stdout).expect("the others are told");
     assert_eq!((&json["clips"], &json["unread"]), (&Value::from(6), &Value::from(2)));
 }
 
 #[test]
 fn a_faulty_manifest_is_refused_with_a_remedy() {
-    let cases: [(&str, &[&str], &str); 5] = [
-        ("file,label\na.wav,robot\n", &["manifest.csv"], "line 2: label `robot` is none of `human`, `machine`, `other`"),
+    let cases: [(&str, &[&str], &str); 6] = [
+        (
+            "file,label\na.wav,robot\n",
+            &["manifest.csv"],
+            "line 2: label `robot` is none of `human`, `machine`, `other`",
+        ),
         ("file,label\n", &["manifest.csv"], "no clip; write one row a recording"),
         (MANIFEST, &["nowhere.csv"], "nowhere.csv: "),
         (MANIFEST, &["."], "name the manifest in it: ./manifest.csv"),
+        (MANIFEST, &["manifest.csv", "--sweep", "greeting_ms"], "write KEY=VALUE,VALUE..."),
         (MANIFEST, &["manifest.csv", "--set", "greeting=1"], "unknown field `greeting`"),
     ];
     for (manifest, args, want) in cases {
@@ -111,11 +124,14 @@ fn a_faulty_manifest_is_refused_with_a_remedy() {
 #[test]
 fn classify_explains_what_it_judged() {
     let corpus = corpus(MANIFEST);
-    let out = outdial(corpus.path(), &["classify", "busy.wav", "human-word-bed.wav", "--explain", "why.html"]);
+    let out =
+        outdial(corpus.path(), &["classify", "busy.wav", "human-word-bed.wav", "--explain", "why.html"]);
     assert!(out.status.success(), "{out:?}");
     let page = fs::read_to_string(corpus.path().join("why.html")).unwrap();
     assert_eq!(page.matches("<svg class=\"picture\"").count(), 2);
-    for want in ["Why: 2 recordings", "called tone at ", "called human at ", "of silence followed the greeting"] {
+    for want in
+        ["Why: 2 recordings", "called tone at ", "called human at ", "of silence followed the greeting"]
+    {
         assert!(page.contains(want), "no «{want}» in the page");
     }
     let out = outdial(corpus.path(), &["classify", "busy.wav", "--explain", "no/such/folder/why.html"]);

@@ -36,19 +36,24 @@ pub struct Settings {
 }
 
 impl DetectionArgs {
-    /// The defaults, then the configuration, then each `--set`, then each of `more`.
+    /// The defaults, over them the configuration, each `--set`, `--engine`, and each of `more`.
     pub fn settings(&self, more: &[String]) -> Result<Settings, Failure> {
         let mut table = match &self.config {
             Some(file) => amd_table(file)?,
             None => Table::new(),
         };
-        for set in self.set.iter().chain(more) {
+        for set in &self.set {
             merge(&mut table, setting(set)?);
         }
-        let options: Options = table.try_into().map_err(|error: toml::de::Error| {
-            Failure::Failed(format!("the detector's settings: {}", error.message()))
-        })?;
-        Ok(Settings { options: self.engine.apply(options).map_err(Failure::Failed)? })
+        let mut options = self.engine.apply(options(table)?).map_err(Failure::Failed)?;
+        if !more.is_empty() {
+            let mut table = Table::try_from(&options).expect("the settings are plain numbers and words");
+            for set in more {
+                merge(&mut table, setting(set)?);
+            }
+            options = self::options(table)?;
+        }
+        Ok(Settings { options })
     }
 }
 
@@ -80,6 +85,12 @@ pub fn values(sweep: &str) -> Result<Vec<String>, Failure> {
         return Err(Failure::Failed(format!("--sweep {key}: more than {SWEEP_MAX} values")));
     }
     Ok(values)
+}
+
+fn options(table: Table) -> Result<Options, Failure> {
+    let fault =
+        |error: toml::de::Error| Failure::Failed(format!("the detector's settings: {}", error.message()));
+    table.try_into().map_err(fault)
 }
 
 /// The rest of the configuration names trunks and files, which need not exist where recordings are judged.

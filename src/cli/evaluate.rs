@@ -30,12 +30,12 @@ use std::path::{Path, PathBuf};
     outdial evaluate calls/manifest.csv\n  \
     outdial evaluate calls/manifest.csv --html report.html\n  \
     outdial evaluate calls/manifest.csv --json --set greeting_ms=2500 | jq .figures\n  \
-    outdial evaluate calls/manifest.csv --sweep greeting_ms=1500,2000,2500,3000\n  \
+    outdial evaluate calls/manifest.csv --sweep greeting_ms=1500,2000,2500,3000 --against engine=asterisk\n  \
     outdial evaluate calls/manifest.csv --engine asterisk --arguments '2000|2000|1000|5000|120|50|4|256'\n\n\
     The smallest manifest:\n  \
     file,label\n  one.wav,human\n  two.wav,machine\n\
-    Columns that make it tell more: subtype, greeting_start_s, greeting_end_s, beep_start_s, beep_end_s, codec, loss,\n\
-    level_db, noise, snr_db, source, kind, note.")]
+    Columns that make it tell more: subtype, greeting_start_s, greeting_end_s, beep_start_s, beep_end_s, codec,\n\
+    loss, level_db, noise, snr_db, source, kind, note.")]
 pub struct EvaluateArgs {
     /// The corpus: a CSV file with one row a clip, `file` (relative to it) and `label` (human, machine, other) at least
     #[arg(value_name = "MANIFEST")]
@@ -46,9 +46,12 @@ pub struct EvaluateArgs {
     /// Write a page with all figures and a picture of every decision; it opens without a network
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Measure several values of one setting too, and show what each gains and costs
+    /// Measure several values of one setting too, and show what each gains and costs; may be given several times
     #[arg(long, value_name = "KEY=VALUE,VALUE...")]
-    pub sweep: Option<String>,
+    pub sweep: Vec<String>,
+    /// Measure other settings beside these, such as engine=asterisk; may be given several times
+    #[arg(long, value_name = "KEY=VALUE;KEY=VALUE...")]
+    pub against: Vec<String>,
     #[command(flatten)]
     detection: DetectionArgs,
 }
@@ -64,18 +67,14 @@ struct Written<'a> {
     unread: usize,
     #[serde(flatten)]
     report: &'a Report,
-    /// What each value of `--sweep` reached.
-    sweep: &'a [Setting],
+    /// What each value of `--sweep` and each `--against` reached.
+    trade_off: &'a [Setting],
 }
 
 /// Judges every clip; fails when one could not be read.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let settings = args.detection.settings(&[])?;
-    let swept = args.sweep.as_deref().map(values).transpose()?.unwrap_or_default();
-    let others: Vec<Settings> = swept
-        .iter()
-        .map(|set| args.detection.settings(std::slice::from_ref(set)))
-        .collect::<Result<_, _>>()?;
+    let others = args.others()?;
     let corpus = Corpus::open(&args.manifest, 1 + others.len())?;
     let mut shown = Vec::new();
     let (judged, unread) = match &args.html {
@@ -83,27 +82,62 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         None => corpus.listen(&settings, true),
     };
     let report = Report::of(&judged, settings.options.verdict_by_ms());
-    let reached = |(name, settings): (&String, &Settings)| {
-        Setting::of(name, &Tally::of(&corpus.listen(settings, false).0))
+    let reached = |other: &Other| {
+        let figures = Tally::of(&corpus.listen(&other.settings, false).0);
+        Setting::of(&other.name, &other.curve, &figures)
     };
-    let sweep: Vec<Setting> = swept.iter().zip(&others).map(reached).collect();
+    let reached: Vec<Setting> = others.iter().map(reached).collect();
     corpus.bar.finish_and_clear();
     if let Some(file) = &args.html {
-        let title = format!("Evaluation of {}", args.manifest.display());
+        let title = format!("Evaluation of {}", short(&args.manifest));
         let head = Head { title, about: format!("outdial {}, {settings}", env!("CARGO_PKG_VERSION")) };
-        fs::write(file, page(&head, &report, &sweep, &shown))
+        fs::write(file, page(&head, &report, &reached, &shown))
             .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
     }
     tell(&match args.json {
         true => {
             let manifest = args.manifest.display().to_string();
-            let written = Written { manifest, settings: &settings, unread, report: &report, sweep: &sweep };
+            let written =
+                Written { manifest, settings: &settings, unread, report: &report, trade_off: &reached };
             serde_json::to_string_pretty(&written).expect("plain strings and numbers can be written as JSON")
         }
-        false if sweep.is_empty() => text(&report),
-        false => format!("{}\n{}", text(&report), trade_off(&sweep)),
+        false if reached.is_empty() => text(&report),
+        false => format!("{}\n{}", text(&report), trade_off(&reached)),
     })?;
     if unread > 0 { Err(Failure::Said) } else { Ok(()) }
+}
+
+/// Other settings, measured beside the ones that the report is about.
+struct Other {
+    name: String,
+    /// The setting that is swept, or nothing.
+    curve: String,
+    settings: Settings,
+}
+
+impl EvaluateArgs {
+    fn others(&self) -> Result<Vec<Other>, Failure> {
+        let mut others = Vec::new();
+        for sweep in &self.sweep {
+            let curve = sweep.split('=').next().unwrap_or_default().trim().to_owned();
+            for name in values(sweep)? {
+                let settings = self.detection.settings(std::slice::from_ref(&name))?;
+                others.push(Other { name, curve: curve.clone(), settings });
+            }
+        }
+        for against in &self.against {
+            let sets: Vec<String> = against.split(';').map(|set| set.trim().to_owned()).collect();
+            let settings = self.detection.settings(&sets)?;
+            others.push(Other { name: sets.join("; "), curve: String::new(), settings });
+        }
+        Ok(others)
+    }
+}
+
+/// The file and its folder: where that lies concerns nobody whom the page is shown to.
+fn short(manifest: &Path) -> String {
+    let parts: Vec<_> = manifest.iter().map(|part| part.to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
 }
 
 fn tell(text: &str) -> Result<(), Failure> {

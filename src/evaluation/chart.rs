@@ -15,8 +15,8 @@ const LEFT: i32 = 46;
 const RIGHT: i32 = 508;
 const TOP: i32 = 12;
 const BOTTOM: i32 = 150;
-/// Curves that can be told apart.
-const STYLES: usize = 4;
+/// Characters of a setting's name beside its point; the table has it whole.
+const NAME_MAX: usize = 24;
 
 /// Strings take whatever is written to them.
 macro_rules! put {
@@ -28,6 +28,8 @@ macro_rules! put {
 pub struct Setting {
     /// The setting, such as `greeting_ms=2500`.
     pub name: String,
+    /// The setting that was swept, whose values make one curve; empty for a setting that stands alone.
+    pub curve: String,
     /// Persons called or revised to a machine.
     pub human_lost: Share,
     /// Machines found by the first verdict.
@@ -42,9 +44,10 @@ pub struct Setting {
 
 impl Setting {
     /// A setting's place, by the figures it reached.
-    pub fn of(name: &str, figures: &Tally) -> Setting {
+    pub fn of(name: &str, curve: &str, figures: &Tally) -> Setting {
         Setting {
             name: name.to_owned(),
+            curve: curve.to_owned(),
             human_lost: figures.human_lost,
             machine_found: figures.machine_found,
             machine_found_finally: figures.machine_found_finally,
@@ -136,17 +139,42 @@ pub fn trade_off(settings: &[Setting]) -> String {
         (LEFT + RIGHT) / 2,
         BOTTOM + 32
     );
-    for (place, found) in [(0, 0), (1, 1)] {
-        let line: Vec<Point> = points
+    for (style, what) in ["first verdict", "with revision"].into_iter().enumerate() {
+        let places: Vec<Point> = points
             .iter()
-            .map(|(_, lost, first, last)| (x(*lost), y(if found == 0 { *first } else { *last })))
+            .map(|(_, lost, first, last)| (x(*lost), y(if style == 0 { *first } else { *last })))
             .collect();
-        put!(out, "<path class=\"curve style{}\" d=\"{}\"/>", place % STYLES, path(&line));
-        for ((setting, lost, ..), (px, py)) in points.iter().zip(&line) {
-            let what = if found == 0 { "first verdict" } else { "with revision" };
-            let title = format!("{}: {lost:.1} % of persons lost, machines found by {what}", setting.name);
+        let settings = || points.iter().map(|(setting, ..)| *setting);
+        let mut curves: Vec<&str> = settings().map(|setting| setting.curve.as_str()).collect();
+        curves.dedup();
+        for curve in curves.into_iter().filter(|curve| !curve.is_empty()) {
+            let on = settings().zip(&places).filter(|(setting, _)| setting.curve == curve);
+            let line: Vec<Point> = on.map(|(_, place)| *place).collect();
+            put!(out, "<path class=\"curve style{style}\" d=\"{}\"/>", path(&line));
+        }
+        for (setting, (px, py)) in settings().zip(&places) {
+            let lost = percent(&setting.human_lost);
+            let found =
+                percent(if style == 0 { &setting.machine_found } else { &setting.machine_found_finally });
+            let title = escaped(&format!(
+                "{}, {what}: {lost} of persons lost, {found} of machines found",
+                setting.name
+            ));
             let d = format!("M{} {py}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", px - 4);
-            put!(out, "<path class=\"dot style{place}\" d=\"{d}\"><title>{}</title></path>", escaped(&title));
+            put!(out, "<path class=\"dot style{style}\" d=\"{d}\"><title>{title}</title></path>");
+            // Below the lower of the two.
+            let alone = setting.curve.is_empty();
+            let text =
+                if alone { &setting.name } else { setting.name.rsplit('=').next().unwrap_or_default() };
+            let text: String = text.chars().take(NAME_MAX).collect();
+            if style == 0 {
+                put!(
+                    out,
+                    "<text class=\"tick middle\" x=\"{px}\" y=\"{}\">{}</text>",
+                    py + 15,
+                    escaped(&text)
+                );
+            }
         }
     }
     out.push_str("</svg>\n");
@@ -200,6 +228,7 @@ mod tests {
     fn a_trade_off_shows_each_setting_by_both_verdicts() {
         let setting = |name: &str, lost, found| Setting {
             name: name.into(),
+            curve: if name == "c" { String::new() } else { "greeting_ms".into() },
             human_lost: Share { hits: lost, of: 100 },
             machine_found: Share { hits: found, of: 100 },
             machine_found_finally: Share { hits: found + 3, of: 100 },
@@ -209,7 +238,7 @@ mod tests {
         let settings = [setting("<a>", 1, 80), setting("b", 4, 95), setting("c", 0, 0)];
         let drawn = trade_off(&settings);
         assert_well_formed(&drawn);
-        assert_eq!(drawn.matches("class=\"dot").count(), 6);
+        assert_eq!((drawn.matches("class=\"dot").count(), drawn.matches("class=\"curve").count()), (6, 2));
         assert_eq!(rows(&settings)[1][..3], ["b", "4.0 % [1.6-9.8]", "95.0 % [88.8-97.8]"]);
         assert_well_formed(&trade_off(&[]));
     }

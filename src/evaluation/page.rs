@@ -200,9 +200,9 @@ fn cards(report: &Report, out: &mut String) {
 }
 
 fn trade(settings: &[Setting], out: &mut String) {
-    out.push_str("<h2 id=\"trade\">Trade-off</h2>\n<div class=\"charts\"><figure><figcaption>Persons lost against machines found: by the first verdict (blue), with revision (orange)</figcaption>\n");
+    out.push_str("<h2 id=\"trade\">Trade-off</h2>\n<figure class=\"lone\"><figcaption>Persons lost against machines found: by the first verdict (blue), with revision (orange)</figcaption>\n");
     out.push_str(&trade_off(settings));
-    out.push_str("</figure></div>\n");
+    out.push_str("</figure>\n");
     let head = [
         "setting",
         "persons lost",

@@ -197,7 +197,7 @@ impl Drawing {
     }
 
     fn tones(&mut self, columns: &[Column], summary: &Summary) {
-        let lane = self.lane("tones and beeps", "Hz", 54);
+        let lane = self.lane("tones, beeps", "Hz", 54);
         for hz in [500, 1000, 2000] {
             self.mark(height(hz as f32, TONE_HZ, lane), &hz.to_string());
         }
