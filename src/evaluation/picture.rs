@@ -49,10 +49,9 @@ pub fn picture(scene: &Scene) -> String {
     let columns = columns(scene.trace);
     let span_s = columns.last().map_or(1.0, |column| column.seen.now_ms as f32 / 1000.0).max(1.0);
     let mut drawing = Drawing { out: String::new(), span_s, y: 6 };
+    let first = scene.summary.verdict.map(|verdict| (verdict, false));
     let verdicts: Vec<(Verdict, bool)> =
-        scene.summary.verdict.map(|verdict| (verdict, false)).into_iter().collect();
-    let verdicts: Vec<_> =
-        verdicts.into_iter().chain(scene.summary.revised.map(|verdict| (verdict, true))).collect();
+        first.into_iter().chain(scene.summary.revised.map(|verdict| (verdict, true))).collect();
     let top = drawing.y + ROW * verdicts.len().max(1) as i32;
     drawing.y = top + GAP;
     drawing.waveform(&columns);
@@ -66,10 +65,12 @@ pub fn picture(scene: &Scene) -> String {
     drawing.labels(scene.clip, top, bottom);
     drawing.axis(top, bottom);
     drawing.out.push_str(&lanes);
+    let mut sentences = String::new();
     for (place, (verdict, revised)) in verdicts.iter().enumerate() {
         let row = 20 + ROW * place as i32;
-        drawing.verdict(verdict, *revised, row, bottom);
+        sentences.push_str(&drawing.verdict(verdict, *revised, row, bottom));
     }
+    drawing.out.push_str(&sentences);
     let height = bottom + 24;
     format!("<svg class=\"picture\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n{}</svg>\n", drawing.out)
 }
@@ -340,7 +341,8 @@ impl Drawing {
         }
     }
 
-    fn verdict(&mut self, verdict: &Verdict, revised: bool, row: i32, bottom: i32) {
+    /// Draws a verdict's line; returns its sentence, which goes before all lines.
+    fn verdict(&mut self, verdict: &Verdict, revised: bool, row: i32, bottom: i32) -> String {
         let x = self.x_of(verdict.at);
         let class = match verdict.class {
             Class::Human => "human",
@@ -349,9 +351,12 @@ impl Drawing {
             _ => "other",
         };
         let text = if revised { revision(verdict) } else { sentence(verdict) };
-        put!(self, "<g class=\"verdict {class}\"><path d=\"M{x} {}V{bottom}\"/>", row - 10);
+        put!(self, "<g class=\"verdict {class}\"><path d=\"M{x} {}V{bottom}\"/></g>", row - 10);
         let (align, at) = if x > (LEFT + RIGHT) / 2 { ("end", x - 6) } else { ("start", x + 6) };
-        put!(self, "<text class=\"{align}\" x=\"{at}\" y=\"{row}\">{}</text></g>", escaped(&text));
+        let text = escaped(&text);
+        format!(
+            "<g class=\"verdict {class}\"><text class=\"{align}\" x=\"{at}\" y=\"{row}\">{text}</text></g>\n"
+        )
     }
 }
 
@@ -379,6 +384,17 @@ mod tests {
             assert!(drawn.contains(want), "no «{want}» in {drawn}");
         }
         assert!(!drawn.contains("model: machine"), "a model that says nothing has no lane");
+    }
+
+    #[test]
+    fn a_model_that_speaks_has_a_lane() {
+        let (summary, mut trace) = watch(&mut Detector::new(&Options::default()), &[0; 16_000]);
+        for (place, glimpse) in trace.glimpses.iter_mut().enumerate() {
+            glimpse.machine = place as f32 / 200.0;
+        }
+        let drawn = picture(&Scene { clip: None, summary: &summary, trace: &trace });
+        assert_well_formed(&drawn);
+        assert!(drawn.contains("model: machine") && drawn.contains("class=\"model\""), "{drawn}");
     }
 
     #[test]
