@@ -15,8 +15,6 @@ const LEFT: i32 = 46;
 const RIGHT: i32 = 508;
 const TOP: i32 = 12;
 const BOTTOM: i32 = 150;
-/// Characters of a setting's name beside its point; the table has it whole.
-const NAME_MAX: usize = 24;
 
 /// Strings take whatever is written to them.
 macro_rules! put {
@@ -152,7 +150,8 @@ pub fn trade_off(settings: &[Setting]) -> String {
             let line: Vec<Point> = on.map(|(_, place)| *place).collect();
             put!(out, "<path class=\"curve style{style}\" d=\"{}\"/>", path(&line));
         }
-        for (setting, (px, py)) in settings().zip(&places) {
+        let mut taken: Vec<Point> = Vec::new();
+        for (place, (setting, (px, py))) in settings().zip(&places).enumerate() {
             let lost = percent(&setting.human_lost);
             let found =
                 percent(if style == 0 { &setting.machine_found } else { &setting.machine_found_finally });
@@ -162,18 +161,11 @@ pub fn trade_off(settings: &[Setting]) -> String {
             ));
             let d = format!("M{} {py}a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", px - 4);
             put!(out, "<path class=\"dot style{style}\" d=\"{d}\"><title>{title}</title></path>");
-            // Below the lower of the two.
-            let alone = setting.curve.is_empty();
-            let text =
-                if alone { &setting.name } else { setting.name.rsplit('=').next().unwrap_or_default() };
-            let text: String = text.chars().take(NAME_MAX).collect();
-            if style == 0 {
-                put!(
-                    out,
-                    "<text class=\"tick middle\" x=\"{px}\" y=\"{}\">{}</text>",
-                    py + 15,
-                    escaped(&text)
-                );
+            // The number of its row, below the lower of the two points, unless another's stands there.
+            let free = taken.iter().all(|(x, y)| (x - px).abs() >= 12 || (y - py).abs() >= 10);
+            if style == 0 && free {
+                taken.push((*px, *py));
+                put!(out, "<text class=\"tick middle\" x=\"{px}\" y=\"{}\">{}</text>", py + 15, place + 1);
             }
         }
     }
@@ -181,11 +173,11 @@ pub fn trade_off(settings: &[Setting]) -> String {
     out
 }
 
-/// The settings as rows of markup cells.
+/// The settings as rows of markup cells, numbered as the points are.
 pub fn rows(settings: &[Setting]) -> Vec<Vec<String>> {
-    let row = |setting: &Setting| {
+    let row = |(place, setting): (usize, &Setting)| {
         vec![
-            escaped(&setting.name),
+            format!("{}. {}", place + 1, escaped(&setting.name)),
             percent(&setting.human_lost),
             percent(&setting.machine_found),
             percent(&setting.machine_found_finally),
@@ -193,7 +185,7 @@ pub fn rows(settings: &[Setting]) -> Vec<Vec<String>> {
             seconds(setting.machine_decided_ms),
         ]
     };
-    settings.iter().map(row).collect()
+    settings.iter().enumerate().map(row).collect()
 }
 
 fn open() -> String {
@@ -239,7 +231,7 @@ mod tests {
         let drawn = trade_off(&settings);
         assert_well_formed(&drawn);
         assert_eq!((drawn.matches("class=\"dot").count(), drawn.matches("class=\"curve").count()), (6, 2));
-        assert_eq!(rows(&settings)[1][..3], ["b", "4.0 % [1.6-9.8]", "95.0 % [88.8-97.8]"]);
+        assert_eq!(rows(&settings)[1][..3], ["2. b", "4.0 % [1.6-9.8]", "95.0 % [88.8-97.8]"]);
         assert_well_formed(&trade_off(&[]));
     }
 }

@@ -261,18 +261,9 @@ impl Drawing {
         for mark in (1..).map(|n| n as f32 * step).take_while(|mark| *mark <= seconds.1 * 0.97) {
             self.mark(height(mark, seconds, lane), &mark.to_string());
         }
-        let values: [(&str, &dyn Fn(&Glimpse) -> u32); 3] = [
-            ("silence", &|glimpse| glimpse.silence_ms),
-            ("span", &|glimpse| glimpse.span_ms),
-            ("voiced", &|glimpse| glimpse.voiced_ms),
-        ];
-        for (class, value) in values {
-            let point = |column: &Column| {
-                (self.x(column.x_ms), height(value(&column.seen) as f32 / 1000.0, seconds, lane))
-            };
-            let points: Vec<Point> = columns.iter().map(point).collect();
-            self.curve(class, &points);
-        }
+        self.seconds("silence", columns, lane, seconds, |glimpse| glimpse.silence_ms);
+        self.seconds("span", columns, lane, seconds, |glimpse| glimpse.span_ms);
+        self.seconds("voiced", columns, lane, seconds, |glimpse| glimpse.voiced_ms);
         self.y -= GAP - 2;
         let (bottom, _) = self.lane("words", "", 14);
         let (mut words, mut free) = (0, LEFT);
@@ -284,6 +275,20 @@ impl Drawing {
                 free = x + if words < 10 { 8 } else { 15 };
             }
         }
+    }
+
+    /// Milliseconds as a curve over an axis of seconds.
+    fn seconds(
+        &mut self,
+        class: &str,
+        columns: &[Column],
+        lane: (i32, i32),
+        seconds: (f32, f32),
+        value: impl Fn(&Glimpse) -> u32,
+    ) {
+        let at = |column: &Column| height(value(&column.seen) as f32 / 1000.0, seconds, lane);
+        let points: Vec<Point> = columns.iter().map(|column| (self.x(column.x_ms), at(column))).collect();
+        self.curve(class, &points);
     }
 
     fn periodicity(&mut self, columns: &[Column]) {
