@@ -19,6 +19,7 @@ pub mod plot;
 pub mod report;
 pub mod sentence;
 pub mod share;
+pub mod shown;
 pub mod tally;
 pub mod text;
 pub mod tones;

@@ -5,87 +5,16 @@ use super::condition::DIMENSIONS;
 use super::confusion::{COLUMNS, Row, columns};
 use super::distribution::Distribution;
 use super::expectation::{CLASSES, right_classes};
-use super::judged::Judged;
 use super::markup::{escaped, table};
-use super::picture::{Scene, picture};
-use super::report::{Report, Wrong};
-use super::sentence::{revision, sentence, time};
+use super::report::Report;
 use super::share::Share;
+use super::shown::{Shown, anchor};
 use super::text::{percent, seconds};
-use super::trace::Trace;
-use crate::amd::replay::Summary;
 use crate::corpus::manifest::{Clip, Label};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page.css");
 const LEGEND: &str = include_str!("legend.html");
-
-/// One recording as the page shows it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Shown {
-    title: String,
-    tag: String,
-    facts: String,
-    fault: Option<&'static str>,
-    picture: String,
-}
-
-impl Shown {
-    /// A labelled clip, drawn at once, for what was seen takes more room than its picture.
-    pub fn labelled(clip: &Clip, summary: &Summary, trace: &Trace, deadline_ms: u32) -> Shown {
-        let one = Judged { clip: clip.clone(), summary: summary.clone() };
-        let subtype = if clip.subtype.is_empty() { String::new() } else { format!(", {}", clip.subtype) };
-        Shown {
-            title: clip.file.clone(),
-            tag: format!("{}{subtype}", clip.label.as_str()),
-            facts: facts(clip),
-            fault: Wrong::of(&one, deadline_ms).map(|wrong| wrong.what),
-            picture: picture(&Scene { clip: Some(clip), summary, trace }),
-        }
-    }
-
-    /// The recording's name.
-    pub fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// A recording of which nothing is known.
-    pub fn unlabelled(title: &str, summary: &Summary, trace: &Trace) -> Shown {
-        let said = summary.verdict.map_or("no verdict".to_owned(), |verdict| sentence(&verdict));
-        let revised = summary.revised.map_or(String::new(), |verdict| format!("; {}", revision(&verdict)));
-        let greeting =
-            summary.greeting_end.map_or(String::new(), |end| format!("; greeting ended at {}", time(end)));
-        Shown {
-            title: title.to_owned(),
-            tag: summary.class().map_or("none", |class| class.as_str()).to_owned(),
-            facts: format!("{said}{revised}{greeting}"),
-            fault: None,
-            picture: picture(&Scene { clip: None, summary, trace }),
-        }
-    }
-}
-
-/// What the manifest tells about a clip.
-fn facts(clip: &Clip) -> String {
-    let mut facts = Vec::new();
-    let mut add = |fact: String| {
-        if !fact.is_empty() {
-            facts.push(fact)
-        }
-    };
-    add(clip.codec.clone());
-    add(if clip.loss > 0.0 { format!("{:.0} % of packets lost", clip.loss * 100.0) } else { String::new() });
-    add(clip.level_db.map_or(String::new(), |db| format!("{db:.0} dBFS")));
-    add(if clip.noise.is_empty() || clip.noise == "none" {
-        String::new()
-    } else {
-        format!("noise: {}", clip.noise)
-    });
-    add(clip.snr_db.map_or(String::new(), |db| format!("{db:.0} dB SNR")));
-    add(clip.source.clone());
-    add(clip.note.clone());
-    facts.join(" · ")
-}
 
 /// What stands at the head of a page.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -102,7 +31,7 @@ pub fn explained(head: &Head, shown: &[Shown]) -> String {
     out.push_str("</header>\n");
     out.push_str(LEGEND);
     let open = shown.len() <= 20;
-    shown.iter().for_each(|one| detail(one, open, None, &mut out));
+    shown.iter().for_each(|one| one.detail(open, &mut out));
     closed(out)
 }
 
@@ -363,38 +292,21 @@ fn recordings(report: &Report, shown: &[Shown], out: &mut String) {
     put!(out, "<h2 id=\"wrong\">Wrong decisions ({})</h2>", report.wrong.len());
     out.push_str(LEGEND);
     for wrong in &report.wrong {
-        if let Some(one) = shown.iter().find(|one| one.title == wrong.file) {
-            detail(one, true, one.fault, out);
+        if let Some(one) = shown.iter().find(|one| one.title() == wrong.file) {
+            one.detail(true, out);
         }
     }
-    let rest: Vec<&Shown> = shown.iter().filter(|one| one.fault.is_none()).collect();
+    let rest: Vec<&Shown> = shown.iter().filter(|one| !one.is_wrong()).collect();
     put!(
         out,
         "<h2 id=\"rest\">All others ({})</h2>\n<p class=\"soft\">Click on a recording to see it.</p>",
         rest.len()
     );
-    rest.into_iter().for_each(|one| detail(one, false, None, out));
-}
-
-fn detail(one: &Shown, open: bool, fault: Option<&str>, out: &mut String) {
-    let (open, title) = (if open { " open=\"\"" } else { "" }, escaped(&one.title));
-    let class = if fault.is_some() { " class=\"fault\"" } else { "" };
-    let tag = match fault {
-        Some(fault) => format!("{fault} · {}", one.tag),
-        None => one.tag.clone(),
-    };
-    put!(out, "<details{class}{open} id=\"{}\">", anchor(&one.title));
-    put!(out, "<summary>{title}<span class=\"tag\">{}</span></summary>", escaped(&tag));
-    put!(out, "<div><p class=\"facts\">{}</p>\n{}</div></details>", escaped(&one.facts), one.picture);
+    rest.into_iter().for_each(|one| one.detail(false, out));
 }
 
 fn linked(file: &str) -> String {
     format!("<a href=\"#{}\">{}</a>", anchor(file), escaped(file))
-}
-
-fn anchor(file: &str) -> String {
-    let sign = |sign: char| if sign.is_ascii_alphanumeric() { sign } else { '-' };
-    format!("clip-{}", file.chars().map(sign).collect::<String>())
 }
 
 #[cfg(test)]
