@@ -8,6 +8,9 @@ use crate::amd::detector::{Detector, Options};
 use crate::amd::replay::{Summary, replay};
 use crate::amd::verdict::{Beep, ToneEvent, Verdict};
 use crate::audio::wav;
+use crate::evaluation::page::{Head, explained};
+use crate::evaluation::shown::Shown;
+use crate::evaluation::trace::watch;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -32,9 +35,16 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    /// Who judges.
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// Write a page that shows, for each file, what was heard and why it was judged so; it opens without a network
+    #[arg(long, value_name = "FILE")]
+    pub explain: Option<PathBuf>,
 }
+
+/// Files of which a page shows the picture.
+const PICTURES_MAX: usize = 1000;
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
@@ -50,7 +60,12 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
     for fault in &faults {
         eprintln!("error: {fault}");
     }
-    match classify(&files, &options, args.json, &mut io::stdout().lock()) {
+    let mut shown = args.explain.as_ref().map(|_| Vec::new());
+    let mut done = classify(&files, &options, args.json, shown.as_mut(), &mut io::stdout().lock());
+    if let (Some(page), Some(shown)) = (&args.explain, shown) {
+        done = done.and_then(|unread| explain(page, &shown, files.len()).map(|()| unread));
+    }
+    match done {
         Ok(0) if faults.is_empty() => ExitCode::SUCCESS,
         // Who reads us has seen enough: `outdial classify ... | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -63,7 +78,13 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
 }
 
 /// Writes the results; returns how many files could not be read.
-fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Write) -> io::Result<usize> {
+fn classify(
+    files: &[PathBuf],
+    options: &Options,
+    json: bool,
+    mut shown: Option<&mut Vec<Shown>>,
+    out: &mut impl Write,
+) -> io::Result<usize> {
     let bar = progress(files.len());
     let mut detector = Detector::new(options);
     let mut counts = BTreeMap::new();
@@ -79,7 +100,14 @@ fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Wri
     for file in files {
         match read(file) {
             Ok(samples) => {
-                let summary = replay(&mut detector, &samples);
+                let summary = match shown.as_deref_mut().filter(|shown| shown.len() < PICTURES_MAX) {
+                    Some(shown) => {
+                        let (summary, trace) = watch(&mut detector, &samples);
+                        shown.push(Shown::unlabelled(&file.display().to_string(), &summary, &trace));
+                        summary
+                    }
+                    None => replay(&mut detector, &samples),
+                };
                 let line = if json { json_line(file, &summary) } else { row(file, &summary, width) };
                 bar.suspend(|| writeln!(out, "{line}"))?;
                 *counts.entry(summary.class().map_or("none", |class| class.as_str())).or_insert(0) += 1;
@@ -98,6 +126,19 @@ fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Wri
     }
     out.flush()?;
     Ok(unread)
+}
+
+fn explain(page: &Path, shown: &[Shown], files: usize) -> io::Result<()> {
+    let title = match shown {
+        [one] => format!("Why: {}", one.title()),
+        _ => format!("Why: {} recordings", shown.len()),
+    };
+    let about = match files > PICTURES_MAX {
+        true => format!("outdial {}, the first {PICTURES_MAX} of {files} files", env!("CARGO_PKG_VERSION")),
+        false => format!("outdial {}", env!("CARGO_PKG_VERSION")),
+    };
+    fs::write(page, explained(&Head { title, about }, shown))
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", page.display())))
 }
 
 /// A bar for so many files. Shown on the standard error stream, and only if that is a terminal.
@@ -310,7 +351,7 @@ mod tests {
         assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
         assert!(faults.is_empty(), "{faults:?}");
         let mut out = Vec::new();
-        assert_eq!(classify(&files, &Options::default(), true, &mut out).unwrap(), 1);
+        assert_eq!(classify(&files, &Options::default(), true, None, &mut out).unwrap(), 1);
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
         assert!(

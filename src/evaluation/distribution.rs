@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 /// Steps of a histogram in milliseconds: the finest that needs no more than [`BINS_MAX`] of them.
-const STEPS_MS: [i64; 7] = [50, 100, 250, 500, 1000, 2000, 5000];
+const STEPS_MS: [i64; 9] = [10, 20, 50, 100, 250, 500, 1000, 2000, 5000];
 /// Bins of a histogram.
-pub const BINS_MAX: usize = 24;
+pub const BINS_MAX: usize = 16;
 
 /// Milliseconds in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -113,6 +113,7 @@ mod tests {
     fn a_histogram_has_equal_bins_without_gaps_and_counts_all() {
         let times: Times = [-120, 80, 99, 101, 370].into_iter().collect();
         let bins = times.distribution().histogram;
+        // 20 ms would need 25 bins.
         assert_eq!((bins[0].from_ms, bins[0].to_ms, bins.len()), (-150, -100, 11));
         assert!(bins.windows(2).all(|pair| pair[0].to_ms == pair[1].from_ms), "{bins:?}");
         let counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();

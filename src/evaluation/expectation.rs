@@ -89,7 +89,9 @@ pub fn tone_words(clip: &Clip) -> Option<&'static [&'static str]> {
         "fax_ced" | "fax_ansam" | "ansam" => &["fax_ced", "fax_ansam"],
         "ringback" | "ring_back" => &["ring_back"],
         // One burst of either is like the other's; a label that says both accepts both.
-        "busy" if clip.note.contains("reorder") => &["busy", "reorder"],
+        "busy" if clip.note.contains("reorder") || clip.note.contains("congestion") => &["busy", "reorder"],
+        // One unbroken tone, which no rhythm tells from a dial tone.
+        "busy" if clip.note.contains("unobtainable") => &["busy", "dial_tone"],
         "busy" => &["busy"],
         "reorder" | "congestion" => &["reorder"],
         "dial_tone" => &["dial_tone"],
@@ -106,7 +108,12 @@ fn information(clip: &Clip) -> &'static [&'static str] {
     let says = |kind: &str| {
         clip.subtype == format!("sit_{}", kind.to_lowercase()) || clip.note.contains(&format!("SIT {kind}"))
     };
-    if says("IC") {
+    let is = |word: &str| clip.subtype == word;
+    if is("sit_invalid") {
+        &["sit_invalid", "sit_ic", "sit_intercept", "sit_vc", "sit_vacant", "sit_vacant_code"]
+    } else if is("sit_congestion") {
+        &["sit_congestion", "sit_ro", "sit_reorder", "sit_nc", "sit_no_circuit"]
+    } else if says("IC") {
         &["sit_ic", "sit_intercept", "sit_invalid"]
     } else if says("VC") {
         &["sit_vc", "sit_vacant", "sit_vacant_code", "sit_invalid"]

@@ -6,13 +6,21 @@
 //! on every share ([`share`]), and [`text`] and [`page`] show the counts to people. [`trace`] and [`picture`] draw what the
 //! detector saw in one clip, and the moment and cause of each decision, so that a wrong one can be understood.
 pub mod beeps;
+pub mod chart;
 pub mod condition;
 pub mod confusion;
 pub mod distribution;
 pub mod expectation;
 pub mod judged;
+pub mod markup;
+pub mod page;
+pub mod picture;
+pub mod plot;
 pub mod report;
+pub mod sentence;
 pub mod share;
+pub mod shown;
 pub mod tally;
 pub mod text;
 pub mod tones;
+pub mod trace;

@@ -119,6 +119,16 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The conditions of a dimension under which there is a person or a machine.
+    pub fn of_people_and_machines(&self, dimension: &str) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter().filter(move |condition| {
+            let figures = &condition.figures;
+            condition.dimension == dimension && figures.human_called_machine.of + figures.machine_found.of > 0
+        })
+    }
+}
+
 impl TimesTold {
     fn of(judged: &[Judged], deadline_ms: u32) -> Self {
         let told = |value: &dyn Fn(&Judged) -> Option<i64>| {

@@ -1,5 +1,6 @@
 //! An evaluation as tables for people: plain text, 110 columns at most.
 
+use super::chart::Setting;
 use super::condition::DIMENSIONS;
 use super::confusion::{Row, columns};
 use super::distribution::Distribution;
@@ -12,12 +13,18 @@ const BAR: u64 = 40;
 /// Rows of one list; the JSON form and the page have them all.
 const ROWS_MAX: usize = 60;
 
+/// Strings take whatever is written to them.
+macro_rules! line {
+    ($out:expr) => { $out.push('\n') };
+    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a string takes every line") };
+}
+
 /// The whole report.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
     figures(report, &mut out);
     confusion("FIRST VERDICT", &report.first_verdicts, &mut out);
-    confusion("LAST VERDICT, after revision", &report.last_verdicts, &mut out);
+    confusion("LAST VERDICT", &report.last_verdicts, &mut out);
     conditions(report, &mut out);
     times(report, &mut out);
     beeps(report, &mut out);
@@ -50,10 +57,34 @@ fn count(share: &Share) -> String {
     if share.of == 0 { "-".to_owned() } else { format!("{}/{}", share.hits, share.of) }
 }
 
-/// Strings take whatever is written to them.
-macro_rules! line {
-    ($out:expr) => { $out.push('\n') };
-    ($out:expr, $($arg:tt)*) => { writeln!($out, $($arg)*).expect("a string takes every line") };
+/// What a sweep of one setting reached.
+pub fn trade_off(settings: &[Setting]) -> String {
+    let mut out = String::new();
+    line!(
+        out,
+        "{:<34} {:<18} {:<18} {:<18} {:>8} {:>8}",
+        "TRADE-OFF",
+        "PERSONS LOST",
+        "MACHINES FOUND",
+        "WITH REVISION",
+        "HUMAN",
+        "MACHINE"
+    );
+    for setting in settings {
+        let shares =
+            [&setting.human_lost, &setting.machine_found, &setting.machine_found_finally].map(percent);
+        let times = [setting.human_after_speech_ms, setting.machine_decided_ms].map(seconds);
+        let [lost, first, last] = shares;
+        line!(
+            out,
+            "{:<34} {lost:<18} {first:<18} {last:<18} {:>8} {:>8}",
+            clipped(&setting.name, 34),
+            times[0],
+            times[1]
+        );
+    }
+    line!(out, "HUMAN: median from the end of speech; MACHINE: median from the answer.");
+    out
 }
 
 fn figures(report: &Report, out: &mut String) {
@@ -108,14 +139,14 @@ fn figures(report: &Report, out: &mut String) {
 
 fn confusion(title: &str, rows: &[Row], out: &mut String) {
     line!(out);
-    write!(out, "{:<18} {:>6} ", title.split(',').next().unwrap_or(title), "CLIPS").expect("a string");
+    write!(out, "{:<18} {:>6} ", title, "CLIPS").expect("a string");
     // A class that nobody was called takes no room, save the ones that everybody looks for.
     let shown: Vec<usize> =
         (0..columns().len()).filter(|n| *n < 2 || rows.iter().any(|row| row.called[*n] > 0)).collect();
     for column in &shown {
         write!(out, " {:>9}", columns()[*column]).expect("a string");
     }
-    line!(out, "{}", title.split_once(',').map_or("", |_| "   (after revision)"));
+    line!(out);
     for row in rows {
         write!(out, "{:<18} {:>6} ", clipped(&row.label, 18), row.clips).expect("a string");
         for column in &shown {
@@ -129,8 +160,8 @@ fn confusion(title: &str, rows: &[Row], out: &mut String) {
 
 fn conditions(report: &Report, out: &mut String) {
     for dimension in DIMENSIONS {
-        let rows: Vec<_> =
-            report.conditions.iter().filter(|condition| condition.dimension == dimension).collect();
+        // What is neither person nor machine stands in the tables above.
+        let rows: Vec<_> = report.of_people_and_machines(dimension).collect();
         if rows.len() < 2 {
             continue;
         }
@@ -317,7 +348,7 @@ mod tests {
         assert!(widest <= 110, "{widest} columns:\n{told}");
         for want in [
             "Persons called machine by the first verdict          1/2  50.0 % [9.5-90.5]",
-            "Persons lost: either of these                        2/2  100.0 % [34.2-100.0]",
+            "Persons lost: either of these                        2/2  100 % [34.2-100]",
             "a person called a machine: 1",
             "    clip.wav  machine at 2.31 s (long greeting 900 ms)",
             "human at 1.50 s (long greeting 900 ms), then machine at 3.00 s",

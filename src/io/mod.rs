@@ -21,6 +21,7 @@ pub mod entropy;
 pub mod launch;
 pub mod lists;
 pub mod media;
+pub mod model;
 pub mod operator;
 pub mod priority;
 pub mod probe;
