@@ -101,15 +101,16 @@ fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Wri
     Ok(unread)
 }
 
-/// Shown on the standard error stream, and only if that is a terminal.
-fn progress(files: usize) -> ProgressBar {
+/// A bar for so many files. Shown on the standard error stream, and only if that is a terminal.
+pub(super) fn progress(files: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
     bar.set_style(style.expect("the template is valid"));
     bar
 }
 
-fn read(file: &Path) -> Result<Vec<i16>, String> {
+/// A recording at 8 kHz, or what is wrong with it.
+pub(super) fn read(file: &Path) -> Result<Vec<i16>, String> {
     let length = fs::metadata(file).map_err(|error| error.to_string())?.len();
     if length > FILE_BYTES_MAX {
         return Err(format!("{length} bytes are more than {FILE_BYTES_MAX}; split the recording"));

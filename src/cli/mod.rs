@@ -10,7 +10,9 @@ mod check;
 pub mod classify;
 mod demo;
 pub mod demo_carrier;
+mod detection;
 pub mod engine;
+pub mod evaluate;
 pub mod export;
 mod failure;
 mod log;
@@ -53,6 +55,8 @@ enum Command {
     Call(call::CallArgs),
     /// Judge recorded audio with the live detector
     Classify(classify::ClassifyArgs),
+    /// Measure the detector on labelled recordings
+    Evaluate(evaluate::EvaluateArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines
     Export(export::Args),
     /// Show what a running engine is doing
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::run(args),
