@@ -15,7 +15,9 @@ pub mod engine;
 pub mod evaluate;
 pub mod export;
 mod failure;
+mod label;
 mod log;
+mod measures;
 mod output;
 mod run;
 
@@ -57,7 +59,9 @@ enum Command {
     Classify(classify::ClassifyArgs),
     /// Measure the detector on labelled recordings
     Evaluate(evaluate::EvaluateArgs),
-    /// Write contacts, attempts or call records as CSV or JSON lines
+    /// Say who really answered a call, for accuracy on one's own calls
+    Label(label::LabelArgs),
+    /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
     Export(export::Args),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
@@ -86,9 +90,10 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Label(args) => label::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
-        Command::Campaign(args) => campaign::run(args),
+        Command::Campaign(args) => campaign::command(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Demo(args) => demo::run(args),
     };
