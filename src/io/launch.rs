@@ -9,6 +9,7 @@ use crate::engine::trunk::{self, TransportOption};
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Control, Onlooker};
+use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
@@ -125,6 +126,7 @@ pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Resu
         requests,
         answers,
         wishes,
+        labels: Labels::default(),
         onlooker,
         reload: reload::of(config, prompts),
         drain,

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod entropy;
+pub mod labels;
 pub mod launch;
 pub mod lists;
 pub mod media;
