@@ -71,11 +71,11 @@ mod tests {
     #[test]
     fn moments_begin_with_the_first_word_and_end_with_the_silence_after_the_last() {
         let voice = Tone::sine(130.0, -16.0).with(390.0, -16.0);
-        let call = [vec![0; 4000], voice.samples(Duration::from_millis(400)), vec![0; 40_000]].concat();
+        let call = [vec![0; 4000], voice.samples(Duration::from_millis(300)), vec![0; 40_000]].concat();
         let mut detector = Detector::new(&Options::default());
         let examples = of(7, &Clip::new("a.wav", Label::Human), &call, &mut detector);
         assert!(examples.iter().all(|example| example.clip == 7 && !example.machine));
-        let count = (400 + 1500) / 40;
+        let count = (300 + 1500) / 40;
         assert!(examples.len().abs_diff(count) <= 5, "{} for about {count}", examples.len());
         assert!(of(7, &Clip::new("a.wav", Label::Other), &call, &mut detector).is_empty());
     }
