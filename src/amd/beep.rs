@@ -16,7 +16,7 @@ const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
 const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
 /// Below this, where a voice's lower harmonics are, a beep must be longer and its edge steeper.
 const VOICE_HZ: f32 = 550.0;
-const VOICE_LENGTH_MS: u64 = 180;
+const VOICE_LENGTH_MS: u64 = 80;
 const VOICE_ONSET: f32 = 10.0;
 /// 6 dB: the edge that a beep begins with.
 const ONSET: f32 = 4.0;
@@ -24,6 +24,9 @@ const ONSET: f32 = 4.0;
 const OFFSET: f32 = 0.2;
 /// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
 const ALONE_HOPS: u32 = 60;
+/// And where ring-back lies, more than the pause between two rings.
+const RING_HZ: std::ops::RangeInclusive<f32> = 370.0..=510.0;
+const RING_HOPS: u32 = 520;
 
 /// Judges tones.
 #[derive(Default)]
@@ -36,19 +39,19 @@ impl Beeps {
     /// A tone has started. `spoken`: speech was heard before it in this call.
     pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
         self.alone = None;
-        let fits = spoken && HZ.contains(&tone.hz) && has_edge(tone) && !is_network(tone);
+        let fits = spoken && HZ.contains(&tone.lowest_hz) && has_edge(tone) && !is_network(tone);
         self.probable = fits.then_some(tone.start);
         fits.then_some(Change::Probable(*tone))
     }
 
-    /// A tone has ended. `power`: the mean square since then. `named`: it turned out to be something else.
-    pub fn ended(&mut self, tone: &Tone, power: f32, spoken: bool, named: bool) -> Option<Change> {
+    /// A tone has ended. `rest`: what of its power is still heard. `named`: it turned out to be something else.
+    pub fn ended(&mut self, tone: &Tone, rest: f32, spoken: bool, named: bool) -> Option<Change> {
         let fits = !named
-            && HZ.contains(&tone.hz)
+            && HZ.contains(&tone.lowest_hz)
             && LENGTH_MS.contains(&length_ms(tone))
-            && (tone.hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
+            && (tone.lowest_hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
             && has_edge(tone)
-            && power <= OFFSET * tone.power
+            && rest <= OFFSET
             && !is_network(tone);
         if !fits {
             return None;
@@ -66,7 +69,7 @@ impl Beeps {
         if sound || named {
             return None;
         }
-        if hops >= ALONE_HOPS {
+        if hops >= if RING_HZ.contains(&tone.hz) { RING_HOPS } else { ALONE_HOPS } {
             return Some(Change::Certain(tone));
         }
         self.alone = Some((tone, hops + 1));
@@ -75,7 +78,7 @@ impl Beeps {
 }
 
 fn has_edge(tone: &Tone) -> bool {
-    tone.power >= tone.power_before * if tone.hz < VOICE_HZ { VOICE_ONSET } else { ONSET }
+    tone.lowest_hz >= VOICE_HZ || tone.power >= tone.power_before * ONSET
 }
 
 /// 480 + 620 Hz: busy and reorder of North America.

@@ -82,6 +82,7 @@ impl Detector {
     pub fn reset(&mut self, mode: Mode) {
         self.mode = mode;
         self.listener.reset();
+        self.spectrum.reset();
         self.tracker = Tracker::new();
         self.network = Network::default();
         self.names = Names::default();
@@ -154,7 +155,12 @@ impl Detector {
 
     fn handle_hop(&mut self, power: f32, activity: Activity, known: bool, out: &mut impl FnMut(Finding)) {
         let at = self.samples as usize % WINDOW;
-        let lines = known.then(|| self.spectrum.lines(&self.recent[at..], &self.recent[..at]));
+        let lines = if known {
+            Some(self.spectrum.lines(&self.recent[at..], &self.recent[..at]))
+        } else {
+            self.spectrum.skip();
+            None
+        };
         let spoken = self.cadence.voiced_ms >= SPOKEN_MS;
         self.tone_named = false;
         (self.power, self.activity) = (power, activity);
@@ -162,7 +168,7 @@ impl Detector {
         if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }
-        let change = self.tracker.handle_hop(&Hop { power, lines });
+        let change = self.tracker.handle_hop(&Hop { power, lines }, &self.spectrum);
         self.handle_tone(change, spoken, activity, out);
         let sounds = self.tracker.current().is_some() || self.tracker.pending();
         let tonal = sounds || self.names.rising(self.samples);
@@ -194,8 +200,8 @@ impl Detector {
                 if let Some(named) = named {
                     self.name(named.kind, named.start, out);
                 }
-                let power = self.tracker.power_since(&tone);
-                self.beeps.ended(&tone, power, spoken, named.is_some() || self.owned(&tone))
+                let rest = self.tracker.rest_after(&tone, &self.spectrum);
+                self.beeps.ended(&tone, rest, spoken, named.is_some() || self.owned(&tone))
             }
             None => match self.tracker.current() {
                 Some(tone) => {
@@ -212,9 +218,9 @@ impl Detector {
         }
     }
 
-    /// The tone is a repetition of one that was named.
+    /// The tone belongs to what was named.
     fn owned(&self, tone: &Tone) -> bool {
-        self.network.owns(tone.hz) || self.names.owns(tone)
+        self.network.owns(tone.hz) || self.names.own()
     }
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {

@@ -18,6 +18,7 @@ pub struct Names {
     answer_tone_end: u64,
     answer_tone_named: bool,
     calling_tone_named: bool,
+    information_named: bool,
 }
 
 /// A named tone.
@@ -53,6 +54,7 @@ impl Names {
             _ => ToneKind::SitCongestion,
         };
         self.past = [None; MEMORY];
+        self.information_named = true;
         Some(Named { kind, start: first.start })
     }
 
@@ -92,10 +94,9 @@ impl Names {
         named
     }
 
-    /// The tone is a repetition of a fax tone that was named.
-    pub fn owns(&self, tone: &Tone) -> bool {
-        self.calling_tone_named && near(tone.hz, 1100.0, 38.0)
-            || self.answer_tone_named && near(tone.hz, 2100.0, 18.0)
+    /// The network or a fax machine was named, which goes on with its own tones: none of them is a voicemail's.
+    pub fn own(&self) -> bool {
+        self.calling_tone_named || self.answer_tone_named || self.information_named
     }
 
     fn dtmf(&self, tone: &Tone) -> Option<Named> {
