@@ -14,14 +14,11 @@ pub enum Change {
 
 const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
 const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
-/// Below this, where a voice's lower harmonics are, a beep must be longer and its edge steeper.
-const VOICE_HZ: f32 = 550.0;
-const VOICE_LENGTH_MS: u64 = 80;
-const VOICE_ONSET: f32 = 10.0;
-/// 6 dB: the edge that a beep begins with.
-const ONSET: f32 = 4.0;
 /// 7 dB: the edge that it ends with; on a noisy line no more is left.
 const OFFSET: f32 = 0.2;
+/// What rings in a room after a knock is short and not steady.
+const SHORT_MS: u64 = 200;
+const SHORT_JITTER_HZ: f32 = 2.2;
 /// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
 const ALONE_HOPS: u32 = 60;
 /// And where ring-back lies, more than the pause between two rings.
@@ -39,7 +36,7 @@ impl Beeps {
     /// A tone has started. `spoken`: speech was heard before it in this call.
     pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
         self.alone = None;
-        let fits = spoken && HZ.contains(&tone.lowest_hz) && has_edge(tone) && !is_network(tone);
+        let fits = spoken && HZ.contains(&tone.lowest_hz) && !is_network(tone);
         self.probable = fits.then_some(tone.start);
         fits.then_some(Change::Probable(*tone))
     }
@@ -49,9 +46,8 @@ impl Beeps {
         let fits = !named
             && HZ.contains(&tone.lowest_hz)
             && LENGTH_MS.contains(&length_ms(tone))
-            && (tone.lowest_hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
-            && has_edge(tone)
             && rest <= OFFSET
+            && (length_ms(tone) >= SHORT_MS || tone.jitter_hz <= SHORT_JITTER_HZ)
             && !is_network(tone);
         if !fits {
             return None;
@@ -75,10 +71,6 @@ impl Beeps {
         self.alone = Some((tone, hops + 1));
         None
     }
-}
-
-fn has_edge(tone: &Tone) -> bool {
-    tone.lowest_hz >= VOICE_HZ || tone.power >= tone.power_before * ONSET
 }
 
 /// 480 + 620 Hz: busy and reorder of North America.

@@ -220,7 +220,7 @@ impl Detector {
 
     /// The tone belongs to what was named.
     fn owned(&self, tone: &Tone) -> bool {
-        self.network.owns(tone.hz) || self.names.own()
+        self.network.owns(tone.hz) || self.names.own() || self.names.is_note(tone)
     }
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {

@@ -15,6 +15,9 @@ const RUN: usize = 16;
 const STEADY_HOPS: usize = 7;
 /// What a voice might be must hold for longer.
 const DOUBTFUL_HOPS: usize = 9;
+/// And so must what was not 6 dB fainter there before.
+const GRADUAL_HOPS: usize = 13;
+const ONSET: f32 = 4.0;
 /// Hops that may disagree within the run: a lost frame that was filled with silence, or with what came before it.
 const GAP_HOPS: u64 = 4;
 /// From one hop to the next a line strays no further than this, in Hz or as a share of its frequency ...
@@ -26,7 +29,7 @@ const CROOKED: f32 = 0.002;
 /// ... that rises or falls by no more than this share in a hop: a little chirp.
 const CHIRP: f32 = 0.001;
 /// What a voice might be has this part of both only.
-const DOUBTFUL: f32 = 0.45;
+const DOUBTFUL: f32 = 0.55;
 /// In decibels a hop a tone fades no faster than this and hardly rises; about that slope it keeps its level.
 const FADE_DB: std::ops::RangeInclusive<f32> = -2.5..=0.8;
 const UNEVEN_DB: f32 = 1.4;
@@ -98,6 +101,8 @@ pub struct Tone {
     pub power_before: f32,
     /// The power of all its lines.
     pub whole: f32,
+    /// How much the line moves from hop to hop, in Hz: next to nothing, unless a codec or noise shakes it.
+    pub jitter_hz: f32,
 }
 
 /// The tracker's news.
@@ -127,6 +132,7 @@ pub struct Tracker {
     count: usize,
     agreeing: usize,
     current: Option<Tone>,
+    last_hz: f32,
     missing: u64,
     silent: u64,
     blind: u64,
@@ -148,6 +154,7 @@ impl Tracker {
             count: 0,
             agreeing: 0,
             current: None,
+            last_hz: 0.0,
             missing: 0,
             silent: 0,
             blind: 0,
@@ -199,7 +206,8 @@ impl Tracker {
         };
         let pair = |other: &&Line| other.hz != line.hz && other.power >= PAIR * line.power;
         let second_hz = lines.present().iter().find(pair).map_or(0.0, |line| line.hz);
-        self.seen[self.count % RUN] = Seen { hop: self.hops, hz: line.hz, power: line.power, second_hz, needs };
+        self.seen[self.count % RUN] =
+            Seen { hop: self.hops, hz: line.hz, power: line.power, second_hz, needs };
         self.count += 1;
         let mut run = [Seen::default(); RUN];
         let run = self.run(&mut run);
@@ -209,6 +217,10 @@ impl Tracker {
             return None;
         }
         let tone = self.begin(run, &lines, spectrum);
+        if tone.power < ONSET * tone.power_before && run.len() < GRADUAL_HOPS {
+            return None;
+        }
+        self.last_hz = run[0].hz;
         self.current = Some(tone);
         (self.missing, self.silent, self.blind) = (0, 0, 0);
         (self.count, self.agreeing) = (0, 0);
@@ -253,6 +265,8 @@ impl Tracker {
             tone.end = self.hops * HOP;
             tone.power_now = 0.7 * tone.power_now + 0.3 * power;
             tone.hz += 0.2 * (line.hz - tone.hz);
+            tone.jitter_hz += 0.1 * ((line.hz - self.last_hz).abs() - tone.jitter_hz);
+            self.last_hz = line.hz;
             self.current = Some(tone);
             return None;
         }
@@ -284,7 +298,9 @@ impl Tracker {
         let whole = lines.power * power / lines.lines.iter().map(|line| line.power).fold(power_now, f32::max);
         let lowest_hz = counting(lines).map(|line| line.hz).fold(hz, f32::min);
         let (end, second_hz) = (self.hops * HOP, run[0].second_hz);
-        Tone { start, end, hz, second_hz, lowest_hz, power, power_now, power_before, whole }
+        let jitter_hz =
+            run.windows(2).map(|pair| (pair[0].hz - pair[1].hz).abs()).sum::<f32>() / (run.len() - 1) as f32;
+        Tone { start, end, hz, second_hz, lowest_hz, power, power_now, power_before, whole, jitter_hz }
     }
 
     /// Backwards from a hop of the tone, over lost ones, to the hop that has less than a quarter of its power.
@@ -370,7 +386,7 @@ fn near(a: f32, b: f32, hops: u64) -> bool {
 }
 
 /// How many hops these lines must hold for to be a tone; `None` when they are no tone's.
-pub fn needs(lines: &Lines) -> Option<usize> {
+fn needs(lines: &Lines) -> Option<usize> {
     let strongest = lines.lines[0];
     let mut hz = [0.0; super::spectrum::LINES];
     let mut count = 0;

@@ -9,7 +9,9 @@ use super::verdict::ToneKind;
 
 const HOP_MS: u32 = 10;
 /// The range's share of the power while such a tone sounds.
-const SHARE: f32 = 0.93;
+const SHARE: f32 = 0.9;
+/// And while it goes on: a GSM codec adds lines of its own.
+const SHARE_ON: f32 = 0.78;
 /// -56 dBFS.
 const POWER_MIN: f32 = 2.5e-6;
 /// The centre of gravity strays no further from its mean.
@@ -18,6 +20,9 @@ const STRAY_HZ: f32 = 40.0;
 const SAME_HZ: f32 = 7.0;
 /// ... and the same level within 2 dB.
 const SAME_POWER: f32 = 1.6;
+/// What holds so much near the frequency of a burst, about as loud, is a torn piece of another.
+const ECHO_SHARE: f32 = 0.65;
+const ECHO_POWER: std::ops::RangeInclusive<f32> = 0.1..=3.0;
 /// Beats and lost frames may hide the tone for so long.
 const DROPOUT_MS: u32 = 50;
 /// Shorter bursts are speech or clicks.
@@ -49,6 +54,13 @@ impl Burst {
         self.hz / self.hops as f32
     }
 
+    fn is_torn(&self, lines: &Lines) -> bool {
+        let level = lines.power * self.hops as f32 / self.power;
+        lines.network_share >= ECHO_SHARE
+            && (lines.network_hz - self.mean_hz()).abs() <= STRAY_HZ
+            && ECHO_POWER.contains(&level)
+    }
+
     fn is_like(&self, other: &Burst) -> bool {
         let level = self.power / self.hops as f32 / (other.power / other.hops as f32);
         (self.mean_hz() - other.mean_hz()).abs() <= SAME_HZ
@@ -76,12 +88,15 @@ pub struct Network {
     count: usize,
     first_start_ms: u32,
     named: Option<ToneKind>,
+    echo: bool,
 }
 
 impl Network {
-    /// A burst sounds that is too long for a syllable.
+    /// A burst sounds that is too long for a syllable, or one of a row.
     pub fn sounding(&self) -> bool {
-        self.burst.is_some_and(|burst| burst.on_ms >= SYLLABLE_MS)
+        let again =
+            |burst: &Burst| self.count > 0 && burst.on_ms >= 3 * HOP_MS && burst.is_like(&self.row[0]);
+        self.echo || self.burst.is_some_and(|burst| burst.on_ms >= SYLLABLE_MS || again(&burst))
     }
 
     /// A burst may have begun.
@@ -100,12 +115,16 @@ impl Network {
     /// burst is a voicemail's beep rather than the network's.
     pub fn handle_hop(&mut self, power: f32, lines: Option<&Lines>, spoken: bool) -> Option<Named> {
         self.now_ms += HOP_MS;
+        self.echo = false;
         let lines = lines?;
-        let on = power >= POWER_MIN && lines.network_share >= SHARE;
+        self.echo = self.named.is_some() && self.count > 0 && self.row[0].is_torn(lines);
+        let share = if self.burst.is_some() { SHARE_ON } else { SHARE };
+        let on = power >= POWER_MIN && lines.network_share >= share;
         match self.burst {
             None if on => {
                 let last = &self.row[0];
-                let pause_ms = if self.count == 0 { u32::MAX } else { self.now_ms - last.start_ms - last.on_ms };
+                let pause_ms =
+                    if self.count == 0 { u32::MAX } else { self.now_ms - last.start_ms - last.on_ms };
                 let start_ms = self.now_ms - HOP_MS;
                 let (hz, power) = (lines.network_hz, lines.power);
                 self.burst = Some(Burst { start_ms, on_ms: HOP_MS, pause_ms, hz, power, hops: 1 });
@@ -153,7 +172,12 @@ impl Network {
         }
         let follows = self.count > 0 && burst.is_like(&self.row[0]) && burst.pause_ms < RING_PAUSE_MS;
         if !follows {
-            (self.first_start_ms, self.named, self.count) = (burst.start_ms, None, 0);
+            // A burst that was torn or joined to noise is off its frequency: what was named sounds on.
+            let lasts = self.count > 0
+                && (burst.mean_hz() - self.row[0].mean_hz()).abs() <= STRAY_HZ
+                && burst.pause_ms < RING_PAUSE_MS;
+            self.named = self.named.filter(|_| lasts);
+            (self.first_start_ms, self.count) = (burst.start_ms, 0);
         }
         self.row.rotate_right(1);
         self.row[0] = burst;
@@ -173,11 +197,15 @@ impl Network {
         };
         let last_pause_ms = if row.len() > 2 { before.pause_ms } else { pause_ms };
         // The United Kingdom and many others ring twice 400 ms, 200 ms apart.
-        if near(pause_ms, 200) && near(on_ms, 400) && (near(before.on_ms, 400) || row.len() > 2 && last_pause_ms > 1500) {
+        if near(pause_ms, 200)
+            && near(on_ms, 400)
+            && (near(before.on_ms, 400) || row.len() > 2 && last_pause_ms > 1500)
+        {
             return Some(ToneKind::RingBack);
         }
         if pause_ms >= 1500 {
-            return ((350..=2600).contains(&on_ms) && !(spoken && row.len() < 3)).then_some(ToneKind::RingBack);
+            return ((350..=2600).contains(&on_ms) && !(spoken && row.len() < 3))
+                .then_some(ToneKind::RingBack);
         }
         let even = same(before.on_ms, on_ms) && same(pause_ms, on_ms) && on_ms <= 900;
         if even && (row.len() > 2 && same(last_pause_ms, pause_ms) || !spoken && on_ms >= 160) {

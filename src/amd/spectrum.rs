@@ -42,7 +42,7 @@ const NOISE_PACE: f32 = 0.12;
 const NOISE_HOPS: u32 = 10;
 /// ... and is taken off three times, for it fluctuates, and the least lies below the mean.
 const NOISE_OFF: f32 = 3.0;
-/// The lines of a tone hold this much: no noise is learnt from it.
+/// The lines of a tone, or the range of network tones, hold this much: no noise is learnt from it.
 const TONE_SHARE: f32 = 0.75;
 /// -72 dBFS: digital silence says nothing of the line's noise.
 const SILENCE: f32 = 6e-8;
@@ -208,7 +208,8 @@ impl Spectrum {
         let network = sum(clean, NETWORK);
         let moment: f32 = NETWORK.map(|bin| bin as f32 * clean[bin]).sum();
         let (lines, share) = self.strongest(clean, power);
-        if share < TONE_SHARE && whole >= SILENCE {
+        let lump = sum(&self.power, NETWORK) >= TONE_SHARE * whole;
+        if share < TONE_SHARE && !lump && whole >= SILENCE {
             self.learn_noise();
         }
         Lines {

@@ -9,6 +9,10 @@ use super::verdict::ToneKind;
 /// Tones remembered.
 const MEMORY: usize = 8;
 const SAMPLES_PER_MS: u64 = 8;
+/// Half a semitone.
+const DIFFERENT: f32 = 0.03;
+/// A melody's notes follow each other within this.
+const MELODY_MS: u64 = 3000;
 
 /// Hears each tone as it starts and ends, and names the ones that are known.
 #[derive(Default)]
@@ -97,6 +101,16 @@ impl Names {
     /// The network or a fax machine was named, which goes on with its own tones: none of them is a voicemail's.
     pub fn own(&self) -> bool {
         self.calling_tone_named || self.answer_tone_named || self.information_named
+    }
+
+    /// Another pitch sounded shortly before: this is one note of a melody, not a beep.
+    pub fn is_note(&self, tone: &Tone) -> bool {
+        let other = |past: &&Tone| {
+            (past.hz / tone.hz - 1.0).abs() >= DIFFERENT
+                && past.start != tone.start
+                && tone.start <= past.end + MELODY_MS * SAMPLES_PER_MS
+        };
+        self.past.iter().flatten().any(|past| other(&past))
     }
 
     fn dtmf(&self, tone: &Tone) -> Option<Named> {
