@@ -99,6 +99,27 @@ fn a_beep_after_speech_is_found_whatever_its_pitch_and_length() {
 }
 
 #[test]
+fn a_beep_is_found_though_it_is_joined_to_speech_or_rich_or_deep_in_noise() {
+    let rich = one(700.0).with(1400.0, LEVEL - 4.0).with(2100.0, LEVEL - 2.0);
+    let cases = [
+        ("joined to the greeting", one(1000.0), 0, 0.0),
+        ("rich in harmonics", rich, 300, 0.0),
+        ("two tones", one(900.0).with(1500.0, LEVEL), 300, 0.0),
+        ("10 dB above the noise", one(1000.0), 300, 1400.0),
+    ];
+    for (name, tone, gap, hiss) in cases {
+        let beep = tone.samples(ms(400));
+        let mut call = [silence(500), voice(3000), silence(gap), beep, silence(1000)].concat();
+        let noise = noise(call.len() as u64 / 8, hiss);
+        call.iter_mut().zip(&noise).for_each(|(sample, noise)| *sample = sample.saturating_add(*noise));
+        let summary = judge(&call);
+        let [beep] = summary.beeps[..] else { panic!("{name}: {summary:?}") };
+        assert!(beep.start.abs_diff(ms(3500 + gap)) <= ms(30), "{name}: {beep:?}");
+        assert!(beep.end.abs_diff(ms(3900 + gap)) <= ms(30), "{name}: {beep:?}");
+    }
+}
+
+#[test]
 fn a_short_beep_of_an_eighth_of_a_second_is_found() {
     let call =
         [silence(200), voice(4000), silence(400), one(1000.0).samples(ms(120)), silence(1000)].concat();

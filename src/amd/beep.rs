@@ -14,16 +14,16 @@ pub enum Change {
 
 const HZ: std::ops::RangeInclusive<f32> = 370.0..=2300.0;
 const LENGTH_MS: std::ops::RangeInclusive<u64> = 70..=2500;
-/// Below this, where a voice's lower harmonics are, a beep must be longer and its edge steeper.
-const VOICE_HZ: f32 = 550.0;
-const VOICE_LENGTH_MS: u64 = 180;
-const VOICE_ONSET: f32 = 10.0;
-/// 6 dB: the edge that a beep begins with.
-const ONSET: f32 = 4.0;
 /// 7 dB: the edge that it ends with; on a noisy line no more is left.
 const OFFSET: f32 = 0.2;
+/// What rings in a room after a knock is short and not steady.
+const SHORT_MS: u64 = 200;
+const SHORT_JITTER_HZ: f32 = 2.2;
 /// Without speech before it, a beep must be followed by this much quiet, for it may be the network's.
 const ALONE_HOPS: u32 = 60;
+/// And where ring-back lies, more than the pause between two rings.
+const RING_HZ: std::ops::RangeInclusive<f32> = 370.0..=510.0;
+const RING_HOPS: u32 = 520;
 
 /// Judges tones.
 #[derive(Default)]
@@ -36,19 +36,18 @@ impl Beeps {
     /// A tone has started. `spoken`: speech was heard before it in this call.
     pub fn started(&mut self, tone: &Tone, spoken: bool) -> Option<Change> {
         self.alone = None;
-        let fits = spoken && HZ.contains(&tone.hz) && has_edge(tone) && !is_network(tone);
+        let fits = spoken && HZ.contains(&tone.lowest_hz) && !is_network(tone);
         self.probable = fits.then_some(tone.start);
         fits.then_some(Change::Probable(*tone))
     }
 
-    /// A tone has ended. `power`: the mean square since then. `named`: it turned out to be something else.
-    pub fn ended(&mut self, tone: &Tone, power: f32, spoken: bool, named: bool) -> Option<Change> {
+    /// A tone has ended. `rest`: what of its power is still heard. `named`: it turned out to be something else.
+    pub fn ended(&mut self, tone: &Tone, rest: f32, spoken: bool, named: bool) -> Option<Change> {
         let fits = !named
-            && HZ.contains(&tone.hz)
+            && HZ.contains(&tone.lowest_hz)
             && LENGTH_MS.contains(&length_ms(tone))
-            && (tone.hz >= VOICE_HZ || length_ms(tone) >= VOICE_LENGTH_MS)
-            && has_edge(tone)
-            && power <= OFFSET * tone.power
+            && rest <= OFFSET
+            && (length_ms(tone) >= SHORT_MS || tone.jitter_hz <= SHORT_JITTER_HZ)
             && !is_network(tone);
         if !fits {
             return None;
@@ -66,16 +65,12 @@ impl Beeps {
         if sound || named {
             return None;
         }
-        if hops >= ALONE_HOPS {
+        if hops >= if RING_HZ.contains(&tone.hz) { RING_HOPS } else { ALONE_HOPS } {
             return Some(Change::Certain(tone));
         }
         self.alone = Some((tone, hops + 1));
         None
     }
-}
-
-fn has_edge(tone: &Tone) -> bool {
-    tone.power >= tone.power_before * if tone.hz < VOICE_HZ { VOICE_ONSET } else { ONSET }
 }
 
 /// 480 + 620 Hz: busy and reorder of North America.

@@ -92,6 +92,7 @@ impl Detector {
     pub fn reset(&mut self, mode: Mode) {
         self.mode = mode;
         self.listener.reset();
+        self.spectrum.reset();
         self.tracker = Tracker::new();
         self.network = Network::default();
         self.names = Names::default();
@@ -173,7 +174,12 @@ impl Detector {
     /// `heard`: the hop itself has come; `known`: so has all of the window that ends with it.
     fn handle_hop(&mut self, power: f32, heard: bool, known: bool, out: &mut impl FnMut(Finding)) {
         let at = self.samples as usize % WINDOW;
-        let lines = known.then(|| self.spectrum.lines(&self.recent[at..], &self.recent[..at]));
+        let lines = if known {
+            Some(self.spectrum.lines(&self.recent[at..], &self.recent[..at]))
+        } else {
+            self.spectrum.skip();
+            None
+        };
         // Noise repeats by chance now and then; a vowel does so for as long as it lasts.
         let repeats = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
         let periodic = repeats && self.repeated;
@@ -186,7 +192,7 @@ impl Detector {
         if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }
-        let change = self.tracker.handle_hop(&Hop { power, lines });
+        let change = self.tracker.handle_hop(&Hop { power, lines }, &self.spectrum);
         let ended = match change {
             Some(line::Change::Ended(tone)) => Some(tone),
             _ => None,
@@ -240,8 +246,8 @@ impl Detector {
                 if let Some(named) = named {
                     self.name(named.kind, named.start, out);
                 }
-                let power = self.tracker.power_since(&tone);
-                self.beeps.ended(&tone, power, spoken, named.is_some() || self.owned(&tone))
+                let rest = self.tracker.rest_after(&tone, &self.spectrum);
+                self.beeps.ended(&tone, rest, spoken, named.is_some() || self.owned(&tone))
             }
             None => match self.tracker.current() {
                 Some(tone) => {
@@ -258,9 +264,9 @@ impl Detector {
         }
     }
 
-    /// The tone is a repetition of one that was named.
+    /// The tone belongs to what was named.
     fn owned(&self, tone: &Tone) -> bool {
-        self.network.owns(tone.hz) || self.names.owns(tone)
+        self.network.owns(tone.hz) || self.names.own() || self.names.is_note(tone)
     }
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {

@@ -52,9 +52,9 @@ impl Music {
     pub fn handle_hop(&mut self, power: f32, lines: Option<&Lines>, tonal: bool) -> Option<u32> {
         self.now_ms += HOP_MS;
         let lines = lines?;
-        let rests = power >= POWER_MIN && (lines.first_hz - self.hz).abs() <= (REST * self.hz).max(4.0);
+        let rests = power >= POWER_MIN && (lines.lines[0].hz - self.hz).abs() <= (REST * self.hz).max(4.0);
         if !rests {
-            (self.hz, self.hops) = (lines.first_hz, 1);
+            (self.hz, self.hops) = (lines.lines[0].hz, 1);
         } else {
             self.hops += 1;
             self.rest();

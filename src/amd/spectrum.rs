@@ -1,46 +1,84 @@
 //! The spectrum of the last 32 ms at each hop of 10 ms: its strongest lines and how much of the power they hold.
 //!
 //! A Hann window of 256 samples puts a steady sine into five bins of 31.25 Hz; a parabola through the logarithms of the
-//! three highest finds its frequency to a fraction of a hertz, which is what tells a machine's tone from a voice.
+//! three highest finds its frequency to a fraction of a hertz, which is what tells a machine's tone from a voice. What
+//! the line's noise puts into each bin is followed through the pauses and taken off, so that a tone in noise shows as
+//! the lines it is made of. Powers are mean squares, full scale is 1.
 
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Samples in the window.
 pub const WINDOW: usize = 256;
+/// Lines that are told apart.
+pub const LINES: usize = 5;
+/// Hops remembered.
+pub const MEMORY: usize = 32;
 const BIN_HZ: f32 = 8000.0 / WINDOW as f32;
 /// The telephone band, as bins: 250 to 3500 Hz.
-const BAND: std::ops::RangeInclusive<usize> = 8..=112;
+const BAND: RangeInclusive<usize> = 8..=112;
 /// Where network tones live, as bins: 312 to 656 Hz.
-const NETWORK: std::ops::RangeInclusive<usize> = 10..=21;
+const NETWORK: RangeInclusive<usize> = 10..=21;
 /// Where a voice's harmonics are looked for, as bins: 125 to 2000 Hz.
-const VOICE: std::ops::RangeInclusive<usize> = 4..=64;
+const VOICE: RangeInclusive<usize> = 4..=64;
 /// 400 and 70 Hz, as lags in samples.
 const LAG_MIN: usize = 20;
 const LAG_MAX: usize = 114;
 /// A line's main lobe reaches so many bins to each side.
 const LOBE: usize = 2;
+/// A line holds at least this share of the power (-18 dB): a window's own side lobes and a codec's noise hold less.
+const LINE_MIN: f32 = 0.015;
+/// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
+const SUMMIT: f32 = 0.3;
+/// A sine of mean square 1 has this power in all its bins together: the sum of the window's squares, twice the length.
+const SCALE: f32 = 1.0 / (WINDOW as f32 * 0.375 * WINDOW as f32 / 2.0);
 
-/// What one window shows.
+/// The noise's power in a bin is the least smoothed power; it may rise by 8 dB in a second ...
+const NOISE_RISE: f32 = 1.019;
+const NOISE_PACE: f32 = 0.12;
+/// ... after so many hops, lest the beginning of a tone be taken for it ...
+const NOISE_HOPS: u32 = 10;
+/// ... and is taken off three times, for it fluctuates, and the least lies below the mean.
+const NOISE_OFF: f32 = 3.0;
+/// The lines of a tone, or the range of network tones, hold this much: no noise is learnt from it.
+const TONE_SHARE: f32 = 0.75;
+/// -72 dBFS: digital silence says nothing of the line's noise.
+const SILENCE: f32 = 6e-8;
+
+/// One line of a window.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Line {
+    /// Its frequency in Hz.
+    pub hz: f32,
+    /// Its power.
+    pub power: f32,
+}
+
+/// What one window shows, the line's noise taken off.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Lines {
-    /// Frequency of the strongest line in Hz.
-    pub first_hz: f32,
-    /// Frequency of the second line in Hz.
-    pub second_hz: f32,
-    /// Share of the band's power in the strongest line.
-    pub first_share: f32,
-    /// Share in the second line.
-    pub second_share: f32,
-    /// Share in the second and third harmonic of the strongest line.
-    pub harmonic_share: f32,
+    /// The lines, the strongest first; those that are not there have no power.
+    pub lines: [Line; LINES],
+    /// The band's power.
+    pub power: f32,
+    /// The share of the lines, as long as there are few.
+    pub share: f32,
     /// Share of the range of network tones.
     pub network_share: f32,
     /// How much of the power repeats at a voice's pitch, 0 to 1: the highest autocorrelation between 70 and 400 Hz.
     pub periodicity: f32,
     /// The centre of gravity of the range of network tones in Hz.
     pub network_hz: f32,
+}
+
+impl Lines {
+    /// The lines that are there.
+    pub fn present(&self) -> &[Line] {
+        let count = self.lines.iter().take_while(|line| line.power > 0.0).count();
+        &self.lines[..count]
+    }
 }
 
 /// Computes [`Lines`]; planned once, without memory taken afterwards.
@@ -56,6 +94,12 @@ pub struct Spectrum {
     power: [f32; WINDOW / 2 + 1],
     /// The window's own autocorrelation, which that of any signal under it is divided by.
     taper: [f32; LAG_MAX + 1],
+    smooth: [f32; WINDOW / 2 + 1],
+    noise: [f32; WINDOW / 2 + 1],
+    /// The power of the last hops without noise, not a number where frames were lost; a ring.
+    history: Box<[[f32; WINDOW / 2 + 1]; MEMORY]>,
+    hops: usize,
+    learnt: u32,
 }
 
 impl Default for Spectrum {
@@ -84,7 +128,19 @@ impl Spectrum {
             power: [0.0; WINDOW / 2 + 1],
             window,
             plan,
+            smooth: [0.0; WINDOW / 2 + 1],
+            noise: [0.0; WINDOW / 2 + 1],
+            history: Box::new([[0.0; WINDOW / 2 + 1]; MEMORY]),
+            hops: 0,
+            learnt: 0,
         }
+    }
+
+    /// Forgets the call.
+    pub fn reset(&mut self) {
+        (self.smooth, self.noise) = ([0.0; WINDOW / 2 + 1], [0.0; WINDOW / 2 + 1]);
+        self.history.fill([0.0; WINDOW / 2 + 1]);
+        (self.hops, self.learnt) = (0, 0);
     }
 
     /// The lines of the window whose older and newer part are given, oldest sample first.
@@ -97,9 +153,30 @@ impl Spectrum {
             .process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch)
             .expect("the buffers were made by the plan");
         for (power, value) in self.power.iter_mut().zip(&self.output) {
-            *power = value.norm_sqr();
+            *power = value.norm_sqr() * SCALE;
         }
         self.read()
+    }
+
+    /// Lost frames lie in the window of this hop.
+    pub fn skip(&mut self) {
+        self.history[self.hops % MEMORY].fill(f32::NAN);
+        self.hops += 1;
+    }
+
+    /// The power near a frequency so many hops ago, 0 being the newest; not a number where it is unknown.
+    pub fn power_near(&self, hz: f32, back: usize) -> f32 {
+        let bin = ((hz / BIN_HZ).round() as usize).clamp(*BAND.start(), *BAND.end());
+        self.remembered(back).map_or(0.0, |power| power[bin - LOBE..=bin + LOBE].iter().sum())
+    }
+
+    /// The band's power so many hops ago; not a number where it is unknown.
+    pub fn power_back(&self, back: usize) -> f32 {
+        self.remembered(back).map_or(0.0, |power| power[BAND].iter().sum())
+    }
+
+    fn remembered(&self, back: usize) -> Option<&[f32; WINDOW / 2 + 1]> {
+        (back < self.hops.min(MEMORY)).then(|| &self.history[(self.hops - 1 - back) % MEMORY])
     }
 
     /// Wiener and Khinchin: the autocorrelation is the transform of the power.
@@ -120,39 +197,66 @@ impl Spectrum {
 
     fn read(&mut self) -> Lines {
         let periodicity = self.periodicity();
-        let total = self.sum(BAND) + f32::MIN_POSITIVE;
-        let first = self.peak(|_| true);
-        let second = self.peak(|bin| bin.abs_diff(first) > 2 * LOBE);
-        let first_hz = self.frequency(first);
-        let network = self.sum(NETWORK) + f32::MIN_POSITIVE;
-        let moment: f32 = NETWORK.map(|bin| bin as f32 * self.power[bin]).sum();
+        let whole = sum(&self.power, BAND);
+        let clean = &mut self.history[self.hops % MEMORY];
+        self.hops += 1;
+        for (clean, (power, noise)) in clean.iter_mut().zip(self.power.iter().zip(&self.noise)) {
+            *clean = (power - NOISE_OFF * noise).max(0.0);
+        }
+        let clean = &self.history[(self.hops - 1) % MEMORY];
+        let power = sum(clean, BAND);
+        let network = sum(clean, NETWORK);
+        let moment: f32 = NETWORK.map(|bin| bin as f32 * clean[bin]).sum();
+        let (lines, share) = self.strongest(clean, power);
+        let lump = sum(&self.power, NETWORK) >= TONE_SHARE * whole;
+        if share < TONE_SHARE && !lump && whole >= SILENCE {
+            self.learn_noise();
+        }
         Lines {
-            first_hz,
-            second_hz: self.frequency(second),
-            first_share: self.lobe(first) / total,
-            second_share: self.lobe(second) / total,
-            harmonic_share: (2..=3).map(|n| self.harmonic(first_hz, n)).sum::<f32>() / total,
+            lines,
+            power,
+            share,
+            network_share: network / (power + f32::MIN_POSITIVE),
             periodicity,
-            network_share: network / total,
-            network_hz: moment / network * BIN_HZ,
+            network_hz: moment / (network + f32::MIN_POSITIVE) * BIN_HZ,
         }
     }
 
-    fn sum(&self, bins: std::ops::RangeInclusive<usize>) -> f32 {
-        self.power[bins].iter().sum()
+    fn learn_noise(&mut self) {
+        self.learnt += 1;
+        for ((noise, smooth), power) in self.noise.iter_mut().zip(&mut self.smooth).zip(&self.power) {
+            *smooth += (power - *smooth) * NOISE_PACE.max(1.0 / self.learnt as f32);
+            *noise = match self.learnt {
+                ..NOISE_HOPS => 0.0,
+                NOISE_HOPS => *smooth,
+                _ => smooth.min(*noise * NOISE_RISE + f32::MIN_POSITIVE),
+            };
+        }
     }
 
-    fn peak(&self, allowed: impl Fn(usize) -> bool) -> usize {
-        BAND.filter(|bin| allowed(*bin)).max_by(|a, b| self.power[*a].total_cmp(&self.power[*b])).unwrap_or(8)
-    }
-
-    fn lobe(&self, bin: usize) -> f32 {
-        self.sum(bin - LOBE..=bin + LOBE)
-    }
-
-    fn harmonic(&self, hz: f32, times: usize) -> f32 {
-        let bin = (hz * times as f32 / BIN_HZ).round() as usize;
-        if BAND.contains(&bin) { self.lobe(bin) } else { 0.0 }
+    /// The strongest peaks and the share of their lobes.
+    fn strongest(&self, clean: &[f32; WINDOW / 2 + 1], whole: f32) -> ([Line; LINES], f32) {
+        let mut bins = [(0, 0.0f32); LINES];
+        for bin in BAND {
+            let at = clean[bin];
+            if at <= clean[bin - 1] || at < clean[bin + 1] {
+                continue;
+            }
+            let lobe = sum(clean, bin - LOBE..=bin + LOBE);
+            if lobe > bins[LINES - 1].1 && lobe >= LINE_MIN * whole && at >= SUMMIT * lobe {
+                let place = bins.iter().position(|(_, power)| lobe > *power).unwrap_or(LINES - 1);
+                bins[place..].rotate_right(1);
+                bins[place] = (bin, lobe);
+            }
+        }
+        let mut covered = 0u128;
+        let mut lines = [Line::default(); LINES];
+        for (line, (bin, power)) in lines.iter_mut().zip(&bins).filter(|(_, (bin, _))| *bin > 0) {
+            covered |= 0b11111 << (bin - LOBE);
+            *line = Line { hz: self.frequency(*bin), power: *power };
+        }
+        let held: f32 = BAND.filter(|bin| covered >> bin & 1 == 1).map(|bin| clean[bin]).sum();
+        (lines, held / (whole + f32::MIN_POSITIVE))
     }
 
     /// The top of the parabola through a peak and its neighbours.
@@ -162,6 +266,10 @@ impl Spectrum {
         let offset = if bend < 0.0 { (0.5 * (below - above) / bend).clamp(-0.5, 0.5) } else { 0.0 };
         (bin as f32 + offset) * BIN_HZ
     }
+}
+
+fn sum(power: &[f32; WINDOW / 2 + 1], bins: RangeInclusive<usize>) -> f32 {
+    power[bins].iter().sum()
 }
 
 #[cfg(test)]
@@ -180,21 +288,48 @@ mod tests {
         for tenth in 0..100 {
             let hz = 900.0 + tenth as f32;
             let lines = spectrum.lines(&sines(&[(hz, 0.1)]), &[]);
-            assert!((lines.first_hz - hz).abs() < 1.5, "{hz} read as {}", lines.first_hz);
-            assert!(lines.first_share > 0.99, "{hz}: {}", lines.first_share);
+            let [line] = lines.present() else { panic!("{hz}: {lines:?}") };
+            assert!((line.hz - hz).abs() < 1.5, "{hz} read as {}", line.hz);
+            assert!(lines.share > 0.99, "{hz}: {}", lines.share);
+            assert!((line.power - 0.005).abs() < 0.0002, "{hz}: {}", line.power);
         }
     }
 
     #[test]
     fn two_lines_share_the_power() {
         let lines = Spectrum::new().lines(&sines(&[(697.0, 0.2), (1209.0, 0.1)]), &[]);
-        assert!((lines.first_hz - 697.0).abs() < 2.0 && (lines.second_hz - 1209.0).abs() < 2.0, "{lines:?}");
-        assert!(lines.first_share + lines.second_share > 0.98, "{lines:?}");
+        let [first, second] = lines.present() else { panic!("{lines:?}") };
+        assert!((first.hz - 697.0).abs() < 2.0 && (second.hz - 1209.0).abs() < 2.0, "{lines:?}");
+        assert!(lines.share > 0.98, "{lines:?}");
     }
 
     #[test]
     fn digital_silence_has_no_line() {
         let lines = Spectrum::new().lines(&[0.0; WINDOW], &[]);
-        assert!(lines.first_share < 0.01 && lines.first_hz.is_finite(), "{lines:?}");
+        assert!(lines.present().is_empty() && lines.share.is_finite(), "{lines:?}");
+    }
+
+    #[test]
+    fn a_tone_in_a_noise_that_was_heard_before_shows_as_one_line() {
+        let mut spectrum = Spectrum::new();
+        let mut state = 1u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        // 8 dB: 0.1 is the sine's peak, 0.0281 the noise's root mean square.
+        let mut heard = |peak: f32| {
+            let samples: Vec<f32> =
+                sines(&[(1000.0, peak)]).iter().map(|sample| sample + 0.0975 * noise()).collect();
+            spectrum.lines(&samples, &[])
+        };
+        for _ in 0..100 {
+            heard(0.0);
+        }
+        for _ in 0..20 {
+            let lines = heard(0.1);
+            assert!((lines.lines[0].hz - 1000.0).abs() < 6.0, "{lines:?}");
+            assert!(lines.lines[0].power > 0.9 * lines.power, "{lines:?}");
+        }
     }
 }

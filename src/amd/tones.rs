@@ -9,6 +9,10 @@ use super::verdict::ToneKind;
 /// Tones remembered.
 const MEMORY: usize = 8;
 const SAMPLES_PER_MS: u64 = 8;
+/// Half a semitone.
+const DIFFERENT: f32 = 0.03;
+/// A melody's notes follow each other within this.
+const MELODY_MS: u64 = 3000;
 
 /// Hears each tone as it starts and ends, and names the ones that are known.
 #[derive(Default)]
@@ -18,6 +22,7 @@ pub struct Names {
     answer_tone_end: u64,
     answer_tone_named: bool,
     calling_tone_named: bool,
+    information_named: bool,
 }
 
 /// A named tone.
@@ -53,6 +58,7 @@ impl Names {
             _ => ToneKind::SitCongestion,
         };
         self.past = [None; MEMORY];
+        self.information_named = true;
         Some(Named { kind, start: first.start })
     }
 
@@ -92,10 +98,19 @@ impl Names {
         named
     }
 
-    /// The tone is a repetition of a fax tone that was named.
-    pub fn owns(&self, tone: &Tone) -> bool {
-        self.calling_tone_named && near(tone.hz, 1100.0, 38.0)
-            || self.answer_tone_named && near(tone.hz, 2100.0, 18.0)
+    /// The network or a fax machine was named, which goes on with its own tones: none of them is a voicemail's.
+    pub fn own(&self) -> bool {
+        self.calling_tone_named || self.answer_tone_named || self.information_named
+    }
+
+    /// Another pitch sounded shortly before: this is one note of a melody, not a beep.
+    pub fn is_note(&self, tone: &Tone) -> bool {
+        let other = |past: &&Tone| {
+            (past.hz / tone.hz - 1.0).abs() >= DIFFERENT
+                && past.start != tone.start
+                && tone.start <= past.end + MELODY_MS * SAMPLES_PER_MS
+        };
+        self.past.iter().flatten().any(|past| other(&past))
     }
 
     fn dtmf(&self, tone: &Tone) -> Option<Named> {
