@@ -60,6 +60,10 @@ pub struct Cadence {
     pub word_ms: u32,
     /// Quiet since the newest sound of a word; lost frames are not counted.
     pub silence_ms: u32,
+    /// True quiet since the newest sound of a word or of a tone.
+    pub quiet_ms: u32,
+    /// Sound that was no tone, words or not.
+    pub sound_ms: u32,
     word_start_ms: u32,
     run_ms: u32,
     run_periodic_ms: u32,
@@ -118,6 +122,7 @@ impl Cadence {
         if tonal == Tonal::Certain {
             self.silence_ms += HOP_MS + self.pending_ms;
             self.pause_ms += HOP_MS + self.pending_ms;
+            self.quiet_ms = 0;
             self.let_go();
             self.close_run();
             return;
@@ -159,6 +164,7 @@ impl Cadence {
 
     /// `ms` of sound up to `end_ms`.
     fn sound(&mut self, ms: u32, periodic_ms: u32, end_ms: u32) {
+        self.sound_ms += ms;
         self.unvoiced_ms = if periodic_ms > 0 { 0 } else { self.unvoiced_ms + ms };
         if self.run_periodic_ms > 0 && self.unvoiced_ms > CODA_MS {
             return self.quiet(ms);
@@ -167,6 +173,7 @@ impl Cadence {
         self.run_ms += ms;
         if self.run_periodic_ms + periodic_ms == 0 && self.run_ms > ONSET_MS {
             self.silence_ms += self.run_ms - ONSET_MS;
+            self.quiet_ms += self.run_ms - ONSET_MS;
             self.pause_ms += self.run_ms - ONSET_MS;
             self.run_ms = ONSET_MS;
         }
@@ -197,7 +204,7 @@ impl Cadence {
         if self.phrases == 1 {
             self.first_phrase_ms = self.span_ms();
         }
-        (self.silence_ms, self.pause_ms) = (0, 0);
+        (self.silence_ms, self.pause_ms, self.quiet_ms) = (0, 0, 0);
     }
 
     /// A word is long enough and has a vowel.
@@ -210,6 +217,7 @@ impl Cadence {
             return;
         }
         self.silence_ms += ms;
+        self.quiet_ms += ms;
         self.pause_ms += ms;
         self.lull_ms += ms;
         if self.lull_ms >= LULL_MS {

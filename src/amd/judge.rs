@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Less sound than this is a click or a gust, not a greeting.
 const GREETING_MS_MIN: u32 = 140;
+/// Who was heard for so long was there, though no word was understood: an `h`, a whisper, a bad line.
+const SOUND_MS_MIN: u32 = 150;
 /// At the deadline this is sure enough: few people have spoken for so long.
 const LATE: f32 = 0.8;
 /// A person who hears nothing waits, then says hello again, or what was said before, and is done: what follows so late must
@@ -136,8 +138,9 @@ impl Judge {
         if heard.in_word() {
             return sure.then_some((Class::Machine, Cause::Model(self.machine)));
         }
+        // While a tone sounds nobody waits for an answer.
         let human = (Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms)));
-        if heard.silence_ms >= o.patience_ms {
+        if heard.quiet_ms >= o.patience_ms {
             return Some(if sure { (Class::Machine, Cause::Model(self.machine)) } else { human });
         }
         if heard.is_doubtful() {
@@ -145,13 +148,14 @@ impl Judge {
         }
         let waiting = (1.0 - self.machine) * o.cost_second_of_waiting;
         let mistake = self.machine * o.cost_machine_as_human;
-        (heard.silence_ms >= o.silence_after_greeting_ms && mistake <= waiting).then_some(human)
+        (heard.quiet_ms >= o.silence_after_greeting_ms && mistake <= waiting).then_some(human)
     }
 
     fn of_time(&self, heard: &Cadence) -> Option<(Class, Cause)> {
         let o = &self.options;
         let spoken = heard.speech_start_ms.is_some();
-        if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
+        let still = heard.sound_ms < SOUND_MS_MIN;
+        if !spoken && still && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
         if heard.now_ms < o.deadline_ms {
