@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a message to people lasts: longer than a verdict of human may be revised.
+/// What a message to people lasts: longer than a verdict of human, or of unsure, may be revised.
 const MESSAGE_S: f64 = 4.0;
 
 /// What lies between the callee and the engine, and how the engine is set to deal with it.
@@ -343,7 +343,7 @@ action = "message"
 message = "message.wav"
 
 [campaign.unsure]
-action = "hang_up"
+action = "agent"
 
 "#
     )
