@@ -47,6 +47,9 @@ pub struct CorpusArgs {
     /// Only what may be published.
     #[arg(long)]
     pub publishable: bool,
+    /// A manifest of clips that lie in the output folder already: its rows are written before the new ones.
+    #[arg(long, value_name = "MANIFEST")]
+    pub beside: Option<PathBuf>,
 }
 
 /// Makes the corpus.
@@ -99,7 +102,9 @@ impl<'a> Maker<'a> {
         };
         for (place, sound) in recipe.sounds.iter().enumerate() {
             let out = work.join(format!("sound-{place}.wav"));
-            let mut samples = maker.run(&sound.command, &[], &out).map_err(|why| format!("sound `{}`: {why}", sound.name))?;
+            let mut samples = maker
+                .run(&sound.command, &[], &out)
+                .map_err(|why| format!("sound `{}`: {why}", sound.name))?;
             samples.truncate(SOUND_SAMPLES_MAX);
             maker.sounds.push(samples);
         }
@@ -119,7 +124,8 @@ impl<'a> Maker<'a> {
             format!("voice `{}`: {}: {why}; install the package that holds it", voice.name, folder.display())
         })?;
         files.retain(|name| {
-            let fits = voice.endings.is_empty() || voice.endings.iter().any(|end| name.ends_with(end.as_str()));
+            let fits =
+                voice.endings.is_empty() || voice.endings.iter().any(|end| name.ends_with(end.as_str()));
             fits && !voice.except.iter().any(|start| name.starts_with(start.as_str()))
         });
         files.sort();
@@ -172,7 +178,8 @@ impl<'a> Maker<'a> {
         let voice = &self.recipe.voices[place];
         if voice.is_real() {
             let folder = Path::new(&voice.folder);
-            let ending = ["wav", "gsm", "ogg"].into_iter().find(|end| folder.join(format!("{words}.{end}")).is_file());
+            let ending =
+                ["wav", "gsm", "ogg"].into_iter().find(|end| folder.join(format!("{words}.{end}")).is_file());
             let Some(ending) = ending else {
                 return Err(format!(
                     "voice `{}`: no recording `{words}` in {}; correct [words.{}]",
@@ -184,10 +191,15 @@ impl<'a> Maker<'a> {
         let wpm = format!("{:.0}", 170.0 / take.stretch);
         let stretch = format!("{:.2}", take.stretch);
         let marks = [("{text}", words), ("{wpm}", &wpm), ("{stretch}", &stretch)];
-        let samples = self.run(&voice.say, &marks, &self.scratch("wav")).map_err(|why| format!("voice `{}`: {why}", voice.name))?;
+        let samples = self
+            .run(&voice.say, &marks, &self.scratch("wav"))
+            .map_err(|why| format!("voice `{}`: {why}", voice.name))?;
         let samples = trim(&samples).to_vec();
         if samples.is_empty() {
-            return Err(format!("voice `{}` says nothing for `{words}`; try its command by hand", voice.name));
+            return Err(format!(
+                "voice `{}` says nothing for `{words}`; try its command by hand",
+                voice.name
+            ));
         }
         Ok(samples)
     }
@@ -198,7 +210,9 @@ impl<'a> Maker<'a> {
         let words: Vec<String> = command
             .iter()
             .map(|word| {
-                marks.iter().fold(word.replace("{out}", &out_text), |word, (mark, value)| word.replace(mark, value))
+                marks
+                    .iter()
+                    .fold(word.replace("{out}", &out_text), |word, (mark, value)| word.replace(mark, value))
             })
             .collect();
         let (program, arguments) = words.split_first().ok_or("an empty command")?;
@@ -221,7 +235,8 @@ impl<'a> Maker<'a> {
     }
 
     fn make(&self, takes: &[Take], args: &CorpusArgs) -> Result<usize, String> {
-        let takes: Vec<&Take> = takes.iter().filter(|take| !args.publishable || self.publishable(take)).collect();
+        let takes: Vec<&Take> =
+            takes.iter().filter(|take| !args.publishable || self.publishable(take)).collect();
         for folder in ["human", "machine", "other"] {
             let folder = args.output.join(folder);
             fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -234,9 +249,11 @@ impl<'a> Maker<'a> {
             fs::write(&file, bytes).map_err(|error| format!("{}: {error}", file.display()))?;
             Ok(row)
         })?;
+        let made = rows.len();
+        let rows = [beside(args.beside.as_deref())?, rows].concat();
         let file = args.output.join("manifest.csv");
         fs::write(&file, manifest::write(&rows)).map_err(|error| format!("{}: {error}", file.display()))?;
-        Ok(rows.len())
+        Ok(made)
     }
 
     fn clip(&self, take: &Take) -> Result<(Vec<i16>, Clip), String> {
@@ -291,13 +308,19 @@ impl<'a> Maker<'a> {
         let voice = take.voice.map(|voice| &self.recipe.voices[voice]);
         let room = take.room.map(|room| &self.recipe.sounds[room]);
         let (source, mut licence, kind) = match (voice, sound) {
-            (Some(voice), _) => (voice.source.clone(), voice.licence.clone(), if voice.is_real() { "real" } else { "tts" }),
+            (Some(voice), _) => {
+                (voice.source.clone(), voice.licence.clone(), if voice.is_real() { "real" } else { "tts" })
+            }
             (_, Some(sound)) => (sound.source.clone(), sound.licence.clone(), "real"),
             _ => ("synthesised".to_owned(), "own".to_owned(), "synth"),
         };
         let mut note = take.note.replace(['\n', '\r'], " ");
         if let Some(room) = room {
-            licence = if room.licence == licence || room.licence == "own" { licence } else { format!("{licence}; noise: {}", room.licence) };
+            licence = if room.licence == licence || room.licence == "own" {
+                licence
+            } else {
+                format!("{licence}; noise: {}", room.licence)
+            };
             note.push_str(&format!(" [room: {}]", room.name));
         }
         if let Some(again) = scene.again {
@@ -343,6 +366,12 @@ impl<'a> Maker<'a> {
     }
 }
 
+fn beside(file: Option<&Path>) -> Result<Vec<Clip>, String> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    manifest::read(&bytes).map_err(|fault| format!("{}: {fault}", file.display()))
+}
+
 fn read(file: &Path) -> Result<Vec<i16>, String> {
     let bytes = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     match wav::read(&bytes) {
@@ -361,7 +390,8 @@ fn search(root: &Path, folder: &Path, depth: usize, files: &mut Vec<String>) -> 
             if depth > 0 {
                 search(root, &path, depth - 1, files)?;
             }
-        } else if path.extension().is_some_and(|end| ["wav", "gsm", "ogg"].iter().any(|known| end == *known)) {
+        } else if path.extension().is_some_and(|end| ["wav", "gsm", "ogg"].iter().any(|known| end == *known))
+        {
             if files.len() == RECORDINGS_MAX {
                 return Err(format!("more than {RECORDINGS_MAX} recordings"));
             }

@@ -8,6 +8,7 @@ mod call;
 mod campaign;
 mod check;
 pub mod classify;
+pub mod corpus;
 mod demo;
 pub mod demo_carrier;
 pub mod export;
@@ -52,6 +53,8 @@ enum Command {
     Call(call::CallArgs),
     /// Judge recorded audio with the live detector
     Classify(classify::ClassifyArgs),
+    /// Make labelled telephone audio from a recipe, to measure and train the detector with
+    Corpus(corpus::CorpusArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines
     Export(export::Args),
     /// Show what a running engine is doing
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
+        Command::Corpus(args) => return corpus::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::run(args),

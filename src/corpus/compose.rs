@@ -82,9 +82,8 @@ impl Note {
                     .sum();
                 let decay = self.decay.map_or(1.0, |decay| (-seconds / decay.as_secs_f64()).exp());
                 let rise = ((index as f64 + 1.0) / edge).min(1.0).min((count - index) as f64 / edge);
-                let turned = self.reversal.is_some_and(|period| {
-                    (seconds / period.as_secs_f64()) as u64 % 2 == 1
-                });
+                let turned =
+                    self.reversal.is_some_and(|period| (seconds / period.as_secs_f64()) as u64 % 2 == 1);
                 let swing = if self.swinging { 1.0 + 0.2 * (TAU * 15.0 * seconds).sin() } else { 1.0 };
                 (sum * decay * rise * swing * if turned { -1.0 } else { 1.0 }) as f32
             })

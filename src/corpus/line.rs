@@ -179,7 +179,11 @@ fn band(samples: &[f32], (low_hz, high_hz): (f64, f64)) -> Vec<f32> {
     let middle = (TAPS / 2) as f64;
     let cut = |hz: f64, at: f64| {
         let share = 2.0 * hz / f64::from(SAMPLE_RATE_HZ);
-        if at == 0.0 { share } else { (std::f64::consts::PI * share * at).sin() / (std::f64::consts::PI * at) }
+        if at == 0.0 {
+            share
+        } else {
+            (std::f64::consts::PI * share * at).sin() / (std::f64::consts::PI * at)
+        }
     };
     let taps: Vec<f32> = (0..TAPS)
         .map(|tap| {

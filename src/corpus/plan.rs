@@ -21,6 +21,9 @@ const ANSWER_MS_MAX: u32 = 3_200;
 /// Shorter recordings are clicks.
 const ANSWER_MS_MIN: u32 = 180;
 
+/// Longer recordings are not strung together: they are whole announcements.
+const STRUNG_MS_MAX: u32 = 6_000;
+
 /// A step of a clip.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Act {
@@ -105,7 +108,10 @@ impl Planner<'_> {
             lead: 0,
             acts: Vec::new(),
             tail: self.samples(2.0, 2.6),
-            line: Line { noise: if line.noise == Noise::Ambient && room.is_none() { Noise::Hiss } else { line.noise }, ..line },
+            line: Line {
+                noise: if line.noise == Noise::Ambient && room.is_none() { Noise::Hiss } else { line.noise },
+                ..line
+            },
             room,
             seed: self.rng.next_u64(),
             note: String::new(),
@@ -119,7 +125,7 @@ impl Planner<'_> {
             What::Noise => self.noise(&mut take, place),
             What::Silence => {
                 take.subtype = "silence".to_owned();
-                take.acts = vec![Act::Pause(self.samples(6.0, 6.5))];
+                take.acts = vec![Act::Pause(self.samples(5.6, 6.0))];
                 take.line.codec = Codec::Ulaw;
             }
         }
@@ -135,17 +141,28 @@ impl Planner<'_> {
         let shares = self.recipe.line;
         let draw = self.rng.unit();
         let class = usize::from(draw >= shares.short) + usize::from(draw >= shares.short + shares.medium);
+        let mut more = Vec::new();
         let answer = if voice.is_real() {
             let (from, to) =
                 [(ANSWER_MS_MIN, SHORT_MS), (SHORT_MS, MEDIUM_MS), (MEDIUM_MS, ANSWER_MS_MAX)][class];
-            self.recording(place, from, to)
+            // "Hello. This is Ann." has a gap in it: longer answers are often two or three recordings.
+            if class > 0 && self.rng.chance(0.45) {
+                for _ in 0..self.rng.between(1, class as u64) {
+                    more.push(Act::Pause(self.samples(0.05, 0.45)));
+                    more.extend(self.recording(place, ANSWER_MS_MIN, SHORT_MS).map(Act::Say));
+                }
+                self.recording(place, ANSWER_MS_MIN, SHORT_MS)
+            } else {
+                self.recording(place, from, to)
+            }
         } else {
             let lists = [&words.short, &words.medium, &words.long];
             let list = std::iter::once(lists[class]).chain(lists).find(|list| !list.is_empty());
             list.and_then(|list| self.pick(list)).map(|text| self.filled(words, &text))
         };
         let Some(answer) = answer else {
-            let text = "it has nothing to answer with; give its words `short`, or its folder recordings below 3.2 s";
+            let text =
+                "it has nothing to answer with; give its words `short`, or its folder recordings below 3.2 s";
             return Err(Fault(format!("voice `{}`: {text}", voice.name)));
         };
         take.subtype = match (voice.is_real(), class) {
@@ -157,7 +174,8 @@ impl Planner<'_> {
         .to_owned();
         take.lead = self.lead(0.5, 2.2);
         take.acts.push(Act::Say(answer.clone()));
-        take.tail = self.samples(3.2, 3.9);
+        take.acts.extend(more);
+        take.tail = self.samples(3.05, 3.4);
         if self.rng.chance(0.4) {
             let wait = self.samples(1.5, 3.0);
             take.acts.push(Act::Pause(wait));
@@ -168,7 +186,8 @@ impl Planner<'_> {
                 self.filled(words, &text)
             };
             take.acts.push(Act::Again(again));
-            take.tail = self.samples(1.2, 1.8).max(samples_in(Duration::from_millis(2_700)) - wait.min(12_000));
+            take.tail =
+                self.samples(1.2, 1.8).max(samples_in(Duration::from_millis(2_700)) - wait.min(12_000));
         }
         Ok(())
     }
@@ -177,7 +196,11 @@ impl Planner<'_> {
         let voice = &self.recipe.voices[place];
         let words = &self.recipe.words[&voice.words];
         let strung = words.greetings.is_empty() || (words.strung && self.rng.chance(0.4));
-        take.acts = if strung { self.strung(place) } else { self.sentences(words, &words.greetings, voice.is_real()) };
+        take.acts = if strung {
+            self.strung(place)
+        } else {
+            self.sentences(words, &words.greetings, voice.is_real())
+        };
         if take.acts.is_empty() {
             let text = "it has no greeting; give its words `greetings`, or its folder more recordings";
             return Err(Fault(format!("voice `{}`: {text}", voice.name)));
@@ -214,7 +237,7 @@ impl Planner<'_> {
         let tone = &self.recipe.tones[place];
         take.subtype = tone.subtype.clone();
         take.lead = self.samples(0.05, 0.8);
-        let end = samples_in(Duration::from_millis(7_500));
+        let end = samples_in(Duration::from_millis(5_600));
         let dbfs = self.range(-27.0, -13.0);
         let (mut length, mut times) = (0, 0);
         while length < end && (tone.times == 0 || times < tone.times) {
@@ -258,14 +281,14 @@ impl Planner<'_> {
     fn music(&mut self, take: &mut Take, place: usize) {
         take.subtype = "moh".to_owned();
         take.lead = self.samples(0.0, 0.8);
-        take.acts = vec![Act::Sound(place, self.rng.unit(), self.samples(6.0, 6.6))];
+        take.acts = vec![Act::Sound(place, self.rng.unit(), self.samples(5.6, 6.0))];
         take.tail = 0;
         take.note = self.recipe.sounds[place].name.clone();
     }
 
     fn noise(&mut self, take: &mut Take, place: usize) {
         take.subtype = "noise".to_owned();
-        take.acts = vec![Act::Sound(place, self.rng.unit(), self.samples(6.0, 6.6))];
+        take.acts = vec![Act::Sound(place, self.rng.unit(), self.samples(5.6, 6.0))];
         take.line.level_dbfs = self.range(-46.0, -28.0);
         take.line.noise = Noise::None;
         take.line.gate = Gate::Open;
@@ -306,14 +329,16 @@ impl Planner<'_> {
 
     /// Recordings of one voice in a row, for as long as greetings last.
     fn strung(&mut self, place: usize) -> Vec<Act> {
-        let want = self.range(1_800.0, 9_000.0) as u32;
+        // Many are short: "Hi, it's Bob, leave a message" takes less than two seconds.
+        let want = (1_300.0 * self.range(0.0, 1.9).exp()) as u32;
         let (mut acts, mut length) = (Vec::new(), 0);
         let wide = self.rng.chance(0.4);
         while length < want {
             let Some((name, ms)) = self.any_recording(place) else { return Vec::new() };
             if !acts.is_empty() {
                 // Within a sentence words follow at once, between sentences after a breath.
-                let pause = if self.rng.chance(0.3) { self.samples(0.2, 0.9) } else { self.samples(0.0, 0.12) };
+                let pause =
+                    if self.rng.chance(0.3) { self.samples(0.2, 0.9) } else { self.samples(0.0, 0.12) };
                 let pause = if wide { pause + self.samples(0.0, 0.25) } else { pause };
                 acts.push(Act::Pause(pause));
             }
@@ -434,8 +459,9 @@ impl Planner<'_> {
     }
 
     fn any_recording(&mut self, place: usize) -> Option<(String, u32)> {
-        let all = self.catalogue.get(&place).filter(|all| all.len() > 5)?;
-        all.get(self.rng.below(all.len() as u64) as usize).cloned()
+        let all: Vec<_> = self.catalogue.get(&place)?.iter().filter(|(_, ms)| *ms < STRUNG_MS_MAX).collect();
+        let all = Some(all).filter(|all| all.len() > 5)?;
+        all.get(self.rng.below(all.len() as u64) as usize).map(|&recording| recording.clone())
     }
 
     fn filled(&mut self, words: &Words, text: &str) -> String {

@@ -265,7 +265,8 @@ impl fmt::Display for Fault {
 
 /// Reads a recipe and checks what can be checked without its files.
 pub fn read(text: &str) -> Result<Recipe, Fault> {
-    let recipe: Recipe = toml::from_str(text).map_err(|error| Fault(error.to_string().trim_end().to_owned()))?;
+    let recipe: Recipe =
+        toml::from_str(text).map_err(|error| Fault(error.to_string().trim_end().to_owned()))?;
     check(&recipe)?;
     Ok(recipe)
 }
@@ -278,10 +279,15 @@ fn check(recipe: &Recipe) -> Result<(), Fault> {
             return fault(format!("voice `{name}` stands twice; give the second another name"));
         }
         if !recipe.words.contains_key(&voice.words) {
-            return fault(format!("voice `{name}`: no [words.{}]; write that table or name another", voice.words));
+            return fault(format!(
+                "voice `{name}`: no [words.{}]; write that table or name another",
+                voice.words
+            ));
         }
         if voice.say.is_empty() == voice.folder.is_empty() {
-            return fault(format!("voice `{name}`: give either `say`, a command, or `folder`, not both or none"));
+            return fault(format!(
+                "voice `{name}`: give either `say`, a command, or `folder`, not both or none"
+            ));
         }
         let joined = voice.say.join(" ");
         if !voice.say.is_empty() && !(joined.contains("{out}") && joined.contains("{text}")) {
@@ -290,7 +296,10 @@ fn check(recipe: &Recipe) -> Result<(), Fault> {
     }
     for sound in &recipe.sounds {
         if !["music", "room"].contains(&sound.use_as.as_str()) {
-            return fault(format!("sound `{}`: use_as is `music` or `room`, not `{}`", sound.name, sound.use_as));
+            return fault(format!(
+                "sound `{}`: use_as is `music` or `room`, not `{}`",
+                sound.name, sound.use_as
+            ));
         }
         if !sound.command.join(" ").contains("{out}") {
             return fault(format!("sound `{}`: `command` needs {{out}} among its arguments", sound.name));
@@ -298,7 +307,10 @@ fn check(recipe: &Recipe) -> Result<(), Fault> {
     }
     for tone in &recipe.tones {
         if tone.steps.iter().map(|step| step.s.clamp(0.0, 60.0)).sum::<f64>() < 0.02 {
-            return fault(format!("tone `{}`: its steps last no time; give each an `s` in seconds", tone.name));
+            return fault(format!(
+                "tone `{}`: its steps last no time; give each an `s` in seconds",
+                tone.name
+            ));
         }
     }
     let shares = &recipe.line;
@@ -353,7 +365,9 @@ pub(super) fn chosen(recipe: &Recipe, make: &Make) -> Vec<usize> {
             recipe
                 .voices
                 .iter()
-                .map(|voice| (voice.name.as_str(), can(&recipe.words[&voice.words], voice.is_real(), make.what)))
+                .map(|voice| {
+                    (voice.name.as_str(), can(&recipe.words[&voice.words], voice.is_real(), make.what))
+                })
                 .collect(),
         ),
     }
