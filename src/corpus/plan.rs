@@ -23,6 +23,10 @@ const ANSWER_MS_MIN: u32 = 180;
 
 /// Longer recordings are not strung together: they are whole announcements.
 const STRUNG_MS_MAX: u32 = 6_000;
+/// Recordings from here on are sentences.
+const SENTENCE_MS: u32 = 900;
+/// A greeting is strung together of no fewer different recordings.
+const STRUNG_MIN: usize = 4;
 
 /// A step of a clip.
 #[derive(Clone, PartialEq, Debug)]
@@ -127,6 +131,7 @@ impl Planner<'_> {
                 take.subtype = "silence".to_owned();
                 take.acts = vec![Act::Pause(self.samples(5.6, 6.0))];
                 take.line.codec = Codec::Ulaw;
+                take.tail = 0;
             }
         }
         if take.note.is_empty() {
@@ -179,15 +184,19 @@ impl Planner<'_> {
         if self.rng.chance(0.4) {
             let wait = self.samples(1.5, 3.0);
             take.acts.push(Act::Pause(wait));
-            let again = if voice.is_real() || class == 0 || words.short.is_empty() || self.rng.chance(0.4) {
+            // Nobody recites the name of the firm twice.
+            let whole = class == 0 || (class == 1 && self.rng.chance(0.5));
+            let again = if voice.is_real() {
+                let short = self.recording(place, ANSWER_MS_MIN, SHORT_MS);
+                short.filter(|_| !whole).unwrap_or(answer)
+            } else if whole || words.short.is_empty() {
                 answer
             } else {
                 let text = self.pick(&words.short).expect("there is one");
                 self.filled(words, &text)
             };
             take.acts.push(Act::Again(again));
-            take.tail =
-                self.samples(1.2, 1.8).max(samples_in(Duration::from_millis(2_700)) - wait.min(12_000));
+            take.tail = self.samples(1.4, 1.9);
         }
         Ok(())
     }
@@ -205,7 +214,12 @@ impl Planner<'_> {
             let text = "it has no greeting; give its words `greetings`, or its folder more recordings";
             return Err(Fault(format!("voice `{}`: {text}", voice.name)));
         }
-        take.subtype = if voice.is_real() { "vm_system" } else { "tts_greeting" }.to_owned();
+        take.subtype = match (voice.is_real(), words.greetings.is_empty()) {
+            (true, true) => "strung",
+            (true, false) => "vm_system",
+            (false, _) => "tts_greeting",
+        }
+        .to_owned();
         take.lead = self.lead(0.75, 3.1);
         take.note = said(&take.acts);
         if self.rng.chance(0.68) {
@@ -311,7 +325,7 @@ impl Planner<'_> {
             }
             match (real, piece.as_str()) {
                 (true, "{number}") => {
-                    for digit in 0..self.rng.between(3, 8) {
+                    for digit in 0..self.rng.between(3, 7) {
                         if digit > 0 {
                             acts.push(Act::Pause(self.samples(0.02, 0.14)));
                         }
@@ -327,23 +341,30 @@ impl Planner<'_> {
         acts
     }
 
-    /// Recordings of one voice in a row, for as long as greetings last.
+    /// Recordings of one voice in a row, for as long as greetings last: whole sentences with a breath between them, or,
+    /// of a voice that has none, words that follow at once and breathe after every few.
     fn strung(&mut self, place: usize) -> Vec<Act> {
+        let all = self.catalogue.get(&place).map_or(&[][..], Vec::as_slice);
+        let between = |from: u32, to: u32| -> Vec<&(String, u32)> {
+            all.iter().filter(|(_, ms)| (from..to).contains(ms)).collect()
+        };
+        let sentences = between(SENTENCE_MS, STRUNG_MS_MAX);
+        let whole = sentences.len() >= STRUNG_MIN;
+        let drawn = if whole { sentences } else { between(ANSWER_MS_MIN, STRUNG_MS_MAX) };
+        if drawn.len() < STRUNG_MIN {
+            return Vec::new();
+        }
         // Many are short: "Hi, it's Bob, leave a message" takes less than two seconds.
         let want = (1_300.0 * self.range(0.0, 1.9).exp()) as u32;
         let (mut acts, mut length) = (Vec::new(), 0);
-        let wide = self.rng.chance(0.4);
         while length < want {
-            let Some((name, ms)) = self.any_recording(place) else { return Vec::new() };
+            let (name, ms) = drawn[self.rng.below(drawn.len() as u64) as usize];
             if !acts.is_empty() {
-                // Within a sentence words follow at once, between sentences after a breath.
-                let pause =
-                    if self.rng.chance(0.3) { self.samples(0.2, 0.9) } else { self.samples(0.0, 0.12) };
-                let pause = if wide { pause + self.samples(0.0, 0.25) } else { pause };
-                acts.push(Act::Pause(pause));
+                let breath = whole || self.rng.chance(0.25);
+                acts.push(Act::Pause(if breath { self.samples(0.2, 0.9) } else { self.samples(0.0, 0.1) }));
             }
-            acts.push(Act::Say(name));
-            length += ms.max(100);
+            acts.push(Act::Say(name.clone()));
+            length += ms;
         }
         acts
     }
@@ -458,18 +479,12 @@ impl Planner<'_> {
         self.pick(&names)
     }
 
-    fn any_recording(&mut self, place: usize) -> Option<(String, u32)> {
-        let all: Vec<_> = self.catalogue.get(&place)?.iter().filter(|(_, ms)| *ms < STRUNG_MS_MAX).collect();
-        let all = Some(all).filter(|all| all.len() > 5)?;
-        all.get(self.rng.below(all.len() as u64) as usize).map(|&recording| recording.clone())
-    }
-
     fn filled(&mut self, words: &Words, text: &str) -> String {
         let mut text = text.to_owned();
         if text.contains("{number}") {
             let comma = if self.rng.chance(0.6) { ", " } else { " " };
             let digits: Vec<String> =
-                (0..self.rng.between(4, 10)).filter_map(|_| self.pick(&words.digits)).collect();
+                (0..self.rng.between(3, 8)).filter_map(|_| self.pick(&words.digits)).collect();
             text = text.replace("{number}", &digits.join(comma));
         }
         for (mark, list) in [("{name}", &words.names), ("{company}", &words.companies)] {
