@@ -242,8 +242,8 @@ fn carried(gate: Gate, scene: &Scene) -> Vec<Range<usize>> {
     let late = samples_in(if gate == Gate::Comfort { DTX_HANG_OVER } else { GATE_CLOSES_LATE });
     let first = scene.sounding.first().map_or(end, |range| range.start.saturating_sub(early));
     match gate {
-        Gate::Open => vec![0..end],
-        Gate::Lead => vec![first..end],
+        Gate::Open => std::iter::once(0..end).collect(),
+        Gate::Lead => std::iter::once(first..end).collect(),
         Gate::Platform | Gate::Comfort => {
             let mut open: Vec<Range<usize>> = Vec::new();
             for range in &scene.sounding {

@@ -290,7 +290,8 @@ fn check(recipe: &Recipe) -> Result<(), Fault> {
             ));
         }
         let joined = voice.say.join(" ");
-        if !voice.say.is_empty() && !(joined.contains("{out}") && joined.contains("{text}")) {
+        let complete = joined.contains("{out}") && joined.contains("{text}");
+        if !(voice.is_real() || complete) {
             return fault(format!("voice `{name}`: `say` needs {{text}} and {{out}} among its arguments"));
         }
     }
