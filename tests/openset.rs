@@ -83,7 +83,7 @@ fn a_made_clip_leaves_the_time_that_a_verdict_needs() {
 
 #[test]
 fn a_made_clip_sounds_where_its_labels_say() {
-    let around = samples_in(Duration::from_millis(40));
+    let around = samples_in(Duration::from_millis(80));
     // Recorded prompts may begin and end in a rumble that the telephone's band then takes away.
     let quiet = |clip: &&Clip| clip.noise == "none" && clip.loss == 0.0 && clip.kind != "real";
     for clip in made().iter().filter(quiet) {
@@ -96,7 +96,7 @@ fn a_made_clip_sounds_where_its_labels_say() {
             assert!(edges.iter().all(|&edge| edge > loud - 38.0), "{}: {edges:?} of {loud}", clip.file);
             if start > 3 * around {
                 let before = level::dbfs(&samples[start - 3 * around..start - around]);
-                assert!(before < loud - 20.0, "{}: {before} before {loud}", clip.file);
+                assert!(before < loud - 10.0, "{}: {before} before {loud}", clip.file);
             }
         }
     }
