@@ -444,3 +444,66 @@ fn each<T: Send>(
     }
     fault.map_or(Ok(done), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Needs no synthesiser: a voice that copies a file, and tones.
+    const RECIPE: &str = r#"
+        seed = 7
+        line = { gsm = 0.0, ambient = 0.0 }
+        voice = [{ name = "v", source = "s", licence = "own", words = "w", publish = true, say = ["cp", "SPEECH", "{out}", "{text}"] }]
+        words.w = { short = ["TEXT"] }
+        tone = [{ name = "busy", subtype = "busy", steps = [{ hz = [425], s = 0.5 }, { s = 0.5 }] }]
+        make = [{ what = "tone", count = 2 }, { what = "silence", count = 1 }]
+    "#;
+
+    fn made(recipe: &str, seed: Option<u64>) -> Result<BTreeMap<String, Vec<u8>>, String> {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let file = folder.path().join("recipe.toml");
+        fs::write(&file, recipe).unwrap();
+        let output = folder.path().join("out");
+        make(&CorpusArgs {
+            recipe: file,
+            output: output.clone(),
+            seed,
+            mulaw: true,
+            publishable: true,
+            beside: None,
+        })?;
+        let mut files = Vec::new();
+        search(&output, &output, 2, &mut files).unwrap();
+        files.push("manifest.csv".to_owned());
+        Ok(files.into_iter().map(|name| (name.clone(), fs::read(output.join(name)).unwrap())).collect())
+    }
+
+    #[test]
+    fn one_seed_gives_the_same_files_and_a_manifest_that_lists_them() {
+        let first = made(RECIPE, None).unwrap();
+        assert_eq!(first, made(RECIPE, None).unwrap());
+        assert_ne!(first, made(RECIPE, Some(8)).unwrap());
+        let rows = manifest::read(&first["manifest.csv"]).unwrap();
+        let names: Vec<&str> = rows.iter().map(|row| row.file.as_str()).collect();
+        assert_eq!(names, ["other/busy_0001.wav", "other/busy_0002.wav", "other/silence_0001.wav"]);
+        for row in &rows {
+            let clip = wav::read(&first[&row.file]).unwrap();
+            let written = row.duration.expect("every clip has its length");
+            assert!(written.abs_diff(clip.duration()).as_millis() <= 1, "{row:?}");
+            assert!(row.may_be_published && !row.licence.is_empty(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_names_the_recipe_the_voice_and_the_remedy() {
+        let human = RECIPE.replace("what = \"tone\", count = 2", "what = \"human\", count = 1");
+        let fault = made(&human.replace("\"cp\"", "\"no-such-engine\""), None).unwrap_err();
+        assert!(fault.contains("voice `v`: cannot run `no-such-engine`"), "{fault}");
+        assert!(fault.contains("install it first"), "{fault}");
+        let fault = made(&human, None).unwrap_err();
+        assert!(fault.contains("voice `v`: `cp SPEECH"), "the command line is shown: {fault}");
+        let fault = made(&RECIPE.replace("seed = 7", "seed = \"x\""), None).unwrap_err();
+        assert!(fault.contains("recipe.toml") && fault.contains("line 2"), "{fault}");
+    }
+}
