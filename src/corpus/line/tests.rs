@@ -1,3 +1,5 @@
+//! The line is measured: levels, distances to the noise, the band, gates, losses, and that one seed gives one sound.
+
 use super::super::compose::{Note, Part, active_dbfs, compose};
 use super::*;
 use crate::audio::level::dbfs;

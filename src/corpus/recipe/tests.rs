@@ -1,3 +1,5 @@
+//! Plans keep the bounds that recipes promise, one seed gives one plan, and faults name the place and the remedy.
+
 use super::super::plan::{Act, plan};
 use super::*;
 
