@@ -8,6 +8,7 @@ mod call;
 mod campaign;
 mod check;
 pub mod classify;
+pub mod corpus;
 mod demo;
 pub mod demo_carrier;
 mod detection;
@@ -62,7 +63,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Make a model for the detector from labelled recordings
     Train(train::TrainArgs),
-    /// Write contacts, attempts or call records as CSV or JSON lines
+    /// Make labelled telephone audio from a recipe, to measure and train the detector with
+    Corpus(corpus::CorpusArgs),
     /// Say who really answered a call, for accuracy on one's own calls
     Label(label::LabelArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Train(args) => train::run(args),
         Command::Label(args) => label::run(args),
+        Command::Corpus(args) => return corpus::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
