@@ -8,10 +8,12 @@ use super::judge::Judge;
 use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
 use super::network::Network;
+use super::prompts::{Matcher, Prompts};
 use super::spectrum::{Spectrum, WINDOW};
 use super::tones::Names;
 use super::verdict::{Beep, Finding, ToneEvent, ToneKind};
 use crate::audio::{FRAME_SAMPLES, Frame};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::options::{Mode, Options};
@@ -34,6 +36,7 @@ pub struct Detector {
     music: Music,
     beeps: Beeps,
     cadence: Cadence,
+    matcher: Matcher,
     judge: Judge,
     /// The last [`WINDOW`] samples in a ring, full scale is 1.
     recent: [f32; WINDOW],
@@ -52,8 +55,13 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that listens to an answered call; all its memory is taken here.
+    /// A detector that listens to an answered call and knows no prompt; all its memory is taken here.
     pub fn new(options: &Options) -> Self {
+        Detector::with_prompts(options, Arc::default())
+    }
+
+    /// One that recognises enrolled prompts too.
+    pub fn with_prompts(options: &Options, prompts: Arc<Prompts>) -> Self {
         Detector {
             mode: Mode::Answer,
             listener: Listener::new(options.vad_mode),
@@ -64,6 +72,7 @@ impl Detector {
             music: Music::default(),
             beeps: Beeps::default(),
             cadence: Cadence::default(),
+            matcher: Matcher::new(prompts),
             judge: Judge::new(options),
             recent: [0.0; WINDOW],
             samples: 0,
@@ -78,6 +87,11 @@ impl Detector {
         }
     }
 
+    /// From now on these prompts are the enrolled ones, in a call that runs too.
+    pub fn enrol(&mut self, prompts: Arc<Prompts>) {
+        self.matcher.enrol(prompts);
+    }
+
     /// Begins a new call; no memory is taken.
     pub fn reset(&mut self, mode: Mode) {
         self.mode = mode;
@@ -88,6 +102,7 @@ impl Detector {
         self.music = Music::default();
         self.beeps = Beeps::default();
         self.cadence = Cadence::default();
+        self.matcher.reset();
         self.judge.reset();
         self.recent = [0.0; WINDOW];
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
@@ -176,6 +191,7 @@ impl Detector {
         if self.mode == Mode::EarlyMedia {
             return;
         }
+        self.tell_prompt(known, out);
         self.tell_speech(out);
         self.judge.handle_hop(&self.cadence, tone, out);
     }
@@ -243,6 +259,14 @@ impl Detector {
                 out(Finding::Beep(beep));
                 self.judge.handle_beep(&self.cadence, now, out);
             }
+        }
+    }
+
+    fn tell_prompt(&mut self, known: bool, out: &mut impl FnMut(Finding)) {
+        if let Some(heard) = self.matcher.handle_hop(known.then(|| self.spectrum.power())) {
+            let at = at(self.samples);
+            out(Finding::Prompt { heard, at });
+            self.judge.handle_prompt(&heard, at, out);
         }
     }
 
