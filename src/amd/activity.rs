@@ -18,7 +18,7 @@ pub enum Activity {
 
 /// The floor's range in dBFS. Nobody who wants to be heard speaks as softly as the room behind a good line sounds.
 const FLOOR_MIN_DB: f32 = -58.0;
-const FLOOR_MAX_DB: f32 = -36.0;
+const FLOOR_MAX_DB: f32 = -26.0;
 /// The floor before anything was heard.
 const FLOOR_START_DB: f32 = -44.0;
 /// The minimum of a noise's smoothed level lies below its mean.
@@ -28,7 +28,7 @@ const FLOOR_BELOW_SPEECH_DB: f32 = 14.0;
 /// The level of speech before any was heard; no speech is as faint.
 const SPEECH_START_DB: f32 = -60.0;
 /// What is fainter than the speech by this is another voice in the room, or an echo.
-const DISTANT_DB: f32 = 30.0;
+const DISTANT_DB: f32 = 26.0;
 /// A hop below this is digital silence: G.711 codes of the least magnitude only.
 const DIGITAL_SILENCE_DB: f32 = -72.0;
 /// Sound begins above the floor by this ...
@@ -91,8 +91,9 @@ impl Listener {
         self.voiced = self.vad.is_voice_segment(frame).unwrap_or(false);
     }
 
-    /// Judges a hop of the frame by its mean square (full scale is 1).
-    pub fn handle_hop(&mut self, power: f32) -> Activity {
+    /// Judges a hop of the frame by its mean square (full scale is 1). `voiced`: it repeats at a voice's pitch, and so
+    /// tells how loud the speech is; noise must not pass for faint speech.
+    pub fn handle_hop(&mut self, power: f32, voiced: bool) -> Activity {
         let level_db = decibels(power);
         if level_db < DIGITAL_SILENCE_DB {
             self.sounding = false;
@@ -105,7 +106,7 @@ impl Listener {
         let distant = level_db < self.speech_db - DISTANT_DB;
         self.sounding =
             self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
-        if self.sounding {
+        if self.sounding && voiced {
             let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
             self.speech_db = self.speech_db * (1.0 - pace) + level_db * pace;
         }
@@ -145,12 +146,12 @@ mod tests {
     fn the_floor_follows_the_line_and_survives_digital_silence() {
         let mut listener = Listener::new(2);
         for _ in 0..200 {
-            listener.handle_hop(power(-50.0));
+            listener.handle_hop(power(-50.0), false);
         }
         let floor_db = listener.floor_db();
         assert!((floor_db + 50.0).abs() < 3.0, "{floor_db}");
         for _ in 0..1000 {
-            assert_eq!(listener.handle_hop(0.0), Activity::Quiet);
+            assert_eq!(listener.handle_hop(0.0, false), Activity::Quiet);
         }
         assert_eq!(listener.floor_db(), floor_db);
     }
@@ -160,7 +161,7 @@ mod tests {
         let mut listener = Listener::new(2);
         for level_db in [-57.0, -45.0] {
             for _ in 0..200 {
-                listener.handle_hop(power(level_db));
+                listener.handle_hop(power(level_db), false);
             }
         }
         assert!((listener.floor_db() + 45.0).abs() < 3.0, "{}", listener.floor_db());
@@ -171,7 +172,7 @@ mod tests {
         let mut listener = Listener::new(9);
         for frame in [[0; 160], [i16::MAX; 160], [i16::MIN; 160]] {
             listener.handle_frame(&frame);
-            listener.handle_hop(1.0);
+            listener.handle_hop(1.0, true);
         }
     }
 

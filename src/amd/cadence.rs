@@ -8,6 +8,10 @@ use super::activity::Activity;
 const WORD_MS: u32 = 80;
 /// Every word has a vowel, and a vowel has a pitch.
 const VOWEL_MS: u32 = 30;
+/// Consonants before the vowel belong to the word, noise that has gone on for longer does not.
+const ONSET_MS: u32 = 150;
+/// And so do those after it: what goes on for longer without a pitch is the room, the line, or a breath.
+const CODA_MS: u32 = 200;
 /// A lull shorter than this, such as a plosive's, does not part a run of sound.
 const LULL_MS: u32 = 40;
 /// A pause shorter than this is part of a word.
@@ -31,6 +35,10 @@ pub struct Cadence {
     pub words: u32,
     /// Runs of words with pauses of at least 280 ms between them.
     pub phrases: u32,
+    /// The first run of words, from its start to its end.
+    pub first_phrase_ms: u32,
+    /// Where the newest run of words began.
+    pub phrase_start_ms: u32,
     /// The longest pause between words.
     pub gap_ms: u32,
     /// The longest word.
@@ -40,6 +48,8 @@ pub struct Cadence {
     word_start_ms: u32,
     run_ms: u32,
     run_periodic_ms: u32,
+    /// Sound since the newest vowel of the run, or since the run began without one.
+    unvoiced_ms: u32,
     lull_ms: u32,
     pause_ms: u32,
     pending_ms: u32,
@@ -51,6 +61,11 @@ impl Cadence {
     /// From the first word's start to the newest word's end.
     pub fn span_ms(&self) -> u32 {
         self.speech_start_ms.map_or(0, |start| self.speech_end_ms - start)
+    }
+
+    /// The newest run of words, from its start to its end.
+    pub fn phrase_ms(&self) -> u32 {
+        self.speech_end_ms.saturating_sub(self.phrase_start_ms)
     }
 
     /// Where the newest word began.
@@ -70,7 +85,7 @@ impl Cadence {
             self.silence_ms += HOP_MS + self.pending_ms;
             self.pause_ms += HOP_MS + self.pending_ms;
             (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
-            (self.run_ms, self.run_periodic_ms) = (0, 0);
+            self.close_run();
             return;
         }
         if pending {
@@ -97,8 +112,17 @@ impl Cadence {
 
     /// `ms` of sound up to `end_ms`.
     fn sound(&mut self, ms: u32, periodic_ms: u32, end_ms: u32) {
+        self.unvoiced_ms = if periodic_ms > 0 { 0 } else { self.unvoiced_ms + ms };
+        if self.run_periodic_ms > 0 && self.unvoiced_ms > CODA_MS {
+            return self.quiet(ms);
+        }
         let fresh = !self.run_is_word();
         self.run_ms += ms;
+        if self.run_periodic_ms + periodic_ms == 0 && self.run_ms > ONSET_MS {
+            self.silence_ms += self.run_ms - ONSET_MS;
+            self.pause_ms += self.run_ms - ONSET_MS;
+            self.run_ms = ONSET_MS;
+        }
         self.run_periodic_ms += periodic_ms;
         self.lull_ms = 0;
         if !self.run_is_word() {
@@ -114,6 +138,7 @@ impl Cadence {
             }
             if self.words == 1 && self.phrases == 0 || self.pause_ms >= PHRASE_GAP_MS {
                 self.phrases += 1;
+                self.phrase_start_ms = start_ms;
             }
             if self.words > 1 {
                 self.gap_ms = self.gap_ms.max(self.pause_ms);
@@ -122,6 +147,9 @@ impl Cadence {
         self.voiced_ms += grown_ms;
         self.word_ms = self.word_ms.max(self.run_ms);
         self.speech_end_ms = end_ms;
+        if self.phrases == 1 {
+            self.first_phrase_ms = self.span_ms();
+        }
         (self.silence_ms, self.pause_ms) = (0, 0);
     }
 
@@ -138,8 +166,12 @@ impl Cadence {
         self.pause_ms += ms;
         self.lull_ms += ms;
         if self.lull_ms >= LULL_MS {
-            (self.run_ms, self.run_periodic_ms) = (0, 0);
+            self.close_run();
         }
+    }
+
+    fn close_run(&mut self) {
+        (self.run_ms, self.run_periodic_ms, self.unvoiced_ms) = (0, 0, 0);
     }
 }
 
@@ -165,6 +197,23 @@ mod tests {
     fn a_click_and_a_hiss_are_no_words() {
         let heard = after(&[(Say::Voice, 60), (Say::Quiet, 500), (Say::Hiss, 800), (Say::Quiet, 500)]);
         assert_eq!((heard.words, heard.voiced_ms, heard.speech_start_ms), (0, 0, None));
+    }
+
+    #[test]
+    fn noise_that_sounds_on_after_a_word_is_silence() {
+        let heard = after(&[(Say::Voice, 300), (Say::Hiss, 1500)]);
+        assert_eq!(
+            (heard.words, heard.span_ms()),
+            (1, 500),
+            "a consonant may end the word, a noise does not: {heard:?}"
+        );
+        assert_eq!(heard.silence_ms, 1150, "all but the noise that may begin a word: {heard:?}");
+    }
+
+    #[test]
+    fn noise_before_a_word_is_no_part_of_it() {
+        let heard = after(&[(Say::Hiss, 900), (Say::Voice, 300)]);
+        assert_eq!((heard.words, heard.speech_start_ms, heard.span_ms()), (1, Some(750), 450));
     }
 
     #[test]

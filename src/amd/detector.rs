@@ -3,8 +3,8 @@
 use super::activity::{Activity, Listener, decibels};
 use super::beep::{self, Beeps};
 use super::cadence::Cadence;
+use super::decider::Decider;
 use super::glimpse::Glimpse;
-use super::judge::Judge;
 use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
 use super::network::Network;
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use super::options::{Mode, Options};
 
 /// A vowel's periodicity.
-const PERIODIC: f32 = 0.55;
+const PERIODIC: f32 = 0.6;
 /// So much speech makes a later tone a beep rather than the network's.
 const SPOKEN_MS: u32 = 200;
 /// Speech that has stayed away for this long has ended.
@@ -37,7 +37,7 @@ pub struct Detector {
     beeps: Beeps,
     cadence: Cadence,
     matcher: Matcher,
-    judge: Judge,
+    judge: Decider,
     /// The last [`WINDOW`] samples in a ring, full scale is 1.
     recent: [f32; WINDOW],
     samples: u64,
@@ -52,16 +52,13 @@ pub struct Detector {
     power: f32,
     activity: Activity,
     periodicity: f32,
+    /// The hop before this one repeated at a voice's pitch.
+    repeated: bool,
 }
 
 impl Detector {
-    /// A detector that listens to an answered call and knows no prompt; all its memory is taken here.
+    /// A detector that listens to an answered call; all its memory is taken here.
     pub fn new(options: &Options) -> Self {
-        Detector::with_prompts(options, Arc::default())
-    }
-
-    /// One that recognises enrolled prompts too.
-    pub fn with_prompts(options: &Options, prompts: Arc<Prompts>) -> Self {
         Detector {
             mode: Mode::Answer,
             listener: Listener::new(options.vad_mode),
@@ -72,8 +69,8 @@ impl Detector {
             music: Music::default(),
             beeps: Beeps::default(),
             cadence: Cadence::default(),
-            matcher: Matcher::new(prompts),
-            judge: Judge::new(options),
+            matcher: Matcher::new(Arc::clone(&options.prompts)),
+            judge: Decider::new(options),
             recent: [0.0; WINDOW],
             samples: 0,
             whole: WINDOW as u64,
@@ -84,6 +81,7 @@ impl Detector {
             power: 0.0,
             activity: Activity::Quiet,
             periodicity: 0.0,
+            repeated: false,
         }
     }
 
@@ -108,6 +106,7 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
+        self.repeated = false;
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -118,9 +117,8 @@ impl Detector {
                 self.listener.handle_frame(frame);
                 for samples in frame.chunks_exact(HOP as usize) {
                     let power = self.remember(samples);
-                    let activity = self.listener.handle_hop(power);
                     let known = self.whole >= WINDOW as u64;
-                    self.handle_hop(power, activity, known, out);
+                    self.handle_hop(power, true, known, out);
                 }
             }
             None => {
@@ -130,10 +128,18 @@ impl Detector {
                 self.whole = if self.begun { 0 } else { self.whole };
                 for _ in 0..FRAME_SAMPLES as u64 / HOP {
                     self.samples += HOP;
-                    self.handle_hop(power, Activity::Unknown, known, out);
+                    self.handle_hop(power, false, known, out);
                 }
             }
         }
+        if self.mode == Mode::Answer {
+            self.judge.handle_frame(frame, out);
+        }
+    }
+
+    /// The rhythm heard so far: what the model judges by.
+    pub fn cadence(&self) -> &Cadence {
+        &self.cadence
     }
 
     /// What it sees now.
@@ -167,9 +173,15 @@ impl Detector {
         sum / HOP as f32
     }
 
-    fn handle_hop(&mut self, power: f32, activity: Activity, known: bool, out: &mut impl FnMut(Finding)) {
+    /// `heard`: the hop itself has come; `known`: so has all of the window that ends with it.
+    fn handle_hop(&mut self, power: f32, heard: bool, known: bool, out: &mut impl FnMut(Finding)) {
         let at = self.samples as usize % WINDOW;
         let lines = known.then(|| self.spectrum.lines(&self.recent[at..], &self.recent[..at]));
+        // Noise repeats by chance now and then; a vowel does so for as long as it lasts.
+        let repeats = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
+        let periodic = repeats && self.repeated;
+        self.repeated = repeats;
+        let activity = if heard { self.listener.handle_hop(power, periodic) } else { Activity::Unknown };
         let spoken = self.cadence.voiced_ms >= SPOKEN_MS;
         self.tone_named = false;
         (self.power, self.activity) = (power, activity);
@@ -186,7 +198,6 @@ impl Detector {
         }
         let tone = self.tracker.current().is_some() || self.network.sounding();
         let pending = self.tracker.pending() || self.network.pending();
-        let periodic = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
         self.cadence.handle_hop(activity, periodic, pending, tone);
         if self.mode == Mode::EarlyMedia {
             return;

@@ -1,4 +1,4 @@
-//! Turns the cadence, tones, beeps and prompts into one verdict, and revises a verdict of human while that is allowed.
+//! Turns the cadence, tones and beeps into one verdict, and revises a verdict of human while that is allowed.
 
 use super::cadence::Cadence;
 use super::options::Options;

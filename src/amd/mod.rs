@@ -4,8 +4,10 @@
 //! neighbourhood, tells when a greeting is over, and judges once who answered, with a cause, before a hard deadline. It
 //! takes no memory after [`detector::Detector::new`] and never asks for the time: its clock is the audio itself.
 pub mod activity;
+pub mod asterisk;
 pub mod beep;
 pub mod cadence;
+pub mod decider;
 pub mod detector;
 pub mod glimpse;
 pub mod judge;
@@ -13,6 +15,7 @@ pub mod line;
 pub mod music;
 pub mod network;
 pub mod options;
+pub mod parameters;
 pub mod prompts;
 pub mod replay;
 pub mod spectrum;

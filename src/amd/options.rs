@@ -1,11 +1,18 @@
 //! What can be set about detection.
 
+use super::parameters::Parameters;
+use super::prompts::Prompts;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 
 /// Settings of the detector; the configuration's `[amd]` table. Durations in milliseconds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
+    /// Who gives the verdict.
+    pub engine: Engine,
     /// Aggressiveness of webrtc-vad against noise, 0 to 3.
     pub vad_mode: u8,
     /// Nothing heard for this long is `silence`, never a machine.
@@ -21,11 +28,19 @@ pub struct Options {
     pub deadline_ms: u32,
     /// A verdict of human may be revised for this long.
     pub revise_ms: u32,
+    /// Recordings of prompts in folders named `machine`, `screening` and `ivr`, read at the start.
+    pub prompts_dir: Option<PathBuf>,
+    /// The prompts themselves.
+    #[serde(skip)]
+    pub prompts: Arc<Prompts>,
+    /// What the engine `asterisk` goes by; it heeds none of the settings above.
+    pub asterisk: Parameters,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
+            engine: Engine::Outdial,
             vad_mode: 2,
             initial_silence_ms: 4000,
             greeting_ms: 3200,
@@ -33,7 +48,50 @@ impl Default for Options {
             silence_after_greeting_ms: 500,
             deadline_ms: 5000,
             revise_ms: 3000,
+            prompts_dir: None,
+            prompts: Arc::default(),
+            asterisk: Parameters::default(),
         }
+    }
+}
+
+impl Options {
+    /// A verdict is given by now, whichever engine gives it.
+    pub fn verdict_by_ms(&self) -> u32 {
+        match self.engine {
+            Engine::Outdial => self.deadline_ms,
+            Engine::Asterisk => self.asterisk.total_analysis_time,
+        }
+    }
+}
+
+/// Who gives the verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Our own judge.
+    #[default]
+    Outdial,
+    /// The documented rules of Asterisk's AMD application, to compare with.
+    Asterisk,
+}
+
+impl Engine {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Engine::Outdial => "outdial",
+            Engine::Asterisk => "asterisk",
+        }
+    }
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let known = [Engine::Outdial, Engine::Asterisk].into_iter().find(|engine| engine.as_str() == word);
+        known.ok_or_else(|| format!("{word:?} is neither \"outdial\" nor \"asterisk\""))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! All times are counted in audio since the detector's start: the answer on a live call, the first sample of a file.
 
-use super::prompts::{Heard, Name};
+pub use super::prompts::{Heard, Name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -79,6 +79,41 @@ pub enum Cause {
     Assistant,
     /// The analysis time is used up.
     Deadline(Duration),
+    /// The engine `asterisk`, in the words of its AMDCAUSE.
+    Asterisk(AmdCause),
+}
+
+/// What AMD of Asterisk puts into the variable AMDCAUSE: what was measured in ms or words, and where it matters the limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AmdCause {
+    /// The analysis time is used up.
+    TooLong(u32),
+    /// Not one frame came.
+    NoAudioData(u32),
+    /// Silence before the first word, and its limit.
+    InitialSilence(u32, u32),
+    /// Silence after a word, and its limit.
+    Human(u32, u32),
+    /// Words, and their limit.
+    MaxWords(u32, u32),
+    /// Voice in all, and its limit.
+    LongGreeting(u32, u32),
+    /// The length of one word.
+    MaxWordLength(u32),
+}
+
+impl fmt::Display for AmdCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AmdCause::TooLong(ms) => write!(f, "TOOLONG-{ms}"),
+            AmdCause::NoAudioData(ms) => write!(f, "NOAUDIODATA-{ms}"),
+            AmdCause::InitialSilence(ms, limit) => write!(f, "INITIALSILENCE-{ms}-{limit}"),
+            AmdCause::Human(ms, limit) => write!(f, "HUMAN-{ms}-{limit}"),
+            AmdCause::MaxWords(words, limit) => write!(f, "MAXWORDS-{words}-{limit}"),
+            AmdCause::LongGreeting(ms, limit) => write!(f, "LONGGREETING-{ms}-{limit}"),
+            AmdCause::MaxWordLength(ms) => write!(f, "MAXWORDLENGTH-{ms}"),
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -95,6 +130,7 @@ impl fmt::Display for Cause {
             Cause::Prompt(name) => write!(f, "prompt {name}"),
             Cause::Assistant => f.write_str("screening assistant"),
             Cause::Deadline(d) => write!(f, "deadline {} ms", d.as_millis()),
+            Cause::Asterisk(cause) => write!(f, "{cause}"),
         }
     }
 }

@@ -3,10 +3,12 @@
 //! A table for people, one line of JSON a file for programs. What cannot be read is named on the standard error stream,
 //! the rest is classified all the same, and the exit status is 1 at the end.
 
+use super::engine::EngineArgs;
 use crate::amd::detector::{Detector, Options};
 use crate::amd::replay::{Summary, replay};
 use crate::amd::verdict::{Beep, ToneEvent, Verdict};
 use crate::audio::wav;
+use crate::io::enrolled;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -15,6 +17,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Larger files are refused: two hours in the widest format that telephony recorders write stay below.
@@ -31,16 +34,36 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    /// Recognise the prompts in this folder too: WAV files in its folders machine/, screening/ and ivr/.
+    #[arg(long, value_name = "FOLDER")]
+    pub prompts: Option<PathBuf>,
+    /// Who judges.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
+    let prompts = match args.prompts.as_deref().map_or_else(|| Ok(Arc::default()), enrolled::load) {
+        Ok(prompts) => prompts,
+        Err(faults) => {
+            faults.iter().for_each(|fault| eprintln!("error: {fault}"));
+            return ExitCode::from(2);
+        }
+    };
+    let options = match args.engine.apply(Options { prompts, ..Options::default() }) {
+        Ok(options) => options,
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            return ExitCode::from(2);
+        }
+    };
     let mut faults = Vec::new();
     let files = find(&args.paths, &mut faults);
     for fault in &faults {
         eprintln!("error: {fault}");
     }
-    match classify(&files, args.json, &mut io::stdout().lock()) {
+    match classify(&files, &options, args.json, &mut io::stdout().lock()) {
         Ok(0) if faults.is_empty() => ExitCode::SUCCESS,
         // Who reads us has seen enough: `outdial classify ... | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -53,9 +76,9 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
 }
 
 /// Writes the results; returns how many files could not be read.
-fn classify(files: &[PathBuf], json: bool, out: &mut impl Write) -> io::Result<usize> {
+fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Write) -> io::Result<usize> {
     let bar = progress(files.len());
-    let mut detector = Detector::new(&Options::default());
+    let mut detector = Detector::new(options);
     let mut counts = BTreeMap::new();
     let mut unread = 0;
     let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(4).max(4);
@@ -154,6 +177,8 @@ struct Report<'a> {
     cause: String,
     decided_at_ms: u64,
     revised: Option<Revision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<PromptReport>,
     greeting_end_ms: Option<u64>,
     beeps: Vec<BeepReport>,
     tones: Vec<ToneReport>,
@@ -163,6 +188,14 @@ struct Report<'a> {
 struct Revision {
     verdict: &'static str,
     cause: String,
+    at_ms: u64,
+}
+
+/// An enrolled prompt that was recognised.
+#[derive(Serialize)]
+struct PromptReport {
+    kind: &'static str,
+    name: String,
     at_ms: u64,
 }
 
@@ -213,6 +246,11 @@ fn json_line(file: &Path, summary: &Summary) -> String {
         cause: first.cause,
         decided_at_ms: first.at_ms,
         revised: summary.revised.map(Revision::from),
+        prompt: summary.prompt.map(|(heard, at)| PromptReport {
+            kind: heard.kind.as_str(),
+            name: heard.name.to_string(),
+            at_ms: ms(at),
+        }),
         greeting_end_ms: summary.greeting_end.map(ms),
         beeps: summary.beeps.iter().map(BeepReport::from).collect(),
         tones: summary.tones.iter().map(ToneReport::from).collect(),
@@ -234,7 +272,8 @@ fn row(file: &Path, summary: &Summary, width: usize) -> String {
         format!("beep {:.0} Hz {} to {}", beep.frequency_hz, seconds(beep.start), seconds(beep.end))
     });
     let tones = summary.tones.iter().map(|tone| format!("{} {}", tone.kind, seconds(tone.start)));
-    let heard: Vec<String> = beeps.chain(tones).collect();
+    let prompt = summary.prompt.map(|(heard, at)| format!("{} prompt {}", heard.name, seconds(at)));
+    let heard: Vec<String> = beeps.chain(tones).chain(prompt).collect();
     let heard = heard.join(", ");
     format!(
         "{:width$}  {verdict:<16} {at:>7}  {cause:<28} {greeting:>8}  {heard}",
@@ -268,6 +307,7 @@ mod tests {
                 at: at(1234),
             }),
             revised: Some(Verdict { class: Class::Machine, cause: Cause::Beep, at: at(2345) }),
+            prompt: None,
             greeting_end: Some(at(734)),
             beeps: vec![Beep { start: at(1900), reported_at: at(1990), end: at(2200), frequency_hz: 999.96 }],
             tones: vec![ToneEvent { kind: ToneKind::RingBack, start: at(10), at: at(20) }],
@@ -299,7 +339,7 @@ mod tests {
         assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
         assert!(faults.is_empty(), "{faults:?}");
         let mut out = Vec::new();
-        assert_eq!(classify(&files, true, &mut out).unwrap(), 1);
+        assert_eq!(classify(&files, &Options::default(), true, &mut out).unwrap(), 1);
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
         assert!(

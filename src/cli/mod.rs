@@ -10,6 +10,7 @@ mod check;
 pub mod classify;
 mod demo;
 pub mod demo_carrier;
+pub mod engine;
 pub mod export;
 mod failure;
 mod log;

@@ -246,6 +246,7 @@ impl Config {
         join(&mut self.engine.database);
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
+        self.amd.prompts_dir.iter_mut().for_each(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
         }
@@ -444,6 +445,12 @@ message = "message.wav"
             (GOOD.replace("[sip]", "[sipp]"), 2, "sipp"),
             (GOOD.replace("message = \"message.wav\"", ""), 14, "needs message"),
             (GOOD.replace("[[trunk]]", "[trunk]"), 5, "double brackets"),
+            (GOOD.replace("[sip]", "[amd]\nengine = \"avmd\"\n[sip]"), 3, "avmd"),
+            (
+                GOOD.replace("[sip]", "[amd]\n[amd.asterisk]\narguments = \"2000|x\"\n[sip]"),
+                3,
+                "no whole number",
+            ),
             (GOOD.replace("name = \"spring\"", "name = \"spring"), 10, ""),
         ];
         for (text, line, word) in cases {

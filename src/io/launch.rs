@@ -9,6 +9,7 @@ use crate::engine::trunk::{self, TransportOption};
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Control, Onlooker};
+use crate::io::enrolled;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
@@ -90,11 +91,12 @@ impl Launched {
 }
 
 /// Builds everything. Faults come with the configuration's lines.
-pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
+pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
     let clock = Clock::start();
     let now = clock.now();
     let trunks = resolve_trunks(&config)?;
     let prompts = Prompts::load(&config)?;
+    config.amd.prompts = enrolled::load_for(&config)?;
     let mut notes = Vec::new();
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
@@ -419,7 +421,7 @@ fn make_engine(
     let options = Options {
         lines_max,
         calls_per_second_max: config.engine.calls_per_second_max,
-        verdict_within: Duration::from_millis(u64::from(config.amd.deadline_ms)) + VERDICT_MARGIN,
+        verdict_within: Duration::from_millis(u64::from(config.amd.verdict_by_ms())) + VERDICT_MARGIN,
         recordings: config.engine.recordings.clone(),
         trunks,
         campaigns,

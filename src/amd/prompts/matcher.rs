@@ -16,7 +16,8 @@ const GLANCE: usize = 16;
 const GLANCE_WRONG: f32 = 0.36;
 /// Lengths, in hops, over which a place is judged.
 const SPANS: [usize; 4] = [96, 128, 192, 256];
-/// The surplus of right bits over wrong ones, in roots of their number, that proves a prompt.
+/// The surplus of right bits over wrong ones, in roots of their number, that proves a prompt. In 26.7 hours of other speech
+/// against 942 prompts the strongest was 12.7, each further unit was four to six times as rare; true ones reach 18 to 27.
 pub const PROOF: f32 = 17.0;
 /// No match has more wrong bits than this.
 const WRONG_MAX: f32 = 0.33;

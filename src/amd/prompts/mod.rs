@@ -9,7 +9,7 @@ pub mod print;
 pub mod table;
 
 pub use matcher::Matcher;
-pub use table::{Prompt, Prompts};
+pub use table::{Enrolment, Prompt, Prompts};
 
 use super::verdict::Class;
 use std::fmt;
@@ -100,52 +100,71 @@ pub struct Heard {
     pub proof: f32,
 }
 
-/// Why a recording cannot be enrolled. The text names what would help.
+/// Why a recording cannot be enrolled. The text names what would help; the caller adds the file's name.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
     /// More than [`PROMPTS_MAX`].
     TooMany,
-    /// Longer than [`CLIP_MAX`].
-    TooLong {
-        /// Which.
-        name: Name,
-        /// How long it is.
-        length: Duration,
-    },
-    /// What is heard in it is shorter than [`CLIP_MIN`].
-    TooShort {
-        /// Which.
-        name: Name,
-        /// How long that is.
-        length: Duration,
-    },
+    /// Longer than [`CLIP_MAX`]: so long.
+    TooLong(Duration),
+    /// What is heard in it is shorter than [`CLIP_MIN`]: so long.
+    TooShort(Duration),
     /// Nothing is heard in it, or nothing that changes.
-    Silent {
-        /// Which.
-        name: Name,
-    },
+    Silent,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = |time: &Duration| time.as_secs_f64();
         match self {
-            Fault::TooMany => write!(f, "more than {PROMPTS_MAX} prompts; take out those that are never heard"),
-            Fault::TooLong { name, length } => write!(
+            Fault::TooMany => {
+                write!(f, "more than {PROMPTS_MAX} prompts; take out those that are never heard")
+            }
+            Fault::TooLong(length) => write!(
                 f,
-                "{name}: {:.1} s are too long for a prompt; cut out {:.0} s at most, best its first ten",
+                "{:.1} s are too long for a prompt; cut {:.0} s at most out of it, best its first ten",
                 s(length),
                 s(&CLIP_MAX)
             ),
-            Fault::TooShort { name, length } => write!(
+            Fault::TooShort(length) => write!(
                 f,
-                "{name}: {:.2} s of sound are too short to be told from chance; {:.1} s are needed",
+                "{:.2} s of sound are too short to be told from chance; a prompt has {:.1} s at least",
                 s(length),
                 s(&CLIP_MIN)
             ),
-            Fault::Silent { name } => {
-                write!(f, "{name}: no speech is heard in it; cut out the part in which the prompt is spoken")
+            Fault::Silent => {
+                f.write_str("no speech is heard in it; cut out the part in which the prompt is spoken")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::tone::Tone;
+
+    #[test]
+    fn what_cannot_be_told_from_chance_is_not_enrolled() {
+        let name = Name::new("x").unwrap();
+        let tone = Tone::sine(440.0, -20.0);
+        for (samples, want) in [
+            (tone.samples(Duration::from_millis(900)), "too short"),
+            (tone.samples(Duration::from_secs(61)), "too long"),
+            (tone.samples(Duration::from_secs(5)), "no speech"),
+            (vec![0; 80_000], "no speech"),
+        ] {
+            let mut enrolment = Enrolment::new();
+            let fault = enrolment.add(Kind::Machine, name, &samples).unwrap_err().to_string();
+            assert!(fault.contains(want), "{fault}");
+            assert!(enrolment.finish().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_name_has_a_bound() {
+        assert_eq!(Name::new(&"x".repeat(NAME_MAX)).unwrap().as_str().len(), NAME_MAX);
+        assert_eq!(Name::new(&"x".repeat(NAME_MAX + 1)), None);
+        assert_eq!(Name::new(""), None);
     }
 }

@@ -8,7 +8,7 @@ use super::print::{Printer, Word};
 use super::{CLIP_MAX, CLIP_MIN, Fault, Kind, Name, PROMPTS_MAX};
 use crate::amd::line::HOP;
 use crate::amd::spectrum::{Spectrum, WINDOW};
-use crate::audio::{duration_of, samples_in};
+use crate::audio::duration_of;
 
 /// Samples of bits, and so tables.
 const SAMPLES: usize = 4;
@@ -43,7 +43,7 @@ pub struct Prompt {
 }
 
 /// All that is enrolled; made once, then only read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Prompts {
     prompts: Vec<Prompt>,
     pub(super) bits: Vec<u16>,
@@ -52,28 +52,47 @@ pub struct Prompts {
 }
 
 /// Places by the hash of a sample.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 struct Index {
     shift: u32,
     starts: Vec<u32>,
     places: Vec<u32>,
 }
 
-impl Prompts {
-    /// Enrols recordings at 8 kHz.
-    ///
-    /// # Errors
-    /// When one is too short, too long or silent, or there are too many; the first is named.
-    pub fn new<'c>(clips: impl IntoIterator<Item = (Kind, Name, &'c [i16])>) -> Result<Prompts, Fault> {
-        let mut prompts = Prompts::default();
-        let mut spectrum = Spectrum::new();
-        for (kind, name, samples) in clips {
-            prompts.enrol(&mut spectrum, kind, name, samples)?;
-        }
-        prompts.index = MASKS.iter().map(|mask| Index::new(&prompts, *mask)).collect();
-        Ok(prompts)
+/// Enrols one recording after the other.
+pub struct Enrolment {
+    prompts: Prompts,
+    spectrum: Spectrum,
+}
+
+impl Enrolment {
+    /// Nothing enrolled yet.
+    pub fn new() -> Self {
+        Enrolment { prompts: Prompts::default(), spectrum: Spectrum::new() }
     }
 
+    /// Enrols a recording at 8 kHz.
+    ///
+    /// # Errors
+    /// When it is too short, too long or silent, or there are too many; the others stay enrolled.
+    pub fn add(&mut self, kind: Kind, name: Name, samples: &[i16]) -> Result<(), Fault> {
+        self.prompts.enrol(&mut self.spectrum, kind, name, samples)
+    }
+
+    /// The prompts, ready to be recognised.
+    pub fn finish(mut self) -> Prompts {
+        self.prompts.index = MASKS.iter().map(|mask| Index::new(&self.prompts, *mask)).collect();
+        self.prompts
+    }
+}
+
+impl Default for Enrolment {
+    fn default() -> Self {
+        Enrolment::new()
+    }
+}
+
+impl Prompts {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.prompts.len()
@@ -96,20 +115,26 @@ impl Prompts {
         words + index + self.prompts.len() * size_of::<Prompt>()
     }
 
-    fn enrol(&mut self, spectrum: &mut Spectrum, kind: Kind, name: Name, samples: &[i16]) -> Result<(), Fault> {
+    fn enrol(
+        &mut self,
+        spectrum: &mut Spectrum,
+        kind: Kind,
+        name: Name,
+        samples: &[i16],
+    ) -> Result<(), Fault> {
         if self.prompts.len() == PROMPTS_MAX {
             return Err(Fault::TooMany);
         }
         let length = duration_of(samples.len());
         if length > CLIP_MAX {
-            return Err(Fault::TooLong { name, length });
+            return Err(Fault::TooLong(length));
         }
-        let powers = powers(spectrum, trimmed(samples));
+        let powers = powers(spectrum, samples);
         let mut loudness: Vec<f32> = powers.iter().map(Printer::loudest).collect();
         loudness.sort_by(f32::total_cmp);
         let loud = loudness.get(loudness.len() * 9 / 10).copied().unwrap_or(0.0);
         if loud <= HUSH {
-            return Err(Fault::Silent { name });
+            return Err(Fault::Silent);
         }
         // Silence at both ends is no part of a prompt: a pause before it may last as long as it likes.
         let heard = |power: &[f32; WINDOW / 2 + 1]| Printer::loudest(power) > (loud / DEPTH).max(HUSH / 4.0);
@@ -117,7 +142,7 @@ impl Prompts {
         let last = powers.iter().rposition(heard).unwrap_or(0);
         let spoken = duration_of((last - first + 1) * HOP as usize);
         if spoken < CLIP_MIN {
-            return Err(Fault::TooShort { name, length: spoken });
+            return Err(Fault::TooShort(spoken));
         }
         let place = self.bits.len() as u32;
         let mut printer = Printer::with_floor(loud / DEPTH);
@@ -130,7 +155,9 @@ impl Prompts {
         }
         let sure: u32 = self.sure[place as usize..].iter().map(|sure| sure.count_ones()).sum();
         if (sure as usize) < SURE_BITS_MIN {
-            return Err(Fault::Silent { name });
+            self.bits.truncate(place as usize);
+            self.sure.truncate(place as usize);
+            return Err(Fault::Silent);
         }
         self.prompts.push(Prompt { name, kind, first: place, end: self.bits.len() as u32 });
         Ok(())
@@ -154,11 +181,6 @@ impl Prompts {
 
 /// How far back [`Prompts::look_up`] wants its second word.
 pub(super) const BEFORE: usize = APART;
-
-/// No longer than what is taken.
-fn trimmed(samples: &[i16]) -> &[i16] {
-    &samples[..samples.len().min(samples_in(CLIP_MAX))]
-}
 
 fn powers(spectrum: &mut Spectrum, samples: &[i16]) -> Vec<[f32; WINDOW / 2 + 1]> {
     let padding = WINDOW - HOP as usize;

@@ -174,7 +174,10 @@ fn a_screening_assistant_that_was_taken_for_a_machine_gets_no_message() {
          7.010 ! screening by us
     ",
     );
-    assert_eq!((&*stage.attempt.record.verdict, &*stage.attempt.record.revised_verdict), ("machine", "screening"));
+    assert_eq!(
+        (&*stage.attempt.record.verdict, &*stage.attempt.record.revised_verdict),
+        ("machine", "screening")
+    );
 }
 
 #[test]

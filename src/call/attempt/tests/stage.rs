@@ -1,8 +1,7 @@
 //! The stage of the transcripts: one attempt, a clock, and what stands around an attempt played by words.
 
 use super::super::*;
-use crate::amd::prompts::Name;
-use crate::amd::verdict::{Beep, Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
+use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
 use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::Codec;
