@@ -189,7 +189,7 @@ impl Bench {
                 return;
             }
             Request::ReleaseContact { reason, .. } => panic!("every contact can be dialed, but: {reason}"),
-            Request::Suppress { .. } | Request::SaveCampaign { .. } => return,
+            Request::Suppress { .. } | Request::Label { .. } | Request::SaveCampaign { .. } => return,
         };
         self.engine.handle_answer(at(self.now), answer);
     }

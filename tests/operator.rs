@@ -466,3 +466,54 @@ fn everything_can_be_exported_while_the_engine_runs() {
     scene.refuses("export calls --campaign summer", &["summer", "spring"]);
     scene.end();
 }
+
+#[test]
+fn a_label_is_kept_shown_and_exported_with_its_recording() {
+    let hangs_up = || person(Temper::HangsUp(Duration::from_secs(4)));
+    let mut scene = Scene::new([(100, hangs_up()), (101, hangs_up())]);
+    scene.outdial.write_contacts("spring.csv", numbers(100..102));
+    let recorded = "[campaign.recording]\nenabled = true\n";
+    scene.configure(&[scene.campaign("spring", "max_attempts = 1") + recorded]);
+    scene.outdial.start();
+    let ended = |scene: &Scene| (scene.outdial.calls().len() == 2).then_some(());
+    eventually(SOON, "both have hung up", || ended(&scene));
+    let calls = scene.outdial.calls();
+    let word = |n: usize, field: &str| calls[n][field].as_str().unwrap().to_owned();
+    assert_eq!((word(0, "verdict"), word(1, "verdict")), ("human".to_owned(), "human".to_owned()));
+
+    // While the engine runs, by the attempt's id.
+    scene.does(&format!("label {} human --by ann", word(0, "attempt")));
+    scene.refuses("label nobody@host human", &["no such call", "outdial export calls"]);
+    let robot = scene.outdial.command(&["label", &word(0, "attempt"), "robot"]);
+    assert_eq!(robot.status.code(), Some(2), "{}", words(&robot));
+    scene.people_read(&["human", "after the greeting", "spring           1 calls labelled"]);
+    let status = scene.outdial.status();
+    let human = &status["detection"]["verdicts"][0];
+    assert_eq!(
+        (&human["verdict"], &human["after_answer"]["count"]),
+        (&"human".into(), &2.into()),
+        "{status:#}"
+    );
+    assert_eq!(human["after_greeting"]["count"], 2, "{status:#}");
+    assert!(human["after_answer"]["median_ms"].as_u64().unwrap() < 5_000, "{status:#}");
+    assert_eq!(status["labels"][0]["labelled"], 1, "{status:#}");
+
+    // And without an engine, by the Call-ID.
+    scene.outdial.stop();
+    scene.does(&format!("label {} machine", word(1, "call_id")));
+    scene.refuses("label nobody@host human", &["no such call"]);
+    let labels: Vec<Value> = scene.outdial.calls().iter().map(|call| call["label"].clone()).collect();
+    assert_eq!(labels, ["human", "machine"]);
+    assert_eq!(scene.outdial.calls()[0]["labelled_by"], "ann");
+
+    // A corpus of one's own, which is measured like any other.
+    scene.refuses("export labels", &["--output"]);
+    let folder = scene.outdial.path("own");
+    let said = scene.does(&format!("export labels --output {}", folder.display()));
+    assert!(said.contains("2 clips") && said.contains("machines found") && said.contains("0 of 1"), "{said}");
+    let manifest = folder.join("manifest.csv");
+    let evaluated = scene.does(&format!("evaluate {} --json", manifest.display()));
+    let evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["unread"], 0, "{evaluated:#}");
+    scene.take_ledger();
+}

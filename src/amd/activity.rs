@@ -20,7 +20,7 @@ pub enum Activity {
 const FLOOR_MIN_DB: f32 = -58.0;
 const FLOOR_MAX_DB: f32 = -26.0;
 /// The floor before anything was heard.
-const FLOOR_START_DB: f32 = -44.0;
+const FLOOR_START_DB: f32 = -54.0;
 /// The minimum of a noise's smoothed level lies below its mean.
 const FLOOR_BIAS_DB: f32 = 2.0;
 /// The floor stays below the level of speech by this.

@@ -92,7 +92,7 @@ impl Asterisk {
             return Some((Class::Machine, AmdCause::InitialSilence(self.silence_ms, p.initial_silence)));
         }
         (self.greeting && self.silence_ms >= p.after_greeting_silence)
-            .then(|| (Class::Human, AmdCause::Human(self.silence_ms, p.after_greeting_silence)))
+            .then_some((Class::Human, AmdCause::Human(self.silence_ms, p.after_greeting_silence)))
     }
 
     fn voice(&mut self) -> Option<(Class, AmdCause)> {

@@ -20,6 +20,19 @@ const WORD_GAP_MS: u32 = 100;
 const PHRASE_GAP_MS: u32 = 280;
 const HOP_MS: u32 = 10;
 
+/// How much like a machine's tone a hop is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tonal {
+    /// Not at all.
+    No,
+    /// Its line rests; this may become a tone, and most vowels come this far.
+    Maybe,
+    /// A steady tone sounds that has no name yet; a monotonous vowel comes this far.
+    Sounds,
+    /// It is one, and so is all that was held back.
+    Certain,
+}
+
 /// What was heard so far, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cadence {
@@ -31,6 +44,8 @@ pub struct Cadence {
     pub speech_end_ms: u32,
     /// Sound in words.
     pub voiced_ms: u32,
+    /// Sound in words that was held back as a tone and then let pass, for it had no name and was short.
+    pub doubtful_ms: u32,
     /// Words so far.
     pub words: u32,
     /// Runs of words with pauses of at least 280 ms between them.
@@ -55,6 +70,7 @@ pub struct Cadence {
     pending_ms: u32,
     pending_sound_ms: u32,
     pending_periodic_ms: u32,
+    pending_sounded: bool,
 }
 
 impl Cadence {
@@ -78,36 +94,67 @@ impl Cadence {
         self.words > 0 && self.silence_ms < WORD_GAP_MS
     }
 
-    /// Hears a hop. `periodic`: it repeats at a voice's pitch. `pending`: it may belong to a tone; `tone`: it certainly does, and so does all that was pending.
-    pub fn handle_hop(&mut self, activity: Activity, periodic: bool, pending: bool, tone: bool) {
+    /// Sound that is held back until it is certain what it is.
+    pub fn held_ms(&self) -> u32 {
+        self.pending_ms
+    }
+
+    /// Nothing but what may have been tones was heard.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful_ms == self.voiced_ms
+    }
+
+    /// A tone was named: what sounded like it and passed for a word was none.
+    pub fn withdraw_doubtful(&mut self) {
+        if self.words > 0 && self.is_doubtful() {
+            let (now_ms, silence_ms) = (self.now_ms, self.silence_ms);
+            *self = Cadence { now_ms, silence_ms, ..Cadence::default() };
+        }
+    }
+
+    /// Hears a hop. `periodic`: it repeats at a voice's pitch.
+    pub fn handle_hop(&mut self, activity: Activity, periodic: bool, tonal: Tonal) {
         self.now_ms += HOP_MS;
-        if tone {
+        if tonal == Tonal::Certain {
             self.silence_ms += HOP_MS + self.pending_ms;
             self.pause_ms += HOP_MS + self.pending_ms;
-            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
+            self.let_go();
             self.close_run();
             return;
         }
-        if pending {
+        if tonal != Tonal::No {
             self.pending_ms += HOP_MS;
             self.pending_sound_ms += if activity == Activity::Sound { HOP_MS } else { 0 };
             self.pending_periodic_ms += if activity == Activity::Sound && periodic { HOP_MS } else { 0 };
+            self.pending_sounded |= tonal == Tonal::Sounds;
             return;
         }
-        let (held_ms, sound_ms, periodic_ms) =
-            (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms);
-        (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
-        if sound_ms > 0 {
-            self.sound(sound_ms, periodic_ms, self.now_ms - HOP_MS);
-            self.quiet(held_ms - sound_ms);
-        } else {
-            self.quiet(held_ms);
-        }
+        self.release();
         match activity {
             Activity::Sound => self.sound(HOP_MS, if periodic { HOP_MS } else { 0 }, self.now_ms),
             Activity::Quiet => self.quiet(HOP_MS),
             Activity::Unknown => {}
         }
+    }
+
+    /// What was held back was speech, or silence.
+    fn release(&mut self) {
+        let held = *self;
+        self.let_go();
+        if held.pending_sound_ms > 0 {
+            self.sound(held.pending_sound_ms, held.pending_periodic_ms, self.now_ms - HOP_MS);
+            self.quiet(held.pending_ms - held.pending_sound_ms);
+        } else {
+            self.quiet(held.pending_ms);
+        }
+        if held.pending_sounded {
+            self.doubtful_ms += self.voiced_ms - held.voiced_ms;
+        }
+    }
+
+    fn let_go(&mut self) {
+        (self.pending_ms, self.pending_sound_ms, self.pending_periodic_ms) = (0, 0, 0);
+        self.pending_sounded = false;
     }
 
     /// `ms` of sound up to `end_ms`.
@@ -239,6 +286,17 @@ mod tests {
         assert_eq!((tone.words, tone.silence_ms), (0, 400));
     }
 
+    #[test]
+    fn a_word_that_sounded_like_a_tone_is_doubtful_and_withdrawn_when_a_tone_is_named() {
+        let mut heard = after(&[(Say::Quiet, 300), (Say::Held, 200), (Say::Quiet, 300)]);
+        assert!(heard.is_doubtful() && heard.words == 1, "{heard:?}");
+        heard.withdraw_doubtful();
+        assert_eq!((heard.words, heard.speech_start_ms, heard.now_ms), (0, None, 800));
+        let mut spoken = after(&[(Say::Voice, 200), (Say::Quiet, 300), (Say::Held, 200), (Say::Quiet, 300)]);
+        spoken.withdraw_doubtful();
+        assert_eq!(spoken.words, 2, "what was spoken stays: {spoken:?}");
+    }
+
     #[derive(Clone, Copy)]
     enum Say {
         Voice,
@@ -258,12 +316,12 @@ mod tests {
     fn say(heard: &mut Cadence, what: Say, ms: u32) {
         for _ in 0..ms / HOP_MS {
             match what {
-                Say::Voice => heard.handle_hop(Activity::Sound, true, false, false),
-                Say::Hiss => heard.handle_hop(Activity::Sound, false, false, false),
-                Say::Held => heard.handle_hop(Activity::Sound, true, true, false),
-                Say::Tone => heard.handle_hop(Activity::Sound, true, true, true),
-                Say::Quiet => heard.handle_hop(Activity::Quiet, false, false, false),
-                Say::Lost => heard.handle_hop(Activity::Unknown, true, false, false),
+                Say::Voice => heard.handle_hop(Activity::Sound, true, Tonal::No),
+                Say::Hiss => heard.handle_hop(Activity::Sound, false, Tonal::No),
+                Say::Held => heard.handle_hop(Activity::Sound, true, Tonal::Sounds),
+                Say::Tone => heard.handle_hop(Activity::Sound, true, Tonal::Certain),
+                Say::Quiet => heard.handle_hop(Activity::Quiet, false, Tonal::No),
+                Say::Lost => heard.handle_hop(Activity::Unknown, true, Tonal::No),
             }
         }
     }

@@ -26,6 +26,14 @@ impl Decider {
         }
     }
 
+    /// The model's newest probability of a machine; 0 without a model.
+    pub fn machine(&self) -> f32 {
+        match self {
+            Decider::Outdial(judge) => judge.machine(),
+            Decider::Asterisk(_) => 0.0,
+        }
+    }
+
     /// Forgets the call.
     pub fn reset(&mut self) {
         match self {
@@ -42,9 +50,9 @@ impl Decider {
     }
 
     /// After each hop of 10 ms.
-    pub fn handle_hop(&mut self, heard: &Cadence, tone: bool, out: &mut impl FnMut(Finding)) {
+    pub fn handle_hop(&mut self, heard: &Cadence, out: &mut impl FnMut(Finding)) {
         if let Decider::Outdial(judge) = self {
-            judge.handle_hop(heard, tone, out);
+            judge.handle_hop(heard, out);
         }
     }
 

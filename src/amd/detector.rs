@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, Listener, decibels};
 use super::beep::{self, Beeps};
-use super::cadence::Cadence;
+use super::cadence::{Cadence, Tonal};
 use super::decider::Decider;
 use super::glimpse::Glimpse;
 use super::line::{self, HOP, Hop, Tone, Tracker};
@@ -20,6 +20,10 @@ pub use super::options::{Mode, Options};
 
 /// A vowel's periodicity.
 const PERIODIC: f32 = 0.6;
+/// A vowel's strongest line lies below.
+const VOWEL_HZ: f32 = 700.0;
+/// A vowel does not rest on it for longer.
+const VOWEL_MS: u32 = 400;
 /// So much speech makes a later tone a beep rather than the network's.
 const SPOKEN_MS: u32 = 200;
 /// Speech that has stayed away for this long has ended.
@@ -47,6 +51,8 @@ pub struct Detector {
     begun: bool,
     probable_at: Option<(u64, Duration)>,
     tone_named: bool,
+    /// The tone that sounds is probably a beep.
+    beeping: bool,
     greeting_open: bool,
     /// Of the newest hop, for [`Detector::glimpse`].
     power: f32,
@@ -77,6 +83,7 @@ impl Detector {
             begun: false,
             probable_at: None,
             tone_named: false,
+            beeping: false,
             greeting_open: false,
             power: 0.0,
             activity: Activity::Quiet,
@@ -106,7 +113,7 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
-        self.repeated = false;
+        (self.repeated, self.beeping) = (false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -156,7 +163,7 @@ impl Detector {
             voiced_ms: self.cadence.voiced_ms,
             span_ms: self.cadence.span_ms(),
             silence_ms: self.cadence.silence_ms,
-            machine: 0.0,
+            machine: self.judge.machine(),
         }
     }
 
@@ -182,7 +189,7 @@ impl Detector {
         let periodic = repeats && self.repeated;
         self.repeated = repeats;
         let activity = if heard { self.listener.handle_hop(power, periodic) } else { Activity::Unknown };
-        let spoken = self.cadence.voiced_ms >= SPOKEN_MS;
+        let spoken = self.cadence.voiced_ms - self.cadence.doubtful_ms >= SPOKEN_MS;
         self.tone_named = false;
         (self.power, self.activity) = (power, activity);
         self.periodicity = lines.map_or(0.0, |lines| lines.periodicity);
@@ -190,21 +197,40 @@ impl Detector {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }
         let change = self.tracker.handle_hop(&Hop { power, lines });
+        let ended = match change {
+            Some(line::Change::Ended(tone)) => Some(tone),
+            _ => None,
+        };
         self.handle_tone(change, spoken, activity, out);
         let sounds = self.tracker.current().is_some() || self.tracker.pending();
         let tonal = sounds || self.names.rising(self.samples);
         if let Some(start_ms) = self.music.handle_hop(power, lines.as_ref(), tonal) {
             self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
         }
-        let tone = self.tracker.current().is_some() || self.network.sounding();
-        let pending = self.tracker.pending() || self.network.pending();
-        self.cadence.handle_hop(activity, periodic, pending, tone);
+        let tonal = self.tonal(ended);
+        self.cadence.handle_hop(activity, periodic, tonal);
         if self.mode == Mode::EarlyMedia {
             return;
         }
         self.tell_prompt(known, out);
         self.tell_speech(out);
-        self.judge.handle_hop(&self.cadence, tone, out);
+        self.judge.handle_hop(&self.cadence, out);
+    }
+
+    /// How much like a tone the newest hop is. A vowel may rest on its line for as long as a short beep does: it is let
+    /// pass if it has no name when it ends, is no beep, and lies where a vowel's strongest line does.
+    fn tonal(&self, ended: Option<Tone>) -> Tonal {
+        let sounds = self.tracker.current().is_some() || self.network.sounding();
+        let owned = self.tracker.current().is_some_and(|tone| self.owned(tone) || tone.hz >= VOWEL_HZ);
+        let high = ended.is_some_and(|tone| tone.hz >= VOWEL_HZ);
+        if self.tone_named || self.beeping || owned || high || sounds && self.cadence.held_ms() >= VOWEL_MS {
+            return Tonal::Certain;
+        }
+        match (sounds, self.tracker.pending() || self.network.pending()) {
+            (true, _) => Tonal::Sounds,
+            (false, true) => Tonal::Maybe,
+            (false, false) => Tonal::No,
+        }
     }
 
     fn handle_tone(
@@ -214,6 +240,10 @@ impl Detector {
         activity: Activity,
         out: &mut impl FnMut(Finding),
     ) {
+        self.beeping = match (&change, self.beeping) {
+            (Some(line::Change::Ended(_)), beeping) => beeping,
+            (_, beeping) => beeping && self.tracker.current().is_some(),
+        };
         let beep = match change {
             Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken && !self.owned(&tone)),
             Some(line::Change::Ended(tone)) => {
@@ -246,6 +276,7 @@ impl Detector {
 
     fn name(&mut self, kind: ToneKind, start: u64, out: &mut impl FnMut(Finding)) {
         self.tone_named = true;
+        self.cadence.withdraw_doubtful();
         if matches!(kind, ToneKind::SitInvalid | ToneKind::SitCongestion | ToneKind::Sit) {
             self.music.bar();
         }
@@ -261,6 +292,7 @@ impl Detector {
         match change {
             None => {}
             Some(beep::Change::Probable(tone)) => {
+                self.beeping = true;
                 self.probable_at = Some((tone.start, now));
                 out(Finding::BeepProbable { start: at(tone.start), at: now });
             }

@@ -1,6 +1,10 @@
 //! Turns the cadence, tones and beeps into one verdict, and revises a verdict of human while that is allowed.
+//!
+//! A sequential test (Wald, 1947): at each hop the model says how probable a machine is, and the configured costs say
+//! whether that is enough. A machine is said while it speaks, a person once silence has followed.
 
 use super::cadence::Cadence;
+use super::features;
 use super::options::Options;
 use super::prompts::Heard;
 use super::verdict::{Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
@@ -8,15 +12,15 @@ use std::time::Duration;
 
 /// Less sound than this is a click or a gust, not a greeting.
 const GREETING_MS_MIN: u32 = 140;
-/// "Hello?", or a name; what is longer may be a sentence of several.
-const SHORT_GREETING_MS: u32 = 1100;
-/// At the deadline, a greeting that has gone on for so long and does not stop is a machine's.
-const LATE_GREETING_MS: u32 = 1500;
-/// And so is one of this length that pauses just then.
-const LATE_SENTENCES_MS: u32 = 2400;
-/// A human says hello again, or repeats what was said, and is done sooner; a machine's sentence goes on: twice as long
-/// as the answer, within these bounds.
-const FURTHER_SPEECH_MS: (u32, u32) = (1300, 2000);
+/// At the deadline this is sure enough: few people have spoken for so long.
+const LATE: f32 = 0.8;
+/// A person who hears nothing waits, then says hello again, or what was said before, and is done: what follows so late must
+/// be twice as long as the answer, within these bounds, to be a machine's.
+const LATE_SPEECH_MS: (u32, u32) = (1300, 2000);
+/// A machine goes on after a breath: what follows sooner than this ...
+const BREATH_MS: u32 = 1200;
+/// ... needs to be half as long again, within these.
+const NEXT_SPEECH_MS: (u32, u32) = (800, 1600);
 
 /// Judges one call.
 pub struct Judge {
@@ -25,31 +29,45 @@ pub struct Judge {
     revised: bool,
     /// Sound in words when the verdict of human was given.
     voiced_ms: u32,
+    /// Where it had ended then.
+    speech_end_ms: u32,
+    /// The pause after it, once more was said.
+    breath_ms: Option<u32>,
     ring_back: bool,
+    /// The newest word of the model.
+    machine: f32,
 }
 
 impl Judge {
     /// Nothing judged yet.
     pub fn new(options: &Options) -> Self {
-        Judge { options: options.clone(), verdict: None, revised: false, voiced_ms: 0, ring_back: false }
+        Judge {
+            options: options.clone(),
+            verdict: None,
+            revised: false,
+            voiced_ms: 0,
+            speech_end_ms: 0,
+            breath_ms: None,
+            ring_back: false,
+            machine: 0.0,
+        }
     }
 
     /// Forgets the call.
     pub fn reset(&mut self) {
         (self.verdict, self.revised, self.voiced_ms, self.ring_back) = (None, false, 0, false);
+        (self.speech_end_ms, self.breath_ms, self.machine) = (0, None, 0.0);
     }
 
     /// After each hop of 10 ms.
-    pub fn handle_hop(&mut self, heard: &Cadence, tone: bool, out: &mut impl FnMut(Finding)) {
+    pub fn handle_hop(&mut self, heard: &Cadence, out: &mut impl FnMut(Finding)) {
         match self.verdict {
             None => {
-                if let Some((class, cause)) = self.first(heard, tone) {
+                if let Some((class, cause)) = self.first(heard) {
                     self.give(class, cause, heard, out);
                 }
             }
-            Some(verdict) if verdict.class == Class::Human && !self.revised => {
-                self.again(heard, &verdict, out)
-            }
+            Some(verdict) if is_open(verdict.class) && !self.revised => self.again(heard, &verdict, out),
             Some(_) => {}
         }
     }
@@ -57,7 +75,7 @@ impl Judge {
     /// A tone was named.
     pub fn handle_tone(&mut self, heard: &Cadence, tone: &ToneEvent, out: &mut impl FnMut(Finding)) {
         if let Some(verdict) = self.verdict {
-            let wrong = verdict.class == Class::Human && tone.kind == ToneKind::Music;
+            let wrong = is_open(verdict.class) && tone.kind == ToneKind::Music;
             if wrong && !self.revised && self.may_revise(&verdict, heard) {
                 self.revised = true;
                 let cause = Cause::Tone(tone.kind);
@@ -94,9 +112,7 @@ impl Judge {
                 self.verdict = Some(machine);
                 out(Finding::Verdict(machine));
             }
-            Some(verdict)
-                if verdict.class == Class::Human && !self.revised && self.may_revise(&verdict, heard) =>
-            {
+            Some(verdict) if is_open(verdict.class) && !self.revised && self.may_revise(&verdict, heard) => {
                 self.revised = true;
                 out(Finding::Revised(machine));
             }
@@ -123,49 +139,77 @@ impl Judge {
         }
     }
 
-    fn first(&self, heard: &Cadence, _tone: bool) -> Option<(Class, Cause)> {
+    fn first(&mut self, heard: &Cadence) -> Option<(Class, Cause)> {
+        if heard.speech_start_ms.is_some() {
+            self.machine = self.options.model.probability(&features::of(heard));
+        }
+        self.of_speech(heard).or_else(|| self.of_time(heard))
+    }
+
+    /// A sequential test: stop where going on to listen costs more than it may save.
+    fn of_speech(&self, heard: &Cadence) -> Option<(Class, Cause)> {
+        if heard.voiced_ms < GREETING_MS_MIN {
+            return None;
+        }
+        let o = &self.options;
+        let sure = self.machine >= o.machine_from();
+        if heard.in_word() {
+            return sure.then_some((Class::Machine, Cause::Model(self.machine)));
+        }
+        let human = (Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms)));
+        if heard.silence_ms >= o.patience_ms {
+            return Some(if sure { (Class::Machine, Cause::Model(self.machine)) } else { human });
+        }
+        if heard.is_doubtful() {
+            return None;
+        }
+        let waiting = (1.0 - self.machine) * o.cost_second_of_waiting;
+        let mistake = self.machine * o.cost_machine_as_human;
+        (heard.silence_ms >= o.silence_after_greeting_ms && mistake <= waiting).then_some(human)
+    }
+
+    fn of_time(&self, heard: &Cadence) -> Option<(Class, Cause)> {
         let o = &self.options;
         let spoken = heard.speech_start_ms.is_some();
-        if heard.words > o.words_max && heard.in_word() {
-            return Some((Class::Machine, Cause::ManyWords(heard.words)));
-        }
-        if heard.span_ms() >= o.greeting_ms && heard.in_word() {
-            return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
-        }
-        if heard.voiced_ms >= GREETING_MS_MIN && heard.silence_ms >= self.patience_ms(heard) {
-            return Some((Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms))));
-        }
         if !spoken && !self.ring_back && heard.silence_ms >= o.initial_silence_ms {
             return Some((Class::Silence, Cause::InitialSilence(ms(heard.silence_ms))));
         }
-        let goes_on = heard.span_ms() >= LATE_GREETING_MS && heard.silence_ms < 400;
-        if heard.now_ms >= o.deadline_ms && (goes_on || heard.span_ms() >= LATE_SENTENCES_MS) {
-            return Some((Class::Machine, Cause::LongGreeting(ms(heard.span_ms()))));
+        if heard.now_ms < o.deadline_ms {
+            return None;
         }
-        (heard.now_ms >= o.deadline_ms).then(|| match self.ring_back {
+        if spoken && self.machine >= o.machine_from().min(LATE) {
+            return Some((Class::Machine, Cause::Model(self.machine)));
+        }
+        Some(match self.ring_back {
             true if !spoken => (Class::Tone, Cause::Tone(ToneKind::RingBack)),
             _ => (Class::Unsure, Cause::Deadline(ms(heard.now_ms))),
         })
     }
 
-    /// A longer greeting pauses between its sentences, so it is given more time to go on.
-    fn patience_ms(&self, heard: &Cadence) -> u32 {
-        let short = self.options.silence_after_greeting_ms;
-        if heard.span_ms() < SHORT_GREETING_MS { short } else { short * 9 / 5 }
+    /// The model's newest probability of a machine.
+    pub fn machine(&self) -> f32 {
+        self.machine
     }
 
     fn give(&mut self, class: Class, cause: Cause, heard: &Cadence, out: &mut impl FnMut(Finding)) {
         let verdict = Verdict { class, cause, at: ms(heard.now_ms) };
         self.verdict = Some(verdict);
-        self.voiced_ms = heard.voiced_ms;
+        (self.voiced_ms, self.speech_end_ms) = (heard.voiced_ms, heard.speech_end_ms);
         out(Finding::Verdict(verdict));
     }
 
     /// A human says hello again and waits; a machine goes on to talk.
     fn again(&mut self, heard: &Cadence, verdict: &Verdict, out: &mut impl FnMut(Finding)) {
         let further_ms = heard.voiced_ms - self.voiced_ms;
-        let (least, most) = FURTHER_SPEECH_MS;
-        if further_ms >= (self.voiced_ms * 2).clamp(least, most) && self.may_revise(verdict, heard) {
+        if further_ms == 0 {
+            return;
+        }
+        let breath_ms = heard.word_start_ms().saturating_sub(self.speech_end_ms);
+        let (factor, (least, most)) = match *self.breath_ms.get_or_insert(breath_ms) {
+            0..BREATH_MS => (3, NEXT_SPEECH_MS),
+            _ => (4, LATE_SPEECH_MS),
+        };
+        if further_ms >= (self.voiced_ms * factor / 2).clamp(least, most) && self.may_revise(verdict, heard) {
             self.revised = true;
             let cause = Cause::SecondSentence(ms(further_ms));
             out(Finding::Revised(Verdict { class: Class::Machine, cause, at: ms(heard.now_ms) }));
@@ -175,6 +219,11 @@ impl Judge {
     fn may_revise(&self, verdict: &Verdict, heard: &Cadence) -> bool {
         ms(heard.now_ms) <= verdict.at + ms(self.options.revise_ms)
     }
+}
+
+/// Whoever was called a person, or might be one, may turn out to be a machine.
+fn is_open(class: Class) -> bool {
+    matches!(class, Class::Human | Class::Unsure)
 }
 
 fn ms(value: u32) -> Duration {

@@ -1,5 +1,6 @@
 //! What can be set about detection.
 
+use super::model::Model;
 use super::parameters::Parameters;
 use super::prompts::Prompts;
 use serde::{Deserialize, Serialize};
@@ -17,13 +18,17 @@ pub struct Options {
     pub vad_mode: u8,
     /// Nothing heard for this long is `silence`, never a machine.
     pub initial_silence_ms: u32,
-    /// A greeting longer than this, from its first word on, is a machine's.
-    pub greeting_ms: u32,
-    /// More words than this are a machine.
-    pub words_max: u32,
-    /// Silence this long after a short greeting is a human; after more than 1.1 s of greeting it takes 1.8 times as long,
-    /// for sentences have pauses between them.
+    /// What it costs to hang up on a person as a machine, in a unit of your choice. With the next it says how sure the
+    /// model must be: 12 to 1 asks for 0.923.
+    pub cost_human_as_machine: f32,
+    /// What it costs to hand a machine to an agent, in the same unit.
+    pub cost_machine_as_human: f32,
+    /// What it costs to let a person wait for one more second, in the same unit.
+    pub cost_second_of_waiting: f32,
+    /// No person is called one before this much silence after the last word.
     pub silence_after_greeting_ms: u32,
+    /// After this much silence the more probable one is said: nobody is let wait for longer.
+    pub patience_ms: u32,
     /// A verdict is given by now, `unsure` if need be.
     pub deadline_ms: u32,
     /// A verdict of human may be revised for this long.
@@ -35,6 +40,11 @@ pub struct Options {
     pub prompts: Arc<Prompts>,
     /// What the engine `asterisk` goes by; it heeds none of the settings above.
     pub asterisk: Parameters,
+    /// A model of your own (`outdial train`), read at the start; none: the built-in one.
+    pub model_file: Option<PathBuf>,
+    /// The model itself.
+    #[serde(skip, default = "Model::built_in")]
+    pub model: Arc<Model>,
 }
 
 impl Default for Options {
@@ -43,19 +53,28 @@ impl Default for Options {
             engine: Engine::Outdial,
             vad_mode: 2,
             initial_silence_ms: 4000,
-            greeting_ms: 3200,
-            words_max: 14,
-            silence_after_greeting_ms: 500,
+            cost_human_as_machine: 12.0,
+            cost_machine_as_human: 1.0,
+            cost_second_of_waiting: 0.2,
+            silence_after_greeting_ms: 470,
+            patience_ms: 1200,
             deadline_ms: 5000,
             revise_ms: 3000,
             prompts_dir: None,
             prompts: Arc::default(),
             asterisk: Parameters::default(),
+            model_file: None,
+            model: Model::built_in(),
         }
     }
 }
 
 impl Options {
+    /// The probability from which on a machine is said: below, the risk to a person costs more.
+    pub fn machine_from(&self) -> f32 {
+        self.cost_human_as_machine / (self.cost_human_as_machine + self.cost_machine_as_human)
+    }
+
     /// A verdict is given by now, whichever engine gives it.
     pub fn verdict_by_ms(&self) -> u32 {
         match self.engine {

@@ -71,18 +71,25 @@ fn keep<T>(list: &mut Vec<T>, item: T) {
 
 /// Plays samples at 8 kHz into a detector that has been reset, then silence until the verdict has come.
 pub fn replay(detector: &mut Detector, samples: &[i16]) -> Summary {
+    replay_watched(detector, samples, |_| {})
+}
+
+/// The same, and `watch` sees the detector after each frame.
+pub fn replay_watched(detector: &mut Detector, samples: &[i16], mut watch: impl FnMut(&Detector)) -> Summary {
     detector.reset(Mode::Answer);
     let mut summary = Summary::default();
     for piece in samples.chunks(FRAME_SAMPLES) {
         let mut frame: Frame = SILENT_FRAME;
         frame[..piece.len()].copy_from_slice(piece);
         detector.handle_frame(Some(&frame), &mut |finding| summary.handle_finding(finding));
+        watch(detector);
     }
     for tail in 0..TAIL_FRAMES_MAX {
         if tail >= TAIL_FRAMES && summary.verdict.is_some() {
             break;
         }
         detector.handle_frame(Some(&SILENT_FRAME), &mut |finding| summary.handle_finding(finding));
+        watch(detector);
     }
     summary
 }

@@ -101,6 +101,15 @@ fn name_of(tag: u16) -> &'static str {
 
 /// Reads a whole file: any rate and number of channels become one channel at 8 kHz.
 pub fn read(bytes: &[u8]) -> Result<Clip, WavError> {
+    read_mixed(bytes, |frame| frame.iter().sum::<f32>() / frame.len() as f32)
+}
+
+/// As [`read`], of the first channel alone: the left one of two.
+pub fn read_first_channel(bytes: &[u8]) -> Result<Clip, WavError> {
+    read_mixed(bytes, |frame| frame[0])
+}
+
+fn read_mixed(bytes: &[u8], mix: impl Fn(&[f32]) -> f32) -> Result<Clip, WavError> {
     let file = Chunks::find(bytes)?;
     let interleaved = match file.format.tag {
         tag::ALAW | tag::MULAW => file.companded()?,
@@ -111,8 +120,7 @@ pub fn read(bytes: &[u8]) -> Result<Clip, WavError> {
     if interleaved.len() < channels {
         return Err(WavError::Empty);
     }
-    let mono: Vec<f32> =
-        interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
+    let mono: Vec<f32> = interleaved.chunks_exact(channels).map(mix).collect();
     let long = mono.len() as u64 * u64::from(SAMPLE_RATE_HZ) / u64::from(file.format.rate_hz.max(1));
     if long > CLIP_SAMPLES_MAX as u64 {
         return Err(WavError::TooLong);

@@ -140,6 +140,11 @@ impl Attempt {
         &self.plan.campaign
     }
 
+    /// The first verdict's word, empty before it.
+    pub fn verdict(&self) -> &str {
+        &self.record.verdict
+    }
+
     /// The caller's number that is shown, as it was when the attempt began.
     pub fn caller_id(&self) -> &str {
         &self.plan.caller_id
@@ -344,13 +349,13 @@ impl Attempt {
                 self.handle_finding(now, *detect_started, *finding, out);
             }
             EventKind::Digit(digit) if side == Side::Callee => self.handle_digit(now, *digit, out),
+            EventKind::Digit(digit) => self.handle_agents_digit(*digit, out),
             EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
             EventKind::FirstSent
             | EventKind::FirstReceived
             | EventKind::Finding { .. }
-            | EventKind::Digit(_)
             | EventKind::Played(_)
             | EventKind::Level(_) => {}
         }

@@ -2,8 +2,9 @@
 
 use crate::amd::verdict::Verdict;
 use crate::disposition::Disposition;
-use crate::record::EndedBy;
+use crate::record::{CallLabel, EndedBy};
 use std::fmt;
+use std::time::Duration;
 
 /// One thing that happened to an attempt.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,6 +42,8 @@ pub enum Step {
     Beep {
         /// Its strongest line.
         frequency_hz: f32,
+        /// From its start to its first report.
+        reported_after: Duration,
     },
     /// Who answered.
     Judged(Verdict),
@@ -54,6 +57,8 @@ pub enum Step {
     Digit(char),
     /// The callee opted out.
     OptedOut,
+    /// The agent said who answered.
+    Labelled(CallLabel),
     /// An agent is being rung.
     AgentDialing,
     /// The agent's leg failed.
@@ -89,13 +94,14 @@ impl fmt::Display for Step {
             Step::Answered => f.write_str("answered"),
             Step::Heard => f.write_str("first audio"),
             Step::GreetingEnded => f.write_str("greeting ended"),
-            Step::Beep { frequency_hz } => write!(f, "beep at {frequency_hz:.0} Hz"),
+            Step::Beep { frequency_hz, .. } => write!(f, "beep at {frequency_hz:.0} Hz"),
             Step::Judged(verdict) => write!(f, "{} ({})", verdict.class, verdict.cause),
             Step::Revised(verdict) => write!(f, "revised: {} ({})", verdict.class, verdict.cause),
             Step::MessageStarted => f.write_str("message starts"),
             Step::MessagePlayed => f.write_str("message played"),
             Step::Digit(digit) => write!(f, "key {digit}"),
             Step::OptedOut => f.write_str("opted out"),
+            Step::Labelled(label) => write!(f, "the agent says: {}", label.as_str()),
             Step::AgentDialing => f.write_str("ringing the agent"),
             Step::AgentFailed { status: 0 } => f.write_str("no agent in time"),
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),

@@ -36,6 +36,8 @@ pub struct HumanOptions {
     pub agent_trunk: Option<String>,
     /// An agent must be on the line by then, counted from the verdict.
     pub agent_timeout_ms: u64,
+    /// The agent's key for "it was a machine", `0`-`9`, `*` or `#`; without it there is none.
+    pub machine_key: Option<char>,
     /// Heard while the agent is being rung.
     pub hold: Option<PathBuf>,
     /// Heard when no agent comes.
@@ -51,6 +53,7 @@ impl Default for HumanOptions {
             agent_uri: None,
             agent_trunk: None,
             agent_timeout_ms: 15_000,
+            machine_key: None,
             hold: None,
             safe_harbour: None,
             message: None,
@@ -174,10 +177,12 @@ impl Options {
         if self.machine.action == MachineAction::Voicemail && self.machine.message.is_none() {
             faults.push(("machine", "action = \"voicemail\" needs message, a WAV file".into()));
         }
-        if let Some(digit) = self.opt_out.digit
-            && !(digit.is_ascii_digit() || digit == '*' || digit == '#')
+        for (setting, key) in
+            [("opt_out.digit", self.opt_out.digit), ("human.machine_key", self.human.machine_key)]
         {
-            faults.push(("opt_out.digit", format!("{digit:?} is no key of a telephone: use 0-9, * or #")));
+            if let Some(key) = key.filter(|key| !(key.is_ascii_digit() || matches!(key, '*' | '#'))) {
+                faults.push((setting, format!("{key:?} is no key of a telephone: use 0-9, * or #")));
+            }
         }
         faults
     }
@@ -189,6 +194,7 @@ impl Options {
             HumanAction::Agent => Human::Agent(AgentDial {
                 uri: self.human.agent_uri.clone().unwrap_or_default(),
                 timeout: Duration::from_millis(self.human.agent_timeout_ms),
+                machine_key: self.human.machine_key,
                 hold: find(&self.human.hold),
             }),
             HumanAction::Message => {
@@ -253,6 +259,8 @@ pub struct AgentDial {
     pub uri: String,
     /// From the verdict to the agent's answer.
     pub timeout: Duration,
+    /// The agent's key for "it was a machine".
+    pub machine_key: Option<char>,
     /// What the person hears meanwhile.
     pub hold: Option<PromptId>,
 }
@@ -286,8 +294,9 @@ mod tests {
         let mut options = Options::default();
         options.machine.action = MachineAction::Voicemail;
         options.opt_out.digit = Some('x');
+        options.human.machine_key = Some('y');
         let keys: Vec<_> = options.faults().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["human", "human", "machine", "opt_out.digit"]);
+        assert_eq!(keys, ["human", "human", "machine", "opt_out.digit", "human.machine_key"]);
     }
 
     #[test]

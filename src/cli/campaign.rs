@@ -1,10 +1,13 @@
 //! `outdial status`, `outdial campaign`, `outdial suppress`: a running engine, asked from another process.
 
-use crate::cli::{ConfigArg, Failure, output};
+use crate::cli::label::Review;
+use crate::cli::{ConfigArg, Failure, label, measures, output, run};
 use crate::engine::status::Status;
 use crate::io::config::{self, Config};
-use crate::io::operator::{self, Reply, Wish};
+use crate::io::operator::{self, Reply, Report, Wish};
+use crate::store::Reader;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 /// Arguments of `outdial status`.
 #[derive(Args, Debug)]
@@ -55,16 +58,39 @@ pub fn status(args: &StatusArgs) -> Result<(), Failure> {
     let Reply::Status(status) = ask(&args.config, &Wish::Status)? else {
         return Err(Failure::Failed("the engine gave no status".to_owned()));
     };
+    let reviews = reviews(&args.config);
     if args.json {
-        output::line(serde_json::to_string(&status).expect("a status is plain data"));
+        let shown = Shown { status: &status, labels: &reviews };
+        output::line(serde_json::to_string(&shown).expect("a status is plain data"));
     } else {
-        output::text(describe(&status.engine));
+        output::text(describe(&status.engine) + &measures::describe(&status.engine.detection));
+        output::text(label::describe(&reviews));
     }
     Ok(())
 }
 
+/// What `--json` prints: the engine's words, and what the database says of labels.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Report,
+    labels: &'a [Review],
+}
+
+/// Read beside the engine. A status is given whatever is wrong with the configuration, so without labels if need be.
+fn reviews(arg: &ConfigArg) -> Vec<Review> {
+    let Ok(config) = Config::load(&arg.config) else { return Vec::new() };
+    let tallies = run::runtime().map(|runtime| {
+        runtime.block_on(async { Reader::open(&config.engine.database).await?.tallies(None).await })
+    });
+    match tallies {
+        Ok(Ok(tallies)) => label::review(&tallies),
+        _ => Vec::new(),
+    }
+}
+
 /// Commands a campaign.
-pub fn run(args: &CampaignArgs) -> Result<(), Failure> {
+pub fn command(args: &CampaignArgs) -> Result<(), Failure> {
     let campaign = args.name.clone();
     let wish = match args.verb {
         Verb::Start => Wish::Start { campaign },

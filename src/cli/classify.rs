@@ -8,6 +8,9 @@ use crate::amd::detector::{Detector, Options};
 use crate::amd::replay::{Summary, replay};
 use crate::amd::verdict::{Beep, ToneEvent, Verdict};
 use crate::audio::wav;
+use crate::evaluation::page::{Head, explained};
+use crate::evaluation::shown::Shown;
+use crate::evaluation::trace::watch;
 use crate::io::enrolled;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -40,7 +43,13 @@ pub struct ClassifyArgs {
     /// Who judges.
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// Write a page that shows, for each file, what was heard and why it was judged so; it opens without a network
+    #[arg(long, value_name = "FILE")]
+    pub explain: Option<PathBuf>,
 }
+
+/// Files of which a page shows the picture.
+const PICTURES_MAX: usize = 1000;
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
@@ -63,7 +72,12 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
     for fault in &faults {
         eprintln!("error: {fault}");
     }
-    match classify(&files, &options, args.json, &mut io::stdout().lock()) {
+    let mut shown = args.explain.as_ref().map(|_| Vec::new());
+    let mut done = classify(&files, &options, args.json, shown.as_mut(), &mut io::stdout().lock());
+    if let (Some(page), Some(shown)) = (&args.explain, shown) {
+        done = done.and_then(|unread| explain(page, &shown, files.len()).map(|()| unread));
+    }
+    match done {
         Ok(0) if faults.is_empty() => ExitCode::SUCCESS,
         // Who reads us has seen enough: `outdial classify ... | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -76,7 +90,13 @@ pub fn run(args: &ClassifyArgs) -> ExitCode {
 }
 
 /// Writes the results; returns how many files could not be read.
-fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Write) -> io::Result<usize> {
+fn classify(
+    files: &[PathBuf],
+    options: &Options,
+    json: bool,
+    mut shown: Option<&mut Vec<Shown>>,
+    out: &mut impl Write,
+) -> io::Result<usize> {
     let bar = progress(files.len());
     let mut detector = Detector::new(options);
     let mut counts = BTreeMap::new();
@@ -92,7 +112,14 @@ fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Wri
     for file in files {
         match read(file) {
             Ok(samples) => {
-                let summary = replay(&mut detector, &samples);
+                let summary = match shown.as_deref_mut().filter(|shown| shown.len() < PICTURES_MAX) {
+                    Some(shown) => {
+                        let (summary, trace) = watch(&mut detector, &samples);
+                        shown.push(Shown::unlabelled(&file.display().to_string(), &summary, &trace));
+                        summary
+                    }
+                    None => replay(&mut detector, &samples),
+                };
                 let line = if json { json_line(file, &summary) } else { row(file, &summary, width) };
                 bar.suspend(|| writeln!(out, "{line}"))?;
                 *counts.entry(summary.class().map_or("none", |class| class.as_str())).or_insert(0) += 1;
@@ -113,15 +140,29 @@ fn classify(files: &[PathBuf], options: &Options, json: bool, out: &mut impl Wri
     Ok(unread)
 }
 
-/// Shown on the standard error stream, and only if that is a terminal.
-fn progress(files: usize) -> ProgressBar {
+fn explain(page: &Path, shown: &[Shown], files: usize) -> io::Result<()> {
+    let title = match shown {
+        [one] => format!("Why: {}", one.title()),
+        _ => format!("Why: {} recordings", shown.len()),
+    };
+    let about = match files > PICTURES_MAX {
+        true => format!("outdial {}, the first {PICTURES_MAX} of {files} files", env!("CARGO_PKG_VERSION")),
+        false => format!("outdial {}", env!("CARGO_PKG_VERSION")),
+    };
+    fs::write(page, explained(&Head { title, about }, shown))
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", page.display())))
+}
+
+/// A bar for so many files. Shown on the standard error stream, and only if that is a terminal.
+pub(super) fn progress(files: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
     bar.set_style(style.expect("the template is valid"));
     bar
 }
 
-fn read(file: &Path) -> Result<Vec<i16>, String> {
+/// A recording at 8 kHz, or what is wrong with it.
+pub(super) fn read(file: &Path) -> Result<Vec<i16>, String> {
     let length = fs::metadata(file).map_err(|error| error.to_string())?.len();
     if length > FILE_BYTES_MAX {
         return Err(format!("{length} bytes are more than {FILE_BYTES_MAX}; split the recording"));
@@ -339,7 +380,7 @@ mod tests {
         assert_eq!(names, [PathBuf::from("a.WAV"), PathBuf::from("b/z.wav"), PathBuf::from("c.wav")]);
         assert!(faults.is_empty(), "{faults:?}");
         let mut out = Vec::new();
-        assert_eq!(classify(&files, &Options::default(), true, &mut out).unwrap(), 1);
+        assert_eq!(classify(&files, &Options::default(), true, None, &mut out).unwrap(), 1);
         let lines = String::from_utf8(out).unwrap();
         assert_eq!(lines.lines().count(), 2, "the others are still classified: {lines}");
         assert!(

@@ -3,10 +3,13 @@
 //! It stands here and not in `io`, because `io` does not know the simulation. RTP ports are taken before the carrier
 //! starts, in pairs of an even port and the odd one above, so that none can be missing later.
 
+mod wire;
+
 use crate::io::priority;
 use crate::rng::Rng;
 use crate::sim::carrier::{Carrier, Options, Output};
 use crate::sim::ledger::Ledger;
+use crate::sim::network::Quality;
 use crate::time::Instant;
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use wire::Wire;
 
 /// How often the sockets are read: a tenth of a frame.
 const TICK: Duration = Duration::from_millis(2);
@@ -67,11 +71,24 @@ impl Runner {
         rng: Rng,
         options: impl FnOnce(SocketAddr, Vec<u16>) -> Options,
     ) -> io::Result<Runner> {
+        Runner::start_behind(None, start, lines, rng, options)
+    }
+
+    /// As [`Runner::start`], with what its callees say going through a wire of this quality; loopback has no faults of its
+    /// own.
+    pub fn start_behind(
+        quality: Option<Quality>,
+        start: std::time::Instant,
+        lines: usize,
+        mut rng: Rng,
+        options: impl FnOnce(SocketAddr, Vec<u16>) -> Options,
+    ) -> io::Result<Runner> {
         let sip = loopback(0)?;
         socket2::SockRef::from(&sip).set_recv_buffer_size(SIP_BUFFER_BYTES)?;
         let address = sip.local_addr()?;
         let sockets = take_pairs(lines)?;
         let ports = sockets.keys().copied().filter(|port| port % 2 == 0).collect();
+        let wire = quality.map(|quality| Wire::new(quality, rng.fork(), lines));
         let carrier = Carrier::new(options(address, ports), rng);
         let shared = Arc::new(Shared::default());
         let driver = Driver {
@@ -79,6 +96,7 @@ impl Runner {
             carrier,
             sip,
             sockets,
+            wire,
             open: Vec::new(),
             shared: shared.clone(),
             counted_at: Instant::ZERO,
@@ -119,6 +137,8 @@ struct Driver {
     carrier: Carrier,
     sip: UdpSocket,
     sockets: BTreeMap<u16, UdpSocket>,
+    /// What worsens the way of the sound, if anything.
+    wire: Option<Wire>,
     /// Local ports that may receive, RTCP ports included.
     open: Vec<u16>,
     shared: Arc<Shared>,
@@ -134,6 +154,7 @@ impl Driver {
             let now = self.now();
             self.carrier.handle_timeout(now);
             self.carry_out();
+            self.deliver();
             self.count(now);
             let due = self.carrier.poll_timeout().map_or(TICK, |at| at.saturating_since(self.now()));
             if !due.is_zero() {
@@ -180,17 +201,35 @@ impl Driver {
             match output {
                 // A datagram that cannot be sent is lost, as on any network.
                 Output::Sip { to, bytes } => drop(self.sip.send_to(&bytes, to)),
-                Output::Rtp { from_port, to, bytes } => {
-                    let socket = self.sockets.get(&from_port);
-                    socket.map(|socket| socket.send_to(&bytes, to));
-                }
+                Output::Rtp { from_port, to, bytes } => match &mut self.wire {
+                    Some(wire) if from_port.is_multiple_of(2) => {
+                        let now = Instant::from_start(self.start.elapsed());
+                        wire.handle_packet(now, from_port, to, bytes);
+                    }
+                    _ => self.send(from_port, to, &bytes),
+                },
                 Output::OpenPort(port) => {
+                    self.wire.iter_mut().for_each(|wire| wire.handle_open(port));
                     self.open.extend([port, port + 1]);
                     self.discard_old(port);
                 }
                 Output::ClosePort(port) => self.open.retain(|other| other & !1 != port),
             }
         }
+    }
+
+    /// Sends what has come through the wire.
+    fn deliver(&mut self) {
+        let now = self.now();
+        while let Some((from_port, to, bytes)) = self.wire.as_mut().and_then(|wire| wire.poll_output(now)) {
+            self.send(from_port, to, &bytes);
+        }
+    }
+
+    fn send(&self, from_port: u16, to: SocketAddr, bytes: &[u8]) {
+        // A datagram that cannot be sent is lost, as on any network.
+        let socket = self.sockets.get(&from_port);
+        socket.map(|socket| socket.send_to(bytes, to));
     }
 
     /// What came before the line was open belongs to an earlier call.

@@ -1,4 +1,5 @@
-//! `outdial export`: contacts, attempts and call records as CSV or JSON Lines, also while the engine runs.
+//! `outdial export`: contacts, attempts and call records as CSV or JSON Lines, and labelled calls as a corpus, also while
+//! the engine runs.
 //!
 //! Times are RFC 3339 in UTC with milliseconds. In CSV an absent value is an empty cell; in JSON Lines it is `null`,
 //! and a contact's attributes are an object.
@@ -6,6 +7,8 @@
 //! A cell that begins with `=`, `+`, `-`, `@`, a tab or a line break can be run as a formula by the spreadsheet that
 //! opens the CSV, and names, comments and reason phrases come from strangers: such a cell gets a leading `'`. Telephone
 //! numbers stay as they are, for the next dialer to read: `+` and digits, which is checked here, is no formula.
+
+mod labels;
 
 use crate::number::E164;
 use crate::store::table::{Cell, Kind, Row, Table};
@@ -40,7 +43,7 @@ pub struct Args {
     /// Only this campaign's
     #[arg(long, value_name = "NAME")]
     pub campaign: Option<String>,
-    /// Write to this file, readable by its owner only, instead of the standard output
+    /// Write to this file (for labels: into this folder), readable by its owner only, instead of the standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -54,6 +57,8 @@ pub enum TableName {
     Attempts,
     /// One row a call record: how the call went
     Calls,
+    /// Recordings of labelled calls and their manifest, into the folder --output: a corpus of one's own
+    Labels,
 }
 
 /// The forms of an export.
@@ -76,6 +81,8 @@ pub enum ExportError {
     UnknownCampaign(String, Vec<String>),
     /// The output would overwrite the database.
     OutputIsDatabase(PathBuf),
+    /// Labels go into a folder, and none is named.
+    NoFolder,
     /// The output cannot be written.
     Output(PathBuf, io::Error),
 }
@@ -95,6 +102,9 @@ impl fmt::Display for ExportError {
             }
             ExportError::OutputIsDatabase(path) => {
                 write!(f, "{} is the database itself: name another file with --output", path.display())
+            }
+            ExportError::NoFolder => {
+                f.write_str("labels are exported with their recordings: name a folder for them with --output")
             }
             ExportError::Output(path, error) => {
                 write!(f, "cannot write {}: {error}: name another file with --output", path.display())
@@ -122,8 +132,11 @@ pub async fn run(args: &Args) -> Result<u64, ExportError> {
             return Err(ExportError::UnknownCampaign(name.clone(), known));
         }
     }
+    let Some(table) = args.table.table() else {
+        return labels::run(args, &database, &mut reader).await;
+    };
     let (out, path) = open_output(args, &database)?;
-    match write_table(&mut reader, args, out).await {
+    match write_table(&mut reader, args, table, out).await {
         Err(Stopped::Store(error)) => Err(error.into()),
         Err(Stopped::Output(_, error)) if error.kind() != ErrorKind::BrokenPipe => {
             Err(ExportError::Output(path, error))
@@ -132,7 +145,7 @@ pub async fn run(args: &Args) -> Result<u64, ExportError> {
     }
 }
 
-fn database_of(args: &Args) -> Result<PathBuf, ExportError> {
+pub(super) fn database_of(args: &Args) -> Result<PathBuf, ExportError> {
     let Some(config) = &args.config else {
         return Ok(args.database.clone().unwrap_or_default());
     };
@@ -198,8 +211,12 @@ enum Stopped {
     Output(u64, io::Error),
 }
 
-async fn write_table(reader: &mut Reader, args: &Args, mut out: Output) -> Result<u64, Stopped> {
-    let table = args.table.table();
+async fn write_table(
+    reader: &mut Reader,
+    args: &Args,
+    table: Table,
+    mut out: Output,
+) -> Result<u64, Stopped> {
     let mut rows = 0;
     let mut position = 0;
     if args.format == Format::Csv {
@@ -225,12 +242,14 @@ async fn write_table(reader: &mut Reader, args: &Args, mut out: Output) -> Resul
 }
 
 impl TableName {
-    fn table(self) -> Table {
-        match self {
+    /// The store's table; none for labels, which come with recordings.
+    fn table(self) -> Option<Table> {
+        Some(match self {
             TableName::Contacts => Table::Contacts,
             TableName::Attempts => Table::Attempts,
             TableName::Calls => Table::Calls,
-        }
+            TableName::Labels => return None,
+        })
     }
 }
 

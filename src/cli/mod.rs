@@ -10,12 +10,17 @@ mod check;
 pub mod classify;
 mod demo;
 pub mod demo_carrier;
+mod detection;
 pub mod engine;
+pub mod evaluate;
 pub mod export;
 mod failure;
+mod label;
 mod log;
+mod measures;
 mod output;
 mod run;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -53,7 +58,14 @@ enum Command {
     Call(call::CallArgs),
     /// Judge recorded audio with the live detector
     Classify(classify::ClassifyArgs),
+    /// Measure the detector on labelled recordings
+    Evaluate(evaluate::EvaluateArgs),
+    /// Make a model for the detector from labelled recordings
+    Train(train::TrainArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines
+    /// Say who really answered a call, for accuracy on one's own calls
+    Label(label::LabelArgs),
+    /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
     Export(export::Args),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
@@ -81,9 +93,12 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Call(args) => call::run(args),
         Command::Classify(args) => return classify::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Label(args) => label::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
-        Command::Campaign(args) => campaign::run(args),
+        Command::Campaign(args) => campaign::command(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Demo(args) => demo::run(args),
     };

@@ -4,6 +4,7 @@
 //! corpus can carry what only its makers need.
 
 use csv::{ReaderBuilder, StringRecord, Trim};
+use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
 
@@ -128,6 +129,20 @@ impl Clip {
     }
 }
 
+impl Clip {
+    /// The source without the single recording: the repository of a path such as `maker/corpus speaker/file.wav`, else all
+    /// of it. Folds and tables go by it.
+    pub fn origin(&self) -> &str {
+        let first = self.source.split_whitespace().next().unwrap_or("");
+        if first.contains('/') { first } else { &self.source }
+    }
+
+    /// How long the greeting lasts.
+    pub fn greeting(&self) -> Option<Duration> {
+        self.greeting_end?.checked_sub(self.greeting_start?)
+    }
+}
+
 /// What is wrong with a manifest, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
@@ -219,6 +234,8 @@ impl Row<'_> {
             }
         };
         let word = |name: &str| self.text(name).to_owned();
+        let beep_start = self.time("beep_start_s")?;
+        let beep = self.beep()?;
         Ok(Clip {
             subtype: word("subtype"),
             source: word("source"),
@@ -227,9 +244,9 @@ impl Row<'_> {
             kind: word("kind"),
             greeting_start: self.time("greeting_start_s")?,
             greeting_end: self.time("greeting_end_s")?,
-            beep_start: self.time("beep_start_s")?,
-            beep_end: self.time("beep_end_s")?,
-            beep_hz: self.number("beep_hz")?,
+            beep_start,
+            beep_end: self.time("beep_end_s")?.or_else(|| beep_start?.checked_add(beep.length()?)),
+            beep_hz: self.number("beep_hz")?.or(beep.f),
             duration: self.time("dur_s")?,
             codec: word("codec"),
             loss: self.number("loss")?.unwrap_or(0.0),
@@ -263,8 +280,31 @@ impl Row<'_> {
         time.map(Some).map_err(|_| self.fault(&text))
     }
 
+    fn beep(&self) -> Result<BeepColumn, Fault> {
+        match self.text("beep") {
+            "" => Ok(BeepColumn::default()),
+            text => serde_json::from_str(text).map_err(|error| {
+                self.fault(&format!("`beep` holds no JSON object with `dur` and `f`: {error}"))
+            }),
+        }
+    }
+
     fn fault(&self, text: &str) -> Fault {
         Fault { line: line_of(self.record), text: text.to_owned() }
+    }
+}
+
+/// The column `beep` of a corpus that says in JSON how its beeps were made.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct BeepColumn {
+    dur: Option<f64>,
+    f: Option<f64>,
+}
+
+impl BeepColumn {
+    fn length(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.dur?).ok()
     }
 }
 
@@ -299,6 +339,15 @@ mod tests {
     fn columns_may_stand_in_any_order_and_be_missing_or_unknown() {
         let clips = read(b"label,shoe_size,file\nother,43,x.wav\n").unwrap();
         assert_eq!(clips, [Clip::new("x.wav", Label::Other)]);
+    }
+
+    #[test]
+    fn a_beep_told_in_json_has_an_end_and_a_line() {
+        let text = "file,label,beep_start_s,beep\na.wav,machine,2.5,\"{\"\"kind\"\": \"\"sine\"\", \"\"f\"\": 1330, \"\"dur\"\": 0.6}\"\n";
+        let clips = read(text.as_bytes()).unwrap();
+        assert_eq!((clips[0].beep_end, clips[0].beep_hz), (Some(Duration::from_millis(3100)), Some(1330.0)));
+        let fault = read(b"file,label,beep\na.wav,machine,loud\n").unwrap_err();
+        assert!(fault.text.contains("no JSON object with `dur`"), "{fault}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
+use crate::engine::measures::Measures;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
@@ -177,6 +178,7 @@ pub struct Engine {
     leaving: RateLimit,
     leave_at: Option<Instant>,
     next_campaign: usize,
+    measures: Measures,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -236,6 +238,7 @@ impl Engine {
             leaving: RateLimit::new(options.calls_per_second_max),
             leave_at: None,
             next_campaign: 0,
+            measures: Measures::default(),
             draining: false,
             unregister_until: None,
         };
@@ -367,6 +370,7 @@ impl Engine {
                 server_transactions: counts.server_transactions,
             },
             media: MediaStatus { streams: self.streams.len() },
+            detection: self.measures.status(),
         }
     }
 

@@ -12,6 +12,7 @@
 #[expect(clippy::module_inception, reason = "the folder is the layer, the file its one struct")]
 pub mod engine;
 pub mod journal;
+pub mod measures;
 pub mod placement;
 pub mod rate;
 pub mod status;

@@ -1,5 +1,6 @@
 //! What the operator is told on asking: campaigns, trunks, and what is in use.
 
+use crate::engine::measures::Detection;
 use serde::{Deserialize, Serialize};
 
 /// The engine at one moment.
@@ -19,6 +20,9 @@ pub struct Status {
     pub sip: SipStatus,
     /// The media plane's streams in use.
     pub media: MediaStatus,
+    /// How detection fares.
+    #[serde(default)]
+    pub detection: Detection,
 }
 
 /// A campaign at one moment.

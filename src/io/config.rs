@@ -7,6 +7,7 @@ use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
 use crate::engine::trunk;
+use crate::io::model;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
@@ -211,6 +212,10 @@ impl Config {
         }
         config.lines = reader.lines;
         let mut faults = reader.faults;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if let Err(text) = model::load(&mut config.amd, folder) {
+            faults.push(Fault { line: config.line("amd.model_file"), text });
+        }
         config.check(&mut faults);
         if faults.is_empty() {
             config.join_paths();

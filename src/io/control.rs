@@ -6,12 +6,13 @@
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
 use crate::io::clock::Clock;
+use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
-use crate::io::operator::{Asked, Reply, Report};
+use crate::io::operator::{Asked, Reply, Report, Wish};
 use crate::io::priority;
 use crate::io::stream::{self, StreamEvent, Streams};
 use crate::media::command as media;
-use crate::record::{Answer, Request};
+use crate::record::{Answer, LabelRecord, Request};
 use crate::sip::endpoint::{Target, Transport};
 use crate::time::Now;
 use std::cell::Cell;
@@ -90,6 +91,8 @@ pub struct Control {
     pub answers: mpsc::Receiver<Answer>,
     /// The operator's wishes.
     pub wishes: mpsc::Receiver<Asked>,
+    /// Labels on their way through the store.
+    pub labels: Labels,
     /// Who looks on.
     pub onlooker: Onlooker,
     /// What SIGHUP does.
@@ -200,9 +203,7 @@ impl Control {
                 }
                 Woken::Accepted(..) => {}
                 Woken::Media(event) => self.take_media(event),
-                Woken::Answer(answer) => {
-                    self.engine.handle_answer(self.clock.now(), answer);
-                }
+                Woken::Answer(answer) => self.take_answer(answer),
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
                 Woken::Reload => self.take_reload(),
@@ -303,8 +304,24 @@ impl Control {
         self.engine.handle_media(self.clock.now(), &event);
     }
 
+    fn take_answer(&mut self, answer: Answer) {
+        if let Some(answer) = self.labels.handle_answer(answer) {
+            self.engine.handle_answer(self.clock.now(), answer);
+        }
+    }
+
     fn take_wish(&mut self, (wish, back): Asked) {
         let now = self.clock.now();
+        if let Wish::Label { call, label, by } = &wish {
+            tracing::info!("the operator asked: {wish}");
+            return match LabelRecord::new(call, label, by, now.wall) {
+                Ok(record) => {
+                    let request = self.labels.handle_wish(record, back);
+                    request.into_iter().for_each(|request| self.store(request));
+                }
+                Err(error) => drop(back.send(Reply::Error(error))),
+            };
+        }
         let reply = match wish.to_operator() {
             Err(error) => Reply::Error(error),
             Ok(None) => Reply::Status(Box::new(self.report(now))),
@@ -382,7 +399,7 @@ impl Control {
             Request::CommitInvite(invite) => Answer::InviteRefused { attempt: invite.attempt, error },
             _ => Answer::Failed { request: Box::new(request), error },
         };
-        self.engine.handle_answer(self.clock.now(), answer);
+        self.take_answer(answer);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
+use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
@@ -127,6 +128,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         requests,
         answers,
         wishes,
+        labels: Labels::default(),
         onlooker,
         reload: reload::of(config, prompts),
         drain,

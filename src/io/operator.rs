@@ -1,7 +1,8 @@
 //! The operator's door: a Unix socket that takes one JSON line and answers with one.
 //!
-//! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`, and
-//! `{"do":"suppress","number":"+12025550101"}`. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
+//! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
+//! attempt's id or a Call-ID. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
 use crate::engine::engine::Operator;
@@ -57,6 +58,15 @@ pub enum Wish {
         /// E.164.
         number: String,
     },
+    /// Keep a person's word on who answered.
+    Label {
+        /// The attempt's id or a Call-ID.
+        call: String,
+        /// `human`, `machine` ...
+        label: String,
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// For the log: a number is masked, whatever the operator typed for one.
@@ -69,6 +79,7 @@ impl fmt::Display for Wish {
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+            Wish::Label { call, label, by } => write!(f, "label {call:?} {label:?} by {by:?}"),
         }
     }
 }
@@ -98,10 +109,10 @@ pub struct Report {
 }
 
 impl Wish {
-    /// For the engine; `None` for a status, an error for a number that is none.
+    /// For the engine; `None` for a status and a label, an error for a number that is none.
     pub fn to_operator(&self) -> Result<Option<Operator>, String> {
         Ok(Some(match self {
-            Wish::Status => return Ok(None),
+            Wish::Status | Wish::Label { .. } => return Ok(None),
             Wish::Start { campaign } => Operator::Start(campaign.clone()),
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),

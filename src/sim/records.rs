@@ -189,6 +189,8 @@ impl Records {
                     .for_each(|row| row.state = ContactState::Suppressed);
                 None
             }
+            // Nobody labels in the simulation.
+            Request::Label { ticket, .. } => Some(Answer::Labelled { ticket: *ticket, attempt: None }),
             Request::SaveCampaign { campaign, state } => {
                 self.campaigns.insert(campaign.clone(), *state);
                 None

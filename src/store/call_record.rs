@@ -12,9 +12,10 @@ pub(super) async fn insert(conn: &mut Connection, record: &CallRecord) -> Result
              trying_at, ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
              drop_started_at, drop_ended_at, agent_dialed_at, agent_answered_at, bridged_at, ended_at, ended_by,
              sip_status, q850_cause, reason, verdict, verdict_cause, revised_verdict, codec, packets_sent,
-             packets_received, packets_lost, jitter_ms, round_trip_ms, recording, agent, digits)
+             packets_received, packets_lost, jitter_ms, round_trip_ms, recording, agent, digits,
+             revised_at, revised_cause, beep_started_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42)
          ON CONFLICT (attempt) DO NOTHING",
     )
     .bind(record.attempt.to_string())
@@ -56,6 +57,9 @@ pub(super) async fn insert(conn: &mut Connection, record: &CallRecord) -> Result
     .bind(record.recording.as_str())
     .bind(record.agent.as_str())
     .bind(record.digits.as_str())
+    .bind(record.revised_at.map(WallTime::unix_ms))
+    .bind(record.revised_cause.as_str())
+    .bind(record.beep_started_at.map(WallTime::unix_ms))
     .execute(conn.sqlite())
     .await
     .map_err(|e| conn.error("write a call record", e))?;

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
+//! | `label` | people's words on who answered |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
@@ -31,6 +32,7 @@ mod call_record;
 mod connection;
 mod database;
 mod error;
+mod label;
 mod list;
 mod reader;
 mod recovery;
@@ -41,6 +43,7 @@ pub mod writer;
 
 pub use database::Store;
 pub use error::StoreError;
+pub use label::{Labelled, Tally};
 pub use list::{ImportCounts, Suppression};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;

@@ -49,6 +49,10 @@ impl Reader {
         Ok(Reader { connection })
     }
 
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// All campaigns that the store knows, by name.
     pub async fn campaigns(&mut self) -> Result<Vec<(String, CampaignState)>, StoreError> {
         let conn = &mut self.connection;

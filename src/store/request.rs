@@ -3,6 +3,7 @@
 use super::call_record;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::label;
 use super::list::{read_number, suppress};
 use crate::disposition::Disposition;
 use crate::record::{
@@ -24,6 +25,10 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
         Request::FinishAttempt { record, contact } => finish(conn, record, contact).await.map(|()| None),
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
         Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
+        Request::Label { ticket, record } => {
+            let attempt = label::insert(conn, record).await?;
+            Ok(Some(Answer::Labelled { ticket: *ticket, attempt }))
+        }
         Request::SaveCampaign { campaign, state } => {
             save_campaign(conn, campaign, *state).await.map(|()| None)
         }

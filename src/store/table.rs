@@ -114,7 +114,7 @@ const ATTEMPTS_SQL: &str = "
     FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id
     WHERE a.sequence > $1 AND ($2 IS NULL OR a.campaign = $2) ORDER BY a.sequence LIMIT $3";
 
-const CALLS: [Column; 39] = [
+const CALLS: [Column; 44] = [
     column("attempt", Kind::Text),
     column("contact", Kind::Integer),
     column("campaign", Kind::Text),
@@ -154,16 +154,22 @@ const CALLS: [Column; 39] = [
     column("recording", Kind::Text),
     column("agent", Kind::Text),
     column("digits", Kind::Text),
+    column("revised_at", Kind::Time),
+    column("revised_cause", Kind::Text),
+    column("beep_started_at", Kind::Time),
+    column("label", Kind::Text),
+    column("labelled_by", Kind::Text),
 ];
 
 const CALLS_SQL: &str = "
-    SELECT sequence, attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at, trying_at,
-           ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
+    SELECT c.sequence, c.attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at,
+           trying_at, ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
            drop_started_at, drop_ended_at, agent_dialed_at, agent_answered_at, bridged_at, ended_at, ended_by,
            sip_status, q850_cause, reason, verdict, verdict_cause, revised_verdict, codec, packets_sent,
-           packets_received, packets_lost, jitter_ms, round_trip_ms, recording, agent, digits
-    FROM calls
-    WHERE sequence > $1 AND ($2 IS NULL OR campaign = $2) ORDER BY sequence LIMIT $3";
+           packets_received, packets_lost, jitter_ms, round_trip_ms, recording, agent, digits, revised_at,
+           revised_cause, beep_started_at, l.label, l.labelled_by
+    FROM calls AS c LEFT JOIN latest_labels AS l ON l.attempt = c.attempt
+    WHERE c.sequence > $1 AND ($2 IS NULL OR campaign = $2) ORDER BY c.sequence LIMIT $3";
 
 impl Table {
     /// Its columns in their order.

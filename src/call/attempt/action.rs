@@ -2,7 +2,7 @@
 
 use crate::call::step::Step;
 use crate::media::command::Command;
-use crate::record::{CallRecord, InviteRecord};
+use crate::record::{CallLabel, CallRecord, InviteRecord};
 
 /// Which leg.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,6 +50,13 @@ pub enum Action {
     NextTrunk,
     /// The callee wants no more calls: at once.
     OptOut,
+    /// The agent says who answered.
+    Label {
+        /// Who.
+        label: CallLabel,
+        /// The agent's URI.
+        by: String,
+    },
     /// For the journal.
     Journal(Step),
     /// Over before an INVITE left: the contact was not dialed and the attempt does not count.

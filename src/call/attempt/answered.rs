@@ -5,6 +5,7 @@ use crate::amd::verdict::{Cause, Class, Finding, Verdict};
 use crate::call::treatment::Machine;
 use crate::call::voicemail::Advice;
 use crate::media::command::PromptId;
+use crate::record::CallLabel;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
 const BEEP_FRESH: Duration = Duration::from_millis(1_500);
@@ -71,14 +72,16 @@ impl Attempt {
                 let ended = detect_started + beep.end;
                 self.record.beep_at = Some(now.wall_at(ended));
                 self.beep_ended = Some(ended);
-                out.push(Action::Journal(Step::Beep { frequency_hz: beep.frequency_hz }));
+                self.record.beep_started_at = Some(now.wall_at(detect_started + beep.start));
+                let reported_after = beep.reported_at.saturating_sub(beep.start);
+                out.push(Action::Journal(Step::Beep { frequency_hz: beep.frequency_hz, reported_after }));
                 if let State::Dropping(voicemail) = &mut self.state {
                     let advice = voicemail.handle_beep();
                     self.follow(now, advice, out);
                 }
             }
             Finding::Verdict(verdict) => self.handle_verdict(now, detect_started, verdict, out),
-            Finding::Revised(verdict) => self.handle_revised(now, verdict, out),
+            Finding::Revised(verdict) => self.handle_revised(now, detect_started, verdict, out),
         }
     }
 
@@ -213,12 +216,14 @@ impl Attempt {
         }
     }
 
-    fn handle_revised(&mut self, now: Now, verdict: Verdict, out: &mut Vec<Action>) {
+    fn handle_revised(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
         // With an agent on the line it is the agent who decides; this was on its way when the two were joined.
         if matches!(self.state, State::Bridged | State::Ending { .. } | State::Finished) {
             return;
         }
         self.record.revised_verdict = verdict.class.as_str().to_owned();
+        self.record.revised_cause = verdict.cause.to_string();
+        self.record.revised_at = Some(now.wall_at((started + verdict.at).min(now.instant)));
         out.push(Action::Journal(Step::Revised(verdict)));
         let turned_over = match self.state {
             State::AwaitingAgent { .. } | State::Message(Message::Campaign) => true,
@@ -328,6 +333,15 @@ impl Attempt {
             out.push(Action::OptOut);
             out.push(Action::Journal(Step::OptedOut));
             self.end(now, Disposition::OptedOut, EndedBy::Us, out);
+        }
+    }
+
+    /// The agent hears who it is, and may say so with a key.
+    pub(super) fn handle_agents_digit(&mut self, digit: char, out: &mut Vec<Action>) {
+        let Human::Agent(agent) = &self.plan.treatment.human else { return };
+        if agent.machine_key == Some(digit) && matches!(self.state, State::Bridged) {
+            out.push(Action::Label { label: CallLabel::Machine, by: agent.uri.clone() });
+            out.push(Action::Journal(Step::Labelled(CallLabel::Machine)));
         }
     }
 

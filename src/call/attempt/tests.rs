@@ -59,6 +59,25 @@ fn a_revision_that_comes_too_late_changes_nothing_for_people_who_are_joined() {
 }
 
 #[test]
+fn an_agent_says_by_a_key_that_it_was_a_machine() {
+    bridged().plays_on(
+        "
+         8.000 < agent key *
+         8.000 > label machine by sip:600@pbx
+         9.000 < key *
+         9.500 < agent key 9
+        60.000 < agent bye
+        60.000 > BYE callee
+        60.000 > close agent
+        60.000 > close callee
+        60.010 < agent closed
+        60.010 < closed
+        60.010 ! bridged by agent
+    ",
+    );
+}
+
+#[test]
 fn an_agent_who_hangs_up_ends_the_call_for_both() {
     bridged().plays_on(
         "

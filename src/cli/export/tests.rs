@@ -84,7 +84,7 @@ async fn exports_work_while_the_engine_holds_the_database() {
     let expected = format!(
         "{},1,spring,+12020000000,+12025550100,carrier,call-1,busy,1970-01-01T00:00:01.000Z,\
          1970-01-01T00:00:01.001Z,1970-01-01T00:00:01.002Z,,1970-01-01T00:00:01.003Z,,,,,,,,,,\
-         1970-01-01T00:00:09.000Z,callee,200,16,'=Normal; call clearing,,,,PCMU,9223372036854775807,400,1,,12.5,,,9",
+         1970-01-01T00:00:09.000Z,callee,200,16,'=Normal; call clearing,,,,PCMU,9223372036854775807,400,1,,12.5,,,9,,,,,",
         attempt(1)
     );
     assert_eq!(row, expected);

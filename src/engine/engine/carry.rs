@@ -3,7 +3,7 @@
 use super::*;
 use crate::disposition::Disposition;
 use crate::engine::placement::dialed_form;
-use crate::record::CallRecord;
+use crate::record::{CallRecord, LabelRecord};
 use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
 
 impl Engine {
@@ -80,8 +80,17 @@ impl Engine {
                     self.suppress(now, &[number], "key_press");
                 }
             }
+            Action::Label { label, by } => {
+                if let Some(line) = self.lines.get(key) {
+                    let call = line.attempt.id().to_string();
+                    let record = LabelRecord { call, label, by, at: now.wall };
+                    // Nobody waits for the answer.
+                    self.outputs.push_back(Output::Store(Request::Label { ticket: 0, record }));
+                }
+            }
             Action::Journal(step) => {
                 if let Some(line) = self.lines.get(key) {
+                    self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
                         id: line.attempt.id(),
                         campaign: line.attempt.campaign().to_owned(),
@@ -190,6 +199,7 @@ impl Engine {
 
     /// Books an attempt's end: with the campaign, which decides about the contact, and with the store.
     pub(super) fn finish(&mut self, now: Now, campaign: usize, contact: &Contact, record: Box<CallRecord>) {
+        self.measures.handle_record(&record);
         let running = &mut self.campaigns[campaign];
         let disposition: Disposition = record.disposition;
         *running.ended.entry(disposition.as_str().to_owned()).or_default() += 1;

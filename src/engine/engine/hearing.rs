@@ -67,6 +67,8 @@ impl Engine {
                     self.refuse(now, key, &error);
                 }
             }
+            // Whoever asked has been told before the engine.
+            Answer::Labelled { .. } => {}
             Answer::Failed { request, error } => {
                 self.store_failed(now, &error);
                 match *request {

@@ -26,7 +26,12 @@ fn a_call_that_went_on_to_a_second_trunk_holds_a_channel_of_that_one() {
 
 #[test]
 fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
-    let agent = AgentDial { uri: "sip:600@pbx".into(), timeout: Duration::from_secs(2), hold: None };
+    let agent = AgentDial {
+        uri: "sip:600@pbx".into(),
+        timeout: Duration::from_secs(2),
+        machine_key: None,
+        hold: None,
+    };
     let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));
     stage.contacts(&["+12125550101"]);
     let callee = stage.sent(Method::Invite);

@@ -322,6 +322,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
     let agent = AgentDial {
         uri: String::new(),
         timeout: ms(rng, 1_500, 6_000),
+        machine_key: None,
         hold: rng.chance(0.7).then_some(Prompts::HOLD),
     };
     let drop = Drop {

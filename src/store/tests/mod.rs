@@ -3,6 +3,7 @@
 
 mod dialing;
 mod disk;
+mod labels;
 mod lists;
 mod opening;
 mod reading;
@@ -131,6 +132,9 @@ pub(crate) fn record(contact: &Contact, n: u128, disposition: Disposition) -> Ca
         verdict: String::new(),
         verdict_cause: String::new(),
         revised_verdict: String::new(),
+        revised_at: None,
+        revised_cause: String::new(),
+        beep_started_at: None,
         codec: "PCMU".to_owned(),
         packets_sent: u64::MAX,
         packets_received: 400,

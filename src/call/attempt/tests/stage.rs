@@ -17,6 +17,7 @@ pub(super) fn to_agent() -> Treatment {
         human: Human::Agent(AgentDial {
             uri: "sip:600@pbx".into(),
             timeout: Duration::from_secs(15),
+            machine_key: Some('*'),
             hold: Some(HOLD),
         }),
         safe_harbour: Some(SORRY),
@@ -234,6 +235,7 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "played 2" => return EventKind::Played(VOICEMAIL),
         "played 3" => return EventKind::Played(MESSAGE),
         "key 9" => return EventKind::Digit('9'),
+        "key *" => return EventKind::Digit('*'),
         "human" => verdict(Class::Human, Cause::SilenceAfterGreeting(Duration::from_millis(500))),
         "machine" => verdict(Class::Machine, Cause::LongGreeting(Duration::from_secs(3))),
         "fax" => verdict(Class::Fax, Cause::Tone(ToneKind::FaxCed)),
@@ -295,6 +297,7 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
         Action::AnswerOffer { .. } => "> answer offer".into(),
         Action::NextTrunk => "> next trunk".into(),
         Action::OptOut => "> opt out".into(),
+        Action::Label { label, by } => format!("> label {} by {by}", label.as_str()),
         Action::Journal(_) => return None,
         Action::NotDialed { reason } => format!("! not dialed: {reason}"),
         Action::Finished(record) => format!("! {} by {}", record.disposition, record.ended_by.as_str()),
