@@ -1,9 +1,14 @@
-//! What a frame of 20 ms costs the detector: speech, a beep, silence, a lost frame.
+//! What a frame of 20 ms costs the detector: speech, a beep, silence; and speech with 200 prompts enrolled.
+
+#[path = "../tests/prompts/babble.rs"]
+mod babble;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use outdial::amd::detector::{Detector, Mode, Options};
+use outdial::amd::prompts::{Enrolment, Kind, Name};
 use outdial::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME, wav};
 use std::hint::black_box;
+use std::sync::Arc;
 
 fn frames(criterion: &mut Criterion) {
     let speech = frames_of(include_bytes!("../fixtures/audio/machine-karen-beep.wav"));
@@ -25,6 +30,25 @@ fn frames(criterion: &mut Criterion) {
             });
         });
     }
+    let mut enrolment = Enrolment::new();
+    for seed in 0..200 {
+        let name = Name::new(&format!("babble {seed}")).expect("a short name");
+        enrolment.add(Kind::Machine, name, &babble::babble(seed, 10)).expect("babble can be enrolled");
+    }
+    let options = Options { prompts: Arc::new(enrolment.finish()), ..Options::default() };
+    let frames = frames_of(include_bytes!("../fixtures/audio/machine-karen-beep.wav"));
+    group.throughput(Throughput::Elements(frames.len() as u64));
+    group.bench_function("speech and beep, 200 prompts enrolled", |bencher| {
+        let mut detector = Detector::new(&options);
+        bencher.iter(|| {
+            detector.reset(Mode::Answer);
+            for frame in &frames {
+                detector.handle_frame(Some(frame), &mut |finding| {
+                    black_box(finding);
+                });
+            }
+        });
+    });
     group.finish();
 }
 

@@ -14,6 +14,8 @@ const ONSET_MS: u32 = 150;
 const CODA_MS: u32 = 200;
 /// A lull shorter than this, such as a plosive's, does not part a run of sound.
 const LULL_MS: u32 = 40;
+/// What is lost for longer may have been anything.
+const LOST_MS: u32 = 60;
 /// A pause shorter than this is part of a word.
 const WORD_GAP_MS: u32 = 100;
 /// A pause of this length parts two phrases.
@@ -75,6 +77,7 @@ pub struct Cadence {
     pending_sound_ms: u32,
     pending_periodic_ms: u32,
     pending_sounded: bool,
+    lost_ms: u32,
 }
 
 impl Cadence {
@@ -138,7 +141,15 @@ impl Cadence {
         match activity {
             Activity::Sound => self.sound(HOP_MS, if periodic { HOP_MS } else { 0 }, self.now_ms),
             Activity::Quiet => self.quiet(HOP_MS),
-            Activity::Unknown => {}
+            Activity::Unknown => self.lost(),
+        }
+        self.lost_ms = if activity == Activity::Unknown { self.lost_ms + HOP_MS } else { 0 };
+    }
+
+    /// A frame or two that are lost in the middle of silence were silence.
+    fn lost(&mut self) {
+        if self.lull_ms >= LULL_MS && self.lost_ms < LOST_MS {
+            self.quiet(HOP_MS);
         }
     }
 
@@ -278,9 +289,17 @@ mod tests {
     }
 
     #[test]
-    fn lost_frames_neither_end_a_word_nor_count_as_silence() {
+    fn a_gap_neither_ends_a_word_nor_counts_as_silence_beyond_a_few_frames() {
         let heard = after(&[(Say::Voice, 300), (Say::Quiet, 200), (Say::Lost, 1000)]);
-        assert_eq!((heard.silence_ms, heard.now_ms), (200, 1500));
+        assert_eq!((heard.silence_ms, heard.now_ms), (260, 1500));
+        let spoken = after(&[(Say::Voice, 300), (Say::Lost, 1000)]);
+        assert_eq!(spoken.silence_ms, 0, "it may have gone on");
+        let mut thinned = after(&[(Say::Voice, 300), (Say::Quiet, 100)]);
+        for _ in 0..5 {
+            say(&mut thinned, Say::Lost, 20);
+            say(&mut thinned, Say::Quiet, 80);
+        }
+        assert_eq!(thinned.silence_ms, 600, "single losses in silence are silence");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::asterisk::Asterisk;
 use super::cadence::Cadence;
 use super::judge::Judge;
 use super::options::{Engine, Options};
+use super::prompts::Heard;
 use super::verdict::{Finding, ToneEvent};
 use crate::audio::Frame;
 use std::time::Duration;
@@ -59,6 +60,13 @@ impl Decider {
     pub fn handle_tone(&mut self, heard: &Cadence, tone: &ToneEvent, out: &mut impl FnMut(Finding)) {
         if let Decider::Outdial(judge) = self {
             judge.handle_tone(heard, tone, out);
+        }
+    }
+
+    /// An enrolled prompt was recognised.
+    pub fn handle_prompt(&mut self, prompt: &Heard, at: Duration, out: &mut impl FnMut(Finding)) {
+        if let Decider::Outdial(judge) = self {
+            judge.handle_prompt(prompt, at, out);
         }
     }
 

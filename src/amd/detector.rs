@@ -8,10 +8,12 @@ use super::glimpse::Glimpse;
 use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
 use super::network::Network;
+use super::prompts::{Matcher, Prompts};
 use super::spectrum::{Spectrum, WINDOW};
 use super::tones::Names;
 use super::verdict::{Beep, Finding, ToneEvent, ToneKind};
 use crate::audio::{FRAME_SAMPLES, Frame};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::options::{Mode, Options};
@@ -38,6 +40,7 @@ pub struct Detector {
     music: Music,
     beeps: Beeps,
     cadence: Cadence,
+    matcher: Matcher,
     judge: Decider,
     /// The last [`WINDOW`] samples in a ring, full scale is 1.
     recent: [f32; WINDOW],
@@ -72,6 +75,7 @@ impl Detector {
             music: Music::default(),
             beeps: Beeps::default(),
             cadence: Cadence::default(),
+            matcher: Matcher::new(Arc::clone(&options.prompts)),
             judge: Decider::new(options),
             recent: [0.0; WINDOW],
             samples: 0,
@@ -88,6 +92,11 @@ impl Detector {
         }
     }
 
+    /// From now on these prompts are the enrolled ones, in a call that runs too.
+    pub fn enrol(&mut self, prompts: Arc<Prompts>) {
+        self.matcher.enrol(prompts);
+    }
+
     /// Begins a new call; no memory is taken.
     pub fn reset(&mut self, mode: Mode) {
         self.mode = mode;
@@ -99,6 +108,7 @@ impl Detector {
         self.music = Music::default();
         self.beeps = Beeps::default();
         self.cadence = Cadence::default();
+        self.matcher.reset();
         self.judge.reset();
         self.recent = [0.0; WINDOW];
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
@@ -208,6 +218,7 @@ impl Detector {
         if self.mode == Mode::EarlyMedia {
             return;
         }
+        self.tell_prompt(known, out);
         self.tell_speech(out);
         self.judge.handle_hop(&self.cadence, out);
     }
@@ -297,6 +308,14 @@ impl Detector {
                 out(Finding::Beep(beep));
                 self.judge.handle_beep(&self.cadence, now, out);
             }
+        }
+    }
+
+    fn tell_prompt(&mut self, known: bool, out: &mut impl FnMut(Finding)) {
+        if let Some(heard) = self.matcher.handle_hop(known.then(|| self.spectrum.power())) {
+            let at = at(self.samples);
+            out(Finding::Prompt { heard, at });
+            self.judge.handle_prompt(&heard, at, out);
         }
     }
 

@@ -6,6 +6,7 @@
 use super::cadence::Cadence;
 use super::features;
 use super::options::Options;
+use super::prompts::Heard;
 use super::verdict::{Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
 use std::time::Duration;
 
@@ -118,6 +119,25 @@ impl Judge {
                 out(Finding::Revised(machine));
             }
             Some(_) => {}
+        }
+    }
+
+    /// An enrolled prompt was recognised, at most once a call. That is no matter of likelihood: it overrules whatever was
+    /// said before, at any time, a machine that turns out to be a screening assistant included.
+    pub fn handle_prompt(&mut self, prompt: &Heard, at: Duration, out: &mut impl FnMut(Finding)) {
+        let told = Verdict { class: prompt.kind.class(), cause: Cause::Prompt(prompt.name), at };
+        match self.verdict {
+            None => {
+                self.verdict = Some(told);
+                out(Finding::Verdict(told));
+            }
+            Some(first) => {
+                let last = if self.revised { Class::Machine } else { first.class };
+                self.revised = true;
+                if last != told.class {
+                    out(Finding::Revised(told));
+                }
+            }
         }
     }
 

@@ -18,9 +18,11 @@ pub mod music;
 pub mod network;
 pub mod options;
 pub mod parameters;
+pub mod prompts;
 pub mod replay;
 pub mod spectrum;
 pub mod tones;
 pub mod verdict;
 
 pub use options::Options;
+pub use prompts::Prompts;

@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use super::parameters::Parameters;
+use super::prompts::Prompts;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -32,6 +33,11 @@ pub struct Options {
     pub deadline_ms: u32,
     /// A verdict of human may be revised for this long.
     pub revise_ms: u32,
+    /// Recordings of prompts in folders named `machine`, `screening` and `ivr`, read at the start.
+    pub prompts_dir: Option<PathBuf>,
+    /// The prompts themselves.
+    #[serde(skip)]
+    pub prompts: Arc<Prompts>,
     /// What the engine `asterisk` goes by; it heeds none of the settings above.
     pub asterisk: Parameters,
     /// A model of your own (`outdial train`), read at the start; none: the built-in one.
@@ -54,6 +60,8 @@ impl Default for Options {
             patience_ms: 1200,
             deadline_ms: 5000,
             revise_ms: 3000,
+            prompts_dir: None,
+            prompts: Arc::default(),
             asterisk: Parameters::default(),
             model_file: None,
             model: Model::built_in(),

@@ -1,6 +1,7 @@
 //! A recording through the detector, and what it said gathered into one summary; the live path gathers with the same.
 
 use super::detector::{Detector, Mode};
+use super::prompts::Heard;
 use super::verdict::{Beep, Cause, Class, Finding, ToneEvent, Verdict};
 use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use std::time::Duration;
@@ -19,8 +20,10 @@ pub const EVENTS_MAX: usize = 256;
 pub struct Summary {
     /// The first verdict.
     pub verdict: Option<Verdict>,
-    /// The revision of a verdict of human.
+    /// Its revision.
     pub revised: Option<Verdict>,
+    /// The enrolled prompt that was recognised, and when.
+    pub prompt: Option<(Heard, Duration)>,
     /// Where the greeting ended: the answer of a human, or the last speech before a machine's beep.
     pub greeting_end: Option<Duration>,
     /// Beeps in order, [`EVENTS_MAX`] at most.
@@ -43,6 +46,7 @@ impl Summary {
             }
             Finding::Tone(tone) => keep(&mut self.tones, tone),
             Finding::Beep(beep) => keep(&mut self.beeps, beep),
+            Finding::Prompt { heard, at } => self.prompt = Some((heard, at)),
             Finding::Verdict(verdict) => {
                 if let Cause::SilenceAfterGreeting(silence) = verdict.cause {
                     self.greeting_end = Some(verdict.at.saturating_sub(silence));

@@ -179,6 +179,11 @@ impl Spectrum {
         (back < self.hops.min(MEMORY)).then(|| &self.history[(self.hops - 1 - back) % MEMORY])
     }
 
+    /// The power in each bin of the last window that was given; a full-scale sine's lies near a third.
+    pub fn power(&self) -> &[f32; WINDOW / 2 + 1] {
+        &self.power
+    }
+
     /// Wiener and Khinchin: the autocorrelation is the transform of the power.
     fn periodicity(&mut self) -> f32 {
         for (bin, value) in self.output.iter_mut().enumerate() {

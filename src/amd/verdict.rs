@@ -2,6 +2,7 @@
 //!
 //! All times are counted in audio since the detector's start: the answer on a live call, the first sample of a file.
 
+pub use super::prompts::{Heard, Name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -72,6 +73,8 @@ pub enum Cause {
     InitialSilence(Duration),
     /// More speech came after a verdict of human.
     SecondSentence(Duration),
+    /// An enrolled prompt was recognised.
+    Prompt(Name),
     /// A call-screening assistant's cadence.
     Assistant,
     /// The analysis time is used up.
@@ -124,6 +127,7 @@ impl fmt::Display for Cause {
             Cause::Tone(kind) => write!(f, "{kind}"),
             Cause::InitialSilence(d) => write!(f, "initial silence {} ms", d.as_millis()),
             Cause::SecondSentence(d) => write!(f, "second sentence {} ms", d.as_millis()),
+            Cause::Prompt(name) => write!(f, "prompt {name}"),
             Cause::Assistant => f.write_str("screening assistant"),
             Cause::Deadline(d) => write!(f, "deadline {} ms", d.as_millis()),
             Cause::Asterisk(cause) => write!(f, "{cause}"),
@@ -243,8 +247,15 @@ pub enum Finding {
     },
     /// A beep has ended: start the drop.
     Beep(Beep),
+    /// An enrolled prompt was recognised, at most one a call.
+    Prompt {
+        /// Which, and where in it the call is.
+        heard: Heard,
+        /// Now.
+        at: Duration,
+    },
     /// The first verdict.
     Verdict(Verdict),
-    /// The verdict of human was wrong after all.
+    /// The verdict was wrong after all: a human who is a machine, or, by an enrolled prompt, anybody who is another.
     Revised(Verdict),
 }

@@ -37,6 +37,8 @@ pub struct Leg {
     pub progress: Progress,
     /// Whether the media plane holds a port for it (or is about to).
     pub port_held: bool,
+    /// Its stream has been told to close.
+    pub closing: bool,
     local: Option<SocketAddr>,
     codecs: Vec<Codec>,
     session_id: u64,
@@ -50,6 +52,7 @@ impl Leg {
             stream,
             progress: Progress::Idle,
             port_held: false,
+            closing: false,
             local: None,
             codecs: Vec::new(),
             session_id,

@@ -282,6 +282,9 @@ fn forming(finding: &Finding) -> Option<String> {
         Finding::SpeechStart { at } => format!("speech from {} ms", at.as_millis()),
         Finding::GreetingEnd { at } => format!("speech until {} ms", at.as_millis()),
         Finding::BeepProbable { start, .. } => format!("a beep, it seems, from {} ms", start.as_millis()),
+        Finding::Prompt { heard, .. } => {
+            format!("{} prompt {}, {} ms into it", heard.kind.as_str(), heard.name, heard.into_ms)
+        }
         Finding::Beep(beep) => format!("beep until {} ms", beep.end.as_millis()),
         Finding::Tone(tone) => format!("tone {}", tone.kind),
         Finding::Verdict(_) | Finding::Revised(_) => return None,

@@ -4,6 +4,7 @@ use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
 use crate::io::config::{Config, Fault};
+use crate::io::enrolled;
 use crate::io::prompts::Prompts;
 use crate::io::{launch, lists, probe};
 use crate::sip::endpoint::PingOutcome;
@@ -107,6 +108,11 @@ fn print_report(arg: &ConfigArg, report: &Report) {
 fn check_files(config: &Config, report: &mut Report) {
     match Prompts::load(config) {
         Ok(_) => report.good("all prompts can be played".to_owned()),
+        Err(faults) => report.all(faults),
+    }
+    match enrolled::load_for(config) {
+        Ok(prompts) if prompts.is_empty() => {}
+        Ok(prompts) => report.good(format!("{} enrolled prompts can be recognised", prompts.len())),
         Err(faults) => report.all(faults),
     }
     for (i, campaign) in config.campaigns.iter().enumerate() {

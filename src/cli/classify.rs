@@ -11,6 +11,7 @@ use crate::audio::wav;
 use crate::evaluation::page::{Head, explained};
 use crate::evaluation::shown::Shown;
 use crate::evaluation::trace::watch;
+use crate::io::enrolled;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -19,6 +20,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Larger files are refused: two hours in the widest format that telephony recorders write stay below.
@@ -35,6 +37,9 @@ pub struct ClassifyArgs {
     /// One line of JSON a file, times in milliseconds from the start of the file.
     #[arg(long)]
     pub json: bool,
+    /// Recognise the prompts in this folder too: WAV files in its folders machine/, screening/ and ivr/.
+    #[arg(long, value_name = "FOLDER")]
+    pub prompts: Option<PathBuf>,
     /// Who judges.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -48,7 +53,14 @@ const PICTURES_MAX: usize = 1000;
 
 /// Classifies every file; fails when one could not be read or none was found.
 pub fn run(args: &ClassifyArgs) -> ExitCode {
-    let options = match args.engine.apply(Options::default()) {
+    let prompts = match args.prompts.as_deref().map_or_else(|| Ok(Arc::default()), enrolled::load) {
+        Ok(prompts) => prompts,
+        Err(faults) => {
+            faults.iter().for_each(|fault| eprintln!("error: {fault}"));
+            return ExitCode::from(2);
+        }
+    };
+    let options = match args.engine.apply(Options { prompts, ..Options::default() }) {
         Ok(options) => options,
         Err(fault) => {
             eprintln!("error: {fault}");
@@ -206,6 +218,8 @@ struct Report<'a> {
     cause: String,
     decided_at_ms: u64,
     revised: Option<Revision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<PromptReport>,
     greeting_end_ms: Option<u64>,
     beeps: Vec<BeepReport>,
     tones: Vec<ToneReport>,
@@ -215,6 +229,14 @@ struct Report<'a> {
 struct Revision {
     verdict: &'static str,
     cause: String,
+    at_ms: u64,
+}
+
+/// An enrolled prompt that was recognised.
+#[derive(Serialize)]
+struct PromptReport {
+    kind: &'static str,
+    name: String,
     at_ms: u64,
 }
 
@@ -265,6 +287,11 @@ fn json_line(file: &Path, summary: &Summary) -> String {
         cause: first.cause,
         decided_at_ms: first.at_ms,
         revised: summary.revised.map(Revision::from),
+        prompt: summary.prompt.map(|(heard, at)| PromptReport {
+            kind: heard.kind.as_str(),
+            name: heard.name.to_string(),
+            at_ms: ms(at),
+        }),
         greeting_end_ms: summary.greeting_end.map(ms),
         beeps: summary.beeps.iter().map(BeepReport::from).collect(),
         tones: summary.tones.iter().map(ToneReport::from).collect(),
@@ -286,7 +313,8 @@ fn row(file: &Path, summary: &Summary, width: usize) -> String {
         format!("beep {:.0} Hz {} to {}", beep.frequency_hz, seconds(beep.start), seconds(beep.end))
     });
     let tones = summary.tones.iter().map(|tone| format!("{} {}", tone.kind, seconds(tone.start)));
-    let heard: Vec<String> = beeps.chain(tones).collect();
+    let prompt = summary.prompt.map(|(heard, at)| format!("{} prompt {}", heard.name, seconds(at)));
+    let heard: Vec<String> = beeps.chain(tones).chain(prompt).collect();
     let heard = heard.join(", ");
     format!(
         "{:width$}  {verdict:<16} {at:>7}  {cause:<28} {greeting:>8}  {heard}",
@@ -320,6 +348,7 @@ mod tests {
                 at: at(1234),
             }),
             revised: Some(Verdict { class: Class::Machine, cause: Cause::Beep, at: at(2345) }),
+            prompt: None,
             greeting_end: Some(at(734)),
             beeps: vec![Beep { start: at(1900), reported_at: at(1990), end: at(2200), frequency_hz: 999.96 }],
             tones: vec![ToneEvent { kind: ToneKind::RingBack, start: at(10), at: at(20) }],

@@ -251,6 +251,7 @@ impl Config {
         join(&mut self.engine.database);
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
+        self.amd.prompts_dir.iter_mut().for_each(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
         }

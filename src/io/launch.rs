@@ -9,6 +9,7 @@ use crate::engine::trunk::{self, TransportOption};
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Control, Onlooker};
+use crate::io::enrolled;
 use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
@@ -91,11 +92,12 @@ impl Launched {
 }
 
 /// Builds everything. Faults come with the configuration's lines.
-pub async fn launch(config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
+pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
     let clock = Clock::start();
     let now = clock.now();
     let trunks = resolve_trunks(&config)?;
     let prompts = Prompts::load(&config)?;
+    config.amd.prompts = enrolled::load_for(&config)?;
     let mut notes = Vec::new();
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();

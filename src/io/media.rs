@@ -108,7 +108,7 @@ impl MediaPlane {
     /// Hands a command to the thread of its stream.
     pub fn send(&self, command: Command) {
         let stream = match &command {
-            Command::LoadPrompts(_) => {
+            Command::LoadPrompts(_) | Command::Enrol(_) => {
                 self.threads.iter().for_each(|thread| deliver(thread, command.clone()));
                 return;
             }

@@ -11,12 +11,14 @@
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
 //! * [`priority`]: the right of way of threads that must be in time;
+//! * [`enrolled`]: the recordings that the detector is to recognise;
 //! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
 
 pub mod address;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod enrolled;
 pub mod entropy;
 pub mod labels;
 pub mod launch;

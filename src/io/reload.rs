@@ -4,8 +4,8 @@ use crate::campaign;
 use crate::engine::engine::Engine;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Reload, Reloaded};
-use crate::io::lists;
 use crate::io::prompts::Prompts;
+use crate::io::{enrolled, lists};
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
@@ -18,9 +18,13 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
             line => format!("{file}:{line}: {}", fault.text),
         };
         let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
-        let config = Config::load(&running.path).map_err(list)?;
+        let mut config = Config::load(&running.path).map_err(list)?;
         check_agent_trunks(&config, engine).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
+        let enrolled = enrolled::load_for(&config).map_err(list)?;
+        // These are taken over; what else [amd] says is compared.
+        config.amd.prompts = Arc::clone(&running.amd.prompts);
+        config.amd.prompts_dir.clone_from(&running.amd.prompts_dir);
         let mut numbers = Vec::new();
         let mut warnings = not_taken_over(&running, &config);
         for (i, section) in config.campaigns.iter().enumerate() {
@@ -42,11 +46,16 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
             rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
         }
         media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table.clone())));
+        let recognised = enrolled.len();
+        media.send(crate::media::command::Command::Enrol(enrolled));
         loaded = prompts;
         let counted =
             |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
         let (rules, suppressed) = (counted(rules, "campaign"), counted(suppressed, "new do-not-call number"));
-        let done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
+        let mut done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
+        if recognised > 0 {
+            done += &format!(", {} to recognise", counted(recognised, "prompt"));
+        }
         Ok(Reloaded { done, warnings })
     })
 }

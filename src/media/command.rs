@@ -123,6 +123,8 @@ pub enum Command {
     },
     /// Replace the prompt table (reload). Streams that play keep what they play.
     LoadPrompts(Arc<crate::media::player::PromptTable>),
+    /// The prompts of others that the detectors recognise; calls in flight are listened to for them too.
+    Enrol(Arc<crate::amd::Prompts>),
 }
 
 /// The media plane tells.

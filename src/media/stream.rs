@@ -8,6 +8,7 @@ use super::receiver::{Received, Receiver};
 use super::sender::{PACKET_MAX, Sender};
 use super::tap::Tap;
 use super::worker::Sink;
+use crate::amd::Prompts;
 use crate::amd::detector::{Detector, Mode};
 use crate::audio::g711::{self, CodedFrame};
 use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
@@ -15,6 +16,7 @@ use crate::rng::Rng;
 use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
 use crate::time::Instant;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Characters of our name in SDES: 96 bits of chance, as RFC 7022, 4.2 wants it.
@@ -78,6 +80,11 @@ impl Stream {
             media_timeout: options.media_timeout,
             rtcp_interval: options.rtcp_interval,
         }
+    }
+
+    /// From now on the detector recognises these prompts.
+    pub fn enrol(&mut self, prompts: &Arc<Prompts>) {
+        self.detector.enrol(Arc::clone(prompts));
     }
 
     /// A new call takes the place.

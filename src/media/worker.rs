@@ -97,6 +97,7 @@ impl Worker {
             Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
             Command::Close { stream } => self.close(now, stream, sink),
             Command::LoadPrompts(prompts) => self.prompts = prompts,
+            Command::Enrol(prompts) => self.streams.iter_mut().for_each(|stream| stream.enrol(&prompts)),
         }
     }
 

@@ -66,7 +66,8 @@ impl Attempt {
             }
             Finding::GreetingEnd { at } => self.handle_greeting_end(now, detect_started + at, out),
             Finding::Tone(tone) => self.handle_tone(now, tone.kind, out),
-            Finding::BeepProbable { .. } => {}
+            // What it means comes as a verdict or a revision.
+            Finding::BeepProbable { .. } | Finding::Prompt { .. } => {}
             Finding::Beep(beep) => {
                 let ended = detect_started + beep.end;
                 self.record.beep_at = Some(now.wall_at(ended));
@@ -224,13 +225,16 @@ impl Attempt {
         self.record.revised_cause = verdict.cause.to_string();
         self.record.revised_at = Some(now.wall_at((started + verdict.at).min(now.instant)));
         out.push(Action::Journal(Step::Revised(verdict)));
-        match self.state {
-            State::AwaitingAgent { .. } | State::Message(Message::Campaign) => {
-                self.release_agent(out);
-                out.push(Action::Media(Command::StopPlaying { stream: self.callee.stream }));
-                self.treat(now, verdict, out);
-            }
-            _ => {}
+        let turned_over = match self.state {
+            State::AwaitingAgent { .. } | State::Message(Message::Campaign) => true,
+            // A message into an assistant or a phone tree is on no tape.
+            State::Dropping(_) => verdict.class != Class::Machine,
+            _ => false,
+        };
+        if turned_over {
+            self.release_agent(out);
+            out.push(Action::Media(Command::StopPlaying { stream: self.callee.stream }));
+            self.treat(now, verdict, out);
         }
     }
 

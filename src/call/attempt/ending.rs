@@ -55,7 +55,7 @@ impl Attempt {
         }
         if self.agent.progress != Progress::Idle {
             self.agent.progress = Progress::Over;
-            if self.agent.port_held {
+            if self.agent.port_held && !std::mem::replace(&mut self.agent.closing, true) {
                 out.push(Action::Media(Command::Close { stream: self.agent.stream }));
             }
         }

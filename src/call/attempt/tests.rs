@@ -180,6 +180,60 @@ fn a_verdict_of_human_turned_over_releases_the_agent_and_waits_for_the_beep() {
 }
 
 #[test]
+fn a_screening_assistant_that_was_taken_for_a_machine_gets_no_message() {
+    let mut stage = answered(to_agent());
+    stage.plays_on(
+        "
+         6.000 < machine
+         7.000 < revised screening
+         7.000 > stop playing
+         7.000 > BYE callee
+         7.000 > close callee
+         7.010 < closed
+         7.010 ! screening by us
+    ",
+    );
+    assert_eq!(
+        (&*stage.attempt.record.verdict, &*stage.attempt.record.revised_verdict),
+        ("machine", "screening")
+    );
+}
+
+#[test]
+fn a_message_that_runs_stops_when_its_machine_turns_out_to_be_a_phone_tree() {
+    answered(to_agent()).plays_on(
+        "
+         6.000 < machine
+         6.500 < quiet 6.300
+         8.300 > play 2
+         9.000 < revised ivr
+         9.000 > stop playing
+         9.000 > BYE callee
+         9.000 > close callee
+         9.010 < closed
+         9.010 ! machine by us
+    ",
+    );
+}
+
+#[test]
+fn an_assistant_that_was_taken_for_a_person_releases_the_agent() {
+    awaiting_agent().plays_on(
+        "
+         7.000 < revised screening
+         7.000 > CANCEL agent
+         7.000 > close agent
+         7.000 > stop playing
+         7.000 > BYE callee
+         7.000 > close callee
+         7.010 < agent closed
+         7.010 < closed
+         7.010 ! screening by us
+    ",
+    );
+}
+
+#[test]
 fn the_end_of_a_message_to_a_person_is_no_voicemail_left() {
     answered(with_message()).plays_on(
         "

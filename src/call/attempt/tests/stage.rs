@@ -1,7 +1,7 @@
 //! The stage of the transcripts: one attempt, a clock, and what stands around an attempt played by words.
 
 use super::super::*;
-use crate::amd::verdict::{Beep, Cause, Class, Finding, ToneEvent, ToneKind, Verdict};
+use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
 use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::Codec;
@@ -223,6 +223,10 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
     let at = now - answered_at;
     let verdict = |class, cause| Finding::Verdict(Verdict { class, cause, at });
     let tone = |kind| verdict(Class::Tone, Cause::Tone(kind));
+    let revised = |class| {
+        let name = Name::new("enrolled").unwrap();
+        Finding::Revised(Verdict { class, cause: Cause::Prompt(name), at })
+    };
     let finding = match input {
         "opened" => return EventKind::Opened { local: "192.0.2.1:4000".parse().unwrap() },
         "closed" => return EventKind::Closed(Statistics::default()),
@@ -245,6 +249,8 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
             cause: Cause::SecondSentence(Duration::from_secs(2)),
             at,
         }),
+        "revised screening" => revised(Class::Screening),
+        "revised ivr" => revised(Class::Ivr),
         "speech" => Finding::SpeechStart { at },
         "beep" => Finding::Beep(Beep {
             start: at.saturating_sub(Duration::from_millis(400)),
