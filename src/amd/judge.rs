@@ -21,7 +21,9 @@ const LATE: f32 = 0.8;
 const LATE_SPEECH_MS: (u32, u32) = (1300, 2000);
 /// A machine goes on after a breath: what follows sooner than this ...
 const BREATH_MS: u32 = 1200;
-/// ... needs to be half as long again, within these.
+/// ... needs to be half as long again, within these, or the model sure of it once this much was said after `unsure`.
+const WORD_MS: u32 = 300;
+/// See [`BREATH_MS`].
 const NEXT_SPEECH_MS: (u32, u32) = (800, 1600);
 
 /// Judges one call.
@@ -63,6 +65,9 @@ impl Judge {
 
     /// After each hop of 10 ms.
     pub fn handle_hop(&mut self, heard: &Cadence, out: &mut impl FnMut(Finding)) {
+        if heard.speech_start_ms.is_some() {
+            self.machine = self.options.model.probability(&features::of(heard));
+        }
         match self.verdict {
             None => {
                 if let Some((class, cause)) = self.first(heard) {
@@ -141,10 +146,7 @@ impl Judge {
         }
     }
 
-    fn first(&mut self, heard: &Cadence) -> Option<(Class, Cause)> {
-        if heard.speech_start_ms.is_some() {
-            self.machine = self.options.model.probability(&features::of(heard));
-        }
+    fn first(&self, heard: &Cadence) -> Option<(Class, Cause)> {
         self.of_speech(heard).or_else(|| self.of_time(heard))
     }
 
@@ -184,6 +186,14 @@ impl Judge {
         if spoken && self.machine >= o.machine_from().min(LATE) {
             return Some((Class::Machine, Cause::Model(self.machine)));
         }
+        // Silence has not lasted long enough to be sure, but it has begun.
+        if spoken
+            && !heard.is_doubtful()
+            && heard.quiet_ms >= o.silence_after_greeting_ms
+            && self.machine < 0.5
+        {
+            return Some((Class::Human, Cause::SilenceAfterGreeting(ms(heard.silence_ms))));
+        }
         Some(match self.ring_back {
             true if !spoken => (Class::Tone, Cause::Tone(ToneKind::RingBack)),
             _ => (Class::Unsure, Cause::Deadline(ms(heard.now_ms))),
@@ -209,13 +219,17 @@ impl Judge {
             return;
         }
         let breath_ms = heard.word_start_ms().saturating_sub(self.speech_end_ms);
-        let (factor, (least, most)) = match *self.breath_ms.get_or_insert(breath_ms) {
-            0..BREATH_MS => (3, NEXT_SPEECH_MS),
-            _ => (4, LATE_SPEECH_MS),
-        };
-        if further_ms >= (self.voiced_ms * factor / 2).clamp(least, most) && self.may_revise(verdict, heard) {
+        let soon = *self.breath_ms.get_or_insert(breath_ms) < BREATH_MS;
+        let (factor, (least, most)) = if soon { (3, NEXT_SPEECH_MS) } else { (4, LATE_SPEECH_MS) };
+        let much = further_ms >= (self.voiced_ms * factor / 2).clamp(least, most);
+        // The model knows calls that went on, not those in which somebody waited.
+        let sure = verdict.class == Class::Unsure
+            && further_ms >= WORD_MS
+            && heard.in_word()
+            && self.machine >= self.options.machine_from();
+        if (much || sure) && self.may_revise(verdict, heard) {
             self.revised = true;
-            let cause = Cause::SecondSentence(ms(further_ms));
+            let cause = if much { Cause::SecondSentence(ms(further_ms)) } else { Cause::Model(self.machine) };
             out(Finding::Revised(Verdict { class: Class::Machine, cause, at: ms(heard.now_ms) }));
         }
     }

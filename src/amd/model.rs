@@ -25,6 +25,9 @@ pub struct ModelFile {
     pub format: u32,
     /// What it was trained on.
     pub corpora: Vec<Corpus>,
+    /// What was left out: clips whose subtype or note holds one of these.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// The commit of the program that trained it.
     pub commit: String,
     /// The seed of its folds.
@@ -195,6 +198,7 @@ mod tests {
         ModelFile {
             format: FORMAT,
             corpora: Vec::new(),
+            without: Vec::new(),
             commit: String::new(),
             seed: 1,
             folds: 5,

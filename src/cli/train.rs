@@ -39,6 +39,9 @@ pub struct TrainArgs {
     /// Where the model is written
     #[arg(short, long, value_name = "FILE", default_value = "amd-model.json")]
     pub output: PathBuf,
+    /// Leave out clips whose subtype or note holds this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub without: Vec<String>,
     /// What the folds are dealt by; the same gives the same file
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -60,7 +63,8 @@ struct Shelf {
 
 /// Trains and writes the file; fails when a clip cannot be read, for a model of half a corpus is another model.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
-    let shelves: Vec<Shelf> = args.manifests.iter().map(|path| shelf(path)).collect::<Result<_, _>>()?;
+    let shelves: Vec<Shelf> =
+        args.manifests.iter().map(|path| shelf(path, &args.without)).collect::<Result<_, _>>()?;
     let clips: Vec<Clip> = shelves.iter().flat_map(|shelf| shelf.clips.iter().cloned()).collect();
     let places: Vec<PathBuf> = shelves
         .iter()
@@ -70,6 +74,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let corpora = shelves.iter().map(Shelf::note).collect();
     let mut trained = train(&clips, &examples, corpora, &commit(), args.seed, args.folds as usize)
         .map_err(|fault| Failure::Failed(fault.to_string()))?;
+    trained.file.without.clone_from(&args.without);
     let judged = held_out(&clips, &places, &trained)?;
     let reports = reports(&shelves, judged);
     for (name, report) in &reports {
@@ -82,11 +87,14 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn shelf(path: &Path) -> Result<Shelf, Failure> {
+fn shelf(path: &Path, without: &[String]) -> Result<Shelf, Failure> {
     let name = path.display();
     let fail = |text: String| Failure::Failed(format!("{name}: {text}"));
     let bytes = fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let clips = manifest::read(&bytes).map_err(|fault| fail(fault.to_string()))?;
+    let mut clips = manifest::read(&bytes).map_err(|fault| fail(fault.to_string()))?;
+    let left_out =
+        |clip: &Clip| without.iter().any(|text| clip.subtype.contains(text) || clip.note.contains(text));
+    clips.retain(|clip| !left_out(clip));
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let full = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let name = full.file_name().map_or("corpus".into(), |name| name.to_string_lossy().into_owned());

@@ -74,6 +74,7 @@ pub fn train(
     let file = |line: &Line, scores| ModelFile {
         format: FORMAT,
         corpora: corpora.clone(),
+        without: Vec::new(),
         commit: commit.to_owned(),
         seed,
         folds: count as u32,
