@@ -53,6 +53,8 @@ pub struct Detector {
     tone_named: bool,
     /// The tone that sounds is probably a beep.
     beeping: bool,
+    /// The tone that sounds is too long for a vowel.
+    lasting: bool,
     greeting_open: bool,
     /// Of the newest hop, for [`Detector::glimpse`].
     power: f32,
@@ -84,6 +86,7 @@ impl Detector {
             probable_at: None,
             tone_named: false,
             beeping: false,
+            lasting: false,
             greeting_open: false,
             power: 0.0,
             activity: Activity::Quiet,
@@ -114,7 +117,7 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
-        (self.repeated, self.beeping) = (false, false);
+        (self.repeated, self.beeping, self.lasting) = (false, false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -225,11 +228,13 @@ impl Detector {
 
     /// How much like a tone the newest hop is. A vowel may rest on its line for as long as a short beep does: it is let
     /// pass if it has no name when it ends, is no beep, and lies where a vowel's strongest line does.
-    fn tonal(&self, ended: Option<Tone>) -> Tonal {
+    fn tonal(&mut self, ended: Option<Tone>) -> Tonal {
         let sounds = self.tracker.current().is_some() || self.network.sounding();
         let owned = self.tracker.current().is_some_and(|tone| self.owned(tone) || tone.hz >= VOWEL_HZ);
         let high = ended.is_some_and(|tone| tone.hz >= VOWEL_HZ);
-        if self.tone_named || self.beeping || owned || high || sounds && self.cadence.held_ms() >= VOWEL_MS {
+        // What has sounded for too long to be a vowel stays a tone to its end.
+        self.lasting = sounds && (self.lasting || self.cadence.held_ms() >= VOWEL_MS);
+        if self.tone_named || self.beeping || owned || high || self.lasting {
             return Tonal::Certain;
         }
         match (sounds, self.tracker.pending() || self.network.pending()) {

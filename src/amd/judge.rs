@@ -223,7 +223,8 @@ impl Judge {
         let (factor, (least, most)) = if soon { (3, NEXT_SPEECH_MS) } else { (4, LATE_SPEECH_MS) };
         let much = further_ms >= (self.voiced_ms * factor / 2).clamp(least, most);
         // The model knows calls that went on, not those in which somebody waited.
-        let sure = soon && verdict.class == Class::Unsure
+        let sure = soon
+            && verdict.class == Class::Unsure
             && further_ms >= WORD_MS
             && heard.in_word()
             && self.machine >= self.options.machine_from();

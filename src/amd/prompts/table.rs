@@ -23,7 +23,7 @@ const BUCKET_MAX: usize = 16;
 /// Of the original only what lies within this of its loud parts counts: 25 dB.
 const DEPTH: f32 = 316.0;
 /// Digital silence, and a hum below any speech: the power in a band.
-const HUSH: f32 = 1e-3;
+const HUSH: f32 = 8e-8;
 /// A prompt with fewer sure bits is hum or silence.
 const SURE_BITS_MIN: usize = 400;
 /// Which of the 32 bits a sample takes: the lower 16 of now, the upper of before.
