@@ -21,9 +21,7 @@ const LATE: f32 = 0.8;
 const LATE_SPEECH_MS: (u32, u32) = (1300, 2000);
 /// A machine goes on after a breath: what follows sooner than this ...
 const BREATH_MS: u32 = 1200;
-/// ... needs to be half as long again, within these, or the model sure of it once this much was said after `unsure`.
-const WORD_MS: u32 = 300;
-/// See [`BREATH_MS`].
+/// ... needs to be half as long again, within these.
 const NEXT_SPEECH_MS: (u32, u32) = (800, 1600);
 
 /// Judges one call.
@@ -220,17 +218,16 @@ impl Judge {
         }
         let breath_ms = heard.word_start_ms().saturating_sub(self.speech_end_ms);
         let soon = *self.breath_ms.get_or_insert(breath_ms) < BREATH_MS;
-        let (factor, (least, most)) = if soon { (3, NEXT_SPEECH_MS) } else { (4, LATE_SPEECH_MS) };
-        let much = further_ms >= (self.voiced_ms * factor / 2).clamp(least, most);
-        // The model knows calls that went on, not those in which somebody waited.
-        let sure = soon
-            && verdict.class == Class::Unsure
-            && further_ms >= WORD_MS
-            && heard.in_word()
-            && self.machine >= self.options.machine_from();
-        if (much || sure) && self.may_revise(verdict, heard) {
+        let much = further_ms
+            >= match (verdict.class, soon) {
+                // It had gone on to the deadline already.
+                (Class::Unsure, true) => NEXT_SPEECH_MS.0,
+                (_, true) => (self.voiced_ms * 3 / 2).clamp(NEXT_SPEECH_MS.0, NEXT_SPEECH_MS.1),
+                (_, false) => (self.voiced_ms * 2).clamp(LATE_SPEECH_MS.0, LATE_SPEECH_MS.1),
+            };
+        if much && self.may_revise(verdict, heard) {
             self.revised = true;
-            let cause = if much { Cause::SecondSentence(ms(further_ms)) } else { Cause::Model(self.machine) };
+            let cause = Cause::SecondSentence(ms(further_ms));
             out(Finding::Revised(Verdict { class: Class::Machine, cause, at: ms(heard.now_ms) }));
         }
     }

@@ -19,7 +19,7 @@ pub struct Options {
     /// Nothing heard for this long is `silence`, never a machine.
     pub initial_silence_ms: u32,
     /// What it costs to hang up on a person as a machine, in a unit of your choice. With the next it says how sure the
-    /// model must be: 20 to 1 asks for 0.952.
+    /// model must be: 25 to 1 asks for 0.962.
     pub cost_human_as_machine: f32,
     /// What it costs to hand a machine to an agent, in the same unit.
     pub cost_machine_as_human: f32,
@@ -53,7 +53,7 @@ impl Default for Options {
             engine: Engine::Outdial,
             vad_mode: 2,
             initial_silence_ms: 4000,
-            cost_human_as_machine: 20.0,
+            cost_human_as_machine: 25.0,
             cost_machine_as_human: 1.0,
             cost_second_of_waiting: 0.2,
             silence_after_greeting_ms: 450,
