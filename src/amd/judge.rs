@@ -166,8 +166,9 @@ impl Judge {
         if heard.is_doubtful() {
             return None;
         }
-        let waiting = (1.0 - self.machine) * o.cost_second_of_waiting;
-        let mistake = self.machine * o.cost_machine_as_human;
+        let machine = f64::from(self.machine);
+        let waiting = (1.0 - machine) * o.cost_second_of_waiting;
+        let mistake = machine * o.cost_machine_as_human;
         (heard.quiet_ms >= o.silence_after_greeting_ms && mistake <= waiting).then_some(human)
     }
 

@@ -20,11 +20,11 @@ pub struct Options {
     pub initial_silence_ms: u32,
     /// What it costs to hang up on a person as a machine, in a unit of your choice. With the next it says how sure the
     /// model must be: 25 to 1 asks for 0.962.
-    pub cost_human_as_machine: f32,
+    pub cost_human_as_machine: f64,
     /// What it costs to hand a machine to an agent, in the same unit.
-    pub cost_machine_as_human: f32,
+    pub cost_machine_as_human: f64,
     /// What it costs to let a person wait for one more second, in the same unit.
-    pub cost_second_of_waiting: f32,
+    pub cost_second_of_waiting: f64,
     /// No person is called one before this much silence after the last word.
     pub silence_after_greeting_ms: u32,
     /// After this much silence the more probable one is said: nobody is let wait for longer.
@@ -72,7 +72,7 @@ impl Default for Options {
 impl Options {
     /// The probability from which on a machine is said: below, the risk to a person costs more.
     pub fn machine_from(&self) -> f32 {
-        self.cost_human_as_machine / (self.cost_human_as_machine + self.cost_machine_as_human)
+        (self.cost_human_as_machine / (self.cost_human_as_machine + self.cost_machine_as_human)) as f32
     }
 
     /// A verdict is given by now, whichever engine gives it.
