@@ -193,18 +193,18 @@ fn tell(args: &TrainArgs, trained: &Trained, reports: &[(String, Report)]) {
             .map(|(name, report)| (name.clone(), serde_json::to_value(report).expect("plain numbers")))
             .collect();
         let told = serde_json::json!({ "model": trained.file, "cross_validation": reports });
-        super::output::line(&told.to_string());
+        super::output::line(told.to_string());
         return;
     }
     for (name, report) in reports {
-        super::output::line(&format!(
+        super::output::line(format!(
             "== {name}: each clip judged by a model that heard neither its voice nor its source\n"
         ));
-        super::output::line(&text(report));
+        super::output::line(text(report));
     }
     super::output::line("== the fit, on moments of held-out clips");
     for (name, value) in trained.file.scores.iter().filter(|(name, _)| !name.contains(':')) {
-        super::output::line(&format!("{name:<32} {value:>10}"));
+        super::output::line(format!("{name:<32} {value:>10}"));
     }
-    super::output::line(&format!("\nwritten to {file}; use it with   [amd] model_file = \"{file}\""));
+    super::output::line(format!("\nwritten to {file}; use it with   [amd] model_file = \"{file}\""));
 }

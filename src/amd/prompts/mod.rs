@@ -1,7 +1,7 @@
 //! Recorded prompts that sound the same each time: a carrier's mailbox, a phone's screening assistant, a phone tree.
 //!
 //! Their cadence tells none of them from another machine, nor always from a person; their sound does. The operator enrols
-//! recordings, [`table`] keeps their prints ([`print`]), and a [`matcher`] of each call recognises a prompt one to one and a
+//! recordings, [`table`] keeps their prints ([`mod@print`]), and a [`matcher`] of each call recognises a prompt one to one and a
 //! half seconds into it, or into any later part of it. Nothing is enrolled from the outset.
 
 pub mod matcher;
