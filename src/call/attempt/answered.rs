@@ -217,8 +217,7 @@ impl Attempt {
     }
 
     fn handle_revised(&mut self, now: Now, started: Instant, verdict: Verdict, out: &mut Vec<Action>) {
-        // With an agent on the line it is the agent who decides; this was on its way when the two were joined.
-        if matches!(self.state, State::Bridged | State::Ending { .. } | State::Finished) {
+        if matches!(self.state, State::Ending { .. } | State::Finished) {
             return;
         }
         self.record.revised_verdict = verdict.class.as_str().to_owned();
@@ -229,6 +228,7 @@ impl Attempt {
             State::AwaitingAgent { .. } | State::Message(Message::Campaign) => true,
             // A message into an assistant or a phone tree is on no tape.
             State::Dropping(_) => verdict.class != Class::Machine,
+            // An agent on the line hears who is there and decides; the record and the journal tell what was heard here.
             _ => false,
         };
         if turned_over {

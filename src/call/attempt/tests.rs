@@ -41,7 +41,7 @@ fn a_person_is_bridged_to_an_agent() {
 }
 
 #[test]
-fn a_revision_that_comes_too_late_changes_nothing_for_people_who_are_joined() {
+fn a_revision_while_two_are_joined_is_written_down_and_parts_nobody() {
     let mut stage = bridged();
     stage.plays_on(
         "
@@ -55,7 +55,7 @@ fn a_revision_that_comes_too_late_changes_nothing_for_people_who_are_joined() {
         60.010 ! bridged by agent
     ",
     );
-    assert_eq!(stage.attempt.record.revised_verdict, "");
+    assert_eq!(stage.attempt.record.revised_verdict, "machine");
 }
 
 #[test]
