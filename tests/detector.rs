@@ -5,6 +5,7 @@ use outdial::amd::replay::{Summary, replay};
 use outdial::amd::verdict::{Cause, Class, Finding, ToneKind};
 use outdial::audio::tone::{Tone, cadence};
 use outdial::audio::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+use outdial::rng::Rng;
 use std::f64::consts::TAU;
 use std::time::Duration;
 
@@ -196,6 +197,49 @@ fn a_greeting_that_goes_on_is_a_machine_before_the_deadline() {
     let verdict = summary.verdict.expect("a verdict");
     assert_eq!(verdict.class, Class::Machine, "{summary:?}");
     assert!(verdict.at <= ms(4500), "{verdict:?}");
+}
+
+#[test]
+fn what_passed_for_a_word_and_was_a_tone_is_taken_back_even_after_the_verdict() {
+    let burst = || one(425.0).samples(ms(260));
+    let rhythm: Vec<i16> = (0..8).flat_map(|_| [burst(), silence(250)].concat()).collect();
+    let summary = judge(&[silence(300), burst(), silence(1500), rhythm].concat());
+    assert_eq!(summary.tones.first().map(|tone| tone.kind), Some(ToneKind::Reorder), "{summary:?}");
+    assert_eq!(summary.revised, None, "a tone is no second sentence: {summary:?}");
+}
+
+#[test]
+fn no_mix_of_sounds_and_losses_makes_it_panic_or_judge_late() {
+    let mut rng = Rng::from_seed(11);
+    let mut detector = Detector::new(&Options::default());
+    for call in 0..250 {
+        detector.reset(Mode::Answer);
+        let (mut frames, mut verdict) = (0, None);
+        while frames < 450 {
+            let length = 20 * (1 + rng.below(40));
+            let hz = [350.0, 425.0, 440.0, 480.0, 950.0, 1000.0, 1100.0, 1400.0, 1800.0, 2100.0]
+                [rng.below(10) as usize];
+            let sound = match rng.below(6) {
+                0 => silence(length),
+                1 => noise(length, 2000.0),
+                2 => pair(hz, 620.0).samples(ms(length)),
+                3 | 4 => voice(length),
+                _ => one(hz).samples(ms(length)),
+            };
+            let lost = rng.below(12) == 0;
+            for frame in sound.chunks_exact(FRAME_SAMPLES) {
+                let frame = frame.try_into().expect("a whole frame");
+                detector.handle_frame((!lost).then_some(frame), &mut |finding| {
+                    if let Finding::Verdict(given) = finding {
+                        assert!(verdict.replace(given).is_none(), "call {call}: two first verdicts");
+                    }
+                });
+                frames += 1;
+            }
+        }
+        let at = verdict.expect("a verdict comes by the deadline").at;
+        assert!(at <= ms(5000), "call {call}: {verdict:?}");
+    }
 }
 
 #[test]

@@ -213,7 +213,8 @@ impl Judge {
 
     /// A human says hello again and waits; a machine goes on to talk.
     fn again(&mut self, heard: &Cadence, verdict: &Verdict, out: &mut impl FnMut(Finding)) {
-        let further_ms = heard.voiced_ms - self.voiced_ms;
+        // What passed for a word may have been taken back since.
+        let further_ms = heard.voiced_ms.saturating_sub(self.voiced_ms);
         if further_ms == 0 {
             return;
         }
