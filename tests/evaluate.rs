@@ -61,6 +61,22 @@ fn the_page_shows_every_clip_and_needs_nothing_from_outside() {
 }
 
 #[test]
+fn enrolled_prompts_are_heard_here_too() {
+    let corpus = corpus(MANIFEST);
+    let prompts = corpus.path().join("prompts/screening");
+    fs::create_dir_all(&prompts).unwrap();
+    fs::copy(corpus.path().join("machine-karen-beep.wav"), prompts.join("karen.wav")).unwrap();
+    let args = ["evaluate", "manifest.csv", "--json", "--set", "prompts_dir=prompts"];
+    let out = outdial(corpus.path(), &args);
+    let json: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{out:?}"));
+    assert_eq!(json["last_verdicts"][1]["called"]["screening"], 1, "{}", json["last_verdicts"]);
+    fs::write(prompts.join("broken.wav"), b"no sound").unwrap();
+    let out = outdial(corpus.path(), &args);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("broken.wav"), "{out:?}");
+}
+
+#[test]
 fn other_settings_are_measured_in_their_stead_or_beside_them() {
     let corpus = corpus(MANIFEST);
     fs::write(corpus.path().join("own.toml"), "[amd]\npatience_ms = 400\n").unwrap();

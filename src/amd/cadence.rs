@@ -101,6 +101,11 @@ impl Cadence {
         self.words > 0 && self.silence_ms < WORD_GAP_MS
     }
 
+    /// A vowel sounds now, of a word or of what may become one.
+    pub fn in_vowel(&self) -> bool {
+        self.run_periodic_ms + self.pending_periodic_ms > 0 && self.unvoiced_ms == 0
+    }
+
     /// Sound that is held back until it is certain what it is.
     pub fn held_ms(&self) -> u32 {
         self.pending_ms

@@ -46,13 +46,22 @@ pub type Features = [f32; COUNT];
 /// The timing heard so far. What a pause means depends on whether it goes on, so each state has its own numbers; those of
 /// the other are 0.
 pub fn of(heard: &Cadence) -> Features {
+    in_state(heard, heard.in_word())
+}
+
+/// The same as if a word sounded now, though it is too short yet to be one.
+pub fn as_if_speaking(heard: &Cadence) -> Features {
+    in_state(heard, true)
+}
+
+fn in_state(heard: &Cadence, speaking: bool) -> Features {
     let mut features = [0.0; COUNT];
     let speech = seconds(heard.span_ms());
     let lead = seconds(heard.speech_start_ms.unwrap_or(0)).min(3.0);
     let pauses = heard.phrases.saturating_sub(1).min(3) as f32;
     let longest = seconds(heard.gap_ms).min(1.0);
     let newest = seconds(heard.phrase_ms()).min(2.5);
-    if heard.in_word() {
+    if speaking {
         let words = (heard.words as f32 / speech.max(0.3)).min(6.0) / 3.0;
         let voiced = (heard.voiced_ms as f32 / heard.span_ms().max(100) as f32).min(1.0);
         features[0] = 1.0;

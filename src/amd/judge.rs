@@ -182,8 +182,13 @@ impl Judge {
         if heard.now_ms < o.deadline_ms {
             return None;
         }
-        if spoken && self.machine >= o.machine_from().min(LATE) {
-            return Some((Class::Machine, Cause::Model(self.machine)));
+        // Who begins to speak again just then is speaking.
+        let machine = match heard.in_vowel() {
+            true => o.model.probability(&features::as_if_speaking(heard)),
+            false => self.machine,
+        };
+        if spoken && machine >= o.machine_from().min(LATE) {
+            return Some((Class::Machine, Cause::Model(machine)));
         }
         // Silence has not lasted long enough to be sure, but it has begun.
         if spoken

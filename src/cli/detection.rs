@@ -4,7 +4,7 @@ use super::Failure;
 use super::engine::EngineArgs;
 use crate::amd::detector::Options;
 use crate::amd::options::Engine;
-use crate::io::model;
+use crate::io::{enrolled, model};
 use clap::Args;
 use serde::Serialize;
 use std::fmt;
@@ -56,6 +56,10 @@ impl DetectionArgs {
         }
         let folder = self.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         model::load(&mut options, folder).map_err(Failure::Failed)?;
+        if let Some(prompts) = &options.prompts_dir {
+            let fail = |faults: Vec<String>| Failure::Failed(faults.join("\n"));
+            options.prompts = enrolled::load(&folder.join(prompts)).map_err(fail)?;
+        }
         Ok(Settings { options })
     }
 }
