@@ -40,12 +40,12 @@ const HELLOS: [Cut; 9] = [
 const GREETINGS: [Cut; 8] = [
     cut!("machine-english-beep", 1750, 8250),
     cut!("machine-karen-beep", 0, 7450),
-    cut!("machine-subscriber-beep-1500", 0, 6400),
+    cut!("machine-spanish-no-beep", 0, 7600),
     cut!("machine-russian-beep-700", 1100, 10450),
     cut!("machine-johnson-beep", 600, 9750),
     cut!("machine-alan-parker-beep", 200, 10550),
     cut!("machine-mailbox-late-beep", 2200, 10550),
-    cut!("machine-english-no-beep", 450, 4750),
+    cut!("machine-russian-beep", 100, 9400),
 ];
 
 const MUSIC: Cut = cut!("music-on-hold", 0, 3000);
