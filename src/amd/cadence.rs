@@ -52,8 +52,6 @@ pub struct Cadence {
     pub words: u32,
     /// Runs of words with pauses of at least 280 ms between them.
     pub phrases: u32,
-    /// The first run of words, from its start to its end.
-    pub first_phrase_ms: u32,
     /// Where the newest run of words began.
     pub phrase_start_ms: u32,
     /// The longest pause between words.
@@ -217,9 +215,6 @@ impl Cadence {
         self.voiced_ms += grown_ms;
         self.word_ms = self.word_ms.max(self.run_ms);
         self.speech_end_ms = end_ms;
-        if self.phrases == 1 {
-            self.first_phrase_ms = self.span_ms();
-        }
         (self.silence_ms, self.pause_ms, self.quiet_ms) = (0, 0, 0);
     }
 

@@ -26,10 +26,10 @@ impl Decider {
         }
     }
 
-    /// The model's newest probability of a machine; 0 without a model.
-    pub fn machine(&self) -> f32 {
+    /// The model's probability of a machine; 0 without a model.
+    pub fn machine(&self, heard: &Cadence) -> f32 {
         match self {
-            Decider::Outdial(judge) => judge.machine(),
+            Decider::Outdial(judge) => judge.machine(heard),
             Decider::Asterisk(_) => 0.0,
         }
     }

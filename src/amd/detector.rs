@@ -167,7 +167,7 @@ impl Detector {
             voiced_ms: self.cadence.voiced_ms,
             span_ms: self.cadence.span_ms(),
             silence_ms: self.cadence.silence_ms,
-            machine: self.judge.machine(),
+            machine: self.judge.machine(&self.cadence),
         }
     }
 

@@ -36,7 +36,7 @@ pub struct Judge {
     /// The pause after it, once more was said.
     breath_ms: Option<u32>,
     ring_back: bool,
-    /// The newest word of the model.
+    /// The newest word of the model while nothing is decided.
     machine: f32,
 }
 
@@ -63,11 +63,9 @@ impl Judge {
 
     /// After each hop of 10 ms.
     pub fn handle_hop(&mut self, heard: &Cadence, out: &mut impl FnMut(Finding)) {
-        if heard.speech_start_ms.is_some() {
-            self.machine = self.options.model.probability(&features::of(heard));
-        }
         match self.verdict {
             None => {
+                self.machine = self.machine(heard);
                 if let Some((class, cause)) = self.first(heard) {
                     self.give(class, cause, heard, out);
                 }
@@ -204,9 +202,10 @@ impl Judge {
         })
     }
 
-    /// The model's newest probability of a machine.
-    pub fn machine(&self) -> f32 {
-        self.machine
+    /// The model's probability of a machine, 0 before the first word.
+    pub fn machine(&self, heard: &Cadence) -> f32 {
+        let spoken = heard.speech_start_ms.is_some();
+        if spoken { self.options.model.probability(&features::of(heard)) } else { 0.0 }
     }
 
     fn give(&mut self, class: Class, cause: Cause, heard: &Cadence, out: &mut impl FnMut(Finding)) {
