@@ -245,7 +245,13 @@ impl Endpoint {
                     self.deliver_response(now, owner, transaction, target, response, &request);
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
-                Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
+                Up::Request { transaction, request, is_merged: false } => {
+                    self.deliver_request(now, transaction, request);
+                }
+                Up::Request { transaction, request, is_merged: true } => {
+                    let response = refusal::of_merged(&request, &self.stack.rng.token(12));
+                    self.stack.respond(now, transaction, &response);
+                }
                 Up::Ack(ack) => {
                     if let Some(key) = self.session_of(&ack) {
                         self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));

@@ -12,7 +12,8 @@
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
 //! machines that repeat what gets lost, `stack` what all users of transactions share, `dialog` the state that two
 //! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
-//! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
+//! arrives for calls that have gone, `refusal` the answers to what nobody asked for, [`content`]
+//! which bodies we understand, and [`verdict`] what becomes of one message alone.
 
 pub mod digest;
 pub mod framing;
@@ -27,9 +28,11 @@ pub mod event;
 pub mod options;
 pub mod target;
 pub mod transaction;
+pub mod verdict;
 
 mod ack;
 mod authentication;
+pub mod content;
 mod dialog;
 mod late;
 mod ping;
