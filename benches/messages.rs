@@ -17,7 +17,7 @@ const RATIO_MAX: f64 = 3.0;
 const WORTH_TELLING: Duration = Duration::from_micros(200);
 
 const HEADERS: [&str; 8] = [
-    "X: ",
+    "Odd: ",
     "From: \"",
     "Contact: ",
     "Route: <sip:",
@@ -37,7 +37,7 @@ const FILLERS: [&str; 14] = [
     ":",
     "\r\n ",
     "\r\n\t\"",
-    "\r\nX:",
+    "\r\nOdd:",
     "\r\nv: SIP/2.0/UDP h",
     "%",
     "\n",
