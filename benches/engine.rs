@@ -75,7 +75,7 @@ impl Bench {
         .expect("a trunk");
         let trunk = TrunkSetup {
             options: trunk_options,
-            target: Target { transport: Transport::Udp, address: callee_address() },
+            target: Target::new(Transport::Udp, callee_address()),
             credentials: None,
         };
         let options = Options {

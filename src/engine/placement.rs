@@ -79,7 +79,7 @@ mod tests {
             "name = \"{name}\"\nhost = \"127.0.0.1\"\npriority = {priority}\nweight = {weight}\nchannels_max = 1000"
         );
         let options: Options = toml::from_str(&toml).unwrap();
-        let target = Target { transport: Transport::Udp, address: "127.0.0.1:5060".parse().unwrap() };
+        let target = Target::new(Transport::Udp, "127.0.0.1:5060".parse().unwrap());
         Trunk::new(Instant::ZERO, options, target, None)
     }
 

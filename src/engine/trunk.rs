@@ -112,6 +112,8 @@ pub enum TransportOption {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS.
+    Tls,
 }
 
 /// `number_format`.

@@ -286,14 +286,14 @@ impl Control {
         match event {
             StreamEvent::Message { peer, bytes } => {
                 (self.onlooker)(Seen::Sip { sent: false, peer, bytes: &bytes, at });
-                self.engine.handle_message(at, peer, &bytes);
+                self.engine.handle_message(at, Target::new(Transport::Tcp, peer), &bytes);
             }
             StreamEvent::Closed { peer } => {
                 if !streams.forget(peer) {
                     // A newer connection carries the peer's traffic by now; what the old one owed, SIP's timers find out.
                     return;
                 }
-                let target = Target { transport: Transport::Tcp, address: peer };
+                let target = Target::new(Transport::Tcp, peer);
                 self.engine.handle_transport_error(at, target);
             }
         }
@@ -381,7 +381,7 @@ impl Control {
         let sent = match target.transport {
             // The socket buffer is large; waiting here for room in it is rare and short.
             Transport::Udp => self.udp.send_to(&bytes, target.address).await.is_ok(),
-            Transport::Tcp => streams.send(target.address, bytes),
+            Transport::Tcp | Transport::Tls => streams.send(target.address, bytes),
         };
         if !sent {
             self.engine.handle_transport_error(at, target);

@@ -17,7 +17,7 @@ use crate::io::prompts::Prompts;
 use crate::io::{address, entropy, lists, reload};
 use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
-use crate::sip::endpoint::{self, Endpoint, Target, Transport};
+use crate::sip::endpoint::{self, AccessTable, Endpoint, Local, Target, Transport};
 use crate::store::{Orphan, Store, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, SocketAddr};
@@ -164,11 +164,12 @@ pub fn resolve_trunks(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
         let transport = match options.transport {
             TransportOption::Udp => Transport::Udp,
             TransportOption::Tcp => Transport::Tcp,
+            TransportOption::Tls => Transport::Tls,
         };
         match credentials(options, &config.path) {
             Ok(credentials) => setups.push(TrunkSetup {
                 options: options.clone(),
-                target: Target { transport, address },
+                target: Target::new(transport, address),
                 credentials,
             }),
             Err((key, text)) => fault(key, text),
@@ -413,8 +414,7 @@ fn make_engine(
     let lines_max = config.engine.lines_max;
     let endpoint_options = endpoint::Options {
         user_agent: config.sip.user_agent.clone(),
-        udp_sent_by: address.to_string(),
-        tcp_sent_by: address.to_string(),
+        access: AccessTable::new(vec![Local::new(address)]),
         sessions_max: 4 * lines_max as usize,
         transactions_max: TRANSACTIONS_A_LINE * lines_max as usize + 1_024,
         ..endpoint::Options::default()

@@ -10,7 +10,8 @@
 //!
 //! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
-//! machines that repeat what gets lost, `stack` what all users of transactions share, `dialog` the state that two
+//! machines that repeat what gets lost, `stack` what all users of transactions share,
+//! [`access`] our side of the way to a peer, `dialog` the state that two
 //! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
 //! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
 
@@ -22,6 +23,7 @@ pub mod message;
 pub mod method;
 pub mod uri;
 
+pub mod access;
 pub mod endpoint;
 pub mod event;
 pub mod options;

@@ -5,7 +5,7 @@ use crate::call::attempt::Placement;
 use crate::engine::placement;
 use crate::media::command as media;
 use crate::record::Answer;
-use crate::sip::endpoint::{self, PingOutcome, Registration, RegistrationEvent, SessionEvent, Transport};
+use crate::sip::endpoint::{self, PingOutcome, Registration, RegistrationEvent, SessionEvent};
 use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
@@ -15,9 +15,9 @@ impl Engine {
         self.settle(now);
     }
 
-    /// A message of a TCP stream came, framed.
-    pub fn handle_message(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
-        self.endpoint.handle_message(now.instant, Transport::Tcp, source, bytes);
+    /// A message came by the way that `source` tells: a datagram, or what was cut from a stream.
+    pub fn handle_message(&mut self, now: Now, source: Target, bytes: &[u8]) {
+        self.endpoint.handle_from(now.instant, source, bytes);
         self.settle(now);
     }
 

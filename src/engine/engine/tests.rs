@@ -235,7 +235,7 @@ fn trunk_setup(place: usize, more: &str) -> TrunkSetup {
     );
     TrunkSetup {
         options: toml::from_str(&options).expect("the trunk's options are right"),
-        target: Target { transport: Transport::Udp, address: address(place) },
+        target: Target::new(Transport::Udp, address(place)),
         credentials: None,
     }
 }
