@@ -137,6 +137,7 @@ impl Bench {
                 }
                 Output::Media(command) => self.command(&command),
                 Output::Store(request) => self.request(request),
+                Output::Dns(_) => {}
                 Output::Journal(entry) => drop(std::hint::black_box(entry)),
             }
         }

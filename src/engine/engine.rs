@@ -4,6 +4,7 @@ mod carry;
 mod dialing;
 mod hearing;
 mod leaving;
+mod trunks;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -13,14 +14,16 @@ use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
-use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
+use crate::engine::status::{CampaignStatus, HopStatus, MediaStatus, SipStatus, Status, TrunkStatus};
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
-use crate::record::{AttemptId, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request};
+use crate::record::{AttemptId, CallRecord, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request};
 use crate::rng::Rng;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{Endpoint, SessionKey, Target};
+use crate::sip::locate::hops::{HopState, Place};
+use crate::sip::locate::{Locator, Question};
 use crate::slab::{Key, Slab};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -61,11 +64,13 @@ pub struct Options {
     pub watch: bool,
 }
 
-/// A trunk, resolved.
+/// A trunk, ready to run.
+#[derive(Clone)]
 pub struct TrunkSetup {
     /// As configured.
     pub options: trunk::Options,
-    /// Where it is.
+    /// Where it is, and how it is reached. When `host` is a name, the DNS is asked from then on, and an unspecified
+    /// address says that none is known yet.
     pub target: Target,
     /// For digest.
     pub credentials: Option<Credentials>,
@@ -91,6 +96,8 @@ pub enum Output {
         /// What.
         bytes: Vec<u8>,
     },
+    /// Ask the DNS; [`Engine::handle_dns`] is waited for.
+    Dns(Question),
     /// Tell the media plane.
     Media(Command),
     /// Ask the store.
@@ -135,6 +142,14 @@ struct Line {
     campaign: usize,
     trunk: usize,
     tried: Vec<usize>,
+    /// Hops of the present trunk that had its INVITE.
+    tried_hops: Vec<Place>,
+    /// The last failure was one after which another hop of the same trunk may be tried.
+    may_try_hop: bool,
+    /// The present trunk's failure is counted already.
+    is_scored: bool,
+    /// From the callee's INVITE to its answer.
+    answered_after: Option<Duration>,
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
@@ -151,12 +166,20 @@ struct Channel {
     line: Key,
     side: Side,
     trunk: usize,
+    target: Target,
+    /// The INVITE left then.
+    since: Instant,
+    /// Anything was heard.
+    responded: bool,
+    /// More than 100 was heard.
+    rang: bool,
 }
 
 /// The engine. See the module's page.
 pub struct Engine {
     options: EngineLimits,
     endpoint: Endpoint,
+    locator: Locator,
     trunks: Vec<Trunk>,
     campaigns: Vec<Running>,
     lines: Slab<Line>,
@@ -192,7 +215,7 @@ struct EngineLimits {
 
 impl Engine {
     /// An engine with its trunks and campaigns; it registers and pings at once, and dials as the campaigns ask.
-    pub fn new(now: Now, options: Options, endpoint: Endpoint, rng: Rng) -> Self {
+    pub fn new(now: Now, options: Options, endpoint: Endpoint, mut rng: Rng) -> Self {
         let lines_max = options.lines_max as usize;
         let trunks: Vec<Trunk> = options
             .trunks
@@ -218,6 +241,7 @@ impl Engine {
                 recordings: options.recordings,
                 watch: options.watch,
             },
+            locator: trunks::locator(&endpoint, rng.fork()),
             endpoint,
             trunks,
             campaigns,
@@ -242,7 +266,11 @@ impl Engine {
             draining: false,
             unregister_until: None,
         };
-        engine.register_trunks(now);
+        for place in 0..engine.trunks.len() {
+            engine.locate_trunk(now, place);
+            engine.register_trunk(now, place);
+        }
+        engine.drain_locator(now);
         engine.settle(now);
         engine
     }
@@ -313,6 +341,8 @@ impl Engine {
         for running in &mut self.campaigns {
             running.campaign.handle_timeout(now);
         }
+        self.locator.handle_timeout(now.instant);
+        self.drain_locator(now);
         self.ping_trunks(now);
         self.retry_store(now);
         self.release_committed(now);
@@ -326,6 +356,7 @@ impl Engine {
         let trunks = self.trunks.iter().filter_map(Trunk::poll_timeout).filter(|_| !self.draining);
         let own = [
             self.endpoint.poll_timeout(),
+            self.locator.poll_timeout(),
             self.timers.first().map(|(due, _)| *due),
             self.store_retry_at,
             self.dial_at,
@@ -506,7 +537,26 @@ fn trunk_status(trunk: &Trunk, now: Now) -> TrunkStatus {
         Ok(()) => "available".to_owned(),
         Err(unavailable) => unavailable.describe(now.instant),
     };
-    TrunkStatus { name: trunk.options.name.clone(), state, channels: trunk.channels_used() }
+    let hop = |state: HopState<'_>| HopStatus {
+        address: state.hop.address.to_string(),
+        transport: state.hop.transport.parameter().to_owned(),
+        state: state.word.to_owned(),
+        next: state.is_next,
+        why: state.hop.why.clone(),
+    };
+    TrunkStatus {
+        name: trunk.options.name.clone(),
+        state,
+        channels: trunk.channels_used(),
+        hops: trunk.hops().states(now.instant).map(hop).collect(),
+        dns: trunk.dns.clone(),
+        breaker: trunk.breaker().word(now.instant).to_owned(),
+        options_status: trunk.health().echo().map(|echo| echo.status),
+        options_round_trip_ms: trunk.health().echo().map(|echo| echo.round_trip.as_millis() as u64),
+        quality: trunk.score().quality(),
+        suspected: trunk.score().is_suspected(),
+        agents_unpaced: trunk.agents_unpaced,
+    }
 }
 
 impl trunk::Unavailable {
@@ -514,8 +564,14 @@ impl trunk::Unavailable {
     pub fn describe(self, now: Instant) -> String {
         let seconds = |until: Instant| (until - now).as_secs_f32();
         match self {
+            trunk::Unavailable::Retired => "not in the configuration any more".to_owned(),
+            trunk::Unavailable::NotLocated => "no address of it is known".to_owned(),
             trunk::Unavailable::Down => "down: OPTIONS goes unanswered".to_owned(),
             trunk::Unavailable::Resting { until } => format!("resting for {:.0} s", seconds(until)),
+            trunk::Unavailable::Broken { until } => {
+                format!("failed too often, rests for {:.0} s", seconds(until))
+            }
+            trunk::Unavailable::Probing => "after a rest: one call tries whether it works again".to_owned(),
             trunk::Unavailable::NotRegistered => "not registered".to_owned(),
             trunk::Unavailable::Full => "all channels in use".to_owned(),
             trunk::Unavailable::Rate { until } => {

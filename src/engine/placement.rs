@@ -105,7 +105,7 @@ mod tests {
     fn a_full_trunk_is_passed_over_and_named_when_it_was_the_last() {
         let mut trunks = [trunk("a", 1, 10)];
         trunks[0].options.channels_max = 1;
-        trunks[0].seize();
+        trunks[0].seize(Instant::ZERO);
         let mut rng = Rng::from_seed(3);
         let none = choose(&trunks, &[0], &[], Instant::ZERO, &mut rng);
         assert_eq!(none, Err(Some(Unavailable::Full)));

@@ -72,6 +72,11 @@ impl Endpoint {
         self.stack.disallow(source);
     }
 
+    /// Our listeners.
+    pub fn locals(&self) -> &[Local] {
+        self.stack.locals()
+    }
+
     /// Whether requests from this address are taken.
     pub fn takes_from(&self, source: IpAddr) -> bool {
         self.stack.allows(source)

@@ -12,7 +12,7 @@
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
 //! machines that repeat what gets lost, `stack` what all users of transactions share,
 //! [`access`] our side of the way to a peer, `dialog` the state that two
-//! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
+//! parties share, `session` one call, [`locate`] where requests to a name go (RFC 3263), `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
 //! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
 
 pub mod digest;
@@ -26,6 +26,7 @@ pub mod uri;
 pub mod access;
 pub mod endpoint;
 pub mod event;
+pub mod locate;
 pub mod options;
 pub mod target;
 pub mod transaction;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::access::Local;
 use super::ack::{AckId, AckMemory};
 use super::authentication::Authentication;
 use super::dialog::Dialog;
@@ -61,6 +62,10 @@ impl Stack {
                 self.allowed.remove(&source);
             }
         }
+    }
+
+    pub(crate) fn locals(&self) -> &[Local] {
+        self.options.access.locals()
     }
 
     pub(crate) fn allows(&self, source: IpAddr) -> bool {

@@ -158,7 +158,9 @@ impl Stage {
                     self.engine.handle_answer(self.now, Answer::InviteCommitted { attempt });
                 }
                 Output::Media(command) => self.obey(command),
-                Output::Store(_) | Output::Journal(_) => {}
+                Output::Dns(question) => self.asked.push_back(question),
+                Output::Journal(entry) => self.journal.push(entry.event.to_string()),
+                Output::Store(_) => {}
             }
         }
     }

@@ -1,0 +1,1 @@
+//! The resolver against a small DNS server on loopback.
