@@ -46,9 +46,9 @@ const METER_FLOOR_DBFS: f32 = -60.0;
 #[command(
     after_help = "Shows the SIP ladder, the level of what the callee says, and the verdict as it forms.\nThe do-not-call \
                   list is always kept; the calling window is, unless --outside-hours says that you are calling yourself.\n\
-                  Exit status: 0 the call was answered; 1 it was not placed, or something went wrong; 2 the command line is \
-                  not understood; 3 the configuration is faulty; 4 no trunk carried it (dead, congested, or it refused us); \
-                  5 it was carried and not answered (busy, declined, no answer, no such number)."
+                  Exit status: 0 the call was carried to the callee, whatever became of it (answered, busy, declined, no answer: \
+                  the last line says which); 1 it was not placed, or was broken off; 2 the command line is not understood; \
+                  3 the configuration is faulty; 4 no trunk carried it: dead, congested, or it refused us."
 )]
 pub struct CallArgs {
     /// Whom to call, in any form that the campaign's default_region understands
@@ -123,19 +123,18 @@ struct End {
 /// No trunk carried the call.
 const NO_TRUNK: u8 = 4;
 
-/// The call was carried and not answered.
-const NOT_ANSWERED: u8 = 5;
-
 /// How the call ended, as an exit status.
 fn verdict(disposition: Disposition, answered: bool) -> Result<(), Failure> {
-    let ended = |status, text: &str| Err(Failure::Ended { status, text: format!("{text}: {disposition}") });
     match disposition {
         _ if answered => Ok(()),
-        Disposition::Congestion | Disposition::TrunkRejected => ended(NO_TRUNK, "no trunk carried the call"),
+        Disposition::Congestion | Disposition::TrunkRejected => {
+            let text = format!("no trunk carried the call: {disposition}");
+            Err(Failure::Ended { status: NO_TRUNK, text })
+        }
         Disposition::Canceled | Disposition::Interrupted => {
             Err(Failure::Failed(format!("the call was broken off: {disposition}")))
         }
-        _ => ended(NOT_ANSWERED, "the call was not answered"),
+        _ => Ok(()),
     }
 }
 
@@ -336,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exit_status_tells_a_dead_trunk_from_a_callee_who_does_not_answer() {
+    fn the_exit_status_tells_a_dead_trunk_from_a_call_that_was_carried() {
         let status = |disposition, answered| match verdict(disposition, answered) {
             Ok(()) => 0,
             Err(Failure::Ended { status, .. }) => status,
@@ -347,9 +346,9 @@ mod tests {
             (Disposition::Machine, true, 0),
             (Disposition::Congestion, false, 4),
             (Disposition::TrunkRejected, false, 4),
-            (Disposition::Busy, false, 5),
-            (Disposition::NoAnswer, false, 5),
-            (Disposition::InvalidNumber, false, 5),
+            (Disposition::Busy, false, 0),
+            (Disposition::NoAnswer, false, 0),
+            (Disposition::InvalidNumber, false, 0),
             (Disposition::Canceled, false, 1),
         ] {
             assert_eq!(status(disposition, answered), expected, "{disposition}");
