@@ -31,13 +31,15 @@ fn fault_31_a_dead_first_target_a_change_of_records_and_a_dns_that_is_down_while
     let call = outdial.call_of("+12025550101");
     assert_eq!(call["disposition"], "busy", "{call:#}");
     assert_eq!(here.counts().calls, 1);
-    let moment = |field: &str| call[field].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let moment =
+        |field: &str| call[field].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
     let took = moment("ended_at") - moment("dialed_at");
     assert!(took.num_milliseconds() <= 4_500, "from the first INVITE to the callee's word: {took}");
 
     // The records change while it runs, at a TTL of 0.
     zone.servers(&[there.address()]);
-    let moved = |status: &serde_json::Value| status["trunks"][0]["hops"][0]["address"] == there.address().to_string();
+    let moved =
+        |status: &serde_json::Value| status["trunks"][0]["hops"][0]["address"] == there.address().to_string();
     eventually(SOON, "the trunk has moved", || moved(&outdial.status()).then_some(()));
     start(&outdial, "summer");
     outdial.wait_until_completed("summer", SOON);
@@ -45,7 +47,8 @@ fn fault_31_a_dead_first_target_a_change_of_records_and_a_dns_that_is_down_while
 
     // The DNS is down: what was known serves.
     zone.be(Manner::Fails);
-    let told = |status: &serde_json::Value| status["trunks"][0]["dns"].as_str().is_some_and(|dns| !dns.is_empty());
+    let told =
+        |status: &serde_json::Value| status["trunks"][0]["dns"].as_str().is_some_and(|dns| !dns.is_empty());
     eventually(SOON, "the failure is told", || told(&outdial.status()).then_some(()));
     zone.be(Manner::Mute);
     start(&outdial, "autumn");

@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn only_a_failure_of_the_trunk_leads_to_another_trunk() {
         for status in [401, 403, 407, 408, 500, 502, 503, 504] {
-            assert!(matches!(of_response(status, None, false, &FAILOVER_ON), Next::OtherTrunk(_)), "{status}");
+            assert!(
+                matches!(of_response(status, None, false, &FAILOVER_ON), Next::OtherTrunk(_)),
+                "{status}"
+            );
         }
         for cause in [1, 17, 18, 19, 20, 22, 28] {
             let next = of_response(503, Some(cause), false, &FAILOVER_ON);

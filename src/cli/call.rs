@@ -4,13 +4,13 @@
 //! records go to a database of its own.
 
 use crate::amd::verdict::Finding;
+use crate::call::step::Step;
 use crate::campaign::gate::Gate;
 use crate::campaign::window::Window;
 use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
 use crate::cli::log::{self, LogFormat};
 use crate::cli::output;
 use crate::cli::run::runtime;
-use crate::call::step::Step;
 use crate::cli::{ConfigArg, Failure};
 use crate::disposition::Disposition;
 use crate::engine::journal::Event;

@@ -3,10 +3,10 @@
 use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
-use crate::io::config::{Config, Fault};
-use crate::io::enrolled;
 use crate::engine::engine::TrunkSetup;
 use crate::engine::trunk;
+use crate::io::config::{Config, Fault};
+use crate::io::enrolled;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::Located;
 use crate::io::{launch, lists, probe};
@@ -217,7 +217,8 @@ fn report_trunk(
         report.bad(line, format!("trunk {name}: {trouble}"));
     }
     if located.hops.is_empty() {
-        return report.bad(line, format!("cannot resolve {:?}: no address is known of trunk {name}", options.host));
+        return report
+            .bad(line, format!("cannot resolve {:?}: no address is known of trunk {name}", options.host));
     }
     for (place, hop) in located.hops.iter().enumerate() {
         let (transport, address) = (hop.transport.as_str(), hop.address);
@@ -253,7 +254,9 @@ fn reading(status: u16) -> &'static str {
     match status {
         200..=299 => "",
         300..=399 => ": it is alive, but sends us elsewhere, where we do not go",
-        401 | 407 => ": it is alive, but wants credentials even for that; whether yours are taken, a call shows",
+        401 | 407 => {
+            ": it is alive, but wants credentials even for that; whether yours are taken, a call shows"
+        }
         403 => ": it is alive, but refuses us: does it know our address?",
         404 => ": it is alive, but knows no such name: is `host` (or `domain`) the one it expects?",
         405 | 501 => ": it is alive, but does not know OPTIONS",

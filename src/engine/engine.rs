@@ -4,7 +4,10 @@ mod carry;
 mod dialing;
 mod hearing;
 mod leaving;
+mod renewal;
 mod trunks;
+
+pub use renewal::Renewed;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -18,7 +21,9 @@ use crate::engine::status::{CampaignStatus, HopStatus, MediaStatus, SipStatus, S
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
-use crate::record::{AttemptId, CallRecord, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request};
+use crate::record::{
+    AttemptId, CallRecord, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request,
+};
 use crate::rng::Rng;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{Endpoint, SessionKey, Target};
@@ -393,7 +398,7 @@ impl Engine {
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
             campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
-            trunks: self.trunks.iter().map(|trunk| trunk_status(trunk, now)).collect(),
+            trunks: self.shown_trunks().map(|trunk| trunk_status(trunk, now)).collect(),
             sip: SipStatus {
                 sessions: counts.sessions,
                 dialogs: counts.dialogs,
@@ -403,6 +408,11 @@ impl Engine {
             media: MediaStatus { streams: self.streams.len() },
             detection: self.measures.status(),
         }
+    }
+
+    /// A trunk that was taken out is shown as long as it carries calls.
+    fn shown_trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.trunks.iter().filter(|trunk| !trunk.retired || trunk.channels_used() > 0)
     }
 
     fn campaign_status(&self, running: &Running, now: Now) -> CampaignStatus {
@@ -490,9 +500,9 @@ impl Engine {
         new
     }
 
-    /// Whether there is a trunk of this name.
+    /// Whether there is a trunk of this name that takes calls.
     pub fn has_trunk(&self, name: &str) -> bool {
-        self.trunks.iter().any(|trunk| trunk.options.name == name)
+        self.trunks.iter().any(|trunk| trunk.options.name == name && !trunk.retired)
     }
 
     /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
@@ -505,7 +515,9 @@ impl Engine {
         agent_trunk: Option<&str>,
     ) -> bool {
         let known = |running: &&mut Running| running.campaign.options().name == rules.name;
+        let trunks = self.places_of(&rules.trunks);
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
+        running.trunks = trunks;
         running.treatment = Arc::new(treatment);
         running.agent_trunk =
             agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));

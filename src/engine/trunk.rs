@@ -194,6 +194,11 @@ impl Options {
         Duration::from_secs(self.answer_timeout_s).saturating_sub(COMMIT_MARGIN)
     }
 
+    /// Whether it needs a way of its own, which is made at the start only.
+    pub fn needs_restart(&self) -> bool {
+        self.transport == TransportOption::Tls
+    }
+
     fn ping_interval(&self) -> Option<Duration> {
         (self.options_interval_s > 0).then(|| Duration::from_secs(self.options_interval_s))
     }
@@ -237,14 +242,16 @@ impl Options {
         }
         for status in &self.failover_on {
             if CALLEE_HAS_SPOKEN.contains(status) {
-                let text = format!("after {status} the callee has spoken: no other trunk may ring the phone again");
+                let text =
+                    format!("after {status} the callee has spoken: no other trunk may ring the phone again");
                 faults.push(("failover_on", text));
             } else if !(400..700).contains(status) {
                 faults.push(("failover_on", format!("{status} is no status of a failure: 400 to 699")));
             }
         }
         if self.breaker_failures > 0 && (self.breaker_window_s == 0 || self.breaker_rest_s == 0) {
-            let text = "breaker_window_s and breaker_rest_s must be at least 1; breaker_failures = 0 turns it off";
+            let text =
+                "breaker_window_s and breaker_rest_s must be at least 1; breaker_failures = 0 turns it off";
             faults.push(("breaker_failures", text.into()));
         }
         if self.destination().is_none() {
@@ -354,15 +361,14 @@ impl Trunk {
     }
 
     /// New settings for a trunk that runs; calls in flight are not touched.
-    pub fn reconfigure(&mut self, now: Instant, options: Options, way: Target, credentials: Option<Credentials>) {
+    pub fn reconfigure(&mut self, now: Instant, options: Options, credentials: Option<Credentials>) {
         if self.options.calls_per_second_max != options.calls_per_second_max {
             self.rate = RateLimit::new(options.calls_per_second_max);
             self.leaving = self.rate.clone();
         }
         self.hops.set_interval(now, options.ping_interval());
         self.breaker.set_limits(options.breaker_limits());
-        (self.options, self.way, self.credentials) = (options, way, credentials);
-        self.retired = false;
+        (self.options, self.credentials, self.retired) = (options, credentials, false);
     }
 
     /// Its hops are these from now on. Gives the addresses before and after.
@@ -530,7 +536,8 @@ impl Trunk {
     /// An OPTIONS was answered, or not. True when a hop has died or come back by it.
     pub fn handle_ping(&mut self, now: Instant, key: PingKey, outcome: &PingOutcome) -> bool {
         let (at, changed) = self.health.handle_outcome(now, key, outcome, &mut self.hops);
-        if let (Some(at), PingOutcome::Answered { status: 503, retry_after: Some(rest), .. }) = (at, outcome) {
+        if let (Some(at), PingOutcome::Answered { status: 503, retry_after: Some(rest), .. }) = (at, outcome)
+        {
             self.handle_retry_after(now, at, *rest);
         }
         changed

@@ -206,7 +206,8 @@ fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) 
         match &located.trouble {
             _ if !located.hops.is_empty() => {}
             Some(trouble) => {
-                notes.push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
+                notes
+                    .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
             }
             None => {
                 let text = format!("cannot resolve {:?}: the DNS has no address for it", options.host);
@@ -220,7 +221,8 @@ fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) 
 /// A peer for finding out which of our addresses others see: the first trunk whose address is known, or, where none is
 /// known yet, anybody beyond the default route.
 pub fn towards(trunks: &[TrunkSetup]) -> Option<SocketAddr> {
-    let known = trunks.iter().map(|trunk| trunk.target.address).find(|address| !address.ip().is_unspecified());
+    let known =
+        trunks.iter().map(|trunk| trunk.target.address).find(|address| !address.ip().is_unspecified());
     known.or_else(|| (!trunks.is_empty()).then_some(ANYBODY))
 }
 

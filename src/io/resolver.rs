@@ -61,7 +61,9 @@ impl Resolver {
         let hickory = match servers {
             [] => TokioResolver::builder_tokio().map_err(|error| error.to_string()),
             some => Ok(TokioResolver::builder_with_config(
-                ResolverConfig::from_name_servers(some.iter().filter_map(|text| server(text)).map(at).collect()),
+                ResolverConfig::from_name_servers(
+                    some.iter().filter_map(|text| server(text)).map(at).collect(),
+                ),
                 TokioRuntimeProvider::default(),
             )),
         };

@@ -63,7 +63,8 @@ impl Zone {
         for (place, server) in servers.iter().enumerate() {
             let SocketAddr::V4(server) = server else { panic!("the test's servers have IPv4 addresses") };
             let name = format!("s{place}.gw.example");
-            let mut data: Vec<u8> = [place as u16, 1, server.port()].iter().flat_map(|n| n.to_be_bytes()).collect();
+            let mut data: Vec<u8> =
+                [place as u16, 1, server.port()].iter().flat_map(|n| n.to_be_bytes()).collect();
             data.extend(on_the_wire(&name));
             state.records.entry(("_sip._udp.gw.example".to_owned(), SRV)).or_default().push(data);
             state.records.entry((name, A)).or_default().push(server.ip().octets().to_vec());
@@ -114,10 +115,8 @@ fn question(query: &[u8]) -> Option<(String, u16, usize)> {
 }
 
 fn on_the_wire(name: &str) -> Vec<u8> {
-    let mut bytes: Vec<u8> = name
-        .split('.')
-        .flat_map(|label| std::iter::once(label.len() as u8).chain(label.bytes()))
-        .collect();
+    let mut bytes: Vec<u8> =
+        name.split('.').flat_map(|label| std::iter::once(label.len() as u8).chain(label.bytes())).collect();
     bytes.push(0);
     bytes
 }

@@ -139,7 +139,9 @@ impl Engine {
     }
 
     fn handle_session(&mut self, now: Now, session: SessionKey, event: SessionEvent) {
-        let Some(&Channel { line: key, side, trunk, target, .. }) = self.sessions.get(&session) else { return };
+        let Some(&Channel { line: key, side, trunk, target, .. }) = self.sessions.get(&session) else {
+            return;
+        };
         self.watch_trunk(now, session, &event);
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
@@ -179,7 +181,8 @@ impl Engine {
             line.trunk
         } else {
             let allowed = &self.campaigns[line.campaign].trunks;
-            let place = placement::choose(&self.trunks, allowed, &line.tried, now.instant, &mut self.rng).ok()?;
+            let place =
+                placement::choose(&self.trunks, allowed, &line.tried, now.instant, &mut self.rng).ok()?;
             line.tried.push(place);
             line.tried_hops.clear();
             place

@@ -41,7 +41,8 @@ impl Engine {
     }
 
     fn trunks_at(&self, destination: &Destination) -> Vec<usize> {
-        let there = |trunk: &Trunk| !trunk.retired && trunk.options.destination().as_ref() == Some(destination);
+        let there =
+            |trunk: &Trunk| !trunk.retired && trunk.options.destination().as_ref() == Some(destination);
         (0..self.trunks.len()).filter(|place| there(&self.trunks[*place])).collect()
     }
 
@@ -60,10 +61,8 @@ impl Engine {
 
     /// A trunk's addresses are others than before: requests are taken from these, and it registers at one of them.
     fn handle_located(&mut self, now: Now, place: usize, hops: Vec<Hop>) {
-        let listed: Vec<String> = hops
-            .iter()
-            .map(|hop| format!("{} ({})", hop.address, hop.transport.as_str()))
-            .collect();
+        let listed: Vec<String> =
+            hops.iter().map(|hop| format!("{} ({})", hop.address, hop.transport.as_str())).collect();
         let note = match listed.is_empty() {
             true => "is nowhere: the DNS has no address for it".to_owned(),
             false => format!("is at {}", listed.join(", ")),
@@ -233,7 +232,9 @@ impl Engine {
             self.note_life(now, place, was_up);
         }
         let status = self.trunks[place].health().echo().map(|echo| echo.status);
-        if let Some(status) = status.filter(|status| *status >= 300 && echo.map(|e| e.status) != Some(*status)) {
+        if let Some(status) =
+            status.filter(|status| *status >= 300 && echo.map(|e| e.status) != Some(*status))
+        {
             self.note_trunk(now, place, format!("answers OPTIONS with {status}: it lives, but look into it"));
         }
     }

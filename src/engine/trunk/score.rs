@@ -190,12 +190,17 @@ mod tests {
     fn a_trunk_that_answers_falsely_is_suspected_and_cleared_when_it_has_stopped() {
         let mut score = Score::default();
         for n in 0..19 {
-            assert_eq!(score.handle_record(&record(Disposition::Tone, true, "ring_back"), LATER), None, "{n}");
+            assert_eq!(
+                score.handle_record(&record(Disposition::Tone, true, "ring_back"), LATER),
+                None,
+                "{n}"
+            );
         }
         let turn = score.handle_record(&record(Disposition::Bridged, true, ""), LATER);
         assert_eq!(turn, Some(Turn::Suspected), "{}", score.quality().evidence());
-        let turns: Vec<Turn> =
-            (0..300).filter_map(|_| score.handle_record(&record(Disposition::Bridged, true, ""), LATER)).collect();
+        let turns: Vec<Turn> = (0..300)
+            .filter_map(|_| score.handle_record(&record(Disposition::Bridged, true, ""), LATER))
+            .collect();
         assert_eq!(turns, [Turn::Cleared]);
         assert_eq!(score.quality().calls, CALLS_MAX, "only the last calls count");
     }

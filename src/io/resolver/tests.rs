@@ -23,7 +23,11 @@ async fn naptr_srv_and_addresses_come_over_the_wire_in_their_order() {
     let located = server.locate("sip.example").await;
     assert_eq!(words(&located), ["UDP 127.0.0.1:5071", "UDP 127.0.0.2:5072", "TCP 127.0.0.1:5073"]);
     assert_eq!(located.trouble, None);
-    assert!(located.hops[0].why.starts_with("NAPTR 10 1 _sip._udp.sip.example; SRV 1 1"), "{}", located.hops[0].why);
+    assert!(
+        located.hops[0].why.starts_with("NAPTR 10 1 _sip._udp.sip.example; SRV 1 1"),
+        "{}",
+        located.hops[0].why
+    );
 }
 
 #[tokio::test]
@@ -89,7 +93,11 @@ async fn fault_31_a_ttl_of_zero_and_a_change_of_records_are_followed() {
     assert_eq!(words(&server.locate("sip.example:5060").await), ["UDP 127.0.0.1:5060"]);
     server.book.lock().unwrap().records.clear();
     server.a("sip.example", [127, 0, 0, 2]);
-    assert_eq!(words(&server.locate("sip.example:5060").await), ["UDP 127.0.0.2:5060"], "nothing is kept here");
+    assert_eq!(
+        words(&server.locate("sip.example:5060").await),
+        ["UDP 127.0.0.2:5060"],
+        "nothing is kept here"
+    );
 }
 
 #[tokio::test]

@@ -140,9 +140,9 @@ impl Locator {
     /// Whether every question of a destination has its answer, or has failed.
     pub fn is_complete(&self, destination: &Destination) -> bool {
         let awaits = |question: &Question| self.under_way.contains(question);
-        self.wanted.get(destination).is_some_and(|wanted| {
-            wanted.located && !wanted.found.questions.iter().any(awaits)
-        })
+        self.wanted
+            .get(destination)
+            .is_some_and(|wanted| wanted.located && !wanted.found.questions.iter().any(awaits))
     }
 
     /// What the DNS has not answered of late.

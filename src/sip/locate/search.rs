@@ -205,7 +205,10 @@ fn is_somebody(ip: &IpAddr) -> bool {
         IpAddr::V4(ip) => ip.octets()[0] != 0 && !ip.is_multicast() && !ip.is_broadcast(),
         IpAddr::V6(ip) => {
             let is_link_local = ip.segments()[0] & 0xffc0 == 0xfe80;
-            *ip != Ipv6Addr::UNSPECIFIED && !ip.is_multicast() && !is_link_local && ip.to_ipv4_mapped().is_none()
+            *ip != Ipv6Addr::UNSPECIFIED
+                && !ip.is_multicast()
+                && !is_link_local
+                && ip.to_ipv4_mapped().is_none()
         }
     }
 }

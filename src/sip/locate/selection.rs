@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_target_of_a_dot_is_no_server_and_a_flood_of_servers_is_cut() {
-        let srv = |target: &str, port| record(Data::Srv { priority: 1, weight: 1, port, target: target.into() });
+        let srv =
+            |target: &str, port| record(Data::Srv { priority: 1, weight: 1, port, target: target.into() });
         assert_eq!(servers(&[srv(".", 5060), srv("a.example", 0)]), []);
         let flood: Vec<Record> = (0..1_000).map(|n| srv(&format!("s{n}.example"), 5060)).collect();
         assert_eq!(servers(&flood).len(), SERVERS_MAX);

@@ -45,10 +45,7 @@ fn what_is_asked_depends_on_what_is_given() {
         ("192.0.2.1", &[][..]),
         ("[2001:db8::1]:5070", &[]),
         ("gw.example:5070", &["gw.example AAAA", "gw.example A"]),
-        (
-            "gw.example;transport=tcp",
-            &["_sip._tcp.gw.example SRV", "gw.example AAAA", "gw.example A"],
-        ),
+        ("gw.example;transport=tcp", &["_sip._tcp.gw.example SRV", "gw.example AAAA", "gw.example A"]),
         (
             "gw.example",
             &[
@@ -258,7 +255,8 @@ fn random_answers_never_hurt() {
 }
 
 fn mad_name(rng: &mut Rng) -> String {
-    let names = ["mad.example", "_sip._udp.mad.example", "_sip._tcp.mad.example", "a.mad.example", ".", "b..c"];
+    let names =
+        ["mad.example", "_sip._udp.mad.example", "_sip._tcp.mad.example", "a.mad.example", ".", "b..c"];
     names[rng.below(names.len() as u64) as usize].to_owned()
 }
 
@@ -332,7 +330,9 @@ impl Zone {
         }
         match self.records.get(question) {
             Some(all) => Ok(all.iter().map(|data| Record { ttl: self.ttl, data: data.clone() }).collect()),
-            None if self.records.keys().any(|known| known.name == question.name) => Err(Failure::NoData(None)),
+            None if self.records.keys().any(|known| known.name == question.name) => {
+                Err(Failure::NoData(None))
+            }
             None => Err(Failure::NoSuchName(None)),
         }
     }

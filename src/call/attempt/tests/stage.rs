@@ -198,7 +198,12 @@ impl Stage {
 }
 
 fn placement(trunk: &str) -> Placement {
-    Placement { trunk: trunk.into(), call_id: format!("{trunk}-id"), codecs: vec![Codec::Pcmu], failover_on: FAILOVER_ON.to_vec() }
+    Placement {
+        trunk: trunk.into(),
+        call_id: format!("{trunk}-id"),
+        codecs: vec![Codec::Pcmu],
+        failover_on: FAILOVER_ON.to_vec(),
+    }
 }
 
 fn session_event(input: &str) -> Option<SessionEvent> {
