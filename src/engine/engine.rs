@@ -17,7 +17,7 @@ use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
-use crate::engine::status::{CampaignStatus, HopStatus, MediaStatus, SipStatus, Status, TrunkStatus};
+use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
@@ -27,7 +27,7 @@ use crate::record::{
 use crate::rng::Rng;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{Endpoint, SessionKey, Target};
-use crate::sip::locate::hops::{HopState, Place};
+use crate::sip::locate::hops::Place;
 use crate::sip::locate::{Locator, Question};
 use crate::slab::{Key, Slab};
 use crate::time::{Instant, Now};
@@ -398,7 +398,7 @@ impl Engine {
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
             campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
-            trunks: self.shown_trunks().map(|trunk| trunk_status(trunk, now)).collect(),
+            trunks: self.shown_trunks().map(|trunk| trunks::status(trunk, now)).collect(),
             sip: SipStatus {
                 sessions: counts.sessions,
                 dialogs: counts.dialogs,
@@ -541,55 +541,6 @@ impl Engine {
             }
         }
         self.settle(now);
-    }
-}
-
-fn trunk_status(trunk: &Trunk, now: Now) -> TrunkStatus {
-    let state = match trunk.available(now.instant) {
-        Ok(()) => "available".to_owned(),
-        Err(unavailable) => unavailable.describe(now.instant),
-    };
-    let hop = |state: HopState<'_>| HopStatus {
-        address: state.hop.address.to_string(),
-        transport: state.hop.transport.parameter().to_owned(),
-        state: state.word.to_owned(),
-        next: state.is_next,
-        why: state.hop.why.clone(),
-    };
-    TrunkStatus {
-        name: trunk.options.name.clone(),
-        state,
-        channels: trunk.channels_used(),
-        hops: trunk.hops().states(now.instant).map(hop).collect(),
-        dns: trunk.dns.clone(),
-        breaker: trunk.breaker().word(now.instant).to_owned(),
-        options_status: trunk.health().echo().map(|echo| echo.status),
-        options_round_trip_ms: trunk.health().echo().map(|echo| echo.round_trip.as_millis() as u64),
-        quality: trunk.score().quality(),
-        suspected: trunk.score().is_suspected(),
-        agents_unpaced: trunk.agents_unpaced,
-    }
-}
-
-impl trunk::Unavailable {
-    /// For people.
-    pub fn describe(self, now: Instant) -> String {
-        let seconds = |until: Instant| (until - now).as_secs_f32();
-        match self {
-            trunk::Unavailable::Retired => "not in the configuration any more".to_owned(),
-            trunk::Unavailable::NotLocated => "no address of it is known".to_owned(),
-            trunk::Unavailable::Down => "down: OPTIONS goes unanswered".to_owned(),
-            trunk::Unavailable::Resting { until } => format!("resting for {:.0} s", seconds(until)),
-            trunk::Unavailable::Broken { until } => {
-                format!("failed too often, rests for {:.0} s", seconds(until))
-            }
-            trunk::Unavailable::Probing => "after a rest: one call tries whether it works again".to_owned(),
-            trunk::Unavailable::NotRegistered => "not registered".to_owned(),
-            trunk::Unavailable::Full => "all channels in use".to_owned(),
-            trunk::Unavailable::Rate { until } => {
-                format!("calls per second used up for {:.1} s", seconds(until))
-            }
-        }
     }
 }
 

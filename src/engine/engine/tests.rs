@@ -168,7 +168,9 @@ impl Stage {
             next_attempt_at: self.now.wall,
         };
         let contacts = numbers.iter().map(contact).collect();
-        let answer = Answer::Refilled { campaign: "spring".into(), contacts, pending: 0, next_due_at: None };
+        // There are more, so that the campaign is not completed by these.
+        let answer =
+            Answer::Refilled { campaign: "spring".into(), contacts, pending: 1_000, next_due_at: None };
         self.engine.handle_answer(self.now, answer);
         self.settle();
     }

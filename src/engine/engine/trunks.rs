@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::call::outcome::{self, Next};
+use crate::engine::status::{HopStatus, TrunkStatus};
 use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::score::Turn;
 use crate::sip::endpoint::{PingKey, PingOutcome, Registration, RegistrationEvent, RegistrationKey};
 use crate::sip::endpoint::{SessionEvent, Transport};
 use crate::sip::locate::destination::Host;
+use crate::sip::locate::hops::HopState;
 use crate::sip::locate::search::Abilities;
 use crate::sip::locate::{self, Answer, Destination, Hop, Locator, Question};
 use std::net::IpAddr;
@@ -344,4 +346,32 @@ pub(super) fn locator(endpoint: &Endpoint, rng: Rng) -> Locator {
         v6: locals.iter().any(|local| local.address.is_ipv6()),
     };
     Locator::new(abilities, rng)
+}
+
+/// A trunk as the operator is told of it.
+pub(super) fn status(trunk: &Trunk, now: Now) -> TrunkStatus {
+    let state = match trunk.available(now.instant) {
+        Ok(()) => "available".to_owned(),
+        Err(unavailable) => unavailable.describe(now.instant),
+    };
+    let hop = |state: HopState<'_>| HopStatus {
+        address: state.hop.address.to_string(),
+        transport: state.hop.transport.parameter().to_owned(),
+        state: state.word.to_owned(),
+        next: state.is_next,
+        why: state.hop.why.clone(),
+    };
+    TrunkStatus {
+        name: trunk.options.name.clone(),
+        state,
+        channels: trunk.channels_used(),
+        hops: trunk.hops().states(now.instant).map(hop).collect(),
+        dns: trunk.dns.clone(),
+        breaker: trunk.breaker().word(now.instant).to_owned(),
+        options_status: trunk.health().echo().map(|echo| echo.status),
+        options_round_trip_ms: trunk.health().echo().map(|echo| echo.round_trip.as_millis() as u64),
+        quality: trunk.score().quality(),
+        suspected: trunk.score().is_suspected(),
+        agents_unpaced: trunk.agents_unpaced,
+    }
 }

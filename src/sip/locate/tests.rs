@@ -44,17 +44,17 @@ fn what_is_asked_depends_on_what_is_given() {
     let table = [
         ("192.0.2.1", &[][..]),
         ("[2001:db8::1]:5070", &[]),
-        ("gw.example:5070", &["gw.example AAAA", "gw.example A"]),
-        ("gw.example;transport=tcp", &["_sip._tcp.gw.example SRV", "gw.example AAAA", "gw.example A"]),
+        ("gw.example:5070", &["gw.example A", "gw.example AAAA"]),
+        ("gw.example;transport=tcp", &["_sip._tcp.gw.example SRV", "gw.example A", "gw.example AAAA"]),
         (
             "gw.example",
             &[
                 "gw.example NAPTR",
-                "_sip._udp.gw.example SRV",
                 "_sip._tcp.gw.example SRV",
+                "_sip._udp.gw.example SRV",
                 "_sips._tcp.gw.example SRV",
-                "gw.example AAAA",
                 "gw.example A",
+                "gw.example AAAA",
             ],
         ),
     ];
@@ -236,12 +236,12 @@ fn what_nobody_wants_any_more_is_not_asked_any_more() {
 /// Every answer of the DNS, however mad, leaves the locator within its bounds.
 #[test]
 fn random_answers_never_hurt() {
-    for seed in 0..200 {
+    for seed in 0..30 {
         let mut rng = Rng::from_seed(seed);
         let mut stage = Stage::new();
         stage.mute = true;
         stage.want("mad.example");
-        for _ in 0..300 {
+        for _ in 0..200 {
             stage.pass(rng.below(20));
             let name = mad_name(&mut rng);
             let kind = [Kind::Naptr, Kind::Srv, Kind::A, Kind::Aaaa][rng.below(4) as usize];

@@ -172,6 +172,7 @@ fn an_invite_that_was_committed_while_its_trunk_came_to_a_rest_does_not_leave_th
     let first = stage.sent(Method::Invite);
     stage.hold_commits = true;
     stage.contacts(&["+12125550102"]);
+    stage.pass(50);
     stage.answers_with(&first, 503, &[("Retry-After", "60")]);
     stage.hold_commits = false;
     stage.commit_held();
@@ -279,6 +280,7 @@ fn a_503_with_retry_after_of_one_target_leaves_the_others_in_use() {
     let second = stage.invites();
     stage.answers(&second[0].request.clone(), 486);
     stage.contacts(&["+12125550102"]);
+    stage.pass(50);
     assert_eq!(places(&stage.invites()), [72]);
     assert_eq!(stage.state(0), "available");
 }
@@ -316,6 +318,7 @@ fn fault_31_the_source_filter_follows_the_records_and_a_call_that_is_up_keeps_it
     stage.targets.clear();
     stage.sent.clear();
     stage.contacts(&["+12125550102"]);
+    stage.pass(50);
     assert_eq!(places(&stage.invites()), [73]);
 }
 
@@ -364,6 +367,7 @@ fn a_dead_target_is_probed_and_gone_back_to() {
     }
     assert!(lives >= 3, "{lives} OPTIONS were answered");
     stage.contacts(&["+12125550102"]);
+    stage.pass(50);
     assert_eq!(places(&stage.invites_and_pings().0), [71], "{:?}", stage.journal);
 }
 
