@@ -3,6 +3,7 @@
 use super::*;
 use crate::disposition::Disposition;
 use crate::engine::placement::dialed_form;
+use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
 use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
 
@@ -131,8 +132,17 @@ impl Engine {
                 (uri, format!("<sip:{}@{domain}>", line.attempt.number()))
             }
         };
+        let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
+        let Some(target) = trunk.target(now.instant, tried) else {
+            // The last hop has died since the INVITE was decided on.
+            self.trunks[place].release_unused();
+            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        };
+        if side == Side::Callee {
+            line.tried_hops.push(place_of(target));
+        }
         let dial = Dial {
-            target: trunk.target,
+            target,
             to: format!("<{request_uri}>"),
             request_uri,
             from,
@@ -140,15 +150,19 @@ impl Engine {
             credentials: trunk.credentials.clone(),
             headers: Vec::new(),
             sdp,
-            response_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+            response_timeout: trunk.options.response_timeout(),
         };
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
                 line.sessions[side as usize] = Some(session);
-                self.sessions.insert(session, Channel { line: key, side, trunk: place });
+                // Requests of this call are taken even when the trunk has moved on to other addresses.
+                self.endpoint.allow_source(target.address.ip());
+                let (since, responded, rang) = (now.instant, false, false);
+                let channel = Channel { line: key, side, trunk: place, target, since, responded, rang };
+                self.sessions.insert(session, channel);
             }
             Err(refused) => {
-                self.trunks[place].release();
+                self.trunks[place].release_unused();
                 let event = SessionEvent::Rejected {
                     status: 500,
                     phrase: refused.to_string(),
@@ -166,7 +180,7 @@ impl Engine {
     fn close(&mut self, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
         for place in line.reserved.into_iter().flatten() {
-            self.trunks[place].release();
+            self.trunks[place].release_unused();
         }
         if let Some(due) = line.timer {
             self.timers.remove(&(due, key));
@@ -194,6 +208,7 @@ impl Engine {
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
         let Some(line) = self.close(key) else { return };
+        self.score_trunk(now, &line, &record);
         self.finish(now, line.campaign, &line.contact, record);
     }
 

@@ -195,7 +195,7 @@ fn what_cannot_be_dialed_is_refused_with_its_part_named() {
 fn no_more_calls_are_made_than_the_options_allow() {
     let options = Options { sessions_max: 1, ..Options::default() };
     let mut endpoint = Endpoint::new(options, Rng::from_seed(1));
-    let target = Target { transport: Transport::Udp, address: KNOWN.parse().unwrap() };
+    let target = Target::new(Transport::Udp, KNOWN.parse().unwrap());
     assert!(endpoint.invite(Instant::ZERO, super::dial(target)).is_ok());
     assert_eq!(endpoint.invite(Instant::ZERO, super::dial(target)), Err(Refused::TooManySessions));
 }

@@ -188,7 +188,7 @@ impl Session {
     }
 
     fn contact(&self, stack: &Stack) -> String {
-        stack.contact(self.trunk.transport, &self.contact_user)
+        stack.contact(self.trunk, &self.contact_user)
     }
 }
 

@@ -4,7 +4,6 @@
 //! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
 use super::client_record::{ClientInput, ClientRecord};
 use super::owner::Owner;
@@ -14,7 +13,7 @@ use crate::sip::event::Output;
 use crate::sip::message::{Request, Response};
 use crate::sip::method::Method;
 use crate::sip::schedule::Schedule;
-use crate::sip::target::{Target, Transport};
+use crate::sip::target::Target;
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 
@@ -186,15 +185,8 @@ impl Layer {
     }
 
     /// A request came from `source`. Its topmost Via is given what RFC 3261 section 18.2.1 and RFC 3581 want.
-    pub fn handle_request(
-        &mut self,
-        now: Instant,
-        transport: Transport,
-        source: SocketAddr,
-        mut request: Request,
-        ups: &mut Vec<Up>,
-    ) {
-        let Some((index, target)) = super::server_record::identify(&mut request, transport, source) else {
+    pub fn handle_request(&mut self, now: Instant, source: Target, mut request: Request, ups: &mut Vec<Up>) {
+        let Some((index, target)) = super::server_record::identify(&mut request, source) else {
             return;
         };
         let known = self.server_index.get(&index).copied();

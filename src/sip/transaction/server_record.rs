@@ -143,34 +143,32 @@ impl ServerRecord {
 
 /// Completes the topmost Via and tells the request's transaction and where its responses go (RFC 3261 sections
 /// 18.2.1 and 18.2.2, RFC 3581 section 4). `None` when it has no Via to answer to.
-pub(super) fn identify(
-    request: &mut Request,
-    transport: Transport,
-    source: SocketAddr,
-) -> Option<(String, Target)> {
+pub(super) fn identify(request: &mut Request, source: Target) -> Option<(String, Target)> {
     let index = index(request, request.method())?;
-    let (via, target) = route_back(request.headers().via_top().ok()?, transport, source);
+    let (via, target) = route_back(request.headers().via_top().ok()?, source);
     request.headers_mut().set_first("Via", &via.to_string());
     Some((index, target))
 }
 
 /// The Via with what its sender could not know, and where a response to it goes.
-pub(crate) fn route_back(mut via: Via, transport: Transport, source: SocketAddr) -> (Via, Target) {
+pub(crate) fn route_back(mut via: Via, source: Target) -> (Via, Target) {
+    let seen = source.address;
     let said = crate::sip::uri::address(&via.host);
     let port = if via.wants_rport() {
-        via.parameters.set("rport", Some(&source.port().to_string()));
-        source.port()
+        via.parameters.set("rport", Some(&seen.port().to_string()));
+        seen.port()
     } else {
         via.port.unwrap_or(5060)
     };
-    if via.wants_rport() || said != Some(source.ip()) {
-        via.parameters.set("received", Some(&source.ip().to_string()));
+    if via.wants_rport() || said != Some(seen.ip()) {
+        via.parameters.set("received", Some(&seen.ip().to_string()));
     }
-    let address = match transport {
-        Transport::Udp => SocketAddr::new(source.ip(), port),
-        Transport::Tcp => source,
+    // A response goes back over the connection that the request came by (RFC 3261 section 18.2.2).
+    let address = match source.transport {
+        Transport::Udp => SocketAddr::new(seen.ip(), port),
+        Transport::Tcp | Transport::Tls => seen,
     };
-    (via, Target { transport, address })
+    (via, Target { address, ..source })
 }
 
 /// The name of the server transaction of `method` that `request` belongs to. An ACK belongs to its INVITE.
