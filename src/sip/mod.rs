@@ -11,7 +11,7 @@
 //! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
 //! machines that repeat what gets lost, `stack` what all users of transactions share,
-//! [`access`] our side of the way to a peer, `dialog` the state that two
+//! [`access`] our side of the way to a peer, `reach` what was found out about it, `dialog` the state that two
 //! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
 //! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
 
@@ -35,6 +35,7 @@ mod authentication;
 mod dialog;
 mod late;
 mod ping;
+mod reach;
 mod refusal;
 mod registration;
 mod schedule;
