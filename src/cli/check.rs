@@ -6,7 +6,7 @@ use crate::cli::{ConfigArg, Failure};
 use crate::io::config::{Config, Fault};
 use crate::io::enrolled;
 use crate::io::prompts::Prompts;
-use crate::io::{launch, lists, probe};
+use crate::io::{access, launch, lists, probe};
 use crate::sip::endpoint::PingOutcome;
 use crate::store::Store;
 use clap::Args;
@@ -153,24 +153,21 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Err(error) => report.bad(config.line("engine.database"), error.to_string()),
     }
     check_media_ports(config, report);
-    let sockets = match launch::bind_sip(config) {
-        Ok(sockets) => sockets,
-        Err(faults) => return report.all(faults),
-    };
-    report.good(format!("{} is free, UDP and TCP", config.sip.listen));
-    let trunks = match launch::resolve_trunks(config) {
+    let mut trunks = match launch::resolve_trunks(config) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
+    let prepared = match access::prepare(config, &mut trunks) {
+        Ok(prepared) => prepared,
+        Err(faults) => return report.all(faults),
+    };
+    for address in config.sip.listen.iter() {
+        report.good(format!("{address} is free, UDP and TCP"));
+    }
     if offline || trunks.is_empty() {
         return;
     }
-    let towards = trunks.first().map(|trunk| trunk.target.address);
-    let advertised = match launch::advertised_sip(config, &sockets.0, towards) {
-        Ok(address) => address,
-        Err(faults) => return report.all(faults),
-    };
-    match probe::options(&trunks, &sockets.0, advertised).await {
+    match probe::options(&trunks, prepared).await {
         Err(error) => report.bad(0, format!("the trunks cannot be asked: {error}")),
         Ok(outcomes) => {
             for (i, (trunk, outcome)) in trunks.iter().zip(outcomes).enumerate() {

@@ -7,8 +7,10 @@ use crate::engine::rate::RateLimit;
 use crate::sdp::Codec;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{PingKey, PingOutcome, RegistrationKey, Target};
+use crate::sip::uri::Uri;
 use crate::time::Instant;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +37,19 @@ pub struct Options {
     /// The transport.
     #[serde(default)]
     pub transport: TransportOption,
+    /// Which of our listeners it is to see.
+    pub from: Option<IpAddr>,
+    /// A URI with `lr`: requests go there first (RFC 3261 section 8.1.2).
+    pub outbound_proxy: Option<String>,
+    /// Whether it is called with `sips` URIs: every hop must be secured.
+    #[serde(default)]
+    pub sips: bool,
+    /// Who may issue its certificate; unset, what `[sip]` says.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that we show it; unset, that of `[sip]`.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
     /// For digest.
     pub username: Option<String>,
     /// For digest.
@@ -135,6 +150,21 @@ impl Options {
         self.codecs.iter().filter_map(|name| codec_of(name)).collect()
     }
 
+    /// The scheme of the URIs that it is called with.
+    pub fn scheme(&self) -> &'static str {
+        if self.sips { "sips" } else { "sip" }
+    }
+
+    /// The outbound proxy, when it is one that we can follow.
+    pub fn proxy(&self) -> Result<Option<Uri>, String> {
+        let Some(text) = &self.outbound_proxy else { return Ok(None) };
+        match Uri::parse(text) {
+            Ok(uri) if uri.is_sip() && uri.has_parameter("lr") => Ok(Some(uri)),
+            Ok(_) => Err(format!("{text:?} must be a sip URI with lr: \"sip:proxy.example;lr\"")),
+            Err(fault) => Err(format!("{text:?}: {fault}")),
+        }
+    }
+
     /// Host part of From and To, and of the Request-URI.
     pub fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.host)
@@ -150,6 +180,12 @@ impl Options {
         }
         if self.codecs.is_empty() {
             faults.push(("codecs", "at least one codec is needed: \"PCMU\" or \"PCMA\"".into()));
+        }
+        if let Err(text) = self.proxy() {
+            faults.push(("outbound_proxy", text));
+        }
+        if self.sips && self.transport != TransportOption::Tls {
+            faults.push(("sips", "sips = true needs transport = \"tls\"".into()));
         }
         if self.password.is_some() && self.password_file.is_some() {
             faults.push(("password", "give either password or password_file, not both".into()));

@@ -8,21 +8,37 @@ pub const SIP_PORT: u16 = 5060;
 
 /// Resolves `host`, `host:port`, an IPv4 address, or a bracketed IPv6 address with or without a port.
 pub fn resolve(host: &str) -> io::Result<SocketAddr> {
+    resolve_with(host, SIP_PORT)
+}
+
+/// As [`resolve`], with the port that is meant where none is given.
+pub fn resolve_with(host: &str, default_port: u16) -> io::Result<SocketAddr> {
     if let Ok(address) = host.parse::<SocketAddr>() {
         return Ok(address);
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, SIP_PORT));
+        return Ok(SocketAddr::new(ip, default_port));
     }
     let with_port = match host.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
-        _ => format!("{host}:{SIP_PORT}"),
+        _ => format!("{host}:{default_port}"),
     };
     with_port
         .to_socket_addrs()?
         .next()
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+}
+
+/// A host as it is written, without its port; an IPv6 address keeps its brackets.
+pub fn without_port(host: &str) -> &str {
+    if host.parse::<IpAddr>().is_ok() {
+        return host;
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    }
 }
 
 /// The address of ours from which `peer` is reached, by the routing table; nothing is sent.
@@ -49,6 +65,20 @@ mod tests {
         ];
         for (host, expected) in table {
             assert_eq!(resolve(host).unwrap(), expected.parse().unwrap(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_cut_off_and_nothing_else_is() {
+        for (host, expected) in [
+            ("sip.example:5061", "sip.example"),
+            ("sip.example", "sip.example"),
+            ("[::1]:5061", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", "::1"),
+            ("192.0.2.1:5060", "192.0.2.1"),
+        ] {
+            assert_eq!(without_port(host), expected);
         }
     }
 

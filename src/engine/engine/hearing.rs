@@ -26,9 +26,13 @@ impl Engine {
         self.endpoint.takes_from(source)
     }
 
-    /// A message could not be sent, or a connection broke.
-    pub fn handle_transport_error(&mut self, now: Now, target: Target) {
-        self.endpoint.handle_transport_error(now.instant, target);
+    /// A message could not be sent, or a connection broke; `is_refused` says that it was never made.
+    pub fn handle_undelivered(&mut self, now: Now, target: Target, is_refused: bool) {
+        if is_refused {
+            self.endpoint.handle_refused(now.instant, target);
+        } else {
+            self.endpoint.handle_transport_error(now.instant, target);
+        }
         self.settle(now);
     }
 
@@ -224,11 +228,11 @@ impl Engine {
                 continue;
             }
             let user = trunk.options.username.clone().unwrap_or_default();
-            let domain = trunk.options.domain();
+            let (scheme, domain) = (trunk.options.scheme(), trunk.options.domain());
             let registration = Registration {
                 target: trunk.target,
-                registrar_uri: format!("sip:{domain}"),
-                aor: format!("sip:{user}@{domain}"),
+                registrar_uri: format!("{scheme}:{domain}"),
+                aor: format!("{scheme}:{user}@{domain}"),
                 contact_user: user,
                 credentials: trunk.credentials.clone(),
                 expires: Duration::from_secs(trunk.options.register_expires_s),
@@ -242,8 +246,9 @@ impl Engine {
             return;
         }
         for trunk in self.trunks.iter_mut().filter(|trunk| trunk.ping_due(now.instant)) {
-            let uri = format!("sip:{}", trunk.options.host);
-            let from = format!("<sip:outdial@{}>", trunk.options.domain());
+            let scheme = trunk.options.scheme();
+            let uri = format!("{scheme}:{}", trunk.options.host);
+            let from = format!("<{scheme}:outdial@{}>", trunk.options.domain());
             let key = self.endpoint.ping(now.instant, trunk.target, &uri, &from);
             trunk.handle_ping_sent(now.instant, key.ok());
         }
