@@ -53,7 +53,7 @@ static TURN: Mutex<()> = Mutex::new(());
 fn fault_23_unsolicited_requests_of_every_method_are_refused_alike_or_dropped_and_dial_nothing() {
     let _turn = TURN.lock();
     let (trunk, mut outdial) = (peers::own_address(), Outdial::new());
-    configure(&mut outdial, &trunk.to_string(), "", "127.0.0.1:5060");
+    configure(&outdial, &trunk.to_string());
     outdial.start();
     let to = SocketAddr::from((outdial.address(), 5060));
     let known = UdpSocket::bind((trunk, 5060)).unwrap();
@@ -106,7 +106,7 @@ fn fault_23_unsolicited_requests_of_every_method_are_refused_alike_or_dropped_an
 fn fault_24_garbage_over_udp_and_tcp_is_survived_without_a_missed_probe_or_a_wrong_2xx() {
     let _turn = TURN.lock();
     let (trunk, mut outdial) = (peers::own_address(), Outdial::new());
-    configure(&mut outdial, &trunk.to_string(), "", "127.0.0.1:5060");
+    configure(&outdial, &trunk.to_string());
     outdial.start();
     let to = SocketAddr::from((outdial.address(), 5060));
     let socket = UdpSocket::bind((trunk, 5060)).unwrap();
@@ -151,7 +151,7 @@ fn fault_25_a_flood_and_ten_thousand_half_open_connections_do_not_disturb_the_ca
     let trunk = peers::own_address();
     let far_end = FarEnd::start(trunk.into());
     let mut outdial = Outdial::new();
-    configure(&mut outdial, &trunk.to_string(), "", &far_end.address().to_string());
+    configure(&outdial, &far_end.address().to_string());
     outdial.write_contacts("contacts.csv", (0..CALLS).map(|n| format!("+1202555{:04}", 100 + n)));
     outdial.start();
     eventually(Duration::from_secs(20), "all calls are heard", || {
@@ -208,7 +208,7 @@ fn a_call_over_ipv6_has_its_signalling_and_its_sound_there() {
     let mut outdial = Outdial::new();
     // Both families at once; the trunk of IPv6 sees the second listener.
     let address = outdial.address();
-    configure(&mut outdial, "[::1]:5060", "", &far_end.address().to_string());
+    configure(&outdial, &far_end.address().to_string());
     let text = outdial.configuration();
     let text = text.replace(
         &format!("listen = \"{address}:5060\""),
@@ -229,7 +229,7 @@ fn a_call_over_ipv6_has_its_signalling_and_its_sound_there() {
 }
 
 /// One trunk at `host`; the campaign plays a long message to whoever answers.
-fn configure(outdial: &mut Outdial, host: &str, more: &str, _far_end: &str) {
+fn configure(outdial: &Outdial, host: &str) {
     outdial.write_audio("message.wav", &tone(850.0, 60.0));
     let none: [&str; 0] = [];
     outdial.write_contacts("contacts.csv", none);
@@ -245,7 +245,6 @@ host = "{host}"
 options_interval_s = 0
 channels_max = 100
 calls_per_second_max = 50.0
-{more}
 
 [[campaign]]
 name = "spring"

@@ -9,14 +9,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Requests a second that a trunk may send for long: a hang-up of each of ten times the calls that any trunk allows.
-const REQUESTS_A_SECOND: f64 = 2_000.0;
+/// Requests a second that a trunk may send for long: the hang-ups of three times the calls that we can make in a second.
+const REQUESTS_A_SECOND: f64 = 1_000.0;
 
 /// Responses a second: several to each INVITE of the fastest campaign.
 const RESPONSES_A_SECOND: f64 = 20_000.0;
 
 /// What may come at once: all calls end together when a trunk does.
-const BURST: Duration = Duration::from_secs(2);
+const BURST: Duration = Duration::from_secs(4);
 
 /// Addresses whose messages are counted; there are no more trunks than this.
 const SOURCES_MAX: usize = 4_096;
