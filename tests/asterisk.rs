@@ -182,8 +182,9 @@ fn over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone() {
     }
     let asterisk = Asterisk::start();
     let mut outdial = Outdial::new();
-    let listens = "+12025550112";
-    outdial.write_contacts("contacts.csv", [listens]);
+    // The second one hangs up by itself: its BYE comes over a connection that the PBX makes.
+    let (listens, leaves) = ("+12025550112", "+12025550190");
+    outdial.write_contacts("contacts.csv", [listens, leaves]);
     prompts(&outdial);
     let secured = |domain: &str| {
         let file = |name: &str| asterisk.tls_file(name).display().to_string();
@@ -203,6 +204,13 @@ fn over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone() {
     assert_eq!(refused.status.code(), Some(1), "another domain's certificate is no proof of this one");
 
     outdial.configure(10.0, &secured("pbx.example"));
+    let own = format!(
+        "[sip]\ntls_port = 5061\nca_file = {:?}\ncertificate_file = {:?}\nkey_file = {:?}\nrequire_client_certificate = true\n",
+        asterisk.tls_file("ca.pem"),
+        asterisk.tls_file("client.pem"),
+        asterisk.tls_file("client.key"),
+    );
+    outdial.write("outdial.toml", &outdial.configuration().replace("[sip]\n", &own));
     outdial.start();
     eventually(Duration::from_secs(10), "the trunk is registered", || {
         asterisk.is_registered(UDP.user).then_some(())
@@ -218,6 +226,8 @@ fn over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone() {
     let call = outdial.call_of(listens);
     assert_eq!(call["disposition"], "message_played", "{call:#}");
     assert!(seconds_of(&asterisk.heard(listens), MESSAGE_HZ[2]) > 0.2, "the message was heard to its end");
+    let call = outdial.call_of(leaves);
+    assert_eq!(call["disposition"], "hung_up_early", "{call:#}");
     outdial.stop();
 }
 

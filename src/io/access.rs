@@ -88,8 +88,8 @@ fn locals(
     let mut locals = Vec::new();
     for (place, (listener, bound)) in listeners.iter().zip(bound).enumerate() {
         let advertised = config.sip.advertised(place);
-        let peers = trunks.iter().map(|trunk| trunk.target.address);
-        let towards = peers.filter(|peer| peer.is_ipv4() == bound.is_ipv4()).next();
+        let mut peers = trunks.iter().map(|trunk| trunk.target.address);
+        let towards = peers.find(|peer| peer.is_ipv4() == bound.is_ipv4());
         let address = match advertised {
             Some(address) => address,
             None => SocketAddr::new(concrete(bound.ip(), towards, config, "sip.listen")?, bound.port()),
@@ -184,7 +184,6 @@ fn tls_settings(
 
 /// A fault of a file, on the line that names it: that of the trunk or, without one, of `[sip]`.
 fn placed(config: &Config, fault: tls::Fault) -> Fault {
-    let named = |key: &str| Some(config.line(key)).filter(|line| *line > 0);
     let of_trunks = (0..config.trunks.len()).filter(|i| {
         let options = &config.trunks[*i];
         let file = match fault.setting {
@@ -194,7 +193,72 @@ fn placed(config: &Config, fault: tls::Fault) -> Fault {
         };
         file.as_ref().is_some_and(|file| fault.text.contains(&*file.to_string_lossy()))
     });
-    let of_trunk = of_trunks.map(|i| format!("trunk.{i}.{}", fault.setting)).next();
+    let of_trunk = of_trunks.map(|i| format!("trunk.{i}.{}", fault.setting)).find(|key| config.line(key) > 0);
     let key = of_trunk.unwrap_or_else(|| format!("sip.{}", fault.setting));
-    Fault { line: named(&key).unwrap_or(0), text: fault.text }
+    Fault { line: config.line(&key), text: fault.text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::launch::resolve_trunks;
+    use std::path::Path;
+
+    fn prepared(text: &str) -> Result<(Vec<TrunkSetup>, Prepared), Vec<Fault>> {
+        let config = Config::parse(Path::new("/etc/outdial/outdial.toml"), text)?;
+        let mut trunks = resolve_trunks(&config)?;
+        let prepared = prepare(&config, &mut trunks)?;
+        Ok((trunks, prepared))
+    }
+
+    #[tokio::test]
+    async fn each_trunk_sees_the_listener_that_from_the_routing_or_its_family_names() {
+        let text = r#"
+[sip]
+listen = ["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"]
+advertise = "[2001:db8::5]:5060"
+[[trunk]]
+name = "plain"
+host = "127.0.0.9"
+[[trunk]]
+name = "pinned"
+host = "127.0.0.9"
+from = "127.0.0.2"
+[[trunk]]
+name = "six"
+host = "[::1]:5080"
+[[trunk]]
+name = "proxied"
+host = "pbx.example"
+outbound_proxy = "sip:127.0.0.8:5070;lr"
+"#;
+        let (trunks, prepared) = prepared(text).unwrap();
+        let seen: Vec<_> =
+            trunks.iter().map(|trunk| prepared.table.sent_by(trunk.target).ip().to_string()).collect();
+        assert_eq!(seen, ["127.0.0.1", "127.0.0.2", "2001:db8::5", "127.0.0.1"]);
+        let proxied = &trunks[3];
+        assert_eq!(proxied.target.address.to_string(), "127.0.0.8:5070");
+        let route = prepared.table.get(proxied.target.access).route.as_deref();
+        assert_eq!(route, Some("<sip:127.0.0.8:5070;lr>"));
+    }
+
+    #[tokio::test]
+    async fn a_trunk_that_no_listener_reaches_and_a_faulty_certificate_are_named_with_their_lines() {
+        let four = "[sip]\nlisten = \"127.0.0.1:0\"\n[[trunk]]\nname = \"a\"\n";
+        let table = [
+            (format!("{four}host = \"[::1]\""), 5, "IPv6"),
+            (format!("{four}from = \"127.0.0.7\"\nhost = \"127.0.0.9\""), 5, "127.0.0.7"),
+            (
+                format!("{four}transport = \"tls\"\nca_file = \"none.pem\"\nhost = \"127.0.0.9\""),
+                6,
+                "none.pem",
+            ),
+            (format!("{four}sips = true\nhost = \"127.0.0.9\""), 5, "tls"),
+            (format!("{four}outbound_proxy = \"sip:127.0.0.8\"\nhost = \"127.0.0.9\""), 5, "lr"),
+        ];
+        for (text, line, word) in table {
+            let faults = prepared(&text).map(|_| ()).expect_err(word);
+            assert!(faults.iter().any(|f| f.line == line && f.text.contains(word)), "{text}\n{faults:?}");
+        }
+    }
 }

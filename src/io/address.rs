@@ -3,16 +3,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
-/// SIP's port.
-pub const SIP_PORT: u16 = 5060;
-
 /// Resolves `host`, `host:port`, an IPv4 address, or a bracketed IPv6 address with or without a port.
-pub fn resolve(host: &str) -> io::Result<SocketAddr> {
-    resolve_with(host, SIP_PORT)
-}
-
-/// As [`resolve`], with the port that is meant where none is given.
-pub fn resolve_with(host: &str, default_port: u16) -> io::Result<SocketAddr> {
+pub fn resolve(host: &str, default_port: u16) -> io::Result<SocketAddr> {
     if let Ok(address) = host.parse::<SocketAddr>() {
         return Ok(address);
     }
@@ -64,7 +56,7 @@ mod tests {
             ("::1", "[::1]:5060"),
         ];
         for (host, expected) in table {
-            assert_eq!(resolve(host).unwrap(), expected.parse().unwrap(), "{host}");
+            assert_eq!(resolve(host, 5060).unwrap(), expected.parse().unwrap(), "{host}");
         }
     }
 

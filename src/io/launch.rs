@@ -163,7 +163,7 @@ pub fn resolve_trunks(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
             Ok(Some(proxy)) => ("outbound_proxy", proxy.host().to_owned(), proxy.port()),
             Ok(None) | Err(_) => ("host", options.host.clone(), None),
         };
-        let address = match address::resolve_with(&host, port.unwrap_or(transport.port())) {
+        let address = match address::resolve(&host, port.unwrap_or(transport.port())) {
             Ok(address) => address,
             Err(error) => {
                 fault(key, format!("cannot resolve {host:?}: {error}"));

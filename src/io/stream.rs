@@ -22,6 +22,9 @@ use tokio::time::{Instant, timeout};
 /// Connections at once, taken and made.
 const CONNECTIONS_MAX: usize = 256;
 
+/// Those of them that were made to us: what we have to say finds room beside them.
+const ACCEPTED_MAX: usize = 192;
+
 /// Connections of one address that it made to us.
 const CONNECTIONS_A_SOURCE: usize = 32;
 
@@ -176,7 +179,8 @@ impl Streams {
         if was_accepted && !self.make_room(peer.address.ip()) {
             return None;
         }
-        if self.peers.len() >= CONNECTIONS_MAX {
+        let accepted = self.peers.values().filter(|peer| peer.was_accepted).count();
+        if self.peers.len() >= CONNECTIONS_MAX || (was_accepted && accepted >= ACCEPTED_MAX) {
             tracing::warn!(limit = CONNECTIONS_MAX, "no more SIP connections are taken");
             return None;
         }

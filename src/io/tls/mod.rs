@@ -86,6 +86,7 @@ impl Tls {
     }
 
     /// Where no trunk is reached over TLS and none may reach us.
+    #[cfg(test)]
     pub fn none() -> Tls {
         Tls { settings: Arc::default(), made: Arc::default() }
     }
