@@ -175,6 +175,62 @@ fn a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_ca
     outdial.stop();
 }
 
+#[test]
+fn over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    // The second one hangs up by itself: its BYE comes over a connection that the PBX makes.
+    let (listens, leaves) = ("+12025550112", "+12025550190");
+    outdial.write_contacts("contacts.csv", [listens, leaves]);
+    prompts(&outdial);
+    let secured = |domain: &str| {
+        let file = |name: &str| asterisk.tls_file(name).display().to_string();
+        let tls = format!(
+            "transport = \"tls\"\ndomain = \"{domain}\"\nca_file = \"{}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"",
+            file("ca.pem"),
+            file("client.pem"),
+            file("client.key"),
+        );
+        let tables = configuration(&asterisk, &UDP, "message", "600", 15_000);
+        let host = format!("host = \"{}\"", asterisk.sip());
+        let tables = tables.replace(&host, &format!("host = \"{}\"", asterisk.sip_tls()));
+        tables.replace("transport = \"udp\"", &tls)
+    };
+    outdial.configure(10.0, &secured("sip.pbx.example"));
+    let refused = outdial.command(&["check"]);
+    assert_eq!(refused.status.code(), Some(1), "another domain's certificate is no proof of this one");
+
+    outdial.configure(10.0, &secured("pbx.example"));
+    let own = format!(
+        "[sip]\ntls_port = 5061\nca_file = {:?}\ncertificate_file = {:?}\nkey_file = {:?}\nrequire_client_certificate = true\n",
+        asterisk.tls_file("ca.pem"),
+        asterisk.tls_file("client.pem"),
+        asterisk.tls_file("client.key"),
+    );
+    outdial.write("outdial.toml", &outdial.configuration().replace("[sip]\n", &own));
+    outdial.start();
+    eventually(Duration::from_secs(10), "the trunk is registered", || {
+        asterisk.is_registered(UDP.user).then_some(())
+    });
+    let contact = asterisk.ask(&format!("pjsip show aor {}", UDP.user.name));
+    assert!(contact.contains("transport=tls"), "{contact}");
+    eventually(Duration::from_secs(15), "the call is up", || (asterisk.channels() > 0).then_some(()));
+    outdial.engine().signal("HUP");
+    eventually(Duration::from_secs(5), "the files are read again", || {
+        outdial.engine_log().contains("reloaded").then_some(())
+    });
+    outdial.wait_until_completed("spring", Duration::from_secs(40));
+    let call = outdial.call_of(listens);
+    assert_eq!(call["disposition"], "message_played", "{call:#}");
+    assert!(seconds_of(&asterisk.heard(listens), MESSAGE_HZ[2]) > 0.2, "the message was heard to its end");
+    let call = outdial.call_of(leaves);
+    assert_eq!(call["disposition"], "hung_up_early", "{call:#}");
+    outdial.stop();
+}
+
 /// The mailbox's own recording holds all three tones of the message, and on the callee's time line the message began
 /// after the beep's end and within 300 ms of it.
 fn the_whole_message_was_left_after_the_beep(asterisk: &Asterisk, outdial: &Outdial, mailbox: &str) {

@@ -3,6 +3,8 @@
 //! Each section is deserialised by itself from the parsed document, so that one mistake does not hide the next, and the
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
+mod sip;
+
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
@@ -11,10 +13,12 @@ use crate::io::{model, resolver};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
 const TREATMENT_TABLES: [&str; 5] = ["human", "machine", "unsure", "opt_out", "recording"];
@@ -66,31 +70,6 @@ impl Default for EngineSection {
             calls_per_second_max: 10.0,
             drain_s: 60,
             control: "outdial.sock".into(),
-        }
-    }
-}
-
-/// `[sip]`.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SipSection {
-    /// UDP and TCP.
-    pub listen: SocketAddr,
-    /// What Via and Contact say, where NAT hides `listen`.
-    pub advertise: Option<SocketAddr>,
-    /// User-Agent.
-    pub user_agent: String,
-    /// DNS servers; those of the system when there are none.
-    pub dns: Vec<String>,
-}
-
-impl Default for SipSection {
-    fn default() -> Self {
-        SipSection {
-            listen: (Ipv4Addr::UNSPECIFIED, 5060).into(),
-            advertise: None,
-            user_agent: "Outdial".to_owned(),
-            dns: Vec::new(),
         }
     }
 }
@@ -255,8 +234,12 @@ impl Config {
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
         self.amd.prompts_dir.iter_mut().for_each(join);
+        let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
+        files.into_iter().flatten().for_each(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
+            let files = [&mut trunk.ca_file, &mut trunk.certificate_file, &mut trunk.key_file];
+            files.into_iter().flatten().for_each(join);
         }
         for campaign in &mut self.campaigns {
             join(&mut campaign.rules.contacts);
@@ -271,6 +254,9 @@ impl Config {
 
     fn check(&self, faults: &mut Vec<Fault>) {
         let mut fault = |key: String, text: String| faults.push(Fault { line: self.line(&key), text });
+        for (key, text) in self.sip.faults() {
+            fault(format!("sip.{key}"), text);
+        }
         if self.media.port_min >= self.media.port_max {
             fault("media.port_min".into(), "port_min must be below port_max".into());
         }

@@ -176,6 +176,15 @@ impl Endpoint {
         self.handle_ups(now, ups);
     }
 
+    /// No connection to `target` could be made, and nothing has left: what went over TCP for its length alone goes over
+    /// UDP (RFC 3261 section 18.1.1).
+    pub fn handle_refused(&mut self, now: Instant, target: Target) {
+        self.stack.note_refusal(now, target);
+        let mut ups = Vec::new();
+        self.stack.layer.handle_refused(now, target, &mut ups);
+        self.handle_ups(now, ups);
+    }
+
     /// The deadline it asked for has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         let mut ups = Vec::new();
@@ -275,6 +284,7 @@ impl Endpoint {
         response: Response,
         sent: &[u8],
     ) {
+        self.stack.learn(target, &response);
         let accepts_invite = response.is_success()
             && response.headers().cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         if accepts_invite && self.stack.acknowledge_again(&response) {

@@ -26,9 +26,13 @@ impl Engine {
         self.endpoint.takes_from(source)
     }
 
-    /// A message could not be sent, or a connection broke.
-    pub fn handle_transport_error(&mut self, now: Now, target: Target) {
-        self.endpoint.handle_transport_error(now.instant, target);
+    /// A message could not be sent, or a connection broke; `is_refused` says that it was never made.
+    pub fn handle_undelivered(&mut self, now: Now, target: Target, is_refused: bool) {
+        if is_refused {
+            self.endpoint.handle_refused(now.instant, target);
+        } else {
+            self.endpoint.handle_transport_error(now.instant, target);
+        }
         self.settle(now);
     }
 

@@ -186,6 +186,12 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
     let register = account && rng.chance(0.5);
     let codecs = *pick(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
     let options = trunk::Options {
+        from: None,
+        outbound_proxy: None,
+        sips: false,
+        ca_file: None,
+        certificate_file: None,
+        key_file: None,
         name: format!("trunk-{place}"),
         host: format!("{}:5060", Plan::host(place)),
         transport: TransportOption::Udp,

@@ -253,6 +253,27 @@ impl Layer {
         }
     }
 
+    /// Has a request go over UDP should its TCP connection be refused.
+    pub fn allow_fallback(&mut self, transaction: Key) {
+        if let Some(record) = self.clients.get_mut(transaction) {
+            record.may_fall_back = true;
+        }
+    }
+
+    /// No connection to `target` could be made: nothing that was to go over it has left.
+    pub fn handle_refused(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let falls_back = |record: &ClientRecord| record.target == target && record.may_fall_back;
+        let clients: Vec<_> =
+            self.clients.iter().filter(|(_, r)| falls_back(r)).map(|(key, _)| key).collect();
+        for key in clients {
+            let Some(record) = self.clients.get_mut(key) else { continue };
+            let mut actions = Vec::new();
+            record.fall_back(now, self.timers, &mut actions);
+            self.finish_client(key, actions, None, ups);
+        }
+        self.handle_transport_error(now, target, ups);
+    }
+
     /// The deadline it asked for has come.
     pub fn handle_timeout(&mut self, now: Instant, ups: &mut Vec<Up>) {
         while let Some(alarm) = self.schedule.due(now) {
