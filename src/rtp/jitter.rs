@@ -1,8 +1,8 @@
 //! The jitter buffer: packets in when they come, a frame out when it is due.
 //!
 //! It is a ring of samples with a flag each, indexed by the RTP timestamp. So reordering, copies, any packet length and
-//! gaps need no code of their own: samples are laid where they belong, and a frame is taken whole or is missing. The
-//! playout delay is fixed; a packet that is late by no more than the delay is still heard.
+//! gaps need no code of their own: samples are laid where they belong, and a frame is taken whole or is missing. A packet
+//! that is late by no more than the playout delay, fixed or adaptive ([`super::delay`]), is still heard.
 //!
 //! ```text
 //!        taken          | due: 20 ms |  waiting                    | free
@@ -18,6 +18,7 @@
 //! is inserted. That holds to 4,000 ppm, forty times what real crystals are off.
 
 use super::CLOCK_HZ;
+use super::delay::{Delay, Step, Target};
 use super::sequence::Unrolled;
 use crate::time::Instant;
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub enum Playout {
 pub struct JitterBuffer {
     codes: Box<[u8]>,
     present: Box<[bool]>,
-    delay: Duration,
+    delay: Target,
     timestamps: Unrolled,
     state: State,
     /// The sender went quiet here.
@@ -110,11 +111,11 @@ struct Window {
 
 impl JitterBuffer {
     /// An empty buffer with its memory; `delay` is cut to [`DELAY_MAX`].
-    pub fn new(delay: Duration) -> Self {
+    pub fn new(delay: impl Into<Delay>) -> Self {
         JitterBuffer {
             codes: vec![0; CAPACITY].into_boxed_slice(),
             present: vec![false; CAPACITY].into_boxed_slice(),
-            delay: delay.min(DELAY_MAX),
+            delay: Target::new(delay.into(), DELAY_MAX),
             timestamps: Unrolled::new(),
             state: State::Empty,
             quiet_from: None,
@@ -124,6 +125,12 @@ impl JitterBuffer {
             window: Window::default(),
             packet_units: FRAME as u64,
         }
+    }
+
+    /// Empty again, with another delay.
+    pub fn reset_with(&mut self, delay: Delay) {
+        self.delay = Target::new(delay, DELAY_MAX);
+        self.reset();
     }
 
     /// Forgets all packets, keeps memory and delay.
@@ -151,7 +158,7 @@ impl JitterBuffer {
                 return Taken::Queued;
             }
             State::Filling { first, since } => {
-                if begin < first && first - begin <= units(self.delay) {
+                if begin < first && first - begin <= self.delay.units() {
                     self.state = State::Filling { first: begin, since };
                 }
                 first.min(begin)
@@ -162,7 +169,10 @@ impl JitterBuffer {
                 self.begin(now, begin, payload);
                 return Taken::Queued;
             }
-            State::Playing { playout } => playout,
+            State::Playing { playout } => {
+                self.delay.handle_arrival(begin as i64 - playout as i64);
+                playout
+            }
         };
         if end > earliest + CAPACITY as u64 {
             return self.doubt(now, begin, payload);
@@ -186,6 +196,15 @@ impl JitterBuffer {
         if fresh { Taken::Queued } else { Taken::Duplicate }
     }
 
+    /// A packet of a sender whose clock has jumped: the buffer begins anew with it.
+    pub fn handle_jump(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> Taken {
+        if payload.is_empty() || payload.len() > CAPACITY / 4 {
+            return Taken::Unusable;
+        }
+        let begin = self.timestamps.peek32(timestamp);
+        self.restart(now, begin, payload)
+    }
+
     /// The sender says that it is silent from `timestamp` on (RFC 3389), until its next packet of audio.
     pub fn handle_comfort_noise(&mut self, timestamp: u32) {
         if self.state != State::Empty {
@@ -197,7 +216,7 @@ impl JitterBuffer {
     pub fn handle_slot(&mut self, now: Instant, frame: &mut [u8; FRAME]) -> Playout {
         let playout = match self.state {
             State::Empty => return Playout::Waiting,
-            State::Filling { since, .. } if now.saturating_since(since) < self.delay => {
+            State::Filling { since, .. } if units(now.saturating_since(since)) < self.delay.units() => {
                 return Playout::Waiting;
             }
             State::Filling { first, .. } => first,
@@ -297,6 +316,12 @@ impl JitterBuffer {
 
     /// Where to play on; `None` to insert a frame.
     fn correct_drift(&mut self, playout: u64) -> Option<u64> {
+        match self.delay.handle_slot() {
+            Step::Insert => return None,
+            Step::Skip => return Some(self.skip(playout)),
+            Step::Keep if self.delay.is_adaptive() => return Some(playout),
+            Step::Keep => {}
+        }
         let newest = self.timestamps.newest().unwrap_or(playout);
         let depth = newest as i64 - playout as i64;
         let window = &mut self.window;
@@ -310,21 +335,25 @@ impl JitterBuffer {
             return Some(playout);
         }
         // Playout begins with this much waiting, and up to one frame more.
-        let target = (units(self.delay) + self.packet_units) as i64;
+        let target = (self.delay.units() + self.packet_units) as i64;
         if ended.depth_max >= target + 2 * FRAME as i64 {
-            let mut skipped = [0; FRAME];
-            self.take(playout, &mut skipped);
-            return Some(playout + FRAME as u64);
+            return Some(self.skip(playout));
         }
         if ended.depth_max + FRAME as i64 <= target {
             return None;
         }
         Some(playout)
     }
+
+    fn skip(&mut self, playout: u64) -> u64 {
+        let mut skipped = [0; FRAME];
+        self.take(playout, &mut skipped);
+        playout + FRAME as u64
+    }
 }
 
 /// A duration in units of the RTP clock.
-fn units(duration: Duration) -> u64 {
+pub(super) fn units(duration: Duration) -> u64 {
     (duration.as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u64
 }
 
