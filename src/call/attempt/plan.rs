@@ -4,7 +4,7 @@ use crate::call::treatment::Treatment;
 use crate::media::command::StreamKey;
 use crate::number::E164;
 use crate::record::{AttemptId, ContactId, InviteRecord};
-use crate::sdp::Codec;
+use crate::sdp::{Codec, Security};
 use crate::time::WallTime;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ pub struct Placement {
     pub call_id: String,
     /// The codecs that the trunk takes, in order of preference.
     pub codecs: Vec<Codec>,
+    /// Whether media is protected on it, and our key for this call.
+    pub security: Security,
 }
 
 impl Plan {

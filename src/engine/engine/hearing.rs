@@ -3,8 +3,10 @@
 use super::*;
 use crate::call::attempt::Placement;
 use crate::engine::placement;
+use crate::engine::trunk::SrtpOption;
 use crate::media::command as media;
 use crate::record::Answer;
+use crate::sdp::Security;
 use crate::sip::endpoint::{self, PingOutcome, Registration, RegistrationEvent, SessionEvent, Transport};
 use std::net::{IpAddr, SocketAddr};
 
@@ -252,7 +254,13 @@ impl Engine {
     /// A placement on the trunk at `place`, with a Call-ID of its own.
     pub(super) fn placement_on(&mut self, place: usize) -> Placement {
         let options = &self.trunks[place].options;
-        Placement { trunk: options.name.clone(), call_id: self.rng.token(26), codecs: options.codecs() }
+        let security = match options.srtp {
+            SrtpOption::Never => Security::Plain,
+            SrtpOption::Optional => Security::Optional(self.media_keys.draw()),
+            SrtpOption::Required => Security::Required(self.media_keys.draw()),
+        };
+        let (call_id, codecs) = (self.rng.token(26), options.codecs());
+        Placement { trunk: options.name.clone(), call_id, codecs, security }
     }
 
     /// Where the callee's INVITE goes next, after a trunk failed.
