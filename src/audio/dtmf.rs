@@ -184,7 +184,7 @@ mod tests {
             samples.extend(press(&Tone::dtmf('5', -12.0).unwrap(), 40, 45));
             samples.extend(press(&Tone::dtmf('5', -12.0).unwrap(), 2_000, 60));
             assert_eq!(heard(&samples), "555", "{offset}");
-            let short = [vec![0; offset], press(&Tone::dtmf('5', -12.0).unwrap(), 22, 100)].concat();
+            let short = [vec![0; offset], press(&Tone::dtmf('5', -12.0).unwrap(), 20, 100)].concat();
             assert_eq!(heard(&short), "", "{offset}: too short");
         }
     }

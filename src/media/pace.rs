@@ -9,8 +9,8 @@ use crate::rtp::CLOCK_HZ;
 use crate::rtp::packet::Packet;
 use crate::time::Instant;
 
-/// What networks and schedulers do to the moment of a packet: 80 ms.
-const TOLERANCE: i64 = 640;
+/// What is no jump yet: a frame of 20 ms.
+const TOLERANCE: i64 = 160;
 
 /// Numbers that are further apart say nothing about each other's time.
 const STEPS_MAX: u16 = 100;
@@ -102,7 +102,9 @@ impl Newest {
         let ahead = i64::from(packet.timestamp.wrapping_sub(self.end) as i32);
         let lost = i64::from(steps - 1) * (packet.payload.len() as i64).clamp(1, PACKET_MAX);
         let passed = now.saturating_since(self.at).as_micros() as i64 * i64::from(CLOCK_HZ) / 1_000_000;
-        ahead < -TOLERANCE || ahead > lost.max(passed) + TOLERANCE
+        // A packet comes when its last sample is there.
+        let paused = passed - packet.payload.len() as i64;
+        ahead < -TOLERANCE || ahead > lost.max(paused) + TOLERANCE
     }
 }
 

@@ -10,7 +10,7 @@ use crate::audio::g711::{self, Law};
 use crate::audio::{Frame, SILENT_FRAME};
 use crate::rtp::Ssrc;
 use crate::rtp::delay::Delay;
-use crate::rtp::jitter::{FRAME, JitterBuffer, Playout, Taken};
+use crate::rtp::jitter::{FRAME, JitterBuffer, Playout, SAMPLES_MAX, Taken};
 use crate::rtp::packet::{Malformed, Packet};
 use crate::rtp::rtcp::{PeerReport, Told};
 use crate::rtp::statistics::{Arrival, Reception};
@@ -214,6 +214,10 @@ impl Receiver {
     }
 
     fn lay(&mut self, now: Instant, packet: &Packet<'_>, payload: &[u8]) {
+        // What cannot be sound says nothing about its sender's clock either.
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
+            return;
+        }
         let taken = match self.pace.handle_audio(now, packet) {
             Step::Goes => self.jitter.handle_payload(now, packet.timestamp, payload),
             Step::Doubtful => Taken::Doubtful,

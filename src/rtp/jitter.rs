@@ -26,16 +26,23 @@ use std::time::Duration;
 /// Samples that fit in: 512 ms.
 pub const CAPACITY: usize = 4_096;
 
+/// Longer packets are none of sound: a quarter of the ring.
+pub const SAMPLES_MAX: usize = CAPACITY / 4;
+
 /// The longest playout delay; the rest of the ring is room for bursts.
 pub const DELAY_MAX: Duration = Duration::from_millis(200);
 
 /// Samples of one frame of 20 ms.
 pub const FRAME: usize = 160;
 
-/// So many packets in a row too late, and the sender's clock has jumped back.
+/// So many packets in a row too late, over at least this time, and the sender's clock has jumped back, or the way has become
+/// longer. A burst that was held up comes at once, and what follows it is in time again.
 const LATE_RUN: u32 = 4;
+const LATE_FOR: Duration = Duration::from_millis(50);
 /// So many slots in a row without anything newer, and the sender pauses: 100 ms, more than what comes late.
 const PAUSE_SLOTS: u32 = 5;
+/// What is held up by less is left to the correction of drift: 40 ms.
+const BACKLOG_MIN: u64 = 2 * FRAME as u64;
 /// Slots of one drift window: five seconds.
 const WINDOW_SLOTS: u32 = 250;
 /// Fewer packets in a window say nothing about drift.
@@ -82,6 +89,8 @@ pub struct JitterBuffer {
     /// The sender went quiet here.
     quiet_from: Option<u64>,
     late_run: u32,
+    /// When that run began.
+    late_since: Instant,
     /// Slots in a row that found everything played.
     dry_slots: u32,
     doubtful: Option<u64>,
@@ -96,6 +105,8 @@ enum State {
     Filling {
         since: Instant,
         first: u64,
+        /// It is the first after a pause, or after a time in which packets were held up.
+        resumed: bool,
     },
     Playing {
         playout: u64,
@@ -120,6 +131,7 @@ impl JitterBuffer {
             state: State::Empty,
             quiet_from: None,
             late_run: 0,
+            late_since: Instant::ZERO,
             dry_slots: 0,
             doubtful: None,
             window: Window::default(),
@@ -147,7 +159,7 @@ impl JitterBuffer {
 
     /// A packet of audio, one byte a sample.
     pub fn handle_payload(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> Taken {
-        if payload.is_empty() || payload.len() > CAPACITY / 4 {
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
             return Taken::Unusable;
         }
         let begin = self.timestamps.peek32(timestamp);
@@ -157,9 +169,9 @@ impl JitterBuffer {
                 self.begin(now, begin, payload);
                 return Taken::Queued;
             }
-            State::Filling { first, since } => {
+            State::Filling { first, since, resumed } => {
                 if begin < first && first - begin <= self.delay.units() {
-                    self.state = State::Filling { first: begin, since };
+                    self.state = State::Filling { first: begin, since, resumed };
                 }
                 first.min(begin)
             }
@@ -167,6 +179,7 @@ impl JitterBuffer {
                 (self.late_run, self.dry_slots, self.doubtful) = (0, 0, None);
                 (self.quiet_from, self.window) = (None, Window::default());
                 self.begin(now, begin, payload);
+                self.state = State::Filling { since: now, first: begin, resumed: true };
                 return Taken::Queued;
             }
             State::Playing { playout } => {
@@ -182,8 +195,9 @@ impl JitterBuffer {
             return self.late(now, begin, payload);
         }
         // A packet whose begin is late is lost too, as a frame with a hole counts as missing.
-        self.late_run = if begin < earliest { self.late_run + 1 } else { 0 };
-        if self.late_run >= LATE_RUN {
+        if begin >= earliest {
+            self.late_run = 0;
+        } else if self.is_late_for_good(now) {
             return self.restart(now, begin, payload);
         }
         let fresh = self.lay(begin.max(earliest), &payload[(earliest.max(begin) - begin) as usize..]);
@@ -198,7 +212,7 @@ impl JitterBuffer {
 
     /// A packet of a sender whose clock has jumped: the buffer begins anew with it.
     pub fn handle_jump(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> Taken {
-        if payload.is_empty() || payload.len() > CAPACITY / 4 {
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
             return Taken::Unusable;
         }
         let begin = self.timestamps.peek32(timestamp);
@@ -219,6 +233,7 @@ impl JitterBuffer {
             State::Filling { since, .. } if units(now.saturating_since(since)) < self.delay.units() => {
                 return Playout::Waiting;
             }
+            State::Filling { first, since, resumed: true } => self.without_backlog(now, since, first),
             State::Filling { first, .. } => first,
             State::Playing { playout } => playout,
         };
@@ -261,7 +276,15 @@ impl JitterBuffer {
         self.timestamps.accept(begin + payload.len() as u64);
         self.packet_units = payload.len() as u64;
         self.lay(begin, payload);
-        self.state = State::Filling { since: now, first: begin };
+        self.state = State::Filling { since: now, first: begin, resumed: false };
+    }
+
+    /// Where to play on after packets have come again: what came all at once had been held up, and its time is over.
+    fn without_backlog(&mut self, now: Instant, since: Instant, first: u64) -> u64 {
+        let held = self.timestamps.newest().map_or(0, |newest| newest.saturating_sub(first));
+        let backlog = held.saturating_sub(units(now.saturating_since(since)) + self.packet_units);
+        let frames = if backlog >= BACKLOG_MIN { backlog / FRAME as u64 } else { 0 };
+        (0..frames).fold(first, |first, _| self.skip(first))
     }
 
     /// Too far ahead. Noise comes once; a sender that has jumped goes on from there.
@@ -276,11 +299,16 @@ impl JitterBuffer {
     }
 
     fn late(&mut self, now: Instant, begin: u64, payload: &[u8]) -> Taken {
-        self.late_run += 1;
-        if self.late_run < LATE_RUN {
-            return Taken::Late;
+        if self.is_late_for_good(now) { self.restart(now, begin, payload) } else { Taken::Late }
+    }
+
+    /// Another packet is late: whether those after it would be too.
+    fn is_late_for_good(&mut self, now: Instant) -> bool {
+        if self.late_run == 0 {
+            self.late_since = now;
         }
-        self.restart(now, begin, payload)
+        self.late_run += 1;
+        self.late_run >= LATE_RUN && now.saturating_since(self.late_since) >= LATE_FOR
     }
 
     fn restart(&mut self, now: Instant, begin: u64, payload: &[u8]) -> Taken {

@@ -197,7 +197,7 @@ pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
     let mut rest = bytes;
     // An empty datagram is none either.
     loop {
-        let (kind, count, body, behind) = split(rest)?;
+        let First { kind, count, body, behind } = split(rest)?;
         let first = rest.len() == bytes.len();
         if first && !matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
             return Err(Malformed::Begin(kind));
@@ -229,8 +229,17 @@ pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
     }
 }
 
-/// The first packet of a compound: its type, its count, its body without padding, and what follows it.
-fn split(bytes: &[u8]) -> Result<(u8, usize, &[u8], &[u8]), Malformed> {
+/// The first packet of a compound.
+struct First<'a> {
+    kind: u8,
+    count: usize,
+    /// Without padding.
+    body: &'a [u8],
+    /// What follows it.
+    behind: &'a [u8],
+}
+
+fn split(bytes: &[u8]) -> Result<First<'_>, Malformed> {
     let &[first, kind, high, low, ..] = bytes else { return Err(Malformed::Truncated) };
     if first >> 6 != 2 {
         return Err(Malformed::Version(first >> 6));
@@ -243,7 +252,7 @@ fn split(bytes: &[u8]) -> Result<(u8, usize, &[u8], &[u8]), Malformed> {
         let end = body.len().checked_sub(padding).filter(|_| padding > 0).ok_or(Malformed::Padding)?;
         body = &body[..end];
     }
-    Ok((kind, usize::from(first & 0x1f), body, behind))
+    Ok(First { kind, count: usize::from(first & 0x1f), body, behind })
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

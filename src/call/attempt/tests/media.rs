@@ -32,8 +32,8 @@ fn whoever_opts_out_by_info_has_opted_out() {
          6.500 < info x
          7.000 < info 9
          7.000 > opt out
-         7.000 > CANCEL agent
          7.000 > BYE callee
+         7.000 > CANCEL agent
          7.000 > close agent
          7.000 > close callee
     ",
@@ -67,8 +67,8 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
     stage.plays_on(
         "
         37.000 < media timeout
-        37.000 > BYE agent
         37.000 > BYE callee
+        37.000 > BYE agent
         37.000 > close agent
         37.000 > close callee
         37.010 < agent closed

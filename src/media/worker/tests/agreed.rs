@@ -36,7 +36,7 @@ fn protected_legs_hear_each_other_and_nobody_else_hears_or_is_heard() {
             bench.command(Command::Play { stream: leg, prompt: PromptId(0), repeat: true });
             bench.command(Command::Record { stream: leg, path: "call.wav".into() });
         }
-        crossed(&mut bench, a, b, 8_000);
+        crossed(&mut bench, a, b, 14_000);
         for leg in [a, b] {
             let recorded = &bench.sink.recorded[&leg];
             let heard: Vec<i16> = recorded[100..].iter().flat_map(|(heard, _)| *heard).collect();
@@ -49,7 +49,7 @@ fn protected_legs_hear_each_other_and_nobody_else_hears_or_is_heard() {
         let voice: Vec<&Sent> = bench.sink.sent[&a].iter().filter(|sent| sent.bytes[1] & 0x7f == 0).collect();
         let mut plain = SILENT_FRAME;
         g711::decode_frame(Law::Mu, &voice[50].bytes[12..172], &mut plain);
-        assert!(dbfs(&plain) > -8.0, "noise: {}", dbfs(&plain));
+        assert!(plain.iter().any(|sample| sample.abs() > 20_000), "louder than the tone: {plain:?}");
         let before = bench.sink.recorded[&a].len();
         // Plain, forged and repeated packets from the peer's very address.
         let again =
@@ -101,7 +101,7 @@ fn keys_in_the_sound_are_heard_once_and_carried_as_what_the_partner_takes() {
         bench.run_ms(20);
     }
     bench.run_ms(600);
-    assert_eq!(bench.sink.words(a)[2..], ["digit 4", "digit 4", "digit #"]);
+    assert_eq!(bench.sink.words(a)[3..], ["digit 4", "digit 4", "digit #"]);
     let mut receiver = EventReceiver::new();
     let packets: Vec<Packet<'_>> = bench.sink.sent[&b].iter().map(Sent::packet).collect();
     let events = packets.iter().filter(|packet| packet.payload_type == 101);
@@ -138,7 +138,7 @@ fn the_other_law_is_heard_when_both_were_agreed_on_and_long_packets_are_sent_whe
         bench.run_ms(20);
     }
     let recorded = &bench.sink.recorded[&leg];
-    assert!(recorded[10..].iter().all(|(heard, _)| heard.iter().all(|sample| (sample - 5_000).abs() < 250)));
+    assert!(recorded[10..].iter().all(|(heard, _)| heard.iter().all(|sample| (sample - 5_000).abs() < 400)));
     let lengths: Vec<usize> = bench.sink.sent[&leg].iter().map(|sent| sent.packet().payload.len()).collect();
     assert_eq!(lengths, [480; 20]);
 }
@@ -178,9 +178,9 @@ fn an_agents_leg_may_follow_the_network_and_a_callees_never_does() {
         let recorded = &bench.sink.recorded[leg][300..];
         recorded
             .iter()
-            .filter(|(heard, _)| heard[60..].iter().all(|sample| (sample - 5_000).abs() < 100))
+            .filter(|(heard, _)| heard[60..].iter().all(|sample| (sample - 5_000).abs() < 200))
             .count()
     };
-    assert!(whole(&callee) < 180, "a fifth is too late for 40 ms: {}", whole(&callee));
+    assert!((120..180).contains(&whole(&callee)), "a fifth is too late for 40 ms: {}", whole(&callee));
     assert!(whole(&agent) > 190, "{}", whole(&agent));
 }
