@@ -3,7 +3,7 @@
 
 mod peers;
 
-use peers::asterisk::{Asterisk, MD5_USER, SHA256_USER, User};
+use peers::asterisk::{Asterisk, MD5_USER, SDES_USER, SHA256_USER, User};
 use peers::audio::{last_sound, seconds_of, span_of, tone};
 use peers::eventually;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
@@ -21,10 +21,12 @@ const SORRY_HZ: f64 = 780.0;
 struct Trunk {
     transport: &'static str,
     user: User,
+    srtp: &'static str,
 }
 
-const UDP: Trunk = Trunk { transport: "udp", user: MD5_USER };
-const TCP: Trunk = Trunk { transport: "tcp", user: SHA256_USER };
+const UDP: Trunk = Trunk { transport: "udp", user: MD5_USER, srtp: "never" };
+const TCP: Trunk = Trunk { transport: "tcp", user: SHA256_USER, srtp: "never" };
+const SRTP: Trunk = Trunk { transport: "tls", user: SDES_USER, srtp: "required" };
 
 #[test]
 fn every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent() {
@@ -123,6 +125,30 @@ fn two_people_at_once_are_bridged_to_the_two_members_of_a_queue() {
     outdial.wait_until_nothing_is_held(Duration::from_secs(40));
     outdial.stop();
     assert_eq!(asterisk.channels(), 0);
+}
+
+#[test]
+#[ignore = "wants a trunk over TLS"]
+fn person_and_agent_hear_each_other_over_srtp_and_a_message_is_left() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    let (person, mailbox) = ("+12025550110", "+12025550100");
+    outdial.write_contacts("contacts.csv", [person, mailbox]);
+    prompts(&outdial);
+    outdial.configure(10.0, &configuration(&asterisk, &SRTP, "agent", "600", 15_000));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(60));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    let call = outdial.call_of(person);
+    assert_eq!(call["disposition"], "bridged", "{call:#}");
+    person_and_agent_heard_each_other(&asterisk, person, "600", AGENT_HZ);
+    the_whole_message_was_left_after_the_beep(&asterisk, &outdial, mailbox);
+    outdial.stop();
 }
 
 #[test]
@@ -271,7 +297,7 @@ fn configuration(
     agent: &str,
     agent_timeout_ms: u32,
 ) -> String {
-    let (sip, Trunk { transport, user }) = (asterisk.sip(), trunk);
+    let (sip, Trunk { transport, user, srtp }) = (asterisk.sip(), trunk);
     let User { name, password } = user;
     format!(
         r#"
@@ -279,6 +305,7 @@ fn configuration(
 name = "pbx"
 host = "{sip}"
 transport = "{transport}"
+srtp = "{srtp}"
 username = "{name}"
 password = "{password}"
 register = true

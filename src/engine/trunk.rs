@@ -89,6 +89,9 @@ pub struct Options {
     /// Put before the number.
     #[serde(default)]
     pub number_prefix: String,
+    /// Whether media is protected by SRTP with keys in SDP.
+    #[serde(default)]
+    pub srtp: SrtpOption,
     /// No response to an INVITE for this long: the next hop, or the next trunk.
     #[serde(default = "default_answer_timeout_s")]
     pub answer_timeout_s: u64,
@@ -168,6 +171,26 @@ impl TransportOption {
             TransportOption::Tls => Some(Transport::Tls),
         }
     }
+}
+
+impl TransportOption {
+    /// Whether nobody on the way can read what it carries.
+    pub fn is_secure(self) -> bool {
+        self == TransportOption::Tls
+    }
+}
+
+/// `srtp`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SrtpOption {
+    /// Plain RTP.
+    #[default]
+    Never,
+    /// SRTP where the trunk takes it.
+    Optional,
+    /// SRTP or no call.
+    Required,
 }
 
 /// `number_format`.
@@ -271,6 +294,11 @@ impl Options {
         }
         if self.channels_max == 0 {
             faults.push(("channels_max", "must be at least 1".into()));
+        }
+        if self.srtp != SrtpOption::Never && !self.transport.is_secure() {
+            let text =
+                "srtp sends its keys within the signalling, which must be secret: use transport = \"tls\"";
+            faults.push(("srtp", text.into()));
         }
         if self.answer_timeout_s == 0 {
             faults.push(("answer_timeout_s", "must be at least 1".into()));

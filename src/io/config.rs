@@ -90,6 +90,12 @@ pub struct MediaSection {
     pub threads: usize,
     /// Playout delay.
     pub jitter_ms: u32,
+    /// Whether it follows the network on agents' legs.
+    pub jitter: JitterOption,
+    /// Its lower bound then.
+    pub jitter_min_ms: u32,
+    /// Its upper bound then.
+    pub jitter_max_ms: u32,
     /// A call without any packet for this long is ended.
     pub timeout_s: u64,
 }
@@ -103,9 +109,24 @@ impl Default for MediaSection {
             port_max: 32_767,
             threads: 1,
             jitter_ms: 40,
+            jitter: JitterOption::Fixed,
+            jitter_min_ms: 20,
+            jitter_max_ms: 120,
             timeout_s: 30,
         }
     }
+}
+
+/// `jitter`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JitterOption {
+    /// Always `jitter_ms`.
+    #[default]
+    Fixed,
+    /// As long as the network needs, between `jitter_min_ms` and `jitter_max_ms`, on agents' legs. Callees' legs keep
+    /// theirs: a detector's clock must not be stretched.
+    Adaptive,
 }
 
 /// `[[campaign]]`: the rules of dialing, and what is done with whoever answers.
@@ -268,6 +289,10 @@ impl Config {
         }
         if self.media.threads == 0 || self.media.threads > 64 {
             fault("media.threads".into(), "threads must be between 1 and 64".into());
+        }
+        if self.media.jitter_min_ms > self.media.jitter_max_ms || self.media.jitter_max_ms > 200 {
+            let text = "jitter_min_ms must not be above jitter_max_ms, nor that above 200".to_owned();
+            fault("media.jitter_min_ms".into(), text);
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
@@ -445,6 +470,13 @@ message = "message.wav"
             (GOOD.replace("[sip]", "[sipp]"), 2, "sipp"),
             (GOOD.replace("message = \"message.wav\"", ""), 14, "needs message"),
             (GOOD.replace("[[trunk]]", "[trunk]"), 5, "double brackets"),
+            (GOOD.replace("name = \"carrier\"", "name = \"carrier\"\nsrtp = \"required\""), 7, "tls"),
+            (GOOD.replace("name = \"carrier\"", "name = \"carrier\"\nsrtp = \"always\""), 7, "always"),
+            (
+                GOOD.replace("[sip]", "[media]\njitter = \"adaptive\"\njitter_min_ms = 150\n[sip]"),
+                4,
+                "jitter_max_ms",
+            ),
             (GOOD.replace("[sip]", "[amd]\nengine = \"avmd\"\n[sip]"), 3, "avmd"),
             (
                 GOOD.replace("[sip]", "[amd]\n[amd.asterisk]\narguments = \"2000|x\"\n[sip]"),

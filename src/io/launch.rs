@@ -8,7 +8,7 @@ use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
 use crate::io::clock::Clock;
-use crate::io::config::{Config, Fault};
+use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
@@ -18,6 +18,7 @@ use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::{entropy, lists, reload};
 use crate::record::CampaignState;
+use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, AccessTable, Endpoint, Target, Transport};
 use crate::sip::locate::Destination;
@@ -120,9 +121,12 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let towards = towards(&trunks);
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
     let (media, media_events) = start_media(&config, &prompts, &clock, towards)?;
-    let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
-    let engine =
+    let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
+    let rng = entropy::rng().map_err(no_randomness)?;
+    let secret = entropy::bits_256().map_err(no_randomness)?;
+    let mut engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
+    engine.set_media_secret(secret);
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -370,6 +374,7 @@ fn start_media(
             format!("cannot make the folder for recordings, {}: {error}", config.engine.recordings.display());
         vec![Fault { line: config.line("engine.recordings"), text }]
     })?;
+    let ms = |ms: u32| Duration::from_millis(u64::from(ms));
     let options = crate::io::media::Options {
         listen: section.listen,
         advertise: advertised,
@@ -377,7 +382,13 @@ fn start_media(
         port_max: section.port_max,
         threads: section.threads,
         streams_max: 2 * config.engine.lines_max as usize,
-        jitter: Duration::from_millis(u64::from(section.jitter_ms)),
+        jitter: ms(section.jitter_ms),
+        jitter_agents: match section.jitter {
+            JitterOption::Fixed => Delay::Fixed(ms(section.jitter_ms)),
+            JitterOption::Adaptive => {
+                Delay::Adaptive { min: ms(section.jitter_min_ms), max: ms(section.jitter_max_ms) }
+            }
+        },
         media_timeout: Duration::from_secs(section.timeout_s),
         amd: config.amd.clone(),
     };

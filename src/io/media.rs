@@ -11,6 +11,7 @@ use super::{entropy, priority};
 use crate::amd::detector;
 use crate::media::command::{Command, Event, StreamKey};
 use crate::media::player::PromptTable;
+use crate::rtp::delay::Delay;
 use port::Ports;
 use std::io;
 use std::net::IpAddr;
@@ -44,6 +45,8 @@ pub struct Options {
     pub streams_max: usize,
     /// Playout delay of the jitter buffers.
     pub jitter: Duration,
+    /// That of agents' legs.
+    pub jitter_agents: Delay,
     /// A connected stream without any packet for this long is reported.
     pub media_timeout: Duration,
     /// What the detectors are told.

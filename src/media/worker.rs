@@ -4,7 +4,7 @@
 
 use super::command::{Command, Event, EventKind, Session, StreamKey};
 use super::player::PromptTable;
-use super::stream::Stream;
+use super::stream::{Party, Stream};
 use super::{Options, SLOTS};
 use crate::amd::detector::Mode;
 use crate::audio::Frame;
@@ -68,7 +68,10 @@ impl Worker {
     /// The engine asks. A command for a stream that is not here is void.
     pub fn handle_command(&mut self, now: Instant, command: Command, sink: &mut impl Sink) {
         match command {
-            Command::Open { stream, partner: _ } => self.open(now, stream, sink),
+            Command::Open { stream, partner } => {
+                let party = if partner.is_some() { Party::Agent } else { Party::Callee };
+                self.open(now, stream, party, sink);
+            }
             Command::Connect { stream, session } => self.connect(now, stream, session, sink),
             Command::DetectTones { stream } => self.detect(now, stream, Mode::EarlyMedia),
             Command::Detect { stream } => self.detect(now, stream, Mode::Answer),
@@ -112,7 +115,11 @@ impl Worker {
     ) {
         let Some(place) = self.place(stream) else { return };
         let digit = self.streams[place].handle_packet(now, source, bytes, sink);
-        // A key that one leg presses is pressed for the other.
+        self.carry(place, digit);
+    }
+
+    /// A key that one leg presses is pressed for the other.
+    fn carry(&mut self, place: usize, digit: Option<char>) {
         if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner()) {
             self.streams[partner].send_digits(digit.encode_utf8(&mut [0; 4]));
         }
@@ -132,7 +139,8 @@ impl Worker {
             let place = self.slots[slot][index] as usize;
             let partner = self.streams[place].bridge.partner();
             let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
-            self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+            let digit = self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+            self.carry(place, digit);
         }
     }
 
@@ -146,15 +154,15 @@ impl Worker {
         self.len() == 0
     }
 
-    fn open(&mut self, now: Instant, key: StreamKey, sink: &mut impl Sink) {
-        let kind = match self.try_open(key, sink) {
+    fn open(&mut self, now: Instant, key: StreamKey, party: Party, sink: &mut impl Sink) {
+        let kind = match self.try_open(key, party, sink) {
             Ok(local) => EventKind::Opened { local },
             Err(reason) => EventKind::OpenFailed { reason },
         };
         sink.event(Event { stream: key, at: now, kind });
     }
 
-    fn try_open(&mut self, key: StreamKey, sink: &mut impl Sink) -> Result<SocketAddr, String> {
+    fn try_open(&mut self, key: StreamKey, party: Party, sink: &mut impl Sink) -> Result<SocketAddr, String> {
         if self.places.get(key.index()).is_some_and(|place| *place != NOWHERE) {
             return Err("the stream is open already".into());
         }
@@ -166,7 +174,7 @@ impl Worker {
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);
-        self.streams[place as usize].open(key, slot, &mut self.rng);
+        self.streams[place as usize].open(key, slot, party, &mut self.rng);
         if self.places.len() <= key.index() {
             self.places.resize(key.index() + 1, NOWHERE);
         }

@@ -33,6 +33,9 @@ pub const MD5_USER: User = User { name: "outdial", password: "s3cret-md5" };
 /// Challenged by SHA-256.
 pub const SHA256_USER: User = User { name: "outdial256", password: "s3cret-sha" };
 
+/// Challenged by SHA-256, and given no media but protected one.
+pub const SDES_USER: User = User { name: "outdialsdes", password: "s3cret-sdes" };
+
 impl Asterisk {
     /// Starts one and waits until it takes calls.
     pub fn start() -> Asterisk {

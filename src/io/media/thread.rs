@@ -4,7 +4,7 @@
 //! thread carries out commands. Each stream's RTP socket is read every 10 ms and its RTCP socket every 20 ms; half of
 //! the streams are read in even slots, the other half in odd ones.
 
-use super::port::{Pair, Ports};
+use super::port::{self, Pair, Ports};
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -72,6 +72,7 @@ impl Loop {
         let options = media::Options {
             streams_max: start.options.streams_max,
             jitter: start.options.jitter,
+            jitter_agents: start.options.jitter_agents,
             media_timeout: start.options.media_timeout,
             rtcp_interval: rtcp::INTERVAL,
             amd: start.options.amd.clone(),
@@ -245,9 +246,9 @@ impl Sink for Shell {
 
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
         let Some(leg) = self.leg(stream) else { return };
-        if leg.connected && leg.remote != Some(remote) {
-            // A connected socket cannot be let loose again, only turned: the peer's new port must be the one it named.
-            leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        if leg.connected {
+            // The peer may come from elsewhere now, which the worker judges.
+            leg.connected = !port::disconnect(&leg.pair.rtp);
         }
         (leg.remote, leg.remote_rtcp) = (Some(remote), Some(remote_rtcp));
     }

@@ -9,7 +9,7 @@ use crate::campaign::retry::Rule as RetryRule;
 use crate::campaign::window::{Day, TimeOfDay, Window, Zone};
 use crate::disposition::Disposition;
 use crate::engine::engine::Operator;
-use crate::engine::trunk::{self, NumberFormat, TransportOption};
+use crate::engine::trunk::{self, NumberFormat, SrtpOption, TransportOption};
 use crate::number::E164;
 use crate::rng::Rng;
 use crate::sim::agents::{Agent, Queue};
@@ -209,6 +209,7 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         options_interval_s: *pick(rng, &[0, 30, 60]),
         number_format: if rng.chance(0.5) { NumberFormat::Plus } else { NumberFormat::Digits },
         number_prefix: String::new(),
+        srtp: SrtpOption::Never,
         answer_timeout_s: rng.between(2, 5),
         failover_on: FAILOVER_ON.to_vec(),
         breaker_failures: 5,
