@@ -4,6 +4,7 @@
 //! the fewest are; commands go there through a bounded queue, events come back through one for all.
 
 mod port;
+mod ready;
 mod thread;
 
 use super::recorder::Recorder;
@@ -96,9 +97,10 @@ impl MediaPlane {
                 streams: Arc::clone(&streams),
                 recorder: recorder.handle(),
             };
+            let ready = ready::descriptor()?;
             let join = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
                 priority::raise(priority::MEDIA);
-                thread::Loop::new(start).run();
+                thread::Loop::new(start, ready).run();
             })?;
             threads.push(Thread { commands, streams, join });
         }

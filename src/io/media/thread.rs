@@ -1,10 +1,12 @@
 //! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
 //!
 //! The clock is absolute: a slot that comes late does not shift those behind it. While it waits for the next slot the
-//! thread carries out commands. Each stream's RTP socket is read every 10 ms and its RTCP socket every 20 ms; half of
-//! the streams are read in even slots, the other half in odd ones.
+//! thread carries out commands. At each slot one question to the kernel (`super::ready`) tells which sockets hold
+//! datagrams, and each of these is read once: a call costs two system calls in 20 ms, one to receive and one to send, and
+//! a flood on one port is read no faster than a datagram every 5 ms, whatever comes there.
 
 use super::port::{Pair, Ports};
+use super::ready::{Readable, Ready, Which};
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -16,6 +18,7 @@ use crate::rtp::rtcp;
 use crate::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,11 +30,11 @@ use tokio::sync::mpsc::error::TrySendError;
 /// Longer datagrams are no RTP of ours; they are cut.
 const DATAGRAM_MAX: usize = 2_048;
 
-/// Datagrams that one socket may bring at once; a flood waits, and the kernel drops it.
-const DATAGRAMS_AT_ONCE: usize = 16;
-
 /// A clock that is further behind (a machine that slept) begins anew instead of catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
+
+/// Answers of full length to one slot's question; sockets beyond wait for the next.
+const READY_ROUNDS_MAX: u32 = 4;
 
 /// Without any stream the thread only waits for commands.
 const IDLE: Duration = Duration::from_secs(1);
@@ -68,7 +71,7 @@ enum Plane {
 
 impl Loop {
     /// Called on the thread itself: detectors must not change theirs.
-    pub fn new(mut start: Start) -> Self {
+    pub fn new(mut start: Start, ready: OwnedFd) -> Self {
         let options = media::Options {
             streams_max: start.options.streams_max,
             jitter: start.options.jitter,
@@ -83,6 +86,7 @@ impl Loop {
             worker: Worker::new(&options, start.prompts, start.rng),
             shell: Shell {
                 ports,
+                ready: Ready::new(ready),
                 legs: Vec::new(),
                 events: start.events,
                 backlog: VecDeque::new(),
@@ -107,7 +111,7 @@ impl Loop {
             }
             due = self.in_time(due);
             self.shell.tell_backlog();
-            self.read_sockets(slot);
+            self.read_sockets();
             self.worker.handle_slot(self.now(), slot, &mut self.shell);
             slot = (slot + 1) % SLOTS;
             due += SLOT;
@@ -149,37 +153,40 @@ impl Loop {
         due
     }
 
-    fn read_sockets(&mut self, slot: u8) {
+    /// Reads each socket that holds something, once: what else it holds is told again at the next slot. All that comes in
+    /// one slot has come "now": playout and reports know no finer time.
+    fn read_sockets(&mut self) {
+        if self.worker.is_empty() {
+            return;
+        }
+        let now = self.now();
         let mut datagram = [0; DATAGRAM_MAX];
-        for index in 0..self.shell.legs.len() {
-            if index % 2 != usize::from(slot % 2) {
-                continue;
+        for round in 0..READY_ROUNDS_MAX {
+            let count = self.shell.ready.ask();
+            for place in 0..count {
+                let readable = self.shell.ready.get(place);
+                self.read_socket(now, readable, &mut datagram);
             }
-            for _ in 0..DATAGRAMS_AT_ONCE {
-                let Some(leg) = &self.shell.legs[index] else { break };
-                let key = leg.key;
-                match leg.pair.rtp.recv_from(&mut datagram) {
-                    Ok((length, source)) => {
-                        let now = self.now();
-                        let bytes = &datagram[..length];
-                        self.worker.handle_packet(now, key, source, bytes, &mut self.shell);
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    // An ICMP error of a packet that we sent; the media time-out judges the peer.
-                    Err(_) => {}
-                }
-            }
-            if index % usize::from(SLOTS) == usize::from(slot) {
-                self.read_rtcp(index, &mut datagram);
+            // More than fit into the answer; those that were read already come last.
+            if !self.shell.ready.is_full(count) || round + 1 == READY_ROUNDS_MAX {
+                return;
             }
         }
     }
 
-    fn read_rtcp(&mut self, index: usize, datagram: &mut [u8; DATAGRAM_MAX]) {
-        let Some(leg) = &self.shell.legs[index] else { return };
-        if let Ok((length, source)) = leg.pair.rtcp.recv_from(datagram) {
-            let key = leg.key;
-            self.worker.handle_rtcp(self.now(), key, source, &datagram[..length]);
+    fn read_socket(&mut self, now: Instant, readable: Readable, datagram: &mut [u8; DATAGRAM_MAX]) {
+        let Some(Some(leg)) = self.shell.legs.get(readable.index) else { return };
+        let key = leg.key;
+        let socket = match readable.which {
+            Which::Rtp => &leg.pair.rtp,
+            Which::Rtcp => &leg.pair.rtcp,
+        };
+        // An error is the ICMP answer to a packet that we sent; the media time-out judges the peer.
+        let Ok((length, source)) = socket.recv_from(datagram) else { return };
+        let bytes = &datagram[..length];
+        match readable.which {
+            Which::Rtp => self.worker.handle_packet(now, key, source, bytes, &mut self.shell),
+            Which::Rtcp => self.worker.handle_rtcp(now, key, source, bytes),
         }
     }
 
@@ -191,6 +198,7 @@ impl Loop {
 /// What the worker's wishes are done with.
 struct Shell {
     ports: Ports,
+    ready: Ready,
     /// By the index of the stream's key.
     legs: Vec<Option<Leg>>,
     events: mpsc::Sender<Event>,
@@ -228,6 +236,11 @@ impl Shell {
 impl Sink for Shell {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
         let pair = self.ports.open().map_err(|error| error.to_string())?;
+        let watched = [(&pair.rtp, Which::Rtp), (&pair.rtcp, Which::Rtcp)];
+        for (socket, which) in watched {
+            let readable = Readable { index: stream.index(), which };
+            self.ready.watch(socket, readable).map_err(|error| format!("cannot watch a socket: {error}"))?;
+        }
         let offered = pair.offered;
         if self.legs.len() <= stream.index() {
             self.legs.resize_with(stream.index() + 1, || None);
