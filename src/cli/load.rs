@@ -95,6 +95,7 @@ enum Rival {
 /// Runs the load test.
 pub fn run(args: &LoadArgs) -> Result<(), Failure> {
     limits::raise_descriptors();
+    priority::raise_session(priority::MEDIA);
     priority::raise(priority::MEDIA);
     let folder = Folder::make(args)?;
     if args.signalling {

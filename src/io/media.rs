@@ -3,6 +3,7 @@
 //! Nothing is shared between the threads. A stream lives on one of them, next to its partner if it has one, else where
 //! the fewest are; commands go there through a bounded queue, events come back through one for all.
 
+mod pace;
 mod port;
 mod ready;
 mod thread;

@@ -10,6 +10,14 @@ pub const MEDIA: i32 = -10;
 /// Signalling and the campaigns' decisions.
 pub const CONTROL: i32 = -5;
 
+/// Where the kernel groups processes by session (`sched_autogroup_enabled`), niceness counts within the session only and
+/// the sessions share the processors evenly: so the session of this process gets the right of way too, where it may.
+pub fn raise_session(niceness: i32) {
+    if let Err(error) = std::fs::write("/proc/self/autogroup", niceness.to_string()) {
+        tracing::debug!(%error, niceness, "the session keeps its ordinary priority");
+    }
+}
+
 /// Gives the calling thread this niceness; where that is forbidden everything stays as it is.
 pub fn raise(niceness: i32) {
     let thread = rustix::thread::gettid();

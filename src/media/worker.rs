@@ -22,6 +22,11 @@ pub trait Sink {
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr);
     /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr);
+    /// Right before a stream's slot, until it says `None`: the next datagram on its port of RTP, put into `datagram`, with
+    /// its length and source. A shell that tells of packets when they come has none to give here.
+    fn receive(&mut self, _stream: StreamKey, _datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        None
+    }
     /// Send a packet to the stream's peer.
     fn send(&mut self, stream: StreamKey, bytes: &[u8]);
     /// Send a compound of RTCP to the stream's peer.
@@ -35,6 +40,9 @@ pub trait Sink {
     /// Give the port back, end the recording.
     fn close(&mut self, stream: StreamKey);
 }
+
+/// Longer datagrams are no RTP of ours; they are cut.
+const DATAGRAM_MAX: usize = 2_048;
 
 /// No stream has this place.
 const NOWHERE: u32 = u32::MAX;
@@ -128,8 +136,14 @@ impl Worker {
     /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame.
     pub fn handle_slot(&mut self, now: Instant, slot: u8, sink: &mut impl Sink) {
         let slot = usize::from(slot % SLOTS);
+        let mut datagram = [0; DATAGRAM_MAX];
         for index in 0..self.slots[slot].len() {
             let place = self.slots[slot][index] as usize;
+            let key = self.streams[place].key;
+            // What one stream needs is at hand in the processor only while that stream is served.
+            while let Some((length, source)) = sink.receive(key, &mut datagram) {
+                self.handle_packet(now, key, source, &datagram[..length], sink);
+            }
             let partner = self.streams[place].bridge.partner();
             let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
             self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);

@@ -7,6 +7,7 @@
 
 pub mod jitter;
 pub mod packet;
+pub mod present;
 pub mod rtcp;
 pub mod sequence;
 pub mod statistics;

@@ -11,7 +11,7 @@ use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 
 /// Sockets that one answer can tell of.
-const ANSWER_MAX: usize = 1_024;
+const ANSWER_MAX: usize = 256;
 
 /// Do not wait.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -20,24 +20,6 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 pub struct Ready {
     epoll: OwnedFd,
     answer: Vec<Event>,
-}
-
-/// Which of a stream's two sockets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which {
-    /// That of RTP.
-    Rtp,
-    /// That of RTCP.
-    Rtcp,
-}
-
-/// A socket that holds something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Readable {
-    /// The index of its stream's key.
-    pub index: usize,
-    /// Which of the two.
-    pub which: Which,
 }
 
 /// The descriptor that a [`Ready`] asks by: it can be had, or refused, before the thread begins.
@@ -54,30 +36,21 @@ impl Ready {
         Ready { epoll, answer: Vec::with_capacity(ANSWER_MAX) }
     }
 
-    /// Watches a socket until it is closed.
-    pub fn watch(&self, socket: &UdpSocket, readable: Readable) -> io::Result<()> {
-        let rtcp = u64::from(readable.which == Which::Rtcp);
-        let data = EventData::new_u64((readable.index as u64) << 1 | rtcp);
-        Ok(epoll::add(&self.epoll, socket, data, EventFlags::IN)?)
+    /// Watches a socket until it is closed; `index` is what tells it from others.
+    pub fn watch(&self, socket: &UdpSocket, index: usize) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, socket, EventData::new_u64(index as u64), EventFlags::IN)?)
     }
 
-    /// Asks anew; tells how many sockets hold something.
+    /// Asks anew; tells how many sockets hold something, as far as an answer can tell: those beyond come first the next time.
     pub fn ask(&mut self) -> usize {
         self.answer.clear();
         // The one error there can be is a signal that came between: the next slot asks again.
         epoll::wait(&self.epoll, spare_capacity(&mut self.answer), Some(&AT_ONCE)).unwrap_or(0)
     }
 
-    /// One of the sockets of the last answer.
-    pub fn get(&self, place: usize) -> Readable {
-        let data = self.answer[place].data.u64();
-        let which = if data & 1 == 1 { Which::Rtcp } else { Which::Rtp };
-        Readable { index: (data >> 1) as usize, which }
-    }
-
-    /// Whether there may be more sockets than the answer could tell of.
-    pub fn is_full(&self, count: usize) -> bool {
-        count >= self.answer.capacity()
+    /// The index of one of the sockets of the last answer.
+    pub fn get(&self, place: usize) -> usize {
+        self.answer[place].data.u64() as usize
     }
 }
 
@@ -90,8 +63,7 @@ mod tests {
         let mut ready = Ready::new(descriptor().unwrap());
         let sockets: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
         for (index, socket) in sockets.iter().enumerate() {
-            let which = if index == 2 { Which::Rtcp } else { Which::Rtp };
-            ready.watch(socket, Readable { index: 40 + index, which }).unwrap();
+            ready.watch(socket, 40 + index).unwrap();
         }
         assert_eq!(ready.ask(), 0);
         for _ in 0..2 {
@@ -99,7 +71,7 @@ mod tests {
         }
         for _ in 0..2 {
             assert_eq!(ready.ask(), 1);
-            assert_eq!(ready.get(0), Readable { index: 42, which: Which::Rtcp });
+            assert_eq!(ready.get(0), 42);
             sockets[2].recv_from(&mut [0; 8]).unwrap();
         }
         assert_eq!(ready.ask(), 0);

@@ -1,12 +1,12 @@
 //! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
 //!
 //! The clock is absolute: a slot that comes late does not shift those behind it. While it waits for the next slot the
-//! thread carries out commands. At each slot one question to the kernel (`super::ready`) tells which sockets hold
-//! datagrams, and each of these is read once: a call costs two system calls in 20 ms, one to receive and one to send, and
-//! a flood on one port is read no faster than a datagram every 5 ms, whatever comes there.
+//! thread carries out commands. A stream's RTP socket is read right before its slot, mostly by one system call for the one
+//! packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot ([`super::ready`]).
 
+use super::pace::Pace;
 use super::port::{Pair, Ports};
-use super::ready::{Readable, Ready, Which};
+use super::ready::Ready;
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -27,14 +27,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Longer datagrams are no RTP of ours; they are cut.
-const DATAGRAM_MAX: usize = 2_048;
+/// Longer compounds are no RTCP of ours; they are cut.
+const REPORT_MAX: usize = 2_048;
 
 /// A clock that is further behind (a machine that slept) begins anew instead of catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
-
-/// Answers of full length to one slot's question; sockets beyond wait for the next.
-const READY_ROUNDS_MAX: u32 = 4;
 
 /// Without any stream the thread only waits for commands.
 const IDLE: Duration = Duration::from_secs(1);
@@ -111,8 +108,9 @@ impl Loop {
             }
             due = self.in_time(due);
             self.shell.tell_backlog();
-            self.read_sockets();
-            self.worker.handle_slot(self.now(), slot, &mut self.shell);
+            let now = self.now();
+            self.read_reports(now);
+            self.worker.handle_slot(now, slot, &mut self.shell);
             slot = (slot + 1) % SLOTS;
             due += SLOT;
         }
@@ -153,40 +151,18 @@ impl Loop {
         due
     }
 
-    /// Reads each socket that holds something, once: what else it holds is told again at the next slot. All that comes in
-    /// one slot has come "now": playout and reports know no finer time.
-    fn read_sockets(&mut self) {
+    /// One datagram of each RTCP socket that holds some; what is left there is told of again at the next slot.
+    fn read_reports(&mut self, now: Instant) {
         if self.worker.is_empty() {
             return;
         }
-        let now = self.now();
-        let mut datagram = [0; DATAGRAM_MAX];
-        for round in 0..READY_ROUNDS_MAX {
-            let count = self.shell.ready.ask();
-            for place in 0..count {
-                let readable = self.shell.ready.get(place);
-                self.read_socket(now, readable, &mut datagram);
+        let mut datagram = [0; REPORT_MAX];
+        for place in 0..self.shell.ready.ask() {
+            let index = self.shell.ready.get(place);
+            let Some(Some(leg)) = self.shell.legs.get(index) else { continue };
+            if let Ok((length, source)) = leg.pair.rtcp.recv_from(&mut datagram) {
+                self.worker.handle_rtcp(now, leg.key, source, &datagram[..length]);
             }
-            // More than fit into the answer; those that were read already come last.
-            if !self.shell.ready.is_full(count) || round + 1 == READY_ROUNDS_MAX {
-                return;
-            }
-        }
-    }
-
-    fn read_socket(&mut self, now: Instant, readable: Readable, datagram: &mut [u8; DATAGRAM_MAX]) {
-        let Some(Some(leg)) = self.shell.legs.get(readable.index) else { return };
-        let key = leg.key;
-        let socket = match readable.which {
-            Which::Rtp => &leg.pair.rtp,
-            Which::Rtcp => &leg.pair.rtcp,
-        };
-        // An error is the ICMP answer to a packet that we sent; the media time-out judges the peer.
-        let Ok((length, source)) = socket.recv_from(datagram) else { return };
-        let bytes = &datagram[..length];
-        match readable.which {
-            Which::Rtp => self.worker.handle_packet(now, key, source, bytes, &mut self.shell),
-            Which::Rtcp => self.worker.handle_rtcp(now, key, source, bytes),
         }
     }
 
@@ -211,6 +187,7 @@ struct Shell {
 struct Leg {
     key: StreamKey,
     pair: Pair,
+    pace: Pace,
     remote: Option<SocketAddr>,
     remote_rtcp: Option<SocketAddr>,
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
@@ -236,11 +213,9 @@ impl Shell {
 impl Sink for Shell {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
         let pair = self.ports.open().map_err(|error| error.to_string())?;
-        let watched = [(&pair.rtp, Which::Rtp), (&pair.rtcp, Which::Rtcp)];
-        for (socket, which) in watched {
-            let readable = Readable { index: stream.index(), which };
-            self.ready.watch(socket, readable).map_err(|error| format!("cannot watch a socket: {error}"))?;
-        }
+        self.ready
+            .watch(&pair.rtcp, stream.index())
+            .map_err(|error| format!("cannot watch a socket: {error}"))?;
         let offered = pair.offered;
         if self.legs.len() <= stream.index() {
             self.legs.resize_with(stream.index() + 1, || None);
@@ -248,6 +223,7 @@ impl Sink for Shell {
         self.legs[stream.index()] = Some(Leg {
             key: stream,
             pair,
+            pace: Pace::new(stream.index()),
             remote: None,
             remote_rtcp: None,
             connected: false,
@@ -269,6 +245,22 @@ impl Sink for Shell {
         let Some(leg) = self.leg(stream) else { return };
         leg.connected = leg.pair.rtp.connect(remote).is_ok();
         leg.remote = Some(remote);
+    }
+
+    fn receive(&mut self, stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        let leg = self.leg(stream)?;
+        while leg.pace.may_read() {
+            match leg.pair.rtp.recv_from(datagram) {
+                Ok(received) => {
+                    leg.pace.handle_datagram();
+                    return Some(received);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => leg.pace.handle_empty(),
+                // An ICMP error of a packet that we sent; the media time-out judges the peer.
+                Err(_) => leg.pace.handle_datagram(),
+            }
+        }
+        None
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
