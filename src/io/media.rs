@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Commands that may wait for a thread. A full queue holds the control plane up until the next slot, 5 ms at most.
+/// Commands that may wait for a thread. A full queue holds the control plane up until the end of a slot, 5 ms at most.
 const COMMANDS_MAX: usize = 4_096;
 
 /// Events that may wait for the control plane; a thread keeps later ones back and tells them in their order.

@@ -49,8 +49,10 @@ const NOWHERE: u32 = u32::MAX;
 
 /// All streams of one thread. It is not `Send`, because a voice activity detector is not: make it where it runs.
 pub struct Worker {
+    options: Options,
     rng: Rng,
-    streams: Box<[Stream]>,
+    /// As many as there have ever been at once: a place is taken over by the next call and never given back.
+    streams: Vec<Box<Stream>>,
     free: Vec<u32>,
     /// The place of each key's index; grows with the engine's table and only when a stream is opened.
     places: Vec<u32>,
@@ -59,14 +61,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without streams; memory for all it may ever have is taken here.
+    /// A worker without streams. A stream's memory is taken when it is opened, if no earlier call has left a place: an
+    /// engine that may have thousands of lines need not hold memory for all of them from the start.
     pub fn new(options: &Options, prompts: Arc<PromptTable>, rng: Rng) -> Self {
         let count = options.streams_max;
-        let void = StreamKey::from_u64(u64::MAX);
         Worker {
+            options: options.clone(),
             rng,
-            streams: (0..count).map(|_| Stream::new(options, void)).collect(),
-            free: (0..count as u32).rev().collect(),
+            streams: Vec::with_capacity(count),
+            free: Vec::with_capacity(count),
             places: vec![NOWHERE; count],
             slots: std::array::from_fn(|_| Vec::with_capacity(count)),
             prompts,
@@ -105,7 +108,10 @@ impl Worker {
             Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
             Command::Close { stream } => self.close(now, stream, sink),
             Command::LoadPrompts(prompts) => self.prompts = prompts,
-            Command::Enrol(prompts) => self.streams.iter_mut().for_each(|stream| stream.enrol(&prompts)),
+            Command::Enrol(prompts) => {
+                self.streams.iter_mut().for_each(|stream| stream.enrol(&prompts));
+                self.options.amd.prompts = prompts;
+            }
         }
     }
 
@@ -172,11 +178,14 @@ impl Worker {
         if self.places.get(key.index()).is_some_and(|place| *place != NOWHERE) {
             return Err("the stream is open already".into());
         }
-        let Some(&place) = self.free.last() else {
+        if self.free.is_empty() && self.streams.len() >= self.options.streams_max {
             return Err(format!("all {} streams of the media thread are in use", self.streams.len()));
-        };
+        }
         let local = sink.open(key)?;
-        self.free.pop();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(Box::new(Stream::new(&self.options, key)));
+            self.streams.len() as u32 - 1
+        });
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);

@@ -153,6 +153,8 @@ impl Engine {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        // The threads take their memory on their own time.
+        std::thread::sleep(Duration::from_secs(1));
         engine.resident_idle = meter::resident(engine.child.id())?;
         Ok(engine)
     }

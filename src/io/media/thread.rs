@@ -1,7 +1,7 @@
 //! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
 //!
-//! The clock is absolute: a slot that comes late does not shift those behind it. While it waits for the next slot the
-//! thread carries out commands. A stream's RTP socket is read right before its slot, mostly by one system call for the one
+//! The clock is absolute: a slot that comes late does not shift those behind it. Behind a slot's work the thread carries
+//! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one system call for the one
 //! packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot ([`super::ready`]).
 
 use super::pace::Pace;
@@ -22,7 +22,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -32,9 +32,6 @@ const REPORT_MAX: usize = 2_048;
 
 /// A clock that is further behind (a machine that slept) begins anew instead of catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
-
-/// Without any stream the thread only waits for commands.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// Events that a slow control plane may leave with the thread.
 const BACKLOG_MAX: usize = 65_536;
@@ -100,12 +97,13 @@ impl Loop {
         let mut slot = 0u8;
         loop {
             if self.worker.is_empty() && self.shell.backlog.is_empty() {
-                // A quiet thread does not wake two hundred times a second.
-                due = std::time::Instant::now() + IDLE;
+                // A quiet thread does not wake two hundred times a second; the first command wakes it.
+                if self.wait_for_command() == Plane::Gone {
+                    return;
+                }
+                due = std::time::Instant::now();
             }
-            if self.take_commands(due) == Plane::Gone {
-                return;
-            }
+            std::thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
             due = self.in_time(due);
             self.shell.tell_backlog();
             let now = self.now();
@@ -113,36 +111,44 @@ impl Loop {
             self.worker.handle_slot(now, slot, &mut self.shell);
             slot = (slot + 1) % SLOTS;
             due += SLOT;
+            if self.take_commands(due) == Plane::Gone {
+                return;
+            }
         }
     }
 
-    /// Carries out commands until the slot is due; the first stream ends an idle wait.
+    fn wait_for_command(&mut self) -> Plane {
+        match self.inbox.recv() {
+            Ok(command) => {
+                self.worker.handle_command(self.now(), command, &mut self.shell);
+                Plane::Here
+            }
+            Err(_) => Plane::Gone,
+        }
+    }
+
+    /// Carries out the commands that have gathered, until the next slot is due: a packet does not wait for them, and to
+    /// be woken for each of them would cost more than most of them do.
     fn take_commands(&mut self, due: std::time::Instant) -> Plane {
         loop {
-            let wait = due.saturating_duration_since(std::time::Instant::now());
-            let idle = self.worker.is_empty();
-            match self.inbox.recv_timeout(wait) {
+            match self.inbox.try_recv() {
                 Ok(command) => {
                     let now = self.now();
                     self.worker.handle_command(now, command, &mut self.shell);
                 }
-                Err(RecvTimeoutError::Timeout) => return Plane::Here,
-                Err(RecvTimeoutError::Disconnected) => return Plane::Gone,
+                Err(TryRecvError::Empty) => return Plane::Here,
+                Err(TryRecvError::Disconnected) => return Plane::Gone,
             }
-            if idle && !self.worker.is_empty() {
+            if std::time::Instant::now() >= due {
                 return Plane::Here;
             }
         }
     }
 
-    /// The moment that the slots count from: `due`, unless the clock has been left too far behind, or an idle wait
-    /// was ended before its time.
+    /// The moment that the slots count from: `due`, unless the clock has been left too far behind.
     fn in_time(&self, due: std::time::Instant) -> std::time::Instant {
         let now = std::time::Instant::now();
-        if due > now {
-            return now;
-        }
-        if now - due > BEHIND_MAX {
+        if now.saturating_duration_since(due) > BEHIND_MAX {
             if !self.worker.is_empty() {
                 tracing::warn!(behind_ms = (now - due).as_millis() as u64, "a media thread was held up");
             }
