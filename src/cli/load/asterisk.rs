@@ -230,6 +230,8 @@ fn configure(home: &Path, scratch: &Path, own: Ipv4Addr, far: SocketAddr) -> Res
         ),
         ("modules.conf", format!("[modules]\nautoload = no\n{loads}")),
         ("logger.conf", "[general]\n[logfiles]\nconsole = warning,error\n".to_owned()),
+        // Its own defaults; without the file AMD() is not there.
+        ("amd.conf", "[general]\n".to_owned()),
         ("rtp.conf", "[general]\nrtpstart = 10000\nrtpend = 29999\nicesupport = no\n".to_owned()),
         (
             "manager.conf",
