@@ -28,7 +28,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Between the last answer and the measurement: every detector is past its first verdict by then.
+/// Between the last answer and the measurement: every detector is past its first verdict by then. A measurement that is
+/// shorter is a trial, and need not wait for it.
 const SETTLE: Duration = Duration::from_secs(7);
 
 /// How long calls may take to come up beyond what their pace says.
@@ -150,7 +151,7 @@ fn measure(
         meter()?;
         std::thread::sleep(Duration::from_millis(100));
     }
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(SETTLE.min(Duration::from_secs(args.seconds)));
     sounds.begin();
     let (began, (before, _)) = (Instant::now(), meter()?);
     bar.set_length(args.seconds);

@@ -23,8 +23,8 @@ const CAMPAIGN_RATE_MAX: u32 = 100;
 /// Until the engine answers on its socket.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// Until nothing is left of calls that were hung up: 64*T1 and some.
-const QUIET_WITHIN: Duration = Duration::from_secs(45);
+/// Until nothing is left of calls that were hung up.
+const QUIET_WITHIN: Duration = Duration::from_secs(15);
 
 /// The ports that RTP takes from; no system gives these out by itself.
 const RTP_PORTS: std::ops::RangeInclusive<u16> = 10_000..=32_767;
@@ -102,7 +102,7 @@ pub fn carry(args: &LoadArgs, folder: &Folder, sounds: &Arc<Sounds>) -> Result<C
     let dropped = meter::drops(RTP_PORTS).saturating_sub(dropped_before);
     let flooded = flood.map(Flood::stop);
     far.hang_up();
-    let left = engine.wait_until_quiet(QUIET_WITHIN)?;
+    let left = engine.wait_until_quiet(QUIET_WITHIN, false)?;
     engine.stop()?;
     Ok(Carried {
         what,
@@ -184,18 +184,15 @@ impl Engine {
         }
     }
 
-    /// Waits until no call, transaction or port is left; tells what is left after all.
-    pub fn wait_until_quiet(&self, within: Duration) -> Result<u64, Failure> {
+    /// Waits until no call and no port is left; with `remembered` also until SIP has forgotten all it must remember for
+    /// 64*T1. Tells what is left after all.
+    pub fn wait_until_quiet(&self, within: Duration, remembered: bool) -> Result<u64, Failure> {
         let until = Instant::now() + within;
         loop {
             let report = self.status()?;
             let sip = report.engine.sip;
-            let left = report.engine.attempts
-                + report.ports
-                + sip.sessions
-                + sip.dialogs
-                + sip.client_transactions
-                + sip.server_transactions;
+            let memory = sip.sessions + sip.dialogs + sip.client_transactions + sip.server_transactions;
+            let left = report.engine.attempts + report.ports + if remembered { memory } else { 0 };
             if left == 0 || Instant::now() > until {
                 return Ok(left as u64);
             }

@@ -30,7 +30,7 @@ pub struct Carried {
     pub dropped: u64,
     /// From the first dial to the last call's first packet.
     pub up_after: Option<Duration>,
-    /// Sessions, dialogs, transactions, attempts and ports that were left after the end.
+    /// Attempts and ports that were left after the end.
     pub left: u64,
 }
 
@@ -40,8 +40,7 @@ impl Carried {
         self.spent.all.as_secs_f64() * 1_000.0 / (f64::from(self.calls) * self.over.as_secs_f64())
     }
 
-    /// Packets that were due and did not come: those that are missing between others, and what a stalled line has not
-    /// sent at all.
+    /// Numbers that are missing between packets that came.
     fn lost(&self) -> u64 {
         self.heard.lost
     }

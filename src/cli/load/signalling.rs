@@ -62,7 +62,7 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
     let over = begun.elapsed();
     let (after, resident_after) = engine.spent()?;
     bar.finish_and_clear();
-    let left = engine.wait_until_quiet(FORGET_WITHIN)?;
+    let left = engine.wait_until_quiet(FORGET_WITHIN, true)?;
     let status = engine.status()?.engine;
     let mut ends = std::collections::BTreeMap::new();
     for campaign in &status.campaigns {

@@ -8,6 +8,8 @@ use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+mod flood;
+
 /// An address of this process's own: other programs of the machine may hold any port of 127.0.0.1.
 fn own() -> Ipv4Addr {
     let process = std::process::id();
