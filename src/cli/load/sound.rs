@@ -252,7 +252,7 @@ impl Thread {
             self.take_orders();
             self.read();
             self.send(tick % PHASES);
-            if tick % PHASES == 0 {
+            if tick.is_multiple_of(PHASES) {
                 self.drain_reports();
             }
             tick += 1;

@@ -74,7 +74,8 @@ impl Pace {
     }
 
     fn end_turn(&mut self) {
-        self.suspect = !self.empty && self.reads > self.usual;
+        // One turn of doubt for what was owed; a flood has no end to be read to.
+        self.suspect = !self.empty && !self.suspect && self.turn != 0 && self.reads > self.usual;
         if self.turn == 0 {
             self.usual = ((self.counted + SWEEP - 2) / SWEEP).clamp(1, USUAL_MAX);
             self.counted = 0;
