@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod export;
 mod failure;
 mod label;
+mod load;
 mod log;
 mod measures;
 mod output;
@@ -80,6 +81,8 @@ enum Command {
     Parse(parse::ParseArgs),
     /// Watch a whole campaign against a simulated carrier on this machine
     Demo(demo::DemoArgs),
+    /// Measure how many calls this machine carries, and what each costs
+    Load(load::LoadArgs),
 }
 
 /// The configuration file, as every command takes it.
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Suppress(args) => campaign::suppress(args),
         Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Load(args) => load::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,9 @@ use tokio::time::Instant as TokioInstant;
 /// Datagrams that are worked off before anything else gets its turn.
 const DATAGRAMS_A_TURN: usize = 64;
 
+/// Events of the media plane, or answers of the store, that are worked off before anything else gets its turn.
+const EVENTS_A_TURN: usize = 64;
+
 /// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 
@@ -178,11 +181,17 @@ impl Control {
             };
             match woken {
                 Woken::Arrival(arrival) => self.take_arrival(arrival, &mut buffer, &mut intake),
-                Woken::Media(event) => self.take_media(event),
+                Woken::Media(event) => {
+                    self.take_media(event);
+                    self.take_gathered_events();
+                }
                 Woken::Dns((question, answer)) => {
                     self.engine.handle_dns(self.clock.now(), &question, answer);
                 }
-                Woken::Answer(answer) => self.take_answer(answer),
+                Woken::Answer(answer) => {
+                    self.take_answer(answer);
+                    self.take_gathered_answers();
+                }
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
                 Woken::Reload => self.take_reload(),
@@ -268,6 +277,22 @@ impl Control {
         let ip = source.address.ip();
         if self.engine.takes_from(ip) && intake.admits(TokioInstant::now(), ip, bytes) {
             self.take_message(source, bytes);
+        }
+    }
+
+    /// Likewise more of what the media plane tells: a turn of the loop costs more than most of it does.
+    fn take_gathered_events(&mut self) {
+        for _ in 1..EVENTS_A_TURN {
+            let Ok(event) = self.media_events.try_recv() else { return };
+            self.take_media(event);
+        }
+    }
+
+    /// Likewise more of what the store answers.
+    fn take_gathered_answers(&mut self) {
+        for _ in 1..EVENTS_A_TURN {
+            let Ok(answer) = self.answers.try_recv() else { return };
+            self.take_answer(answer);
         }
     }
 

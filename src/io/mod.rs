@@ -10,7 +10,7 @@
 //! * [`sockets`]: SIP's sockets; [`stream`]: its connections; [`tls`]: what secures them; [`intake`]: what reaches the parser;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
-//! * [`priority`]: the right of way of threads that must be in time;
+//! * [`priority`]: the right of way of threads that must be in time; [`limits`]: how many descriptors there may be;
 //! * [`enrolled`]: the recordings that the detector is to recognise;
 //! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
 
@@ -24,6 +24,7 @@ pub mod entropy;
 pub mod intake;
 pub mod labels;
 pub mod launch;
+pub mod limits;
 pub mod lists;
 pub mod media;
 pub mod model;

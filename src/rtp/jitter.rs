@@ -19,6 +19,7 @@
 
 use super::CLOCK_HZ;
 use super::delay::{Delay, Step, Target};
+use super::present::Present;
 use super::sequence::Unrolled;
 use crate::time::Instant;
 use std::time::Duration;
@@ -82,7 +83,7 @@ pub enum Playout {
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
     codes: Box<[u8]>,
-    present: Box<[bool]>,
+    present: Present,
     delay: Target,
     timestamps: Unrolled,
     state: State,
@@ -125,7 +126,7 @@ impl JitterBuffer {
     pub fn new(delay: impl Into<Delay>) -> Self {
         JitterBuffer {
             codes: vec![0; CAPACITY].into_boxed_slice(),
-            present: vec![false; CAPACITY].into_boxed_slice(),
+            present: Present::new(CAPACITY),
             delay: Target::new(delay.into(), DELAY_MAX),
             timestamps: Unrolled::new(),
             state: State::Empty,
@@ -147,7 +148,7 @@ impl JitterBuffer {
 
     /// Forgets all packets, keeps memory and delay.
     pub fn reset(&mut self) {
-        self.present.fill(false);
+        self.present.clear();
         self.timestamps.reset();
         self.state = State::Empty;
         self.quiet_from = None;
@@ -321,25 +322,20 @@ impl JitterBuffer {
 
     /// Lays samples where they belong; false when all of them were there.
     fn lay(&mut self, begin: u64, payload: &[u8]) -> bool {
-        let mut fresh = false;
-        for (offset, &code) in payload.iter().enumerate() {
-            let place = (begin as usize + offset) % CAPACITY;
-            fresh |= !self.present[place];
-            self.present[place] = true;
-            self.codes[place] = code;
-        }
-        fresh
+        let place = begin as usize % CAPACITY;
+        let (here, wrapped) = payload.split_at(payload.len().min(CAPACITY - place));
+        self.codes[place..place + here.len()].copy_from_slice(here);
+        self.codes[..wrapped.len()].copy_from_slice(wrapped);
+        self.present.set(begin, payload.len())
     }
 
     /// Takes a frame out; a frame with a hole counts as missing.
     fn take(&mut self, playout: u64, frame: &mut [u8; FRAME]) -> bool {
-        let mut whole = true;
-        for (offset, code) in frame.iter_mut().enumerate() {
-            let place = (playout as usize + offset) % CAPACITY;
-            whole &= std::mem::take(&mut self.present[place]);
-            *code = self.codes[place];
-        }
-        whole
+        let place = playout as usize % CAPACITY;
+        let (here, wrapped) = frame.split_at_mut(FRAME.min(CAPACITY - place));
+        here.copy_from_slice(&self.codes[place..place + here.len()]);
+        wrapped.copy_from_slice(&self.codes[..wrapped.len()]);
+        self.present.take(playout, FRAME)
     }
 
     /// Where to play on; `None` to insert a frame.

@@ -8,6 +8,7 @@
 pub mod delay;
 pub mod jitter;
 pub mod packet;
+pub mod present;
 pub mod rtcp;
 pub mod sequence;
 pub mod srtp;

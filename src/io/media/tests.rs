@@ -8,6 +8,7 @@ use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+mod flood;
 mod injection;
 
 /// An address of this process's own: other programs of the machine may hold any port of 127.0.0.1.
