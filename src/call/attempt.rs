@@ -158,6 +158,12 @@ impl Attempt {
         }
     }
 
+    /// The Call-IDs of its legs.
+    pub fn call_ids(&self) -> impl Iterator<Item = &str> {
+        let legs = std::iter::once(&self.placement).chain(&self.agent_placement);
+        legs.map(|placement| placement.call_id.as_str())
+    }
+
     /// The trunk that carries the callee's leg.
     pub fn trunk(&self) -> &str {
         &self.placement.trunk

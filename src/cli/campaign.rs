@@ -116,7 +116,8 @@ pub fn suppress(args: &SuppressArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
+/// Asks the running engine.
+pub(super) fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
     let faulty = |faults| Failure::faults(&arg.config, faults);
     let socket = config::control_socket(&arg.config).map_err(faulty)?;
     match operator::ask(&socket, wish) {

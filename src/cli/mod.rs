@@ -21,6 +21,7 @@ mod log;
 mod measures;
 mod output;
 mod run;
+mod trace;
 pub mod train;
 
 use clap::{Parser, Subcommand};
@@ -73,6 +74,8 @@ enum Command {
     Status(campaign::StatusArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
+    /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
+    Trace(trace::TraceArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
     /// Watch a whole campaign against a simulated carrier on this machine
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
+        Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Demo(args) => demo::run(args),
     };

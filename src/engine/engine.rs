@@ -1,5 +1,6 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
+mod calls;
 mod carry;
 mod dialing;
 mod hearing;
@@ -27,6 +28,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use calls::Placed;
 
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);

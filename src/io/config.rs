@@ -7,7 +7,7 @@ use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
 use crate::engine::trunk;
-use crate::io::model;
+use crate::io::{model, trace};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
@@ -32,6 +32,8 @@ pub struct Config {
     pub media: MediaSection,
     /// `[amd]`.
     pub amd: amd::Options,
+    /// `[trace]`.
+    pub trace: trace::Section,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[campaign]]`.
@@ -192,6 +194,7 @@ impl Config {
             sip: reader.table("sip", section("sip")),
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
+            trace: reader.table("trace", section("trace")),
             trunks: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
@@ -205,7 +208,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -252,6 +255,7 @@ impl Config {
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
         self.amd.prompts_dir.iter_mut().for_each(join);
+        self.trace.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
         }
@@ -276,6 +280,9 @@ impl Config {
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
+        }
+        for (key, text) in self.trace.faults() {
+            fault(format!("trace.{key}"), text);
         }
         for (i, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..i].iter().any(|other| other.name == trunk.name) {
@@ -491,6 +498,7 @@ message = "message.wav"
         assert_eq!(config.sip, defaults.sip);
         assert_eq!(config.media, defaults.media);
         assert_eq!(config.amd, defaults.amd);
+        assert_eq!(config.trace, defaults.trace);
     }
 
     #[test]

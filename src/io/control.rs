@@ -11,6 +11,7 @@ use crate::io::media::MediaPlane;
 use crate::io::operator::{Asked, Reply, Report, Wish};
 use crate::io::priority;
 use crate::io::stream::{self, StreamEvent, Streams};
+use crate::io::trace::Tracer;
 use crate::media::command as media;
 use crate::record::{Answer, LabelRecord, Request};
 use crate::sip::endpoint::{Target, Transport};
@@ -93,6 +94,8 @@ pub struct Control {
     pub wishes: mpsc::Receiver<Asked>,
     /// Labels on their way through the store.
     pub labels: Labels,
+    /// Who keeps what calls look like on the wire.
+    pub tracer: Tracer,
     /// Who looks on.
     pub onlooker: Onlooker,
     /// What SIGHUP does.
@@ -267,8 +270,21 @@ impl Control {
 
     fn take_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
         let at = self.clock.now();
-        (self.onlooker)(Seen::Sip { sent: false, peer: source, bytes, at });
+        self.see_sip(false, source, bytes, at);
         self.engine.handle_datagram(at, source, bytes);
+    }
+
+    /// Before the engine acts on a message, or after it has made one: whoever looks on sees it.
+    fn see_sip(&mut self, sent: bool, peer: SocketAddr, bytes: &[u8], at: Now) {
+        (self.onlooker)(Seen::Sip { sent, peer, bytes, at });
+        self.tracer.handle_sip(&self.engine, sent, peer, bytes, at);
+        self.tell_media_of_traces();
+    }
+
+    fn tell_media_of_traces(&mut self) {
+        for command in self.tracer.take_commands() {
+            self.media.send(command);
+        }
     }
 
     /// More datagrams that are there already; one system call each, no waiting.
@@ -285,7 +301,7 @@ impl Control {
         let at = self.clock.now();
         match event {
             StreamEvent::Message { peer, bytes } => {
-                (self.onlooker)(Seen::Sip { sent: false, peer, bytes: &bytes, at });
+                self.see_sip(false, peer, &bytes, at);
                 self.engine.handle_message(at, peer, &bytes);
             }
             StreamEvent::Closed { peer } => {
@@ -322,7 +338,10 @@ impl Control {
                 Err(error) => drop(back.send(Reply::Error(error))),
             };
         }
+        let traced = self.tracer.handle_wish(&self.engine, &wish, now.instant);
+        self.tell_media_of_traces();
         let reply = match wish.to_operator() {
+            _ if traced.is_some() => traced.expect("it was looked at just now"),
             Err(error) => Reply::Error(error),
             Ok(None) => Reply::Status(Box::new(self.report(now))),
             Ok(Some(operator)) => match self.engine.handle_operator(now, &operator) {
@@ -369,6 +388,7 @@ impl Control {
                 Output::Store(request) => self.store(request),
                 Output::Journal(entry) => {
                     log(&entry);
+                    self.tracer.handle_journal(&entry);
                     (self.onlooker)(Seen::Journal(&entry));
                 }
             }
@@ -377,7 +397,7 @@ impl Control {
 
     async fn send(&mut self, target: Target, bytes: Vec<u8>, streams: &mut Streams) {
         let at = self.clock.now();
-        (self.onlooker)(Seen::Sip { sent: true, peer: target.address, bytes: &bytes, at });
+        self.see_sip(true, target.address, &bytes, at);
         let sent = match target.transport {
             // The socket buffer is large; waiting here for room in it is rare and short.
             Transport::Udp => self.udp.send_to(&bytes, target.address).await.is_ok(),

@@ -14,14 +14,14 @@ use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
-use crate::io::{address, entropy, lists, reload};
+use crate::io::trace::{Copies, Tracer};
+use crate::io::{address, entropy, lists, reload, secret};
 use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, Endpoint, Target, Transport};
 use crate::store::{Orphan, Store, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,10 +81,11 @@ impl Launched {
 
     /// After the loop: waits until everything is on disk and the threads are gone.
     pub async fn finish(self) -> Result<(), String> {
-        let Control { requests, answers, media, .. } = self.control;
+        let Control { requests, answers, media, tracer, .. } = self.control;
         // Nobody reads them any more; the writer must not wait for room among them.
         drop(answers);
         media.stop();
+        tracer.stop();
         drop(requests);
         let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;
         store.close().await.map_err(|error| error.to_string())
@@ -108,7 +109,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let towards = trunks.first().map(|trunk| trunk.target.address);
     let (udp, tcp) = bind_sip(&config)?;
     let sip_address = advertised_sip(&config, &udp, towards)?;
-    let (media, media_events) = start_media(&config, &prompts, &clock, towards)?;
+    let tracer = Tracer::start(config.trace.clone(), udp.local_addr().unwrap_or(sip_address), now)
+        .map_err(|(key, text)| vec![Fault { line: config.line(&format!("trace.{key}")), text }])?;
+    let (media, media_events) = start_media(&config, &prompts, &clock, towards, tracer.copies())?;
     let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
     let engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, sip_address, rng, orphans, &mut notes);
@@ -129,6 +132,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         answers,
         wishes,
         labels: Labels::default(),
+        tracer,
         onlooker,
         reload: reload::of(config, prompts),
         drain,
@@ -184,28 +188,13 @@ fn credentials(
     let Some(username) = &options.username else { return Ok(None) };
     let password = match (&options.password, &options.password_file) {
         (Some(password), _) => {
-            owner_only(config).map_err(|text| ("password", text))?;
+            secret::owner_only(config).map_err(|text| ("password", text))?;
             password.clone()
         }
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| ("password_file", format!("cannot read {}: {error}", file.display())))?;
-            owner_only(file).map_err(|text| ("password_file", text))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        }
+        (None, Some(file)) => secret::read(file).map_err(|text| ("password_file", text))?,
         (None, None) => String::new(),
     };
     Ok(Some(Credentials { username: username.clone(), password: Secret::new(password), realm: None }))
-}
-
-/// A file with a secret must not be readable by others.
-fn owner_only(file: &Path) -> Result<(), String> {
-    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let shown = file.display();
-    Err(format!("{shown} holds a password and others may read it: chmod 600 {shown}"))
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
@@ -370,6 +359,7 @@ fn start_media(
     prompts: &Prompts,
     clock: &Clock,
     towards: Option<SocketAddr>,
+    copies: Option<Copies>,
 ) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
     let section = &config.media;
     let advertised = match section.advertise {
@@ -392,9 +382,11 @@ fn start_media(
         media_timeout: Duration::from_secs(section.timeout_s),
         amd: config.amd.clone(),
     };
-    MediaPlane::start(options, Arc::new(prompts.table.clone()), clock.epoch()).map_err(|error| {
-        vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
-    })
+    MediaPlane::start_traced(options, Arc::new(prompts.table.clone()), clock.epoch(), copies).map_err(
+        |error| {
+            vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
+        },
+    )
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where all parts come together")]

@@ -12,7 +12,9 @@
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
 //! * [`priority`]: the right of way of threads that must be in time;
 //! * [`enrolled`]: the recordings that the detector is to recognise;
-//! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
+//! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings;
+//! * [`trace`]: calls as they looked on the wire, for the operator, for capture files and for a Homer server;
+//! * [`secret`]: files that hold a password.
 
 pub mod address;
 pub mod clock;
@@ -31,4 +33,6 @@ pub mod probe;
 pub mod prompts;
 pub mod recorder;
 pub mod reload;
+pub mod secret;
 pub mod stream;
+pub mod trace;

@@ -83,6 +83,7 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         ("[sip]", running.sip != file.sip),
         ("[media]", running.media != file.media),
         ("[amd]", running.amd != file.amd),
+        ("[trace]", running.trace != file.trace),
         ("[[trunk]]", running.trunks != file.trunks),
     ];
     for (section, _) in sections.iter().filter(|(_, changed)| *changed) {

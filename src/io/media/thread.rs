@@ -7,6 +7,7 @@
 use super::port::{Pair, Ports};
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
+use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
 use crate::media::player::PromptTable;
 use crate::media::worker::{Sink, Worker};
@@ -49,6 +50,7 @@ pub struct Start {
     pub events: mpsc::Sender<Event>,
     pub streams: Arc<AtomicUsize>,
     pub recorder: recorder::Handle,
+    pub copies: Option<Copies>,
 }
 
 /// The thread.
@@ -88,6 +90,7 @@ impl Loop {
                 backlog: VecDeque::new(),
                 streams: start.streams,
                 recorder: start.recorder,
+                copies: start.copies,
                 epoch: start.epoch,
             },
         }
@@ -162,6 +165,7 @@ impl Loop {
                     Ok((length, source)) => {
                         let now = self.now();
                         let bytes = &datagram[..length];
+                        self.shell.copy_received(index, now, source, bytes);
                         self.worker.handle_packet(now, key, source, bytes, &mut self.shell);
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
@@ -197,6 +201,8 @@ struct Shell {
     backlog: VecDeque<Event>,
     streams: Arc<AtomicUsize>,
     recorder: recorder::Handle,
+    /// Where copies of traced streams' packets go.
+    copies: Option<Copies>,
     epoch: std::time::Instant,
 }
 
@@ -208,11 +214,34 @@ struct Leg {
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
     connected: bool,
     recording: Option<Recording>,
+    /// Its packets are copied for whoever traces the call.
+    traced: bool,
 }
 
 impl Shell {
     fn leg(&mut self, stream: StreamKey) -> Option<&mut Leg> {
         self.legs.get_mut(stream.index())?.as_mut().filter(|leg| leg.key == stream)
+    }
+
+    /// A packet came in; beside the trace nothing is done with it here.
+    fn copy_received(&self, index: usize, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(index), &self.copies)
+            && leg.traced
+        {
+            copies.copy(leg.key, now, source, leg.pair.offered, bytes);
+        }
+    }
+
+    /// A packet goes out.
+    fn copy_sent(&self, stream: StreamKey, bytes: &[u8]) {
+        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(stream.index()), &self.copies)
+            && leg.traced
+            && leg.key == stream
+            && let Some(remote) = leg.remote
+        {
+            let now = Instant::from_start(self.epoch.elapsed());
+            copies.copy(stream, now, leg.pair.offered, remote, bytes);
+        }
     }
 
     fn tell_backlog(&mut self) {
@@ -239,6 +268,7 @@ impl Sink for Shell {
             remote_rtcp: None,
             connected: false,
             recording: None,
+            traced: false,
         });
         Ok(offered)
     }
@@ -259,6 +289,7 @@ impl Sink for Shell {
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.copy_sent(stream, bytes);
         let Some(leg) = self.leg(stream) else { return };
         // A packet that cannot be sent now is lost, as on any network.
         let _ = match leg.remote {
@@ -303,6 +334,12 @@ impl Sink for Shell {
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame) {
         if let Some(recording) = self.leg(stream).and_then(|leg| leg.recording.as_mut()) {
             recording.write(heard, said);
+        }
+    }
+
+    fn trace(&mut self, stream: StreamKey, on: bool) {
+        if let Some(leg) = self.leg(stream) {
+            leg.traced = on;
         }
     }
 
