@@ -9,6 +9,7 @@ use super::layer::Up;
 use super::owner::Owner;
 use super::timer::Timers;
 use crate::sip::event::Output;
+use crate::sip::header::Via;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::target::Target;
@@ -41,6 +42,8 @@ pub(super) struct ClientRecord {
     pub(super) owner: Owner,
     /// Its name in the layer's index.
     pub(super) index: String,
+    /// The sender that its Via names.
+    sent_by: String,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -60,7 +63,8 @@ impl ClientRecord {
             Method::Invite => Machine::Invite(InviteClient::new(now, timers, reliable, out)),
             _ => Machine::Other(Client::new(now, timers, reliable, out)),
         };
-        ClientRecord { machine, bytes: request.to_bytes(), target, owner, index, armed: None }
+        let sent_by = request.headers().via_top().map(|via| sender(&via)).unwrap_or_default();
+        ClientRecord { machine, bytes: request.to_bytes(), target, owner, index, sent_by, armed: None }
     }
 
     pub(super) fn handle_input(&mut self, now: Instant, input: ClientInput, out: &mut Vec<Action>) {
@@ -83,6 +87,11 @@ impl ClientRecord {
             // Only an INVITE can be taken back.
             (Machine::Other(_), Abandon | Cancelled) => {}
         }
+    }
+
+    /// Whether `via`, which has come back in a response, is the one that the request left with.
+    pub(super) fn sent(&self, via: &Via) -> bool {
+        self.sent_by == sender(via)
     }
 
     /// Whether an INVITE waits for its final response after a provisional one.
@@ -170,4 +179,9 @@ impl ClientRecord {
         from.all("Route").for_each(|route| headers.push("Route", route));
         Some(request)
     }
+}
+
+/// Host and port of a Via, as they compare: a port that is not given is 5060 (RFC 3261 section 18.2.2).
+fn sender(via: &Via) -> String {
+    format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060))
 }
