@@ -3,6 +3,7 @@
 
 mod peers;
 #[path = "operator/scene.rs"]
+#[allow(dead_code, reason = "the operator's tests play the whole of it")]
 mod scene;
 
 use outdial::sim::callee::{Callee, Temper};
@@ -65,7 +66,7 @@ fn a_traced_call_is_drawn_captured_and_sent_to_homer_without_its_number() {
     }
     assert!(!ladder.contains("20255501"), "{ladder}");
     let shown: Value = serde_json::from_str(&scene.does(&format!("trace show {id} --json"))).unwrap();
-    assert!(shown["rows"].to_string().contains("INVITE sip:+*********00@"), "{shown:#}");
+    assert!(shown["rows"].to_string().contains("INVITE sip:+000******00@"), "{shown:#}");
 
     // From now on nobody is traced.
     scene.does(&format!("trace off {NUMBER}"));
@@ -155,6 +156,6 @@ fn judge(file: &Path, messages: usize) {
             found[..found.len().min(10)].join("\n")
         );
     }
-    let text = Command::new("strings").arg(file).output();
-    assert!(text.is_ok_and(|text| !String::from_utf8_lossy(&text.stdout).contains("20255501")));
+    let bytes = std::fs::read(file).unwrap();
+    assert!(!bytes.windows(8).any(|window| window == b"20255501"));
 }

@@ -217,7 +217,8 @@ impl Tracer {
     /// The journal goes on.
     pub fn handle_journal(&mut self, entry: &Entry) {
         let Event::Attempt { id, step, .. } = &entry.event else { return };
-        if !self.book.is_on() && self.copied.is_empty() {
+        // A trace that was ended before its call has still to hear of the call's end.
+        if self.book.is_empty() || !(self.book.is_on() || matches!(step, Step::Ended { .. })) {
             return;
         }
         let id = id.to_string();

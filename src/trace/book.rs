@@ -213,6 +213,11 @@ impl Book {
         !self.switches.is_empty()
     }
 
+    /// Whether no call is kept.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Whether everything is, and with it what is no call.
     pub fn takes_everything(&self) -> bool {
         self.switches.iter().any(|switch| switch.what == What::Everything)
