@@ -5,6 +5,7 @@
 //! after bars. `*` lines are the calls of [`Endpoint`]'s verbs.
 
 mod calls;
+mod challenges;
 mod chaos;
 mod exchanges;
 mod faults;

@@ -3,7 +3,7 @@
 use super::super::authentication::Authentication;
 use super::super::dialog::Dialog;
 use super::super::event::SessionEvent;
-use super::super::header::{NameAddr, retry_after};
+use super::super::header::{EarlyMedia, NameAddr, retry_after};
 use super::super::late;
 use super::super::malformed::Malformed;
 use super::super::message::{Message, Request, Response};
@@ -175,6 +175,16 @@ impl Session {
         {
             dialog.description.clone_from(&sdp);
         }
+        // What the network does not authorise is not the callee's sound (RFC 5009): it is neither heard nor judged. A later
+        // response may authorise it, without saying the description again.
+        let sdp = match EarlyMedia::of(response.headers()) {
+            None => sdp,
+            Some(EarlyMedia::Withheld) => None,
+            Some(EarlyMedia::Authorised) => {
+                let kept = self.early_dialog(response).and_then(|dialog| dialog.description.clone());
+                sdp.or(kept)
+            }
+        };
         self.emit(stack, SessionEvent::Provisional { status, sdp });
     }
 
