@@ -179,6 +179,11 @@ impl Attempt {
         matches!(self.state, State::Committing)
     }
 
+    /// Whether its INVITE is out and unanswered.
+    pub fn is_ringing(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
+    }
+
     /// Whether the callee has answered.
     pub fn is_answered(&self) -> bool {
         self.answered_at.is_some()

@@ -2,7 +2,7 @@
 
 use crate::cli::label::Review;
 use crate::cli::{ConfigArg, Failure, label, measures, output, run};
-use crate::engine::status::Status;
+use crate::engine::status::{CallerIdStatus, Status};
 use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Report, Wish};
 use crate::store::Reader;
@@ -157,6 +157,11 @@ fn describe(status: &Status) -> String {
     }
     for trunk in &status.trunks {
         text += &format!("trunk    {:16} {:4} channels  {}\n", trunk.name, trunk.channels, trunk.state);
+    }
+    for CallerIdStatus { caller_id, unwanted, blocked } in &status.caller_ids {
+        text += &format!(
+            "caller id {caller_id}: unwanted by {unwanted} callees (607), rejected by analytics {blocked} times (608)\n"
+        );
     }
     text
 }

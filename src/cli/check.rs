@@ -162,6 +162,9 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
+    if let Err(faults) = launch::signers(config) {
+        return report.all(faults);
+    }
     if offline || trunks.is_empty() {
         return;
     }

@@ -5,6 +5,7 @@ mod carry;
 mod dialing;
 mod hearing;
 mod leaving;
+mod rejection;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -14,7 +15,7 @@ use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
-use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
+use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
@@ -138,6 +139,8 @@ struct Line {
     campaign: usize,
     trunk: usize,
     tried: Vec<usize>,
+    /// Numbers that redirections have led to; the last is the one that is rung.
+    redirects: Vec<E164>,
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
@@ -182,6 +185,8 @@ pub struct Engine {
     leave_at: Option<Instant>,
     next_campaign: usize,
     measures: Measures,
+    /// Caller ids that somebody has complained about.
+    caller_ids: BTreeMap<String, CallerIdStatus>,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -242,6 +247,7 @@ impl Engine {
             leave_at: None,
             next_campaign: 0,
             measures: Measures::default(),
+            caller_ids: BTreeMap::new(),
             draining: false,
             unregister_until: None,
         };
@@ -374,6 +380,7 @@ impl Engine {
             },
             media: MediaStatus { streams: self.streams.len() },
             detection: self.measures.status(),
+            caller_ids: self.caller_ids.values().cloned().collect(),
         }
     }
 
@@ -448,7 +455,9 @@ impl Engine {
 
     /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
     fn cancel_suppressed(&mut self, now: Now) {
-        let listed = |line: &Line| self.ledger.is_suppressed(line.attempt.number());
+        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
+        let listed =
+            |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);
         let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
         for key in keys {
             self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));

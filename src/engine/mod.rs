@@ -5,15 +5,21 @@
 //!
 //! * [`trunk`]: a way to the telephone network, its caps and its health;
 //! * [`rate`]: calls per second, exact in every window of one second;
+//! * [`identity`]: who we say we are to a trunk; [`headers`]: what else an INVITE says; [`passport`]: who vouches for it;
+//! * [`redirect`]: where a 3xx may send a call;
 //! * [`placement`]: which trunk carries a call, and in what form it wants the number;
 //! * [`journal`]: what the world is told, one line a step;
 //! * [`status`]: what the operator is told on asking.
 
 #[expect(clippy::module_inception, reason = "the folder is the layer, the file its one struct")]
 pub mod engine;
+pub mod headers;
+pub mod identity;
 pub mod journal;
 pub mod measures;
+pub mod passport;
 pub mod placement;
 pub mod rate;
+pub mod redirect;
 pub mod status;
 pub mod trunk;

@@ -4,11 +4,13 @@
 //! answered, and from Retry-After. A 503 to OPTIONS means that the trunk is full, not that it is dead.
 
 use crate::engine::rate::RateLimit;
+use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{PingKey, PingOutcome, RegistrationKey, Target};
 use crate::time::Instant;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,6 +75,22 @@ pub struct Options {
     /// Put before the number.
     #[serde(default)]
     pub number_prefix: String,
+    /// Who we say we are.
+    #[serde(default)]
+    pub identity: identity::Options,
+    /// Further headers of its INVITEs, with variables.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The only realm that the password is for.
+    pub realm: Option<String>,
+    /// 3xx that one call follows; 0: none.
+    #[serde(default)]
+    pub redirects_max: u32,
+    /// What a number begins with that a 3xx may lead to.
+    #[serde(default)]
+    pub redirect_prefixes: Vec<String>,
+    /// Sign the caller id.
+    pub stir: Option<passport::Options>,
     /// No response to an INVITE for this long: the next trunk.
     #[serde(default = "default_answer_timeout_s")]
     pub answer_timeout_s: u64,
@@ -167,6 +185,19 @@ impl Options {
         if self.answer_timeout_s == 0 {
             faults.push(("answer_timeout_s", "must be at least 1".into()));
         }
+        faults.extend(self.identity.faults(self.username.as_deref()));
+        faults.extend(headers::faults(&self.headers).into_iter().map(|text| ("headers", text)));
+        faults.extend(redirect::faults(self.redirects_max, &self.redirect_prefixes));
+        if let Some(stir) = &self.stir {
+            faults.extend(stir.faults());
+            if self.headers.keys().any(|name| ["identity", "y"].contains(&name.to_ascii_lowercase().as_str()))
+            {
+                faults.push((
+                    "headers",
+                    "an Identity is either signed here ([trunk.stir]) or passed on, not both".into(),
+                ));
+            }
+        }
         faults
     }
 }
@@ -188,6 +219,8 @@ pub struct Trunk {
     pub target: Target,
     /// For digest.
     pub credentials: Option<Credentials>,
+    /// Who signs its caller ids.
+    pub signer: Option<passport::Signer>,
     /// Calls per second, as they are decided on.
     pub rate: RateLimit,
     /// The same cap on INVITEs as they leave: what the store holds up must not leave in a burst.
@@ -235,6 +268,7 @@ impl Trunk {
             options,
             target,
             credentials,
+            signer: None,
             leaving: rate.clone(),
             rate,
             registration: None,

@@ -6,7 +6,7 @@
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
-use crate::engine::trunk;
+use crate::engine::{headers, trunk};
 use crate::io::{model, trace};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -258,6 +258,7 @@ impl Config {
         self.trace.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
+            trunk.stir.iter_mut().for_each(|stir| join(&mut stir.key_file));
         }
         for campaign in &mut self.campaigns {
             join(&mut campaign.rules.contacts);
@@ -309,6 +310,9 @@ impl Config {
                 let text = format!("no [[trunk]] is called {name:?}");
                 fault(format!("campaign.{i}.{key}"), text);
             }
+        }
+        for text in headers::faults(&rules.headers) {
+            fault(format!("campaign.{i}.headers"), text);
         }
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));

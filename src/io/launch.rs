@@ -5,6 +5,7 @@
 use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
+use crate::engine::passport::Signer;
 use crate::engine::trunk::{self, TransportOption};
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
@@ -15,7 +16,7 @@ use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{address, entropy, lists, reload, secret};
+use crate::io::{address, entropy, lists, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, Endpoint, Target, Transport};
@@ -106,6 +107,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
+    let signers = signers(&config)?;
     let towards = trunks.first().map(|trunk| trunk.target.address);
     let (udp, tcp) = bind_sip(&config)?;
     let sip_address = advertised_sip(&config, &udp, towards)?;
@@ -113,8 +115,11 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         .map_err(|(key, text)| vec![Fault { line: config.line(&format!("trace.{key}")), text }])?;
     let (media, media_events) = start_media(&config, &prompts, &clock, towards, tracer.copies())?;
     let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
-    let engine =
+    let mut engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, sip_address, rng, orphans, &mut notes);
+    for (trunk, signer) in signers {
+        engine.handle_signer(&trunk, signer);
+    }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -181,6 +186,22 @@ pub fn resolve_trunks(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
     if faults.is_empty() { Ok(setups) } else { Err(faults) }
 }
 
+/// The keys of the trunks that sign, by the trunk's name.
+pub fn signers(config: &Config) -> Result<Vec<(String, Signer)>, Vec<Fault>> {
+    let mut signers = Vec::new();
+    let mut faults = Vec::new();
+    for (i, options) in config.trunks.iter().enumerate() {
+        match options.stir.as_ref().map(stir::signer) {
+            Some(Ok(signer)) => signers.push((options.name.clone(), signer)),
+            Some(Err(text)) => {
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.stir.key_file")), text });
+            }
+            None => {}
+        }
+    }
+    if faults.is_empty() { Ok(signers) } else { Err(faults) }
+}
+
 fn credentials(
     options: &trunk::Options,
     config: &Path,
@@ -194,7 +215,11 @@ fn credentials(
         (None, Some(file)) => secret::read(file).map_err(|text| ("password_file", text))?,
         (None, None) => String::new(),
     };
-    Ok(Some(Credentials { username: username.clone(), password: Secret::new(password), realm: None }))
+    Ok(Some(Credentials {
+        username: username.clone(),
+        password: Secret::new(password),
+        realm: options.realm.clone(),
+    }))
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {

@@ -14,7 +14,7 @@
 //! * [`enrolled`]: the recordings that the detector is to recognise;
 //! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings;
 //! * [`trace`]: calls as they looked on the wire, for the operator, for capture files and for a Homer server;
-//! * [`secret`]: files that hold a password.
+//! * [`secret`]: files that hold a password; [`stir`]: keys that sign caller ids.
 
 pub mod address;
 pub mod clock;
@@ -34,5 +34,6 @@ pub mod prompts;
 pub mod recorder;
 pub mod reload;
 pub mod secret;
+pub mod stir;
 pub mod stream;
 pub mod trace;

@@ -29,6 +29,12 @@ impl Engine {
         self.lines.iter().map(|(_, line)| placed(line))
     }
 
+    /// Has caller ids on a trunk signed from now on; false when there is no such trunk.
+    pub fn handle_signer(&mut self, trunk: &str, signer: crate::engine::passport::Signer) -> bool {
+        let found = self.trunks.iter_mut().find(|known| known.options.name == trunk);
+        found.map(|trunk| trunk.signer = Some(signer)).is_some()
+    }
+
     /// Whether there is a campaign of this name.
     pub fn has_campaign(&self, name: &str) -> bool {
         self.campaigns.iter().any(|running| running.campaign.options().name == name)

@@ -107,6 +107,7 @@ impl Engine {
             campaign: turn,
             trunk: place,
             tried: vec![place],
+            redirects: Vec::new(),
             forbidden: false,
             reserved: [Some(place), None],
             sessions: [None, None],

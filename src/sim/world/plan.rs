@@ -202,6 +202,12 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         options_interval_s: *pick(rng, &[0, 30, 60]),
         number_format: if rng.chance(0.5) { NumberFormat::Plus } else { NumberFormat::Digits },
         number_prefix: String::new(),
+        identity: Default::default(),
+        headers: Default::default(),
+        realm: None,
+        redirects_max: 0,
+        redirect_prefixes: Vec::new(),
+        stir: None,
         answer_timeout_s: rng.between(2, 5),
     };
     TrunkPlan {
@@ -291,6 +297,7 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         default_region: None,
         do_not_call: None,
         caller_id: "+12125550100".into(),
+        headers: Default::default(),
         autostart: true,
         lines_max: rng.between(1, 5) as u32,
         calls_per_minute: *pick(rng, &[6.0, 20.0, 60.0, 300.0]),
