@@ -17,10 +17,10 @@ fn fault_21_an_endless_challenge_is_answered_twice_at_most() {
            0.100 > ACK tag=a
            0.100 > INVITE authorized sdp=offer
            0.200 < 401 tag=b | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n2\", qop=\"auth\", stale=true
-           0.200 > ACK tag=b authorized
+           0.200 > ACK tag=b
            0.200 > INVITE authorized sdp=offer
            0.300 < 401 tag=c | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n3\", qop=\"auth\", stale=true
-           0.300 > ACK tag=c authorized
+           0.300 > ACK tag=c
            0.300 ! rejected 401
            0.300 ! ended
         ",
