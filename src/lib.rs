@@ -18,6 +18,7 @@
 //! | [`evaluation`] | verdicts held against labels |
 //! | [`training`] | how the detector's model is made |
 //! | [`media`] | the media plane of one thread |
+//! | [`trace`] | what a call looked like on the wire: kept, masked, drawn, framed for others |
 //! | [`campaign`] | who and how many; knows no SIP |
 //! | [`call`] | one attempt; knows no campaign |
 //! | [`engine`] | the only meeting place |
@@ -47,6 +48,7 @@ pub mod evaluation;
 pub mod training;
 
 pub mod media;
+pub mod trace;
 
 pub mod call;
 pub mod campaign;

@@ -162,6 +162,12 @@ impl Attempt {
         }
     }
 
+    /// The Call-IDs of its legs.
+    pub fn call_ids(&self) -> impl Iterator<Item = &str> {
+        let legs = std::iter::once(&self.placement).chain(&self.agent_placement);
+        legs.map(|placement| placement.call_id.as_str())
+    }
+
     /// The trunk that carries the callee's leg.
     pub fn trunk(&self) -> &str {
         &self.placement.trunk
@@ -175,6 +181,11 @@ impl Attempt {
     /// Whether its INVITE waits for [`Attempt::handle_committed`].
     pub fn awaits_commit(&self) -> bool {
         matches!(self.state, State::Committing)
+    }
+
+    /// Whether its INVITE is out and unanswered.
+    pub fn is_ringing(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
     }
 
     /// Whether the callee has answered.

@@ -6,6 +6,7 @@ use super::retry::{self, Retry, Rules};
 use super::window::Window;
 use crate::number::Region;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +50,9 @@ pub struct Options {
     pub do_not_call: Option<PathBuf>,
     /// The number shown to callees.
     pub caller_id: String,
+    /// Further headers of its INVITEs, with variables; what they may be is the engine's to say.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// Whether it runs without being told to.
     #[serde(default = "defaults::autostart")]
     pub autostart: bool,

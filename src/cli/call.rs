@@ -294,7 +294,9 @@ impl Display {
                 self.end.borrow_mut().refused = Some(reason.clone());
                 self.stop.set(true);
             }
-            Event::Trunk { .. } | Event::Store { .. } => self.line(at, "note", &entry.event.to_string()),
+            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } => {
+                self.line(at, "note", &entry.event.to_string())
+            }
             Event::Campaign { .. } => {}
         }
     }

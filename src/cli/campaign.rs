@@ -2,7 +2,7 @@
 
 use crate::cli::label::Review;
 use crate::cli::{ConfigArg, Failure, label, measures, output, run};
-use crate::engine::status::{Status, TrunkStatus};
+use crate::engine::status::{CallerIdStatus, Status, TrunkStatus};
 use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Report, Wish};
 use crate::store::Reader;
@@ -116,7 +116,8 @@ pub fn suppress(args: &SuppressArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
+/// Asks the running engine.
+pub(super) fn ask(arg: &ConfigArg, wish: &Wish) -> Result<Reply, Failure> {
     let faulty = |faults| Failure::faults(&arg.config, faults);
     let socket = config::control_socket(&arg.config).map_err(faulty)?;
     match operator::ask(&socket, wish) {
@@ -187,6 +188,11 @@ fn describe_trunk(trunk: &TrunkStatus) -> String {
     }
     if trunk.agents_unpaced > 0 {
         text += &format!("  {} agents' INVITEs left above calls_per_second_max\n", trunk.agents_unpaced);
+    }
+    for CallerIdStatus { caller_id, unwanted, blocked } in &status.caller_ids {
+        text += &format!(
+            "caller id {caller_id}: unwanted by {unwanted} callees (607), rejected by analytics {blocked} times (608)\n"
+        );
     }
     text
 }

@@ -164,6 +164,9 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
+    if let Err(faults) = launch::signers(config) {
+        return report.all(faults);
+    }
     let located = if offline { Vec::new() } else { launch::locate_trunks(config, &mut trunks).await };
     let prepared = match access::prepare(config, &mut trunks) {
         Ok(prepared) => prepared,

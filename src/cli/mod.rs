@@ -23,6 +23,7 @@ mod measures;
 mod output;
 pub mod parse;
 mod run;
+mod trace;
 pub mod train;
 
 use clap::{Parser, Subcommand};
@@ -75,6 +76,8 @@ enum Command {
     Status(campaign::StatusArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
+    /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
+    Trace(trace::TraceArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
     /// Show how SIP messages in files are judged: accepted or refused, why, and what is answered
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
+        Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),

@@ -1,9 +1,11 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
+mod calls;
 mod carry;
 mod dialing;
 mod hearing;
 mod leaving;
+mod rejection;
 mod renewal;
 mod trunks;
 
@@ -18,7 +20,7 @@ use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
-use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status};
+use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
@@ -36,6 +38,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use calls::Placed;
 
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
@@ -156,6 +160,8 @@ struct Line {
     is_scored: bool,
     /// From the callee's INVITE to its answer.
     answered_after: Option<Duration>,
+    /// Numbers that redirections have led to; the last is the one that is rung.
+    redirects: Vec<E164>,
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
@@ -209,6 +215,8 @@ pub struct Engine {
     leave_at: Option<Instant>,
     next_campaign: usize,
     measures: Measures,
+    /// Caller ids that somebody has complained about.
+    caller_ids: BTreeMap<String, CallerIdStatus>,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -271,6 +279,7 @@ impl Engine {
             leave_at: None,
             next_campaign: 0,
             measures: Measures::default(),
+            caller_ids: BTreeMap::new(),
             draining: false,
             unregister_until: None,
         };
@@ -415,6 +424,7 @@ impl Engine {
             },
             media: MediaStatus { streams: self.streams.len() },
             detection: self.measures.status(),
+            caller_ids: self.caller_ids.values().cloned().collect(),
         }
     }
 
@@ -494,7 +504,9 @@ impl Engine {
 
     /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
     fn cancel_suppressed(&mut self, now: Now) {
-        let listed = |line: &Line| self.ledger.is_suppressed(line.attempt.number());
+        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
+        let listed =
+            |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);
         let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
         for key in keys {
             self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));

@@ -3,7 +3,7 @@
 //! The journal feeds the log, the live displays and the simulation's comparison; numbers are masked in it.
 
 use crate::call::step::Step;
-use crate::number::E164;
+use crate::number::{E164, Masked};
 use crate::record::{AttemptId, CampaignState};
 use crate::time::Now;
 use std::fmt;
@@ -61,6 +61,15 @@ pub enum Event {
         /// What about it.
         note: String,
     },
+    /// Somebody has refused a caller id as such.
+    CallerId {
+        /// Of which campaign.
+        campaign: String,
+        /// Which; masked when printed.
+        caller_id: String,
+        /// What about it.
+        note: String,
+    },
     /// The store failed, or works again.
     Store {
         /// What about it.
@@ -88,6 +97,9 @@ impl fmt::Display for Event {
             Event::Skipped { campaign, reason } => write!(f, "{campaign} skipped: {reason}"),
             Event::Campaign { name, state } => write!(f, "{name} is {}", state.as_str()),
             Event::Trunk { name, note } => write!(f, "trunk {name} {note}"),
+            Event::CallerId { campaign, caller_id, note } => {
+                write!(f, "{campaign} caller id {} {note}", Masked(caller_id))
+            }
             Event::Store { note } => write!(f, "store {note}"),
         }
     }

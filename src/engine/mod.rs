@@ -5,6 +5,8 @@
 //!
 //! * [`trunk`]: a way to the telephone network, its caps and its health;
 //! * [`rate`]: calls per second, exact in every window of one second;
+//! * [`identity`]: who we say we are to a trunk; [`headers`]: what else an INVITE says; [`passport`]: who vouches for it;
+//! * [`redirect`]: where a 3xx may send a call;
 //! * [`placement`]: which trunk carries a call, and in what form it wants the number;
 //! * [`media_keys`]: the keys of protected media;
 //! * [`journal`]: what the world is told, one line a step;
@@ -12,10 +14,14 @@
 
 #[expect(clippy::module_inception, reason = "the folder is the layer, the file its one struct")]
 pub mod engine;
+pub mod headers;
+pub mod identity;
 pub mod journal;
 pub mod measures;
 pub mod media_keys;
+pub mod passport;
 pub mod placement;
 pub mod rate;
+pub mod redirect;
 pub mod status;
 pub mod trunk;

@@ -24,6 +24,20 @@ pub struct Status {
     /// How detection fares.
     #[serde(default)]
     pub detection: Detection,
+    /// Caller ids that were refused as such; empty when none was.
+    #[serde(default)]
+    pub caller_ids: Vec<CallerIdStatus>,
+}
+
+/// What networks and callees say of a caller id of ours.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CallerIdStatus {
+    /// The number shown.
+    pub caller_id: String,
+    /// Callees that did not want its calls (607, RFC 8197).
+    pub unwanted: u64,
+    /// Calls that analytics rejected (608, RFC 8688).
+    pub blocked: u64,
 }
 
 /// A campaign at one moment.

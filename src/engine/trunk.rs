@@ -9,12 +9,14 @@ mod duty;
 pub mod health;
 pub mod score;
 
+use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
 use crate::sip::endpoint::Transport;
 use crate::sip::locate::Destination;
 use crate::sip::uri::Uri;
 use breaker::Limits;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,6 +91,22 @@ pub struct Options {
     /// Put before the number.
     #[serde(default)]
     pub number_prefix: String,
+    /// Who we say we are.
+    #[serde(default)]
+    pub identity: identity::Options,
+    /// Further headers of its INVITEs, with variables.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The only realm that the password is for.
+    pub realm: Option<String>,
+    /// 3xx that one call follows; 0: none.
+    #[serde(default)]
+    pub redirects_max: u32,
+    /// What a number begins with that a 3xx may lead to.
+    #[serde(default)]
+    pub redirect_prefixes: Vec<String>,
+    /// Sign the caller id.
+    pub stir: Option<passport::Options>,
     /// Whether media is protected by SRTP with keys in SDP.
     #[serde(default)]
     pub srtp: SrtpOption,
@@ -320,6 +338,19 @@ impl Options {
         if self.destination().is_none() {
             let text = format!("{:?} is no host: a name or an address, with or without a port", self.host);
             faults.push(("host", text));
+        }
+        faults.extend(self.identity.faults(self.username.as_deref()));
+        faults.extend(headers::faults(&self.headers).into_iter().map(|text| ("headers", text)));
+        faults.extend(redirect::faults(self.redirects_max, &self.redirect_prefixes));
+        if let Some(stir) = &self.stir {
+            faults.extend(stir.faults());
+            if self.headers.keys().any(|name| ["identity", "y"].contains(&name.to_ascii_lowercase().as_str()))
+            {
+                faults.push((
+                    "headers",
+                    "an Identity is either signed here ([trunk.stir]) or passed on, not both".into(),
+                ));
+            }
         }
         faults
     }

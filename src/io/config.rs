@@ -8,8 +8,8 @@ mod sip;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
-use crate::engine::trunk;
-use crate::io::{model, resolver};
+use crate::engine::{headers, trunk};
+use crate::io::{model, resolver, trace};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
@@ -36,6 +36,8 @@ pub struct Config {
     pub media: MediaSection,
     /// `[amd]`.
     pub amd: amd::Options,
+    /// `[trace]`.
+    pub trace: trace::Section,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[campaign]]`.
@@ -195,6 +197,7 @@ impl Config {
             sip: reader.table("sip", section("sip")),
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
+            trace: reader.table("trace", section("trace")),
             trunks: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
@@ -208,7 +211,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -257,8 +260,10 @@ impl Config {
         self.amd.prompts_dir.iter_mut().for_each(join);
         let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
         files.into_iter().flatten().for_each(join);
+        self.trace.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
+            trunk.stir.iter_mut().for_each(|stir| join(&mut stir.key_file));
             let files = [&mut trunk.ca_file, &mut trunk.certificate_file, &mut trunk.key_file];
             files.into_iter().flatten().for_each(join);
         }
@@ -297,6 +302,9 @@ impl Config {
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
         }
+        for (key, text) in self.trace.faults() {
+            fault(format!("trace.{key}"), text);
+        }
         for (i, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..i].iter().any(|other| other.name == trunk.name) {
                 fault(format!("trunk.{i}.name"), format!("trunk {:?} is there twice", trunk.name));
@@ -322,6 +330,9 @@ impl Config {
                 let text = format!("no [[trunk]] is called {name:?}");
                 fault(format!("campaign.{i}.{key}"), text);
             }
+        }
+        for text in headers::faults(&rules.headers) {
+            fault(format!("campaign.{i}.headers"), text);
         }
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));
@@ -518,6 +529,7 @@ message = "message.wav"
         assert_eq!(config.sip, defaults.sip);
         assert_eq!(config.media, defaults.media);
         assert_eq!(config.amd, defaults.amd);
+        assert_eq!(config.trace, defaults.trace);
     }
 
     #[test]

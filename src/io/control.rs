@@ -14,6 +14,7 @@ use crate::io::priority;
 use crate::io::resolver::{Answered, Resolver};
 use crate::io::sockets::{Arrival, Sockets};
 use crate::io::stream::StreamEvent;
+use crate::io::trace::Tracer;
 use crate::media::command as media;
 use crate::record::{Answer, LabelRecord, Request};
 use crate::sip::endpoint::Target;
@@ -97,6 +98,8 @@ pub struct Control {
     pub wishes: mpsc::Receiver<Asked>,
     /// Labels on their way through the store.
     pub labels: Labels,
+    /// Who keeps what calls look like on the wire.
+    pub tracer: Tracer,
     /// Who looks on.
     pub onlooker: Onlooker,
     /// What SIGHUP does.
@@ -253,6 +256,19 @@ impl Control {
         let _ = self.engine.handle_operator(self.clock.now(), &wish);
     }
 
+    /// Before the engine acts on a message, or after it has made one: whoever looks on sees it.
+    fn see_sip(&mut self, sent: bool, peer: SocketAddr, bytes: &[u8], at: Now) {
+        (self.onlooker)(Seen::Sip { sent, peer, bytes, at });
+        self.tracer.handle_sip(&self.engine, sent, peer, bytes, at);
+        self.tell_media_of_traces();
+    }
+
+    fn tell_media_of_traces(&mut self) {
+        for command in self.tracer.take_commands() {
+            self.media.send(command);
+        }
+    }
+
     fn take_arrival(&mut self, arrival: Arrival, buffer: &mut [u8], intake: &mut Intake) {
         match arrival {
             Arrival::Datagram { source, length } => {
@@ -298,7 +314,7 @@ impl Control {
 
     fn take_message(&mut self, source: Target, bytes: &[u8]) {
         let at = self.clock.now();
-        (self.onlooker)(Seen::Sip { sent: false, peer: source.address, bytes, at });
+        self.see_sip(false, source.address, bytes, at);
         self.engine.handle_message(at, source, bytes);
     }
 
@@ -337,7 +353,10 @@ impl Control {
                 Err(error) => drop(back.send(Reply::Error(error))),
             };
         }
+        let traced = self.tracer.handle_wish(&self.engine, &wish, now.instant);
+        self.tell_media_of_traces();
         let reply = match wish.to_operator() {
+            _ if traced.is_some() => traced.expect("it was looked at just now"),
             Err(error) => Reply::Error(error),
             Ok(None) => Reply::Status(Box::new(self.report(now))),
             Ok(Some(operator)) => match self.engine.handle_operator(now, &operator) {
@@ -385,6 +404,7 @@ impl Control {
                 Output::Store(request) => self.store(request),
                 Output::Journal(entry) => {
                     log(&entry);
+                    self.tracer.handle_journal(&entry);
                     (self.onlooker)(Seen::Journal(&entry));
                 }
             }
@@ -393,7 +413,7 @@ impl Control {
 
     async fn send(&mut self, target: Target, bytes: Vec<u8>) {
         let at = self.clock.now();
-        (self.onlooker)(Seen::Sip { sent: true, peer: target.address, bytes: &bytes, at });
+        self.see_sip(true, target.address, &bytes, at);
         if !self.sockets.send(target, bytes).await {
             self.engine.handle_undelivered(at, target, false);
         }
@@ -417,7 +437,7 @@ impl Control {
 fn log(entry: &Entry) {
     match &entry.event {
         journal::Event::Store { .. } => tracing::error!("{}", entry.event),
-        journal::Event::Trunk { .. } => tracing::warn!("{}", entry.event),
+        journal::Event::Trunk { .. } | journal::Event::CallerId { .. } => tracing::warn!("{}", entry.event),
         journal::Event::Skipped { .. } => tracing::debug!("{}", entry.event),
         _ => tracing::info!("{}", entry.event),
     }

@@ -5,6 +5,7 @@
 use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
+use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
 use crate::io::clock::Clock;
@@ -16,7 +17,8 @@ use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
-use crate::io::{entropy, lists, reload};
+use crate::io::trace::{Copies, Tracer};
+use crate::io::{entropy, lists, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
@@ -26,7 +28,6 @@ use crate::sip::locate::search::Abilities;
 use crate::store::{Orphan, Store, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,10 +93,11 @@ impl Launched {
 
     /// After the loop: waits until everything is on disk and the threads are gone.
     pub async fn finish(self) -> Result<(), String> {
-        let Control { requests, answers, media, .. } = self.control;
+        let Control { requests, answers, media, tracer, .. } = self.control;
         // Nobody reads them any more; the writer must not wait for room among them.
         drop(answers);
         media.stop();
+        tracer.stop();
         drop(requests);
         let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;
         store.close().await.map_err(|error| error.to_string())
@@ -118,15 +120,22 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
+    let signers = signers(&config)?;
     let towards = towards(&trunks);
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
-    let (media, media_events) = start_media(&config, &prompts, &clock, towards)?;
+    let seen_as = sockets.listeners().first().and_then(|listener| listener.address().ok()).unwrap_or(ANYBODY);
+    let tracer = Tracer::start(config.trace.clone(), seen_as, now)
+        .map_err(|(key, text)| vec![Fault { line: config.line(&format!("trace.{key}")), text }])?;
+    let (media, media_events) = start_media(&config, &prompts, &clock, towards, tracer.copies())?;
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
     let mut engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
     engine.set_media_secret(secret);
+    for (trunk, signer) in signers {
+        engine.handle_signer(&trunk, signer);
+    }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -146,6 +155,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         answers,
         wishes,
         labels: Labels::default(),
+        tracer,
         onlooker,
         reload: reload::of(config, prompts, tls),
         drain,
@@ -230,6 +240,22 @@ pub fn towards(trunks: &[TrunkSetup]) -> Option<SocketAddr> {
     known.or_else(|| (!trunks.is_empty()).then_some(ANYBODY))
 }
 
+/// The keys of the trunks that sign, by the trunk's name.
+pub fn signers(config: &Config) -> Result<Vec<(String, Signer)>, Vec<Fault>> {
+    let mut signers = Vec::new();
+    let mut faults = Vec::new();
+    for (i, options) in config.trunks.iter().enumerate() {
+        match options.stir.as_ref().map(stir::signer) {
+            Some(Ok(signer)) => signers.push((options.name.clone(), signer)),
+            Some(Err(text)) => {
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.stir.key_file")), text });
+            }
+            None => {}
+        }
+    }
+    if faults.is_empty() { Ok(signers) } else { Err(faults) }
+}
+
 fn credentials(
     options: &trunk::Options,
     config: &Path,
@@ -237,28 +263,17 @@ fn credentials(
     let Some(username) = &options.username else { return Ok(None) };
     let password = match (&options.password, &options.password_file) {
         (Some(password), _) => {
-            owner_only(config).map_err(|text| ("password", text))?;
+            secret::owner_only(config).map_err(|text| ("password", text))?;
             password.clone()
         }
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| ("password_file", format!("cannot read {}: {error}", file.display())))?;
-            owner_only(file).map_err(|text| ("password_file", text))?;
-            text.trim_end_matches(['\r', '\n']).to_owned()
-        }
+        (None, Some(file)) => secret::read(file).map_err(|text| ("password_file", text))?,
         (None, None) => String::new(),
     };
-    Ok(Some(Credentials { username: username.clone(), password: Secret::new(password), realm: None }))
-}
-
-/// A file with a secret must not be readable by others.
-fn owner_only(file: &Path) -> Result<(), String> {
-    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let shown = file.display();
-    Err(format!("{shown} holds a password and others may read it: chmod 600 {shown}"))
+    Ok(Some(Credentials {
+        username: username.clone(),
+        password: Secret::new(password),
+        realm: options.realm.clone(),
+    }))
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
@@ -363,6 +378,7 @@ fn start_media(
     prompts: &Prompts,
     clock: &Clock,
     towards: Option<SocketAddr>,
+    copies: Option<Copies>,
 ) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
     let section = &config.media;
     let advertised = match section.advertise {
@@ -392,9 +408,11 @@ fn start_media(
         media_timeout: Duration::from_secs(section.timeout_s),
         amd: config.amd.clone(),
     };
-    MediaPlane::start(options, Arc::new(prompts.table.clone()), clock.epoch()).map_err(|error| {
-        vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
-    })
+    MediaPlane::start_traced(options, Arc::new(prompts.table.clone()), clock.epoch(), copies).map_err(
+        |error| {
+            vec![Fault { line: config.line("media"), text: format!("cannot start the media plane: {error}") }]
+        },
+    )
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where all parts come together")]

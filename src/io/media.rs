@@ -9,6 +9,7 @@ mod ready;
 mod thread;
 
 use super::recorder::Recorder;
+use super::trace::Copies;
 use super::{entropy, priority};
 use crate::amd::detector;
 use crate::media::command::{Command, Event, StreamKey};
@@ -83,6 +84,19 @@ impl MediaPlane {
         prompts: Arc<PromptTable>,
         epoch: std::time::Instant,
     ) -> io::Result<(MediaPlane, mpsc::Receiver<Event>)> {
+        MediaPlane::start_traced(options, prompts, epoch, None)
+    }
+
+    /// As [`MediaPlane::start`]; packets of traced streams are copied to `copies`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_traced(
+        options: Options,
+        prompts: Arc<PromptTable>,
+        epoch: std::time::Instant,
+        copies: Option<Copies>,
+    ) -> io::Result<(MediaPlane, mpsc::Receiver<Event>)> {
         let mut rng = entropy::rng()?;
         Ports::new(&options, rng.fork()).open()?;
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
@@ -100,6 +114,7 @@ impl MediaPlane {
                 events: events.clone(),
                 streams: Arc::clone(&streams),
                 recorder: recorder.handle(),
+                copies: copies.clone(),
             };
             let ready = ready::descriptor()?;
             let join = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
@@ -141,6 +156,7 @@ impl MediaPlane {
             | Command::SendDigits { stream, .. }
             | Command::Unbridge { stream }
             | Command::Record { stream, .. }
+            | Command::Trace { stream, .. }
             | Command::Watch { stream }
             | Command::Close { stream } => *stream,
         };

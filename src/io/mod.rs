@@ -12,7 +12,9 @@
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
 //! * [`priority`]: the right of way of threads that must be in time; [`limits`]: how many descriptors there may be;
 //! * [`enrolled`]: the recordings that the detector is to recognise;
-//! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
+//! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings;
+//! * [`trace`]: calls as they looked on the wire, for the operator, for capture files and for a Homer server;
+//! * [`secret`]: files that hold a password; [`stir`]: keys that sign caller ids.
 
 pub mod access;
 pub mod address;
@@ -35,6 +37,9 @@ pub mod prompts;
 pub mod recorder;
 pub mod reload;
 pub mod resolver;
+pub mod secret;
 pub mod sockets;
+pub mod stir;
 pub mod stream;
 pub mod tls;
+pub mod trace;

@@ -2,12 +2,15 @@
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
 //! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
-//! attempt's id or a Call-ID. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! attempt's id or a Call-ID. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
+//! `trace_show` with `call` are what `outdial trace` says. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
 use crate::engine::engine::Operator;
 use crate::engine::status::Status;
+use crate::io::trace::Traces;
 use crate::number::{E164, Masked};
+use crate::trace::book::Shown;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -58,6 +61,32 @@ pub enum Wish {
         /// E.164.
         number: String,
     },
+    /// Trace calls.
+    TraceOn {
+        /// A call, a number, a campaign or `all`.
+        what: String,
+        /// For so long; as configured when left out.
+        #[serde(default)]
+        minutes: Option<u32>,
+        /// RTP too.
+        #[serde(default)]
+        rtp: bool,
+        /// With the numbers as they are.
+        #[serde(default)]
+        unmasked: bool,
+    },
+    /// Trace them no longer.
+    TraceOff {
+        /// As it was switched on, or `all`.
+        what: String,
+    },
+    /// What is traced, and which calls are kept?
+    TraceList,
+    /// What did a call look like?
+    TraceShow {
+        /// The attempt's id, the end of it, or a Call-ID.
+        call: String,
+    },
     /// Keep a person's word on who answered.
     Label {
         /// The attempt's id or a Call-ID.
@@ -79,6 +108,10 @@ impl fmt::Display for Wish {
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+            Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
+            Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
+            Wish::TraceList => f.write_str("trace list"),
+            Wish::TraceShow { call } => write!(f, "trace show {call:?}"),
             Wish::Label { call, label, by } => write!(f, "label {call:?} {label:?} by {by:?}"),
         }
     }
@@ -92,6 +125,10 @@ pub enum Reply {
     Ok(bool),
     /// Asked for.
     Status(Box<Report>),
+    /// What is traced, and which calls are kept.
+    Traces(Box<Traces>),
+    /// What a call looked like.
+    Trace(Box<Shown>),
     /// Not done, and why.
     Error(String),
 }
@@ -109,10 +146,15 @@ pub struct Report {
 }
 
 impl Wish {
-    /// For the engine; `None` for a status and a label, an error for a number that is none.
+    /// For the engine; `None` for what others answer: a status, a label, a trace; an error for a number that is none.
     pub fn to_operator(&self) -> Result<Option<Operator>, String> {
         Ok(Some(match self {
-            Wish::Status | Wish::Label { .. } => return Ok(None),
+            Wish::Status
+            | Wish::Label { .. }
+            | Wish::TraceOn { .. }
+            | Wish::TraceOff { .. }
+            | Wish::TraceList
+            | Wish::TraceShow { .. } => return Ok(None),
             Wish::Start { campaign } => Operator::Start(campaign.clone()),
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),

@@ -111,6 +111,7 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         ("[sip]", running.sip != file.sip),
         ("[media]", running.media != file.media),
         ("[amd]", running.amd != file.amd),
+        ("[trace]", running.trace != file.trace),
     ];
     for (section, _) in sections.iter().filter(|(_, changed)| *changed) {
         notes.push(format!("{section} has changed and is read at the start only"));

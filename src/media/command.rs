@@ -156,6 +156,13 @@ pub enum Command {
         /// One of the two.
         stream: StreamKey,
     },
+    /// Hand a copy of every packet of RTP, both ways, to whoever traces the call; or no longer.
+    Trace {
+        /// Which.
+        stream: StreamKey,
+        /// From now on, or no longer.
+        on: bool,
+    },
     /// Record to a stereo WAV file: left what the peer says, right what we send.
     Record {
         /// Which.

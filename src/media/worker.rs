@@ -37,6 +37,8 @@ pub trait Sink {
     fn start_recording(&mut self, stream: StreamKey, path: PathBuf);
     /// Twenty milliseconds of a stream that is recorded: what the peer said, what we sent.
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame);
+    /// Copy every packet of a stream for whoever traces it, or no longer; who traces nothing has nothing to do.
+    fn trace(&mut self, _stream: StreamKey, _on: bool) {}
     /// Give the port back, end the recording.
     fn close(&mut self, stream: StreamKey);
 }
@@ -108,6 +110,7 @@ impl Worker {
                     self.streams[place].tap.recording = true;
                 }
             }
+            Command::Trace { stream, on } => sink.trace(stream, on),
             Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
             Command::Close { stream } => self.close(now, stream, sink),
             Command::LoadPrompts(prompts) => self.prompts = prompts,

@@ -29,13 +29,17 @@ struct Answer {
     count: u32,
     /// Whether the request that is being tried carried it.
     tried: bool,
+    /// Whether the challenge came in answer to that request, and not to an earlier one.
+    fresh: bool,
 }
 
 impl Answer {
-    /// Whether this challenge means that the password was wrong.
+    /// Whether this challenge means that the password was wrong. A nonce of an earlier request may simply have grown old,
+    /// and not every server says so.
     fn refused_by(&self, challenge: &Challenge) -> bool {
         let stronger = self.challenge.algorithm.is_md5() && !challenge.algorithm.is_md5();
-        self.tried && !challenge.stale && !stronger
+        let aged = !self.fresh && challenge.nonce != self.challenge.nonce;
+        self.tried && !challenge.stale && !stronger && !aged
     }
 }
 
@@ -52,7 +56,7 @@ impl Authentication {
     /// A new request begins, which may carry what was asked for the last one.
     pub(crate) fn begin(&mut self) {
         self.tries = 0;
-        self.answers.iter_mut().for_each(|answer| answer.tried = false);
+        self.answers.iter_mut().for_each(|answer| (answer.tried, answer.fresh) = (false, false));
     }
 
     /// Whether this response asks for credentials.
@@ -110,9 +114,10 @@ impl Authentication {
                     answer.count = 0;
                 }
                 answer.challenge = challenge;
+                answer.fresh = true;
             }
             None if self.answers.len() >= ANSWERS_MAX => return None,
-            None => self.answers.push(Answer { from_proxy, challenge, count: 0, tried: false }),
+            None => self.answers.push(Answer { from_proxy, challenge, count: 0, tried: false, fresh: true }),
         }
         Some(())
     }
@@ -166,6 +171,41 @@ mod tests {
         authentication.begin();
         let first = authentication.retry(&mut rng, &invite(), &by("m", "SHA-256")).unwrap();
         assert_eq!(authentication.retry(&mut rng, &sent(&first), &by("m", "MD5")), None);
+    }
+
+    #[test]
+    fn fault_21_a_nonce_that_grew_old_between_two_requests_is_no_wrong_password() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
+        authentication.begin();
+        let Ok(Message::Request(mut later)) = Message::parse(&invite()) else { panic!() };
+        authentication.apply(&mut rng, &mut later);
+        // The server forgot to say stale.
+        let again =
+            authentication.retry(&mut rng, &sent(&later), &challenge(401, "pbx", "n2", false)).unwrap();
+        assert!(again.headers().get("Authorization").unwrap().contains("nonce=\"n2\""));
+        assert_eq!(authentication.retry(&mut rng, &sent(&again), &challenge(401, "pbx", "n3", false)), None);
+        // The same nonce once more is another matter: it was good, so the password is not.
+        authentication.begin();
+        authentication.apply(&mut rng, &mut later);
+        assert_eq!(authentication.retry(&mut rng, &sent(&later), &challenge(401, "pbx", "n2", false)), None);
+    }
+
+    #[test]
+    fn fault_21_each_answer_has_a_cnonce_of_its_own() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let cnonce = |request: &Request| {
+            let value = request.headers().get("Authorization").unwrap().to_owned();
+            value.split("cnonce=").nth(1).unwrap().split(',').next().unwrap().to_owned()
+        };
+        let first = authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
+        authentication.begin();
+        let mut second = first.clone();
+        authentication.apply(&mut rng, &mut second);
+        assert_ne!(cnonce(&first), cnonce(&second));
+        assert!(second.headers().get("Authorization").unwrap().contains("nc=00000002"));
     }
 
     #[test]

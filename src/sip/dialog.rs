@@ -24,6 +24,8 @@ pub(crate) struct Dialog {
     remote_cseq: Option<u32>,
     routes: Vec<NameAddr>,
     remote_target: Uri,
+    /// What the peer has last described as its side of the session.
+    pub(crate) description: Option<Vec<u8>>,
 }
 
 impl Dialog {
@@ -48,6 +50,7 @@ impl Dialog {
             remote_cseq: None,
             routes,
             remote_target: contact.unwrap_or_else(|| callee.clone()),
+            description: None,
         })
     }
 
@@ -66,7 +69,12 @@ impl Dialog {
 
     /// What a 2xx says anew of an early dialog: route set and target (section 13.2.2.4). The numbers go on.
     pub(crate) fn confirm(self, confirmed: Dialog) -> Dialog {
-        Dialog { remote_cseq: self.remote_cseq, ..confirmed }
+        Dialog {
+            local_cseq: self.local_cseq.max(confirmed.local_cseq),
+            remote_cseq: self.remote_cseq,
+            description: self.description,
+            ..confirmed
+        }
     }
 
     /// Whether a request of the peer is in order; then its number is the highest now (section 12.2.2).

@@ -123,6 +123,11 @@ impl Endpoint {
         Ok(key)
     }
 
+    /// The Route headers of a new request while a registration holds (RFC 3608); none when the registrar gave none.
+    pub fn service_route(&self, key: RegistrationKey) -> Vec<(String, String)> {
+        self.registrations.get(key).map_or(Vec::new(), Registrar::service_route)
+    }
+
     /// Takes a registration back; [`RegistrationEvent::Unregistered`] follows.
     pub fn unregister(&mut self, now: Instant, key: RegistrationKey) {
         self.with_registration(key, |registrar, stack| registrar.unregister(now, stack));

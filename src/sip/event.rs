@@ -69,7 +69,7 @@ pub enum SessionEvent {
     /// 2xx; it is acknowledged already. Also when it crossed our CANCEL: then the call is hung up already and `Ended`
     /// follows.
     Answered {
-        /// The answer to our offer, unless an earlier response had it.
+        /// The answer to our offer: the 2xx's own, or what the peer has described in this dialog before it.
         sdp: Option<Vec<u8>>,
     },
     /// A final response of 300 or more, 487 after our CANCEL included.

@@ -95,8 +95,11 @@ pub struct HangUpReason {
 impl HangUpReason {
     /// As a header.
     pub(crate) fn header(&self) -> (String, String) {
-        let mut value = format!("Q.850;cause={};text=", self.q850);
-        super::header::list::quote_into(&mut value, &self.text);
+        let mut value = format!("Q.850;cause={}", self.q850);
+        if !self.text.is_empty() {
+            value.push_str(";text=");
+            super::header::list::quote_into(&mut value, &self.text);
+        }
         ("Reason".to_owned(), value)
     }
 }

@@ -30,14 +30,16 @@ use crate::time::Instant;
 
 /// The first pause after a failure; it doubles.
 const REST_MIN: Duration = Duration::from_secs(5);
-/// The longest pause of our own choice.
-const REST_MAX: Duration = Duration::from_secs(300);
+/// The longest pause of our own choice: the default of RFC 5626 section 4.5.
+const REST_MAX: Duration = Duration::from_secs(1_800);
 /// The longest pause that a registrar may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// How much before its end a registration is refreshed: time for a lost request to be sent again.
 const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// The shortest time between two refreshes, whatever the registrar says.
 const REFRESH_MIN: Duration = Duration::from_secs(5);
+/// Hops of a Service-Route: a longer one leads nowhere.
+const SERVICE_ROUTE_MAX: usize = 8;
 /// How often in a row a registrar may ask for a longer time.
 const LONGER_MAX: u8 = 2;
 
@@ -58,6 +60,8 @@ pub(crate) struct Registrar {
     failures: u32,
     /// Times in a row that the registrar asked for a longer time.
     longer: u8,
+    /// Through where requests should go while it is registered (RFC 3608), as values of Route.
+    service_route: Vec<String>,
     /// Whether to unregister once the answer is there.
     leaving: bool,
     /// The alarm that is set for it.
@@ -93,6 +97,7 @@ impl Registrar {
             state: State::Gone,
             failures: 0,
             longer: 0,
+            service_route: Vec::new(),
             leaving: false,
             armed: None,
             wanted,
@@ -113,6 +118,11 @@ impl Registrar {
             State::Resting { .. } => self.finish(stack),
             State::Unregistering { .. } | State::Gone => {}
         }
+    }
+
+    /// Where a new request of ours goes first, as Route headers: what the last registration said (RFC 3608 section 6.1).
+    pub(crate) fn service_route(&self) -> Vec<(String, String)> {
+        self.service_route.iter().map(|route| ("Route".to_owned(), route.clone())).collect()
     }
 
     /// Whether it can be forgotten.
@@ -199,6 +209,8 @@ impl Registrar {
         headers.push("CSeq", &format!("{} REGISTER", self.number));
         headers.push("Contact", &self.contact);
         headers.push("Expires", &expires.as_secs().to_string());
+        // Proxies on the way may ask to be on the way back; to us it is all one (RFC 3327 section 5.1).
+        headers.push("Supported", "path");
         stack.add_user_agent(&mut request);
         self.authentication.apply(&mut stack.rng, &mut request);
         request
@@ -231,6 +243,7 @@ impl Registrar {
     fn succeed(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         self.failures = 0;
         self.longer = 0;
+        self.service_route = service_route(response);
         let expires = granted(response, &self.contact).unwrap_or(self.expires);
         let ahead = (expires / 4).min(REFRESH_AHEAD_MAX);
         self.state = State::Registered { refresh: now + (expires - ahead).max(REFRESH_MIN) };
@@ -256,12 +269,14 @@ impl Registrar {
         if self.leaving {
             return self.finish(stack);
         }
-        let own = (REST_MIN * 2u32.pow(self.failures.min(6))).min(REST_MAX);
-        // Many engines that lost one registrar at once must not come back at once.
-        let spread = own.mul_f64(0.9 + 0.2 * stack.rng.unit());
+        let own = (REST_MIN * 2u32.pow(self.failures.min(9))).min(REST_MAX);
+        // Many engines that lost one registrar at once must not come back at once: anywhere in the upper half of the pause
+        // (RFC 5626 section 4.5).
+        let spread = own.mul_f64(0.5 + 0.5 * stack.rng.unit());
         let retry_in = asked.map_or(spread, |asked| asked.min(RETRY_AFTER_MAX).max(spread));
         self.failures += 1;
         self.longer = 0;
+        self.service_route.clear();
         self.state = State::Resting { until: now + retry_in };
         self.emit(stack, RegistrationEvent::Failed { status, retry_in });
     }
@@ -273,6 +288,23 @@ impl Registrar {
 
     fn emit(&self, stack: &mut Stack, event: RegistrationEvent) {
         stack.emit(Event::Registration { key: self.key, event });
+    }
+}
+
+/// The Service-Route of a 2xx, whole or not at all: a route with a gap leads elsewhere, and one to a strict router would
+/// lose the callee (RFC 3608 section 6.1 asks for loose ones).
+fn service_route(response: &Response) -> Vec<String> {
+    let values: Vec<&str> = response.headers().all("Service-Route").collect();
+    let routes: Result<Vec<NameAddr>, Malformed> =
+        values.iter().map(|value| NameAddr::parse(value)).collect();
+    match routes {
+        Ok(routes)
+            if routes.len() <= SERVICE_ROUTE_MAX
+                && routes.iter().all(|route| route.uri.is_sip() && route.uri.has_parameter("lr")) =>
+        {
+            routes.iter().map(ToString::to_string).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

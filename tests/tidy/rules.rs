@@ -28,6 +28,8 @@ pub const MAY_USE: &[(&str, Uses)] = &[
     ("evaluation", Only(&["rng", "audio", "amd", "corpus"])),
     ("training", Only(&["rng", "audio", "amd", "corpus", "evaluation"])),
     ("media", Only(&["time", "rng", "slab", "audio", "rtp", "amd"])),
+    // It takes messages for text: what is malformed is to be seen, not parsed.
+    ("trace", Only(&["time", "rng", "number"])),
     ("campaign", Only(WORDS)),
     // One attempt speaks SIP and SDP, and knows of the media plane the words only.
     ("call", Only(CALL)),

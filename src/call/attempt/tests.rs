@@ -443,14 +443,26 @@ fn an_invite_that_was_committed_while_the_operator_stopped_gets_its_record() {
 }
 
 #[test]
-fn an_answer_without_usable_media_is_hung_up() {
-    calling().plays_on(
-        "
-         5.000 < 200 without sdp
+fn fault_18_an_answer_without_or_with_unusable_media_is_ended_at_once_and_nothing_is_sent_to_it() {
+    let unusable = [
+        "200 without sdp",
+        "200 with broken sdp",
+        "200 with no audio",
+        "200 with port 0",
+        "200 with broadcast",
+        "200 with multicast",
+        "200 with a name",
+        "200 with G.729",
+    ];
+    for answer in unusable {
+        calling().plays_on(&format!(
+            "
+         5.000 < {answer}
          5.000 > BYE callee
          5.000 > close callee
          5.010 < closed
          5.010 ! media_mismatch by us
-    ",
-    );
+    "
+        ));
+    }
 }

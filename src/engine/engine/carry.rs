@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::disposition::Disposition;
+use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
 use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
 use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
+use crate::sip::header::words_of;
 
 impl Engine {
     /// Lets an attempt act, carries out what it asks for, and keeps its timer true.
@@ -60,7 +62,8 @@ impl Engine {
             Action::HangUp { side, q850 } => {
                 let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
                 if let Some(session) = session {
-                    let reason = Some(HangUpReason { q850, text: String::new() });
+                    let text = words_of(q850).to_owned();
+                    let reason = Some(HangUpReason { q850, text });
                     self.endpoint.hang_up(now.instant, session, reason);
                 }
             }
@@ -121,16 +124,16 @@ impl Engine {
         let trunk = &self.trunks[place];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
-        let (request_uri, from) = match side {
+        let (request_uri, shown) = match side {
             Side::Callee => {
-                let user = dialed_form(line.attempt.number(), &trunk.options);
+                let number = line.redirects.last().unwrap_or(line.attempt.number());
+                let user = dialed_form(number, &trunk.options);
                 let scheme = trunk.options.scheme();
-                let from = format!("<{scheme}:{caller_id}@{domain}>");
-                (format!("{scheme}:{user}@{}", trunk.options.host), from)
+                (format!("{scheme}:{user}@{}", trunk.options.host), caller_id.to_owned())
             }
             Side::Agent => {
                 let uri = line.attempt.agent_uri().unwrap_or_default().to_owned();
-                (uri, format!("<sip:{}@{domain}>", line.attempt.number()))
+                (uri, line.attempt.number().to_string())
             }
         };
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
@@ -142,14 +145,35 @@ impl Engine {
         if side == Side::Callee {
             line.tried_hops.push(place_of(target));
         }
+        let scheme = trunk.options.scheme();
+        let identity = trunk.options.identity.of(scheme, &shown, domain, trunk.options.username.as_deref());
+        let attempt = line.attempt.id().to_string();
+        let variables = Variables {
+            campaign: line.attempt.campaign(),
+            trunk: &trunk.options.name,
+            attempt: &attempt,
+            call_id: &call_id,
+            caller_id,
+            contact: &line.contact,
+        };
+        let rules = self.campaigns[line.campaign].campaign.options();
+        let registration = trunk.registration.as_ref();
+        let mut headers = registration.map_or(Vec::new(), |(key, _)| self.endpoint.service_route(*key));
+        headers.extend(identity.headers);
+        headers.extend(headers::expand(&trunk.options.headers, &rules.headers, &variables));
+        if let (Some(signer), Side::Callee) = (&trunk.signer, side) {
+            let number = line.redirects.last().unwrap_or(line.attempt.number());
+            let value = signer.identity(caller_id, number, now.wall, &mut self.rng);
+            headers.extend(value.map(|value| ("Identity".to_owned(), value)));
+        }
         let dial = Dial {
             target,
             to: format!("<{request_uri}>"),
             request_uri,
-            from,
+            from: identity.from,
             call_id,
             credentials: trunk.credentials.clone(),
-            headers: Vec::new(),
+            headers,
             sdp,
             response_timeout: trunk.options.response_timeout(),
         };

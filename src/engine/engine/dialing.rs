@@ -113,6 +113,7 @@ impl Engine {
             may_try_hop: false,
             is_scored: false,
             answered_after: None,
+            redirects: Vec::new(),
             forbidden: false,
             reserved: [Some(place), None],
             sessions: [None, None],

@@ -154,8 +154,12 @@ impl Engine {
             self.trunks[trunk].release();
             self.endpoint.disallow_source(target.address.ip());
         }
+        self.watch_caller_id(now, key, side, &event);
         let current = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
         // The last words of a session that a second trunk has replaced are not for the attempt.
+        if current == Some(session) && side == Side::Callee && self.follow_redirect(now, key, &event) {
+            return;
+        }
         if current == Some(session) {
             self.with_attempt(now, key, |attempt, out| attempt.handle_session(now, side, event, out));
         }

@@ -52,6 +52,8 @@ impl Engine {
 
     fn may_ring(&self, now: Now, line: &Line) -> bool {
         let campaign = &self.campaigns[line.campaign].campaign;
-        !self.ledger.is_suppressed(&line.contact.number) && campaign.window_is_open(now, &line.contact)
+        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
+        let listed = suppressed(&line.contact.number) || line.redirects.last().is_some_and(suppressed);
+        !listed && campaign.window_is_open(now, &line.contact)
     }
 }

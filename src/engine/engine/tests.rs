@@ -84,7 +84,131 @@ fn what_cannot_be_asked_of_a_campaign_is_said_with_the_remedy() {
     }
 }
 
+#[test]
+fn an_invite_says_who_we_are_and_what_the_trunk_wants_to_know() {
+    let identity = "identity = { asserted = \"both\", display = \"Acme\", early_media = true }
+        headers = { \"X-Campaign\" = \"{campaign}\", \"X-Contact\" = \"{contact.id} {number}\", Identity = \"made;elsewhere\" }";
+    let mut stage = Stage::new(&[identity], Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    let headers = invite.headers();
+    assert_eq!(headers.from().unwrap().display, "Acme");
+    let asserted: Vec<&str> = headers.all("P-Asserted-Identity").collect();
+    assert_eq!(asserted, ["\"Acme\" <sip:+12025550100@198.51.100.1>", "\"Acme\" <tel:+12025550100>"]);
+    for (name, value) in [
+        ("P-Early-Media", "supported"),
+        ("X-Campaign", "spring"),
+        ("X-Contact", "1 +12125550101"),
+        ("Identity", "made;elsewhere"),
+    ] {
+        assert_eq!((headers.get(name), headers.count(name)), (Some(value), 1), "{name}");
+    }
+}
+
+#[test]
+fn what_we_end_has_its_q850_reason_in_words() {
+    let mut stage = Stage::new(&[""], Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    stage.answers(&invite, 180);
+    stage.pass(26_000);
+    let cancel = stage.sent(Method::Cancel);
+    assert_eq!(cancel.headers().get("Reason"), Some("Q.850;cause=19;text=\"No answer from user\""));
+}
+
+#[test]
+fn a_trunk_with_a_certificate_signs_the_caller_id() {
+    let mut stage = Stage::new(&[""], Human::HangUp);
+    let options = "key_file = \"key\"\nx5u = \"https://cert.example/c.pem\"\nattest = \"A\"";
+    let options = toml::from_str(options).unwrap();
+    let sign: crate::engine::passport::Sign = Arc::new(|_| Some(vec![7; 64]));
+    assert!(stage.engine.handle_signer("trunk-0", crate::engine::passport::Signer { options, sign }));
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    let identity = invite.headers().get("Identity").unwrap();
+    assert!(identity.ends_with(";info=<https://cert.example/c.pem>;alg=ES256;ppt=\"shaken\""), "{identity}");
+}
+
+const ELSEWHERE: (&str, &str) = ("Contact", "<sip:+12125550177@198.51.100.99:5099>");
+
+#[test]
+fn fault_22_a_302_is_not_followed_by_default() {
+    let mut stage = Stage::new(&[""], Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    stage.responds(&invite, 302, &[ELSEWHERE]);
+    stage.pass(2_000);
+    assert!(stage.sent.iter().all(|request| *request.method() == Method::Ack), "nothing is dialed");
+    assert_eq!((stage.channels(), stage.commits.len()), (vec![0], 1));
+    assert!(stage.notes.iter().any(|note| note.contains("redirects_max allows none")), "{:?}", stage.notes);
+}
+
+#[test]
+fn fault_22_a_302_is_followed_through_the_same_trunk_and_the_store_as_far_as_the_trunk_allows() {
+    let mut stage = Stage::new(&["redirects_max = 1\nredirect_prefixes = [\"+1\"]"], Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let first = stage.sent(Method::Invite);
+    stage.responds(&first, 302, &[ELSEWHERE]);
+    let second = stage.sent(Method::Invite);
+    assert_eq!(second.uri(), "sip:+12125550177@198.51.100.1", "the Contact's host is nobody we know");
+    assert_ne!(first.headers().call_id(), second.headers().call_id());
+    assert_eq!((stage.channels(), stage.commits.len()), (vec![1], 2));
+    stage.responds(&second, 302, &[("Contact", "<sip:+12125550178@h>")]);
+    stage.pass(2_000);
+    assert!(stage.sent.iter().all(|request| *request.method() == Method::Ack), "one is all that is allowed");
+    assert_eq!((stage.channels(), stage.commits.len()), (vec![0], 2));
+}
+
+#[test]
+fn fault_22_no_redirection_leads_to_the_do_not_call_list_or_a_dear_number() {
+    for (contact, word) in [
+        ("<sip:+12125550177@h>", "do-not-call"),
+        ("<sip:+882990001234@h>", "redirect_prefixes"),
+        ("<sip:+19005550199@h>", "redirect_prefixes"),
+        ("<sip:+4930123456@h>", "redirect_prefixes"),
+        ("<sip:+12125550101@h>", "rung already"),
+        ("<sip:operator@h>", "no number"),
+    ] {
+        let mut stage =
+            Stage::new(&["redirects_max = 3\nredirect_prefixes = [\"+1\", \"+88\"]"], Human::HangUp);
+        let listed = E164::from_e164("+12125550177").unwrap();
+        stage.engine.handle_operator(stage.now, &Operator::Suppress(listed)).unwrap();
+        stage.contacts(&["+12125550101"]);
+        let invite = stage.sent(Method::Invite);
+        stage.responds(&invite, 302, &[("Contact", contact)]);
+        stage.pass(2_000);
+        assert_eq!((stage.commits.len(), stage.channels()), (1, vec![0]), "{contact}");
+        let said = stage.notes.iter().any(|note| note.contains(word) && !note.contains("5550"));
+        assert!(said, "{contact}: {:?}", stage.notes);
+    }
+}
+
+#[test]
+fn a_caller_id_that_nobody_wants_is_an_alarm() {
+    let mut stage = Stage::new(&[""], Human::HangUp);
+    stage.contacts(&["+12125550101", "+12125550102", "+12125550103"]);
+    for status in [607, 608, 603] {
+        let is_out = |stage: &Stage| stage.sent.iter().any(|request| *request.method() == Method::Invite);
+        while !is_out(&stage) && stage.now.instant < Instant::from_start(Duration::from_secs(60)) {
+            stage.pass(100);
+        }
+        let invite = stage.sent(Method::Invite);
+        stage.responds(&invite, status, &[]);
+        stage.sent.clear();
+    }
+    let status = stage.engine.status(stage.now);
+    assert_eq!(status.campaigns[0].ended.get("declined"), Some(&3));
+    let [counted] = &status.caller_ids[..] else { panic!("{:?}", status.caller_ids) };
+    assert_eq!((counted.caller_id.as_str(), counted.unwanted, counted.blocked), ("+12025550100", 1, 1));
+    let said = |word: &str| stage.notes.iter().any(|note| note.contains(word) && note.contains("*00"));
+    assert!(said("(607)") && said("(608)"), "{:?}", stage.notes);
+}
+
 struct Stage {
+    /// The INVITEs that the store has committed.
+    commits: Vec<InviteRecord>,
+    /// What the journal says of trunks and caller ids.
+    notes: Vec<String>,
     engine: Engine,
     now: Now,
     sent: VecDeque<SipRequest>,
@@ -151,6 +275,8 @@ impl Stage {
             known: BTreeSet::new(),
             hold_commits: false,
             held: Vec::new(),
+            commits: Vec::new(),
+            notes: Vec::new(),
         };
         stage.settle();
         stage
@@ -187,6 +313,7 @@ impl Stage {
                 }
                 Output::Store(Request::CommitInvite(invite)) => {
                     let attempt = invite.attempt;
+                    self.commits.push(invite);
                     if self.hold_commits {
                         self.held.push(attempt);
                         continue;
@@ -199,7 +326,12 @@ impl Stage {
                 }
                 Output::Media(command) => self.obey(command),
                 Output::Dns(question) => self.asked.push_back(question),
-                Output::Journal(entry) => self.journal.push(entry.event.to_string()),
+                Output::Journal(entry) => {
+                    if matches!(entry.event, Event::Trunk { .. } | Event::CallerId { .. }) {
+                        self.notes.push(entry.event.to_string());
+                    }
+                    self.journal.push(entry.event.to_string());
+                }
                 Output::Store(_) => {}
             }
         }
@@ -253,6 +385,16 @@ impl Stage {
                 m=audio 4000 RTP/AVP 0\r\n";
             response.set_body("application/sdp", sdp.to_vec());
         }
+        self.engine.handle_datagram(self.now, address(0), &response.to_bytes());
+        self.settle();
+    }
+
+    /// A final response with these headers and no others.
+    fn responds(&mut self, request: &SipRequest, status: u16, headers: &[(&str, &str)]) {
+        let mut response = Response::to_request(request, status, "Word");
+        let to = response.headers().get("To").expect("it was copied").to_owned();
+        response.headers_mut().set("To", &format!("{to};tag=far"));
+        headers.iter().for_each(|(name, value)| response.headers_mut().push(name, value));
         self.engine.handle_datagram(self.now, address(0), &response.to_bytes());
         self.settle();
     }

@@ -4,6 +4,7 @@ use super::breaker::{Breaker, Refusal};
 use super::health::{Health, place_of};
 use super::score::{Score, Turn};
 use super::{Options, RETRY_AFTER_MAX};
+use crate::engine::passport::Signer;
 use crate::engine::rate::RateLimit;
 use crate::record::CallRecord;
 use crate::sip::digest::Credentials;
@@ -21,6 +22,8 @@ pub struct Trunk {
     pub options: Options,
     /// For digest.
     pub credentials: Option<Credentials>,
+    /// Who signs its caller ids.
+    pub signer: Option<Signer>,
     /// Calls per second, as they are decided on.
     pub rate: RateLimit,
     /// The same cap on INVITEs as they leave: what the store holds up must not leave in a burst.
@@ -89,6 +92,7 @@ impl Trunk {
             breaker: Breaker::new(options.breaker_limits()),
             options,
             credentials,
+            signer: None,
             leaving: rate.clone(),
             rate,
             registration: None,

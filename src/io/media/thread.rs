@@ -9,6 +9,7 @@ use super::port::{self, Pair, Ports};
 use super::ready::Ready;
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
+use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
 use crate::media::player::PromptTable;
 use crate::media::worker::{Sink, Worker};
@@ -46,6 +47,7 @@ pub struct Start {
     pub events: mpsc::Sender<Event>,
     pub streams: Arc<AtomicUsize>,
     pub recorder: recorder::Handle,
+    pub copies: Option<Copies>,
 }
 
 /// The thread.
@@ -87,6 +89,7 @@ impl Loop {
                 backlog: VecDeque::new(),
                 streams: start.streams,
                 recorder: start.recorder,
+                copies: start.copies,
                 epoch: start.epoch,
             },
         }
@@ -188,6 +191,8 @@ struct Shell {
     backlog: VecDeque<Event>,
     streams: Arc<AtomicUsize>,
     recorder: recorder::Handle,
+    /// Where copies of traced streams' packets go.
+    copies: Option<Copies>,
     epoch: std::time::Instant,
 }
 
@@ -200,11 +205,35 @@ struct Leg {
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
     connected: bool,
     recording: Option<Recording>,
+    /// Its packets are copied for whoever traces the call.
+    traced: bool,
 }
 
 impl Shell {
     fn leg(&mut self, stream: StreamKey) -> Option<&mut Leg> {
         self.legs.get_mut(stream.index())?.as_mut().filter(|leg| leg.key == stream)
+    }
+
+    /// A packet came in; beside the trace nothing is done with it here.
+    fn copy_received(&self, index: usize, source: SocketAddr, bytes: &[u8]) {
+        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(index), &self.copies)
+            && leg.traced
+        {
+            let now = Instant::from_start(self.epoch.elapsed());
+            copies.copy(leg.key, now, source, leg.pair.offered, bytes);
+        }
+    }
+
+    /// A packet goes out.
+    fn copy_sent(&self, stream: StreamKey, bytes: &[u8]) {
+        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(stream.index()), &self.copies)
+            && leg.traced
+            && leg.key == stream
+            && let Some(remote) = leg.remote
+        {
+            let now = Instant::from_start(self.epoch.elapsed());
+            copies.copy(stream, now, leg.pair.offered, remote, bytes);
+        }
     }
 
     fn tell_backlog(&mut self) {
@@ -235,6 +264,7 @@ impl Sink for Shell {
             remote_rtcp: None,
             connected: false,
             recording: None,
+            traced: false,
         });
         Ok(offered)
     }
@@ -260,6 +290,9 @@ impl Sink for Shell {
             match leg.pair.rtp.recv_from(datagram) {
                 Ok(received) => {
                     leg.pace.handle_datagram();
+                    if leg.traced {
+                        self.copy_received(stream.index(), received.1, &datagram[..received.0]);
+                    }
                     return Some(received);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => leg.pace.handle_empty(),
@@ -271,6 +304,7 @@ impl Sink for Shell {
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.copy_sent(stream, bytes);
         let Some(leg) = self.leg(stream) else { return };
         // A packet that cannot be sent now is lost, as on any network.
         let _ = match leg.remote {
@@ -315,6 +349,12 @@ impl Sink for Shell {
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame) {
         if let Some(recording) = self.leg(stream).and_then(|leg| leg.recording.as_mut()) {
             recording.write(heard, said);
+        }
+    }
+
+    fn trace(&mut self, stream: StreamKey, on: bool) {
+        if let Some(leg) = self.leg(stream) {
+            leg.traced = on;
         }
     }
 

@@ -40,6 +40,22 @@ impl Reason {
     }
 }
 
+/// What a Q.850 cause that we give means, in its own words (ITU-T Q.850, table 1).
+pub fn words_of(q850: u16) -> &'static str {
+    match q850 {
+        16 => "Normal call clearing",
+        17 => "User busy",
+        18 => "No user responding",
+        19 => "No answer from user",
+        21 => "Call rejected",
+        31 => "Normal, unspecified",
+        41 => "Temporary failure",
+        88 => "Incompatible destination",
+        102 => "Recovery on timer expiry",
+        _ => "",
+    }
+}
+
 /// Reads `5;duration=3600 (maintenance)` as five seconds.
 pub fn retry_after(text: &str) -> Option<Duration> {
     let digits = split(text, b';').next()?.split(|c: char| !c.is_ascii_digit()).next()?;

@@ -149,7 +149,7 @@ fn a_second_offer_before_the_answer_to_the_first_is_told_to_come_later() {
          1.000 < INVITE sdp=one
          1.000 ! offered sdp=one
          1.010 < UPDATE sdp=two
-         1.010 > 500 UPDATE
+         1.010 > 500 UPDATE retry-after
          1.020 * answer ours
          1.020 > 200 INVITE sdp=ours
          1.050 < ACK cseq=101

@@ -5,8 +5,10 @@
 //! after bars. `*` lines are the calls of [`Endpoint`]'s verbs.
 
 mod calls;
+mod challenges;
 mod chaos;
 mod exchanges;
+mod faults;
 mod lossy;
 mod registrations;
 mod routes;
@@ -148,6 +150,10 @@ impl Machine for Stage {
             };
             for header in parts {
                 let (name, value) = header.split_once(": ").unwrap();
+                // The branch of the INVITE, for Vias that claim to be ours.
+                let branch = self.sent.get("INVITE").and_then(|sent| sent.headers().via_top().ok());
+                let branch = branch.as_ref().and_then(|via| via.branch()).unwrap_or_default();
+                let value = &value.replace("=OURS", &format!("={branch}"));
                 match &mut message {
                     Message::Request(request) => request.headers_mut().set(name, value),
                     Message::Response(response) => response.headers_mut().set(name, value),
@@ -216,6 +222,9 @@ fn describe(message: &Message) -> String {
     }
     if let (Message::Request(_), Some(expires)) = (message, headers.get("Expires")) {
         line += &format!(" expires={expires}");
+    }
+    if headers.get("Retry-After").is_some() {
+        line += " retry-after";
     }
     if !message.body().is_empty() {
         line += &format!(" sdp={}", String::from_utf8_lossy(message.body()));

@@ -3,7 +3,7 @@
 use super::super::authentication::Authentication;
 use super::super::dialog::Dialog;
 use super::super::event::SessionEvent;
-use super::super::header::{NameAddr, retry_after};
+use super::super::header::{EarlyMedia, NameAddr, retry_after};
 use super::super::late;
 use super::super::malformed::Malformed;
 use super::super::message::{Message, Request, Response};
@@ -35,8 +35,8 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         response_timeout: dial.response_timeout,
         state: State::Prepared,
         dialogs: Vec::new(),
+        left: Vec::new(),
         exchange: Exchange::Idle,
-        has_answer: false,
         next_offer: None,
         armed: None,
         local_tag: local_tag.clone(),
@@ -95,10 +95,13 @@ impl Session {
         sent: &[u8],
     ) {
         match (self.state.clone(), response.status()) {
-            (State::Calling { invite, .. } | State::Proceeding { invite }, 100..=199) => {
+            (State::Calling { invite, .. }, 100..=199) => {
                 self.state = State::Proceeding { invite };
                 self.progress(stack, &response);
             }
+            // A 100 that was overtaken says nothing new.
+            (State::Proceeding { .. }, 100) => {}
+            (State::Proceeding { .. }, 101..=199) => self.progress(stack, &response),
             (State::Leaving { invite, reason, .. }, 100..=199) => self.cancel(now, stack, invite, reason),
             (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.answer(now, stack, &response)
@@ -166,22 +169,39 @@ impl Session {
         if status == 100 {
             return self.emit(stack, SessionEvent::Trying);
         }
-        self.note_early_dialog(response);
         let sdp = sdp_of(response.headers(), response.body());
-        self.has_answer |= sdp.is_some();
+        if let Some(dialog) = self.early_dialog(response)
+            && sdp.is_some()
+        {
+            dialog.description.clone_from(&sdp);
+        }
+        // What the network does not authorise is not the callee's sound (RFC 5009): it is neither heard nor judged. A later
+        // response may authorise it, without saying the description again.
+        let sdp = match EarlyMedia::of(response.headers()) {
+            None => sdp,
+            Some(EarlyMedia::Withheld) => None,
+            Some(EarlyMedia::Authorised) => {
+                let kept = self.early_dialog(response).and_then(|dialog| dialog.description.clone());
+                sdp.or(kept)
+            }
+        };
         self.emit(stack, SessionEvent::Provisional { status, sdp });
     }
 
-    fn note_early_dialog(&mut self, response: &Response) {
-        let Ok(dialog) = Dialog::of_response(response, &self.callee) else { return };
-        let known = self.dialogs.iter_mut().find(|known| known.remote_tag() == dialog.remote_tag());
+    /// The early dialog of a provisional response, made by it if need be (section 12.1). There is none without a To
+    /// tag, and none beyond the bound.
+    fn early_dialog(&mut self, response: &Response) -> Option<&mut Dialog> {
+        let dialog = Dialog::of_response(response, &self.callee).ok()?;
+        let known = self.dialogs.iter().position(|known| known.remote_tag() == dialog.remote_tag());
         match known {
-            Some(known) => known.refresh_target(response.headers().contacts()),
-            None if dialog.remote_tag().is_empty() => {}
+            Some(at) => {
+                self.dialogs[at].refresh_target(response.headers().contacts());
+                Some(&mut self.dialogs[at])
+            }
+            None if dialog.remote_tag().is_empty() || self.dialogs.len() >= EARLY_DIALOGS_MAX => None,
             None => {
-                if self.dialogs.len() < EARLY_DIALOGS_MAX {
-                    self.dialogs.push(dialog);
-                }
+                self.dialogs.push(dialog);
+                self.dialogs.last_mut()
             }
         }
     }
@@ -193,23 +213,30 @@ impl Session {
             return self.refuse(now, stack, &Response::new(500, "Unusable 2xx"));
         };
         let early = self.dialogs.drain(..).find(|early| early.remote_tag() == confirmed.remote_tag());
-        let dialog = match early {
+        let mut dialog = match early {
             Some(early) => early.confirm(confirmed),
             None => confirmed,
         };
         stack.acknowledge(now, &dialog, self.trunk, response);
+        dialog.description = sdp_of(response.headers(), response.body()).or(dialog.description);
+        let sdp = dialog.description.clone();
+        let has_left = self.left.iter().any(|tag| tag == dialog.remote_tag());
         self.dialogs.push(dialog);
         self.authentication.begin();
         self.state = State::Confirmed;
-        self.has_answer = true;
-        let sdp = sdp_of(response.headers(), response.body());
         self.emit(stack, SessionEvent::Answered { sdp });
+        if has_left {
+            // Its BYE has overtaken its 2xx and is answered already: there is nothing left to end.
+            self.emit(stack, SessionEvent::HungUp { q850: None, reason: String::new() });
+            self.end(now, stack);
+        }
     }
 
     /// Answers a challenge with a new INVITE.
     fn try_again(&mut self, now: Instant, stack: &mut Stack, response: &Response, sent: &[u8]) -> bool {
         let Some(invite) = self.authentication.retry(&mut stack.rng, sent, response) else { return false };
         self.dialogs.clear();
+        self.left.clear();
         let owner = Owner::Dial(self.key);
         let Ok(invite) = stack.send(now, self.trunk, invite, owner) else { return false };
         self.state = State::Calling { invite, give_up: now + self.response_timeout };

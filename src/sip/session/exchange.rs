@@ -94,6 +94,11 @@ impl Session {
         if offers.is_none() && !request.body().is_empty() {
             return refuse(now, stack, transaction, &request, 415);
         }
+        let is_update = |pending: &Exchange| matches!(pending, Exchange::Theirs { request, .. } if *request.method() == Method::Update);
+        if *request.method() == Method::Update && is_update(&self.exchange) {
+            // One UPDATE after the other, with or without an offer (RFC 3311 section 5.2).
+            return self.overlap(now, stack, transaction, &request);
+        }
         if *request.method() == Method::Update && offers.is_none() {
             // It keeps the session alive (RFC 4028) or moves the target: nothing to decide.
             return self.accept(now, stack, transaction, &request, None);
@@ -110,7 +115,8 @@ impl Session {
             Exchange::Idle => {}
         }
         let in_call = matches!(self.state, State::Confirmed);
-        if !in_call && (*request.method() == Method::Invite || !self.has_answer) {
+        let has_answer = self.dialog_of(&request).is_some_and(|dialog| dialog.description.is_some());
+        if !in_call && (*request.method() == Method::Invite || !has_answer) {
             // Before our own offer has its answer, no other may cross it (RFC 3311 section 5.2).
             return refuse(now, stack, transaction, &request, 491);
         }
@@ -241,6 +247,11 @@ impl Session {
             response.set_body("application/sdp", sdp);
         }
         stack.respond(now, transaction, &response);
+        if let (Some(theirs), Some(dialog)) =
+            (sdp_of(request.headers(), request.body()), self.dialog_of(request))
+        {
+            dialog.description = Some(theirs);
+        }
         if *request.method() == Method::Invite {
             let interval = stack.timers.t1;
             self.exchange = Exchange::Unacknowledged {

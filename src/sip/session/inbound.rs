@@ -5,7 +5,7 @@ use super::super::message::{Request, Response};
 use super::super::method::Method;
 use super::super::refusal;
 use super::super::stack::{ALLOW, Stack};
-use super::{Session, State, reason_of};
+use super::{EARLY_DIALOGS_MAX, Session, State, reason_of};
 use crate::slab::Key;
 use crate::time::Instant;
 
@@ -57,14 +57,17 @@ impl Session {
     /// Why the request must not be acted upon, if so.
     fn check(&mut self, request: &Request) -> Option<Response> {
         let number = request.headers().cseq().ok()?.number;
-        let Some(dialog) = self.dialog_of(request) else { return Some(refusal::no_such_call(request)) };
+        let Some(dialog) = self.dialog_of(request) else {
+            self.note_early_bye(request);
+            return Some(refusal::no_such_call(request));
+        };
         if !dialog.accept_number(number) {
             return Some(Response::to_request(request, 500, "CSeq Out Of Order"));
         }
         refusal::of_extensions(request)
     }
 
-    fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {
+    pub(super) fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {
         let from = request.headers().from().ok()?;
         let tag = from.tag().unwrap_or_default();
         self.dialogs.iter_mut().find(|dialog| dialog.remote_tag() == tag)
@@ -85,10 +88,21 @@ impl Session {
             | State::Proceeding { .. }
             | State::Cancelling { .. }
             | State::Ended => {
+                self.note_early_bye(request);
                 let from = request.headers().from().ok();
                 let tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
                 self.dialogs.retain(|dialog| dialog.remote_tag() != tag);
             }
+        }
+    }
+
+    /// A BYE may overtake the 2xx of its dialog, or the fork be gone before it answers: in both cases this tag will
+    /// make no call.
+    fn note_early_bye(&mut self, request: &Request) {
+        let is_early = !matches!(self.state, State::Confirmed | State::Ended);
+        if *request.method() == Method::Bye && is_early && self.left.len() < EARLY_DIALOGS_MAX {
+            let from = request.headers().from().ok();
+            self.left.extend(from.as_ref().and_then(|from| from.tag()).map(str::to_owned));
         }
     }
 }

@@ -69,9 +69,9 @@ pub(crate) struct Session {
     state: State,
     /// Early dialogs; once confirmed, the one that was.
     dialogs: Vec<Dialog>,
+    /// Tags of forks that hung up before their 2xx was heard.
+    left: Vec<String>,
     exchange: Exchange,
-    /// Whether our first offer has its answer.
-    has_answer: bool,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.

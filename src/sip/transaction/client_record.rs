@@ -9,6 +9,7 @@ use super::layer::Up;
 use super::owner::Owner;
 use super::timer::Timers;
 use crate::sip::event::Output;
+use crate::sip::header::Via;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::target::{Target, Transport};
@@ -53,6 +54,8 @@ pub(super) struct ClientRecord {
     pub(super) index: String,
     /// Whether it is sent over TCP for its length alone, and may go over UDP.
     pub(super) may_fall_back: bool,
+    /// The sender that its Via names.
+    sent_by: String,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -68,8 +71,9 @@ impl ClientRecord {
         out: &mut Vec<Action>,
     ) -> Self {
         let machine = Machine::new(now, timers, target, *request.method() == Method::Invite, out);
+        let sent_by = request.headers().via_top().map(|via| sender(&via)).unwrap_or_default();
         let bytes = request.to_bytes();
-        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, armed: None }
+        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, sent_by, armed: None }
     }
 
     /// Begins anew over UDP: the server has not seen any of it.
@@ -108,6 +112,11 @@ impl ClientRecord {
             // Only an INVITE can be taken back.
             (Machine::Other(_), Abandon | Cancelled) => {}
         }
+    }
+
+    /// Whether `via`, which has come back in a response, is the one that the request left with.
+    pub(super) fn sent(&self, via: &Via) -> bool {
+        self.sent_by == sender(via)
     }
 
     /// Whether an INVITE waits for its final response after a provisional one.
@@ -195,4 +204,9 @@ impl ClientRecord {
         from.all("Route").for_each(|route| headers.push("Route", route));
         Some(request)
     }
+}
+
+/// Host and port of a Via, as they compare: a port that is not given is 5060 (RFC 3261 section 18.2.2).
+fn sender(via: &Via) -> String {
+    format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060))
 }

@@ -172,9 +172,13 @@ impl Layer {
         response: Response,
         ups: &mut Vec<Up>,
     ) -> Result<(), Response> {
-        let index = response.headers().via_top().ok().zip(response.headers().cseq().ok());
-        let index = index.and_then(|(via, cseq)| Some(client_index(via.branch()?, &cseq.method)));
+        let Some((via, cseq)) = response.headers().via_top().ok().zip(response.headers().cseq().ok()) else {
+            return Err(response);
+        };
+        let index = via.branch().map(|branch| client_index(branch, &cseq.method));
         match index.and_then(|index| self.client_index.get(&index).copied()) {
+            // A Via of ours that names another sender has been to somebody else (section 18.1.2).
+            Some(key) if !self.clients.get(key).is_some_and(|record| record.sent(&via)) => Ok(()),
             Some(key) => {
                 let status = response.status();
                 self.run_client(now, key, ClientInput::Response(status), Some(response), ups);

@@ -218,6 +218,9 @@ fn session_event(input: &str) -> Option<SessionEvent> {
             content_type: "application/dtmf-relay".into(),
             body: info.replace("info ", "Signal=").into_bytes(),
         },
+        unusable if unusable.starts_with("200 with ") => {
+            SessionEvent::Answered { sdp: Some(unusable_answer(unusable)) }
+        }
         "bye" => SessionEvent::HungUp { q850: Some(16), reason: String::new() },
         status => SessionEvent::Rejected {
             status: status.parse().ok()?,
@@ -228,6 +231,21 @@ fn session_event(input: &str) -> Option<SessionEvent> {
             contacts: Vec::new(),
         },
     })
+}
+
+/// The answer with one thing in it that no call can be carried by.
+fn unusable_answer(words: &str) -> Vec<u8> {
+    let (from, to) = match words.trim_start_matches("200 with ") {
+        "broken sdp" => ("v=0", "v=x"),
+        "no audio" => ("m=audio", "m=video"),
+        "port 0" => ("4000", "0"),
+        "broadcast" => ("c=IN IP4 192.0.2.9", "c=IN IP4 255.255.255.255"),
+        "multicast" => ("c=IN IP4 192.0.2.9", "c=IN IP4 239.1.2.3/127"),
+        "a name" => ("c=IN IP4 192.0.2.9", "c=IN IP4 media.example"),
+        "G.729" => ("RTP/AVP 0", "RTP/AVP 18"),
+        other => panic!("{other:?} is no word of the transcript's"),
+    };
+    String::from_utf8_lossy(ANSWER).replace(from, to).into_bytes()
 }
 
 fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
