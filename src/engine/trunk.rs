@@ -6,7 +6,7 @@
 use crate::engine::rate::RateLimit;
 use crate::sdp::Codec;
 use crate::sip::digest::Credentials;
-use crate::sip::endpoint::{PingKey, PingOutcome, RegistrationKey, Target};
+use crate::sip::endpoint::{Extensions, PingKey, PingOutcome, RegistrationKey, ReliableProvisionals, Target};
 use crate::time::Instant;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -23,6 +23,9 @@ const REST: Duration = Duration::from_secs(30);
 
 /// A carrier may not send us away for longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// No session interval is shorter (RFC 4028 section 4).
+const SESSION_EXPIRES_S_MIN: u64 = 90;
 
 /// `[[trunk]]`, as configured.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -76,6 +79,12 @@ pub struct Options {
     /// No response to an INVITE for this long: the next trunk.
     #[serde(default = "default_answer_timeout_s")]
     pub answer_timeout_s: u64,
+    /// PRACK.
+    #[serde(default)]
+    pub reliable_provisionals: ReliableProvisionals,
+    /// The session interval that is asked for; 0 turns session timers off.
+    #[serde(default = "default_session_expires_s")]
+    pub session_expires_s: u64,
 }
 
 fn default_register_expires_s() -> u64 {
@@ -101,6 +110,9 @@ fn default_options_interval_s() -> u64 {
 }
 fn default_answer_timeout_s() -> u64 {
     4
+}
+fn default_session_expires_s() -> u64 {
+    1_800
 }
 
 /// `transport`.
@@ -138,6 +150,16 @@ impl Options {
         self.domain.as_deref().unwrap_or(&self.host)
     }
 
+    /// What calls through it may use beyond RFC 3261.
+    pub fn extensions(&self) -> Extensions {
+        Extensions {
+            reliable_provisionals: self.reliable_provisionals,
+            session_interval: (self.session_expires_s > 0)
+                .then(|| Duration::from_secs(self.session_expires_s)),
+            transfer: false,
+        }
+    }
+
     /// What contradicts itself: the key, and what to do about it.
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
@@ -163,6 +185,12 @@ impl Options {
         }
         if self.channels_max == 0 {
             faults.push(("channels_max", "must be at least 1".into()));
+        }
+        if (1..SESSION_EXPIRES_S_MIN).contains(&self.session_expires_s) {
+            faults.push((
+                "session_expires_s",
+                "must be 0 (no session timers) or at least 90 (RFC 4028)".into(),
+            ));
         }
         if self.answer_timeout_s == 0 {
             faults.push(("answer_timeout_s", "must be at least 1".into()));

@@ -27,7 +27,9 @@ use crate::time::Instant;
 pub use super::event::{
     Event, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
 };
-pub use super::options::{Counts, Dial, HangUpReason, Options, Refused, Registration};
+pub use super::options::{
+    Counts, Dial, Extensions, HangUpReason, Options, Refused, Registration, ReliableProvisionals,
+};
 pub use super::target::{Target, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -103,8 +105,8 @@ impl Endpoint {
         self.with_session(key, |session, stack| session.answer_offer(now, stack, answer));
     }
 
-    /// Offers a new description in a call that is up, as soon as no other offer is under way. A newer one replaces one
-    /// that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
+    /// Offers a new description as soon as no other offer is under way: by re-INVITE in a call that is up, before that in
+    /// a PRACK or by UPDATE where the peer's answer came reliably. A newer one replaces one that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
     pub fn reinvite(&mut self, now: Instant, key: SessionKey, sdp: Vec<u8>) {
         self.with_session(key, |session, stack| session.reinvite(now, stack, sdp));
     }
@@ -280,6 +282,9 @@ impl Endpoint {
                     session.handle_reinvite_response(now, stack, &response, sent);
                 });
             }
+            Owner::Prack(key) => self.with_session(key, |session, stack| {
+                session.handle_prack_response(now, stack, transaction, &response, sent);
+            }),
             Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
                 registrar.handle_response(now, stack, transaction, &response, sent);
             }),
@@ -315,6 +320,9 @@ impl Endpoint {
                 if session.awaits(transaction) {
                     session.handle_reinvite_silence(now, stack);
                 }
+            }),
+            Owner::Prack(key) => self.with_session(key, |session, stack| {
+                session.handle_prack_silence(now, stack, transaction);
             }),
             Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
                 registrar.handle_silence(now, stack, transaction);

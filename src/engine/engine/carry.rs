@@ -141,6 +141,7 @@ impl Engine {
             headers: Vec::new(),
             sdp,
             response_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+            extensions: trunk.options.extensions(),
         };
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {

@@ -7,6 +7,7 @@
 mod calls;
 mod chaos;
 mod exchanges;
+mod extensions;
 mod faults;
 mod lossy;
 mod registrations;
@@ -58,7 +59,11 @@ impl Stage {
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         let session = self.session;
         match verb {
-            "invite" => self.session = Some(self.endpoint.invite(now, dial(self.target)).unwrap()),
+            "invite" => {
+                let words: Vec<_> = rest.split(' ').collect();
+                let dial = Dial { extensions: extensions(&words), ..dial(self.target) };
+                self.session = Some(self.endpoint.invite(now, dial).unwrap());
+            }
             "hangup" => self.endpoint.hang_up(now, session.unwrap(), None),
             "reinvite" => self.endpoint.reinvite(now, session.unwrap(), rest.into()),
             "answer" => self.endpoint.answer_offer(now, session.unwrap(), Ok(rest.into())),
@@ -184,6 +189,20 @@ fn dial(target: Target) -> Dial {
         headers: vec![("X-Campaign".into(), "spring".into())],
         sdp: b"offer".to_vec(),
         response_timeout: Duration::from_secs(4),
+        extensions: Extensions::default(),
+    }
+}
+
+/// What a transcript's call may use: `100rel=off`, `timer=1800`, `transfer`.
+fn extensions(words: &[&str]) -> Extensions {
+    Extensions {
+        reliable_provisionals: match word(words, "100rel") {
+            Some("off") => ReliableProvisionals::Off,
+            Some("required") => ReliableProvisionals::Required,
+            _ => ReliableProvisionals::Supported,
+        },
+        session_interval: word(words, "timer").map(|seconds| Duration::from_secs(seconds.parse().unwrap())),
+        transfer: words.contains(&"transfer"),
     }
 }
 
@@ -220,6 +239,16 @@ fn describe(message: &Message) -> String {
     }
     if let (Message::Request(_), Some(expires)) = (message, headers.get("Expires")) {
         line += &format!(" expires={expires}");
+    }
+    let told = [("Require", "require"), ("Session-Expires", "interval"), ("Min-SE", "least")];
+    if let Some((number, _)) = headers.get("RAck").and_then(|value| value.split_once(' ')) {
+        line += &format!(" rack={number}");
+        assert!(headers.get("RAck").is_some_and(|value| value.ends_with(" INVITE")));
+    }
+    for (name, word) in told {
+        if let Some(value) = headers.get(name) {
+            line += &format!(" {word}={value}");
+        }
     }
     if headers.get("Retry-After").is_some() {
         line += " retry-after";

@@ -27,6 +27,7 @@ impl Session {
             Method::Invite | Method::Update => {
                 if let Some(dialog) = self.dialog_of(&request) {
                     dialog.refresh_target(request.headers().contacts());
+                    dialog.note_allow(request.headers());
                 }
                 self.handle_offer(now, stack, transaction, request);
             }
@@ -64,7 +65,19 @@ impl Session {
         if !dialog.accept_number(number) {
             return Some(Response::to_request(request, 500, "CSeq Out Of Order"));
         }
-        refusal::of_extensions(request)
+        self.beyond(request)
+    }
+
+    /// The answer to a request that requires an extension which we do not know (section 8.2.2.3).
+    fn beyond(&self, request: &Request) -> Option<Response> {
+        let knows = |tag: &str| tag.eq_ignore_ascii_case("timer") && self.timer.is_on();
+        let beyond: Vec<_> = request.headers().all("Require").filter(|tag| !knows(tag)).collect();
+        if beyond.is_empty() {
+            return None;
+        }
+        let mut response = Response::to_request(request, 420, "Bad Extension");
+        response.headers_mut().push("Unsupported", &beyond.join(", "));
+        Some(response)
     }
 
     pub(super) fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {

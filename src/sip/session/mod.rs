@@ -28,10 +28,14 @@
 //! | `dial` | the INVITE and its responses |
 //! | `inbound` | requests of the peer within the dialog |
 //! | `exchange` | offers and answers once the call is up |
+//! | `prack` | reliable provisional responses |
+//! | `timer` | when the session must be refreshed, and when it has died |
 
 mod dial;
 mod exchange;
 mod inbound;
+mod prack;
+mod timer;
 
 use std::time::Duration;
 
@@ -41,15 +45,17 @@ use super::event::{Event, SessionEvent, SessionKey};
 use super::header::list::split;
 use super::header::{NameAddr, Reason};
 use super::message::{Headers, Response};
-use super::options::HangUpReason;
+use super::options::{Extensions, HangUpReason};
 use super::stack::Stack;
 use super::target::Target;
 use super::uri::Uri;
 use crate::slab::Key;
 use crate::time::Instant;
 use exchange::Exchange;
+use timer::{Due, SessionTimer};
 
 pub(crate) use dial::prepare;
+pub(crate) use prack::Reliability;
 
 /// The most early dialogs that one INVITE may make; more forks than this are not kept apart until one answers.
 const EARLY_DIALOGS_MAX: usize = 8;
@@ -72,6 +78,10 @@ pub(crate) struct Session {
     /// Tags of forks that hung up before their 2xx was heard.
     left: Vec<String>,
     exchange: Exchange,
+    /// Our side of the session, as it was last agreed upon.
+    description: Vec<u8>,
+    timer: SessionTimer,
+    extensions: Extensions,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -147,7 +157,12 @@ impl Session {
                 self.emit(stack, SessionEvent::NoResponse);
                 self.end(now, stack);
             }
-            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
+            State::Confirmed => match self.timer.due(now) {
+                Some(Due::Expired) => self.expire(now, stack),
+                Some(Due::Refresh) => self.refresh(now, stack),
+                None => self.handle_exchange_timeout(now, stack),
+            },
+            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } => {
                 self.handle_exchange_timeout(now, stack);
             }
             State::Prepared | State::Cancelling { .. } | State::Ended => {}
@@ -156,12 +171,20 @@ impl Session {
 
     /// When it wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let give_up = match &self.state {
+        let own = match &self.state {
             State::Calling { give_up, .. } | State::Leaving { give_up, .. } => Some(*give_up),
-            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } | State::Confirmed => None,
+            State::Confirmed => self.timer.poll_timeout(),
+            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } => None,
             State::Ended => return None,
         };
-        [give_up, self.poll_exchange_timeout()].into_iter().flatten().min()
+        [own, self.poll_exchange_timeout()].into_iter().flatten().min()
+    }
+
+    /// Nobody has refreshed the session in time (RFC 4028 section 10).
+    fn expire(&mut self, now: Instant, stack: &mut Stack) {
+        let reason = "the session timer ran out".to_owned();
+        self.emit(stack, SessionEvent::HungUp { q850: Some(102), reason: reason.clone() });
+        self.leave(now, stack, Some(HangUpReason { q850: 102, text: reason }));
     }
 
     /// BYE, and the session is over at once.

@@ -7,8 +7,10 @@ use crate::slab::Key;
 pub enum Owner {
     /// A session's first INVITE.
     Dial(Key),
-    /// A session's re-INVITE.
+    /// A session's re-INVITE or UPDATE.
     Reinvite(Key),
+    /// A session's PRACK.
+    Prack(Key),
     /// A registration.
     Registration(Key),
     /// An OPTIONS.
