@@ -7,11 +7,13 @@
 //! * [`outcome`]: SIP status and cause to disposition, and which failures another trunk may mend;
 //! * [`voicemail`]: when the message starts on a machine;
 //! * [`leg`]: one side of the call, its stream and its session description;
+//! * [`transfer`]: where a call may be transferred to;
 //! * [`step`]: the journal's words.
 
 pub mod attempt;
 pub mod leg;
 pub mod outcome;
 pub mod step;
+pub mod transfer;
 pub mod treatment;
 pub mod voicemail;

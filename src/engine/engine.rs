@@ -4,6 +4,7 @@ mod carry;
 mod dialing;
 mod hearing;
 mod leaving;
+mod transfers;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -138,8 +139,8 @@ struct Line {
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
-    reserved: [Option<usize>; 2],
-    sessions: [Option<SessionKey>; 2],
+    reserved: [Option<usize>; 3],
+    sessions: [Option<SessionKey>; 3],
     streams: [StreamKey; 2],
     timer: Option<Instant>,
 }

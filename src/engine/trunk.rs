@@ -82,6 +82,9 @@ pub struct Options {
     /// PRACK.
     #[serde(default)]
     pub reliable_provisionals: ReliableProvisionals,
+    /// Whether a transfer is handed on to it by REFER.
+    #[serde(default)]
+    pub refer: bool,
     /// The session interval that is asked for; 0 turns session timers off.
     #[serde(default = "default_session_expires_s")]
     pub session_expires_s: u64,

@@ -111,6 +111,21 @@ impl Endpoint {
         self.with_session(key, |session, stack| session.reinvite(now, stack, sdp));
     }
 
+    /// Answers [`SessionEvent::Referred`]: accepted with 202, or refused with a status.
+    pub fn answer_refer(&mut self, now: Instant, key: SessionKey, answer: Result<(), u16>) {
+        self.with_session(key, |session, stack| session.answer_refer(now, stack, answer));
+    }
+
+    /// Tells a peer whose REFER was accepted how the call that it asked for goes on; a final status is the last.
+    pub fn report_refer(&mut self, now: Instant, key: SessionKey, status: u16) {
+        self.with_session(key, |session, stack| session.report_refer(now, stack, status));
+    }
+
+    /// Asks a peer to call `to`, a URI, in our place; [`SessionEvent::ReferProgress`] tells what comes of it.
+    pub fn refer(&mut self, now: Instant, key: SessionKey, to: &str) {
+        self.with_session(key, |session, stack| session.refer(now, stack, to));
+    }
+
     /// Registers, and keeps it so.
     pub fn register(&mut self, now: Instant, registration: Registration) -> Result<RegistrationKey, Refused> {
         let registrar = Registrar::prepare(&mut self.stack, registration)?;
@@ -282,6 +297,12 @@ impl Endpoint {
                     session.handle_reinvite_response(now, stack, &response, sent);
                 });
             }
+            Owner::Refer(key) => self.with_session(key, |session, stack| {
+                session.handle_refer_response(now, stack, transaction, Some((&response, sent)));
+            }),
+            Owner::Notify(key) => self.with_session(key, |session, stack| {
+                session.handle_notify_response(now, stack, transaction, Some((&response, sent)));
+            }),
             Owner::Prack(key) => self.with_session(key, |session, stack| {
                 session.handle_prack_response(now, stack, transaction, &response, sent);
             }),
@@ -320,6 +341,12 @@ impl Endpoint {
                 if session.awaits(transaction) {
                     session.handle_reinvite_silence(now, stack);
                 }
+            }),
+            Owner::Refer(key) => self.with_session(key, |session, stack| {
+                session.handle_refer_response(now, stack, transaction, None);
+            }),
+            Owner::Notify(key) => self.with_session(key, |session, stack| {
+                session.handle_notify_response(now, stack, transaction, None);
             }),
             Owner::Prack(key) => self.with_session(key, |session, stack| {
                 session.handle_prack_silence(now, stack, transaction);

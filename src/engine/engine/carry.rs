@@ -1,10 +1,11 @@
 //! Carrying out what an attempt asks for.
 
 use super::*;
+use crate::call::transfer::Allowed;
 use crate::disposition::Disposition;
 use crate::engine::placement::dialed_form;
 use crate::record::{CallRecord, LabelRecord};
-use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
+use crate::sip::endpoint::{Dial, Extensions, HangUpReason, SessionEvent};
 
 impl Engine {
     /// Lets an attempt act, carries out what it asks for, and keeps its timer true.
@@ -57,18 +58,43 @@ impl Engine {
                 }
             }
             Action::HangUp { side, q850 } => {
-                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
-                if let Some(session) = session {
+                if let Some(session) = self.session(key, side) {
                     let reason = Some(HangUpReason { q850, text: String::new() });
                     self.endpoint.hang_up(now.instant, session, reason);
                 }
             }
             Action::AnswerOffer { side, answer } => {
-                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
-                if let Some(session) = session {
+                if let Some(session) = self.session(key, side) {
                     self.endpoint.answer_offer(now.instant, session, answer);
                 }
             }
+            Action::Reoffer { side, sdp } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.reinvite(now.instant, session, sdp);
+                }
+            }
+            Action::PlaceTransfer { to, replaces } => {
+                let transfer = self.transfer(now, key, &to, replaces);
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.attempt.handle_transfer(now, transfer, &mut more);
+                }
+            }
+            Action::AnswerRefer { side, answer } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.answer_refer(now.instant, session, answer);
+                }
+            }
+            Action::ReportRefer { side, status } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.report_refer(now.instant, session, status);
+                }
+            }
+            Action::Refer { side, to } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.refer(now.instant, session, &to);
+                }
+            }
+            Action::PromoteTarget => self.promote_target(key),
             Action::NextTrunk => {
                 let placement = self.next_trunk(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
@@ -120,6 +146,7 @@ impl Engine {
         let trunk = &self.trunks[place];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
+        let mut headers = Vec::new();
         let (request_uri, from) = match side {
             Side::Callee => {
                 let user = dialed_form(line.attempt.number(), &trunk.options);
@@ -130,7 +157,18 @@ impl Engine {
                 let uri = line.attempt.agent_uri().unwrap_or_default().to_owned();
                 (uri, format!("<sip:{}@{domain}>", line.attempt.number()))
             }
+            Side::Target => {
+                let (uri, replaces) = line.attempt.transfer_uri().unwrap_or_default();
+                if let Some(replaces) = replaces {
+                    headers.push(("Replaces".to_owned(), replaces.to_owned()));
+                    headers.push(("Require".to_owned(), "replaces".to_owned()));
+                }
+                (uri.to_owned(), format!("<sip:{}@{domain}>", line.attempt.number()))
+            }
         };
+        let agent_may_refer =
+            line.attempt.transfer_rules().is_some_and(|rules| rules.allowed > Allowed::Never);
+        let may_refer = if side == Side::Callee { trunk.options.refer } else { agent_may_refer };
         let dial = Dial {
             target: trunk.target,
             to: format!("<{request_uri}>"),
@@ -138,10 +176,10 @@ impl Engine {
             from,
             call_id,
             credentials: trunk.credentials.clone(),
-            headers: Vec::new(),
+            headers,
             sdp,
             response_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
-            extensions: trunk.options.extensions(),
+            extensions: Extensions { transfer: may_refer, ..trunk.options.extensions() },
         };
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {

@@ -108,8 +108,8 @@ impl Engine {
             trunk: place,
             tried: vec![place],
             forbidden: false,
-            reserved: [Some(place), None],
-            sessions: [None, None],
+            reserved: [Some(place), None, None],
+            sessions: [None; 3],
             streams,
             timer: None,
         };

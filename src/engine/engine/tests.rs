@@ -30,6 +30,7 @@ fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
         uri: "sip:600@pbx".into(),
         timeout: Duration::from_secs(2),
         machine_key: None,
+        transfer: Default::default(),
         hold: None,
     };
     let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));

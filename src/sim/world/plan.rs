@@ -18,6 +18,7 @@ use crate::sim::network::Quality;
 use crate::sim::records::Disk;
 use crate::sim::subscribers::{Subscriber, Subscribers};
 use crate::sim::voice::{Marker, Sit};
+use crate::sip::endpoint::ReliableProvisionals;
 use crate::time::{Instant, WallTime};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -203,6 +204,9 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         number_format: if rng.chance(0.5) { NumberFormat::Plus } else { NumberFormat::Digits },
         number_prefix: String::new(),
         answer_timeout_s: rng.between(2, 5),
+        reliable_provisionals: ReliableProvisionals::Supported,
+        refer: false,
+        session_expires_s: 1_800,
     };
     TrunkPlan {
         options,
@@ -325,6 +329,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
         uri: String::new(),
         timeout: ms(rng, 1_500, 6_000),
         machine_key: None,
+        transfer: Default::default(),
         hold: rng.chance(0.7).then_some(Prompts::HOLD),
     };
     let drop = Drop {

@@ -10,6 +10,7 @@ mod exchanges;
 mod extensions;
 mod faults;
 mod lossy;
+mod referrals;
 mod registrations;
 mod routes;
 mod strangers;
@@ -68,6 +69,10 @@ impl Stage {
             "reinvite" => self.endpoint.reinvite(now, session.unwrap(), rest.into()),
             "answer" => self.endpoint.answer_offer(now, session.unwrap(), Ok(rest.into())),
             "refuse" => self.endpoint.answer_offer(now, session.unwrap(), Err(rest.parse().unwrap())),
+            "accept" => self.endpoint.answer_refer(now, session.unwrap(), Ok(())),
+            "decline" => self.endpoint.answer_refer(now, session.unwrap(), Err(603)),
+            "report" => self.endpoint.report_refer(now, session.unwrap(), rest.parse().unwrap()),
+            "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
@@ -117,7 +122,8 @@ impl Stage {
         headers.push("Call-ID", &call_id);
         headers.push("CSeq", &format!("{number} {method}"));
         if let Some(sdp) = word(words, "sdp") {
-            request.set_body("application/sdp", sdp.into());
+            // A body of one word; a blank in it is written as %.
+            request.set_body("application/sdp", sdp.replace('%', " ").into());
         }
         request
     }
@@ -240,7 +246,15 @@ fn describe(message: &Message) -> String {
     if let (Message::Request(_), Some(expires)) = (message, headers.get("Expires")) {
         line += &format!(" expires={expires}");
     }
-    let told = [("Require", "require"), ("Session-Expires", "interval"), ("Min-SE", "least")];
+    let told = [
+        ("Require", "require"),
+        ("Session-Expires", "interval"),
+        ("Min-SE", "least"),
+        ("Refer-To", "to"),
+        ("Refer-Sub", "subscribed"),
+        ("Subscription-State", "subscription"),
+        ("Event", "event"),
+    ];
     if let Some((number, _)) = headers.get("RAck").and_then(|value| value.split_once(' ')) {
         line += &format!(" rack={number}");
         assert!(headers.get("RAck").is_some_and(|value| value.ends_with(" INVITE")));
@@ -254,7 +268,7 @@ fn describe(message: &Message) -> String {
         line += " retry-after";
     }
     if !message.body().is_empty() {
-        line += &format!(" sdp={}", String::from_utf8_lossy(message.body()));
+        line += &format!(" sdp={}", String::from_utf8_lossy(message.body()).trim_end());
     }
     line
 }
@@ -276,6 +290,11 @@ fn tell(event: Event) -> String {
             SessionEvent::NoResponse => "no response".into(),
             SessionEvent::Offered { sdp } => format!("offered{}", body(sdp)),
             SessionEvent::OfferAnswered { status, sdp } => format!("offer answered {status}{}", body(sdp)),
+            SessionEvent::Referred { to, replaces } => {
+                let replaces = replaces.map_or(String::new(), |replaces| format!(" replaces={replaces}"));
+                format!("referred to {to}{replaces}")
+            }
+            SessionEvent::ReferProgress { status } => format!("refer {status}"),
             SessionEvent::Info { content_type, .. } => format!("info {content_type}"),
             SessionEvent::HungUp { q850, .. } => {
                 format!("hung up{}", q850.map_or(String::new(), |cause| format!(" cause={cause}")))

@@ -9,11 +9,12 @@ use super::super::malformed::Malformed;
 use super::super::message::{Message, Request, Response};
 use super::super::method::Method;
 use super::super::options::{Dial, HangUpReason, Refused};
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::super::transaction::layer::Full;
 use super::super::transaction::owner::Owner;
 use super::super::uri::Uri;
 use super::exchange::Exchange;
+use super::refer::Referrals;
 use super::timer::SessionTimer;
 use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
 use crate::slab::Key;
@@ -41,6 +42,7 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         description: dial.sdp.clone(),
         timer: SessionTimer::new(dial.extensions.session_interval),
         extensions: dial.extensions,
+        referrals: Referrals::default(),
         next_offer: None,
         armed: None,
         local_tag: local_tag.clone(),
@@ -66,7 +68,7 @@ fn invite(stack: &mut Stack, session: &Session, from: NameAddr, to: NameAddr, di
     headers.push("Call-ID", &dial.call_id);
     headers.push("CSeq", &format!("{number} INVITE"));
     headers.push("Contact", &contact);
-    headers.push("Allow", ALLOW);
+    headers.push("Allow", &session.allow());
     dial.extensions.announce(headers);
     session.timer.ask(headers);
     stack.add_user_agent(&mut invite);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::super::transaction::owner::Owner;
 use super::timer::INTERVAL_MIN;
 use super::{Session, State, sdp_of};
@@ -268,9 +268,10 @@ impl Session {
         request: &Request,
         sdp: Option<Vec<u8>>,
     ) {
+        let allow = self.allow();
         let mut response = Response::to_request(request, 200, "OK");
         response.headers_mut().push("Contact", &self.contact(stack));
-        response.headers_mut().push("Allow", ALLOW);
+        response.headers_mut().push("Allow", &allow);
         self.timer.answer(now, request, response.headers_mut());
         if let Some(sdp) = sdp {
             response.set_body("application/sdp", sdp);
@@ -307,12 +308,13 @@ impl Session {
         else {
             return;
         };
+        let allow = self.allow();
         let (Some(offer), Some(dialog)) = (self.next_offer.take(), self.dialogs.first_mut()) else { return };
         self.authentication.begin();
         let is_update = method == Method::Update;
         let mut request = dialog.request(method);
         request.headers_mut().push("Contact", &self.contact(stack));
-        request.headers_mut().push("Allow", ALLOW);
+        request.headers_mut().push("Allow", &allow);
         if self.timer.is_on() {
             request.headers_mut().push("Supported", "timer");
             self.timer.ask(request.headers_mut());

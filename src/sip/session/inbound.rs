@@ -4,7 +4,7 @@ use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
 use super::super::refusal;
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::{EARLY_DIALOGS_MAX, Session, State, reason_of};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -38,20 +38,18 @@ impl Session {
             }
             Method::Options => {
                 let mut response = Response::to_request(&request, 200, "OK");
-                response.headers_mut().push("Allow", ALLOW);
+                response.headers_mut().push("Allow", &self.allow());
                 response.headers_mut().push("Accept", "application/sdp");
                 stack.respond(now, transaction, &response);
             }
             // We send no reliable provisional responses, so there is nothing that a PRACK could mean.
             Method::Prack => stack.respond(now, transaction, &refusal::no_such_call(&request)),
             Method::Ack | Method::Cancel => {}
-            Method::Register
-            | Method::Refer
-            | Method::Notify
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish
-            | Method::Other(_) => stack.respond(now, transaction, &refusal::of_method(&request)),
+            Method::Refer => self.handle_refer(now, stack, transaction, request),
+            Method::Notify => self.handle_notify(now, stack, transaction, &request),
+            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
+                stack.respond(now, transaction, &refusal::of_method(&request))
+            }
         }
     }
 

@@ -29,12 +29,14 @@
 //! | `inbound` | requests of the peer within the dialog |
 //! | `exchange` | offers and answers once the call is up |
 //! | `prack` | reliable provisional responses |
+//! | `refer` | transfers that the peer or we ask for |
 //! | `timer` | when the session must be refreshed, and when it has died |
 
 mod dial;
 mod exchange;
 mod inbound;
 mod prack;
+mod refer;
 mod timer;
 
 use std::time::Duration;
@@ -46,12 +48,13 @@ use super::header::list::split;
 use super::header::{NameAddr, Reason};
 use super::message::{Headers, Response};
 use super::options::{Extensions, HangUpReason};
-use super::stack::Stack;
+use super::stack::{ALLOW, Stack};
 use super::target::Target;
 use super::uri::Uri;
 use crate::slab::Key;
 use crate::time::Instant;
 use exchange::Exchange;
+use refer::Referrals;
 use timer::{Due, SessionTimer};
 
 pub(crate) use dial::prepare;
@@ -82,6 +85,7 @@ pub(crate) struct Session {
     description: Vec<u8>,
     timer: SessionTimer,
     extensions: Extensions,
+    referrals: Referrals,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -189,6 +193,8 @@ impl Session {
 
     /// BYE, and the session is over at once.
     fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
+        // Its last report leaves in the dialog that the BYE ends.
+        self.end_referrals(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
         if let Some(mut dialog) = self.dialogs.pop() {
             stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
@@ -199,6 +205,7 @@ impl Session {
     fn end(&mut self, now: Instant, stack: &mut Stack) {
         self.refuse_pending_offer(now, stack);
         self.abandon_own_offer(now, stack);
+        self.end_referrals(now, stack);
         self.state = State::Ended;
         self.exchange = Exchange::Idle;
         self.next_offer = None;
@@ -208,6 +215,11 @@ impl Session {
 
     fn emit(&self, stack: &mut Stack, event: SessionEvent) {
         stack.emit(Event::Session { key: self.key, event });
+    }
+
+    /// The methods that it takes.
+    fn allow(&self) -> String {
+        if self.extensions.transfer { format!("{ALLOW}, REFER, NOTIFY") } else { ALLOW.to_owned() }
     }
 
     fn contact(&self, stack: &Stack) -> String {

@@ -11,6 +11,10 @@ pub enum Owner {
     Reinvite(Key),
     /// A session's PRACK.
     Prack(Key),
+    /// A session's REFER.
+    Refer(Key),
+    /// A session's NOTIFY about a REFER of its peer.
+    Notify(Key),
     /// A registration.
     Registration(Key),
     /// An OPTIONS.
