@@ -81,10 +81,14 @@ fn what_cannot_be_asked_of_a_campaign_is_said_with_the_remedy() {
     }
 }
 
+mod transfers;
+
 struct Stage {
     engine: Engine,
     now: Now,
     sent: VecDeque<SipRequest>,
+    /// What it answered, as `603 REFER`.
+    replies: Vec<String>,
 }
 
 impl Stage {
@@ -124,6 +128,7 @@ impl Stage {
             engine: Engine::new(now, options, endpoint, Rng::from_seed(2)),
             now,
             sent: VecDeque::new(),
+            replies: Vec::new(),
         };
         stage.settle();
         stage
@@ -149,11 +154,13 @@ impl Stage {
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Sip { bytes, .. } => {
-                    if let Ok(Message::Request(request)) = Message::parse(&bytes) {
-                        self.sent.push_back(request);
+                Output::Sip { bytes, .. } => match Message::parse(&bytes).expect("the engine writes SIP") {
+                    Message::Request(request) => self.sent.push_back(request),
+                    Message::Response(response) => {
+                        let method = response.headers().cseq().expect("it was copied").method;
+                        self.replies.push(format!("{} {method}", response.status()));
                     }
-                }
+                },
                 Output::Store(Request::CommitInvite(invite)) => {
                     let attempt = invite.attempt;
                     self.engine.handle_answer(self.now, Answer::InviteCommitted { attempt });
