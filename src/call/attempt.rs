@@ -61,7 +61,7 @@ enum State {
     /// Both legs are joined.
     Bridged,
     /// The agent's place is to be taken by somebody else.
-    Transferring(Transferring),
+    Transferring(Box<Transferring>),
     /// Hanging up.
     Ending { give_up: Instant },
     /// Nothing more will come.

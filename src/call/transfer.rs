@@ -105,7 +105,7 @@ pub fn destination(
             let (user, host) = rest.split_once('@').ok_or(Declined::Nobody)?;
             let host = host.split([';', '?']).next().unwrap_or_default();
             let is_ours = |domain: &&str| bare(domain).eq_ignore_ascii_case(bare(host));
-            if !domains.iter().any(|domain| is_ours(domain)) {
+            if !domains.iter().any(is_ours) {
                 return Err(Declined::ForeignDomain);
             }
             user.split([';', ':']).next().unwrap_or_default()

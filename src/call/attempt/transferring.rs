@@ -108,13 +108,13 @@ impl Attempt {
                 }
                 self.handle_hold(side, true, out);
                 let target = Some((target, placement));
-                self.state = State::Transferring(Transferring { deadline, target, uri, replaces });
+                self.state = State::Transferring(Box::new(Transferring { deadline, target, uri, replaces }));
                 out.push(Action::Invite { side: Side::Target, call_id, sdp });
             }
             Transfer::HandOver { uri } => {
                 out.push(Action::Refer { side: Side::Callee, to: uri.clone() });
-                self.state =
-                    State::Transferring(Transferring { deadline, target: None, uri, replaces: None });
+                let transferring = Transferring { deadline, target: None, uri, replaces: None };
+                self.state = State::Transferring(Box::new(transferring));
             }
         }
     }
@@ -145,11 +145,9 @@ impl Attempt {
     }
 
     fn handle_target_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
-        let State::Transferring(Transferring { target: Some((target, placement)), uri, .. }) = &self.state
-        else {
-            return;
-        };
-        let (mut target, placement, uri) = (target.clone(), placement.clone(), uri.clone());
+        let State::Transferring(transferring) = &self.state else { return };
+        let Some((mut target, placement)) = transferring.target.clone() else { return };
+        let uri = transferring.uri.clone();
         let Ok(session) = target.read_answer(&sdp.unwrap_or_default()) else {
             out.push(Action::HangUp { side: Side::Target, q850: 88 });
             return self.handle_transfer_failed(now, 488, out);
@@ -174,15 +172,15 @@ impl Attempt {
 
     /// The transfer came to nothing: callee and agent are joined again, if the agent is still there.
     pub(super) fn handle_transfer_failed(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
-        let State::Transferring(transferring) = std::mem::replace(&mut self.state, State::Bridged) else {
-            return;
-        };
+        let State::Transferring(transferring) = &self.state else { return };
+        let dialed = transferring.target.is_some();
+        self.state = State::Bridged;
         out.push(Action::ReportRefer { side: Side::Agent, status: status.max(300) });
         out.push(Action::Journal(Step::TransferFailed { status }));
         if self.agent.progress != Progress::Answered {
             return self.end(now, Disposition::Bridged, EndedBy::Agent, out);
         }
-        if transferring.target.is_some() {
+        if dialed {
             self.handle_hold(Side::Agent, false, out);
             let (a, b) = (self.callee.stream, self.agent.stream);
             out.push(Action::Media(Command::StopPlaying { stream: a }));
@@ -198,7 +196,11 @@ impl Attempt {
 
     /// How the REFER goes on by which the callee's trunk was asked.
     pub(super) fn handle_refer_progress(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
-        let State::Transferring(Transferring { target: None, uri, .. }) = &self.state else { return };
+        let State::Transferring(transferring) = &self.state else { return };
+        if transferring.target.is_some() {
+            return;
+        }
+        let uri = transferring.uri.clone();
         match status {
             ..200 => out.push(Action::ReportRefer { side: Side::Agent, status }),
             200..300 => {
