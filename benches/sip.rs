@@ -7,7 +7,7 @@ use outdial::rng::Rng;
 use outdial::sdp;
 use outdial::sip::digest::{Credentials, Secret};
 use outdial::sip::endpoint::{
-    Counts, Dial, Endpoint, Event, Options, Output, SessionEvent, SessionKey, Target, Transport,
+    Counts, Dial, Endpoint, Event, Extensions, Options, Output, SessionEvent, SessionKey, Target, Transport,
 };
 use outdial::time::Instant;
 use signalling::{CALLEE, Callee, Later, Measured, RATE, calls_wanted, cpu_time, resident};
@@ -119,6 +119,7 @@ impl Bench {
             headers: Vec::new(),
             sdp: sdp::offer(&offer),
             response_timeout: Duration::from_secs(4),
+            extensions: Extensions::default(),
         };
         self.endpoint.invite(self.now, dial).expect("there is room for the call");
         self.dialed += 1;

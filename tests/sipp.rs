@@ -199,15 +199,70 @@ fn a_bye_that_is_never_answered_frees_the_line_at_once_and_its_transaction_after
     assert_eq!(call["disposition"], "no_media", "no packet came: {call:#}");
 }
 
+#[test]
+fn a_carrier_that_wants_prack_longer_intervals_update_and_holds_gets_exact_answers() {
+    if !peers::installed() {
+        return;
+    }
+    let _turn = beside_others();
+    let mut callee = Sipp::start("extensions", 1, Duration::from_secs(60), &[]);
+    let trunk = trunk("carrier", &callee.sip(), 1) + "session_expires_s = 90\n";
+    let mut outdial = dialing(&[trunk, campaign("carrier")].concat());
+    callee.finish(Duration::from_secs(30));
+    outdial.wait_until_completed("spring", Duration::from_secs(20));
+    let received = |method| callee.received(method);
+    assert_eq!((received("INVITE"), received("PRACK"), received("ACK")), (2, 1, 2));
+    let call = outdial.call_of(&number(1));
+    assert_eq!(
+        (&call["disposition"], &call["ended_by"]),
+        (&"hung_up_early".into(), &"callee".into()),
+        "{call:#}"
+    );
+    outdial.stop();
+}
+
+#[test]
+fn an_agents_refer_joins_the_callee_with_the_new_party_where_the_campaign_allows_it() {
+    if !peers::installed() {
+        return;
+    }
+    let _turn = beside_others();
+    let mut callee = Sipp::start("answers", 1, Duration::from_secs(60), &speech());
+    let mut pbx = Sipp::start("agent-refers", 2, Duration::from_secs(60), &[]);
+    let message = "action = \"message\"\nmessage = \"message.wav\"";
+    let agent = format!(
+        "action = \"agent\"\nagent_uri = \"sip:600@{}\"\nagent_trunk = \"pbx\"\ntransfer = \"blind\"",
+        pbx.sip()
+    );
+    let campaign = campaign("carrier");
+    assert!(campaign.contains(message));
+    let trunks = trunk("carrier", &callee.sip(), 1) + &trunk("pbx", &pbx.sip(), 1);
+    let mut outdial = dialing(&(trunks + &campaign.replace(message, &agent)));
+    pbx.finish(Duration::from_secs(30));
+    callee.finish(Duration::from_secs(20));
+    outdial.wait_until_completed("spring", Duration::from_secs(20));
+    let call = outdial.call_of(&number(1));
+    let parties = format!("sip:600@{0} sip:700@{0}", pbx.sip());
+    assert_eq!((&call["disposition"], &call["agent"]), (&"bridged".into(), &parties.into()), "{call:#}");
+    assert_eq!(call["ended_by"], "agent", "the new party hung up: {call:#}");
+    outdial.stop();
+}
+
+/// The engine, which dials one number through these trunks.
+fn dialing(trunks_and_campaign: &str) -> Outdial {
+    let mut outdial = Outdial::new();
+    outdial.write_contacts("contacts.csv", [number(1)]);
+    outdial.write_audio("message.wav", &tone(850.0, 0.5));
+    outdial.configure(10.0, trunks_and_campaign);
+    outdial.start();
+    outdial
+}
+
 /// Dials one number through `peer` and waits until the contact is in its final state, when no more than `lingers` may be
 /// held, then until nothing is.
 fn one_call_through(peer: &Sipp, lingers: &[(&str, u64)]) -> Value {
     let turn = beside_others();
-    let mut outdial = Outdial::new();
-    outdial.write_contacts("contacts.csv", [number(1)]);
-    outdial.write_audio("message.wav", &tone(850.0, 0.5));
-    outdial.configure(10.0, &[trunk("carrier", &peer.sip(), 1), campaign("carrier")].concat());
-    outdial.start();
+    let mut outdial = dialing(&[trunk("carrier", &peer.sip(), 1), campaign("carrier")].concat());
     let tasks_when_idle = outdial.tasks();
     outdial.wait_until_completed("spring", Duration::from_secs(40));
     if !lingers.is_empty() {

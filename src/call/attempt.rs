@@ -10,15 +10,20 @@
 //!
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
 //! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
-//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, the end in `attempt/ending.rs`.
+//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, later offers in `attempt/offers.rs`,
+//! transfers of a bridged call in `attempt/transferring.rs`, the end in `attempt/ending.rs`.
 
 mod action;
 mod answered;
 pub mod ending;
+mod offers;
 mod plan;
+mod transferring;
 
 pub use action::{Action, Side};
 pub use plan::{Placement, Plan};
+pub use transferring::Transfer;
+use transferring::Transferring;
 
 use crate::call::keys::{Means, Presses};
 use crate::call::leg::{Leg, Progress};
@@ -56,6 +61,8 @@ enum State {
     AwaitingAgent { deadline: Instant },
     /// Both legs are joined.
     Bridged,
+    /// The agent's place is to be taken by somebody else.
+    Transferring(Box<Transferring>),
     /// Hanging up.
     Ending { give_up: Instant },
     /// Nothing more will come.
@@ -92,8 +99,10 @@ pub struct Attempt {
     quiet_since: Option<Instant>,
     beep_ended: Option<Instant>,
     greeting_ended: Option<Instant>,
-    /// The keys that the callee, and the agent, have pressed of late.
-    presses: [Presses; 2],
+    /// The keys that the callee, the agent and the target of a transfer have pressed of late.
+    presses: [Presses; 3],
+    /// Transfers so far.
+    transfers: u64,
 }
 
 impl Attempt {
@@ -121,6 +130,7 @@ impl Attempt {
             beep_ended: None,
             greeting_ended: None,
             presses: Default::default(),
+            transfers: 0,
         }
     }
 
@@ -166,6 +176,14 @@ impl Attempt {
     pub fn call_ids(&self) -> impl Iterator<Item = &str> {
         let legs = std::iter::once(&self.placement).chain(&self.agent_placement);
         legs.map(|placement| placement.call_id.as_str())
+    }
+
+    /// The rules by which its agent may transfer it.
+    pub fn transfer_rules(&self) -> Option<&crate::call::transfer::Rules> {
+        match &self.plan.treatment.human {
+            Human::Agent(agent) => Some(&agent.transfer),
+            Human::Message { .. } | Human::HangUp => None,
+        }
     }
 
     /// The trunk that carries the callee's leg.
@@ -221,6 +239,7 @@ impl Attempt {
             | State::Message(_)
             | State::AwaitingAgent { .. }
             | State::Bridged
+            | State::Transferring(_)
             | State::Finished => {}
         }
     }
@@ -285,6 +304,7 @@ impl Attempt {
         match side {
             Side::Callee => self.handle_callee(now, event, out),
             Side::Agent => self.handle_agent(now, event, out),
+            Side::Target => self.handle_target(now, event, out),
         }
     }
 
@@ -327,7 +347,13 @@ impl Attempt {
             SessionEvent::Info { content_type, body } => {
                 self.handle_info(now, Side::Callee, &content_type, &body, out);
             }
-            SessionEvent::OfferAnswered { .. } => {}
+            SessionEvent::OfferAnswered { status, sdp } => {
+                self.handle_offer_answered(Side::Callee, status, sdp.as_deref(), out);
+            }
+            SessionEvent::Referred { to, replaces } => {
+                self.handle_referred(Side::Callee, to, replaces, out);
+            }
+            SessionEvent::ReferProgress { status } => self.handle_refer_progress(now, status, out),
         }
     }
 
@@ -378,6 +404,9 @@ impl Attempt {
                 self.heard = true;
                 out.push(Action::Journal(Step::Heard));
             }
+            // The agent is on hold, or has gone already.
+            EventKind::MediaTimeout
+                if side == Side::Agent && matches!(self.state, State::Transferring(_)) => {}
             EventKind::MediaTimeout => self.handle_media_timeout(now, out),
             EventKind::Finding { detect_started, finding } if side == Side::Callee => {
                 self.handle_finding(now, *detect_started, *finding, out);
@@ -406,7 +435,7 @@ impl Attempt {
                 self.agent.handle_opened(local);
                 out.push(Action::PlaceAgent);
             }
-            Side::Callee | Side::Agent => {}
+            Side::Callee | Side::Agent | Side::Target => {}
         }
     }
 
@@ -418,30 +447,12 @@ impl Attempt {
                 self.record.reason = reason.to_owned();
                 self.end(now, Disposition::Canceled, EndedBy::Us, out);
             }
-            Side::Agent => {
+            Side::Agent | Side::Target => {
                 self.agent.port_held = false;
                 self.agent.progress = Progress::Over;
                 self.handle_no_agent(now, 0, out);
             }
         }
-    }
-
-    fn answer_offer(&mut self, side: Side, offer: Option<&[u8]>, out: &mut Vec<Action>) {
-        let leg = match side {
-            Side::Callee => &mut self.callee,
-            Side::Agent => &mut self.agent,
-        };
-        let answer = match leg.answer(offer) {
-            Ok((answer, session)) => {
-                if let Some(session) = session {
-                    out.push(Action::Media(Command::Connect { stream: leg.stream, session }));
-                }
-                Ok(answer)
-            }
-            // 488: what is offered cannot be taken, and the session goes on as it was (RFC 3261, 14.2).
-            Err(_) => Err(488),
-        };
-        out.push(Action::AnswerOffer { side, answer });
     }
 
     /// The deadline that it asked for has come, or may have.
@@ -463,6 +474,7 @@ impl Attempt {
                 self.follow(now, advice, out);
             }
             State::AwaitingAgent { .. } => self.handle_no_agent(now, 0, out),
+            State::Transferring(_) => self.handle_transfer_timeout(now, out),
             State::Opening | State::Committing | State::Message(_) | State::Bridged | State::Finished => {}
         }
     }
@@ -474,6 +486,7 @@ impl Attempt {
             State::Judging { fallback } => Some(*fallback),
             State::Dropping(voicemail) => voicemail.poll_timeout(),
             State::AwaitingAgent { deadline } => Some(*deadline),
+            State::Transferring(transferring) => Some(transferring.deadline()),
             State::Ending { give_up } => return Some(*give_up),
             State::Opening | State::Committing | State::Message(_) | State::Bridged => None,
             State::Finished => return None,

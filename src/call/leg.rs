@@ -44,6 +44,10 @@ pub struct Leg {
     security: Security,
     session_id: u64,
     version: u64,
+    /// Which way we want media to flow.
+    direction: Direction,
+    /// Where the peer last took RTP and RTCP.
+    remote: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl Leg {
@@ -59,6 +63,8 @@ impl Leg {
             security: Security::Plain,
             session_id,
             version: 1,
+            direction: Direction::BOTH,
+            remote: None,
         }
     }
 
@@ -76,8 +82,9 @@ impl Leg {
     }
 
     /// What the peer's answer settles.
-    pub fn read_answer(&self, answer: &[u8]) -> Result<Session, sdp::Unusable> {
-        sdp::read_answer(&self.local_description(), answer).map(session_of)
+    pub fn read_answer(&mut self, answer: &[u8]) -> Result<Session, sdp::Unusable> {
+        let negotiated = sdp::read_answer(&self.local_description(), answer)?;
+        Ok(self.settle(negotiated))
     }
 
     /// Answers the offer of a re-INVITE. Without an offer in it (RFC 3261, 14.2) our own offer is repeated and the answer
@@ -88,7 +95,38 @@ impl Leg {
             return Ok((sdp::offer(&self.local_description()), None));
         };
         let (answer, negotiated) = sdp::answer(&self.local_description(), offer)?;
-        Ok((answer, Some(session_of(negotiated))))
+        Ok((answer, Some(self.settle(negotiated))))
+    }
+
+    /// An offer that puts the peer on hold (RFC 3264 section 8.4), or one that takes that back.
+    pub fn offer_hold(&mut self, hold: bool) -> Vec<u8> {
+        self.version += 1;
+        self.direction = if hold { Direction::SEND_ONLY } else { Direction::BOTH };
+        sdp::offer(&self.local_description())
+    }
+
+    /// The peer refused what was offered: nothing is held.
+    pub fn handle_hold_refused(&mut self) {
+        self.direction = Direction::BOTH;
+    }
+
+    /// Another leg at the same port, which takes this one's place once it is answered.
+    pub fn successor(&self, session_id: u64) -> Leg {
+        let (version, direction, remote) = (1, Direction::BOTH, None);
+        Leg { session_id, version, direction, remote, progress: Progress::Open, ..self.clone() }
+    }
+
+    /// Who holds by an address of nowhere (RFC 2543 section B.5) is sent nothing, no report either: the address that it
+    /// had stays aimed at, and nobody is missed.
+    fn settle(&mut self, negotiated: Negotiated) -> Session {
+        let mut session = session_of(negotiated);
+        if session.remote.ip().is_unspecified() {
+            session.receive = false;
+            (session.remote, session.remote_rtcp) =
+                self.remote.unwrap_or((session.remote, session.remote_rtcp));
+        }
+        self.remote = Some((session.remote, session.remote_rtcp));
+        session
     }
 
     fn local_description(&self) -> sdp::Offer<'_> {
@@ -101,7 +139,7 @@ impl Leg {
             codecs: &self.codecs,
             telephone_event: Some(TELEPHONE_EVENT),
             ptime_ms: PTIME_MS,
-            direction: Direction::BOTH,
+            direction: self.direction,
             rtcp_mux: true,
             security: self.security,
         }

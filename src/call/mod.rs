@@ -8,6 +8,7 @@
 //! * [`voicemail`]: when the message starts on a machine;
 //! * [`leg`]: one side of the call, its stream and its session description;
 //! * [`keys`]: keys that the other side presses, however they come;
+//! * [`transfer`]: where a call may be transferred to;
 //! * [`step`]: the journal's words.
 
 pub mod attempt;
@@ -15,5 +16,6 @@ pub mod keys;
 pub mod leg;
 pub mod outcome;
 pub mod step;
+pub mod transfer;
 pub mod treatment;
 pub mod voicemail;

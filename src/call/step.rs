@@ -1,6 +1,7 @@
 //! The journal's words for one attempt: a step is one thing that happened, and prints in one line.
 
 use crate::amd::verdict::Verdict;
+use crate::call::transfer::Declined;
 use crate::disposition::Disposition;
 use crate::record::{CallLabel, EndedBy};
 use std::fmt;
@@ -75,6 +76,17 @@ pub enum Step {
     AgentAnswered,
     /// Both legs are joined.
     Bridged,
+    /// The agent's wish to transfer the call was declined.
+    TransferDeclined(Declined),
+    /// The new party is being called, by us or by the callee's trunk.
+    Transferring,
+    /// The new party did not come.
+    TransferFailed {
+        /// With which status.
+        status: u16,
+    },
+    /// The new party is on the line in the agent's place.
+    Transferred,
     /// The attempt is over.
     Ended {
         /// How.
@@ -113,6 +125,10 @@ impl fmt::Display for Step {
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
             Step::AgentAnswered => f.write_str("agent answered"),
             Step::Bridged => f.write_str("bridged"),
+            Step::TransferDeclined(declined) => write!(f, "transfer declined: {declined}"),
+            Step::Transferring => f.write_str("transferring"),
+            Step::TransferFailed { status } => write!(f, "transfer failed ({status})"),
+            Step::Transferred => f.write_str("transferred"),
             Step::Ended { disposition, by, status: 0 } => {
                 write!(f, "ended by {}: {disposition}", by.as_str())
             }

@@ -3,6 +3,7 @@
 //! [`Options`] is the form of the configuration file, with the prompts as file names; [`Treatment`] is the form of the
 //! running engine, with the prompts loaded.
 
+use crate::call::transfer;
 use crate::media::command::PromptId;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -38,6 +39,10 @@ pub struct HumanOptions {
     pub agent_timeout_ms: u64,
     /// The agent's key for "it was a machine", `0`-`9`, `*` or `#`; without it there is none.
     pub machine_key: Option<char>,
+    /// What a REFER of the agent may do.
+    pub transfer: transfer::Allowed,
+    /// Telephone numbers that a transfer may reach begin with one of these.
+    pub transfer_prefixes: Vec<String>,
     /// Heard while the agent is being rung.
     pub hold: Option<PathBuf>,
     /// Heard when no agent comes.
@@ -54,6 +59,8 @@ impl Default for HumanOptions {
             agent_trunk: None,
             agent_timeout_ms: 15_000,
             machine_key: None,
+            transfer: transfer::Allowed::Never,
+            transfer_prefixes: Vec::new(),
             hold: None,
             safe_harbour: None,
             message: None,
@@ -177,6 +184,14 @@ impl Options {
         if self.machine.action == MachineAction::Voicemail && self.machine.message.is_none() {
             faults.push(("machine", "action = \"voicemail\" needs message, a WAV file".into()));
         }
+        let is_prefix = |prefix: &&String| {
+            let digits = prefix.strip_prefix('+').unwrap_or_default();
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if let Some(wrong) = human.transfer_prefixes.iter().find(|prefix| !is_prefix(prefix)) {
+            let text = format!("{wrong:?} is no prefix: write + and the first digits, such as \"+1202\"");
+            faults.push(("human.transfer_prefixes", text));
+        }
         for (setting, key) in
             [("opt_out.digit", self.opt_out.digit), ("human.machine_key", self.human.machine_key)]
         {
@@ -195,6 +210,10 @@ impl Options {
                 uri: self.human.agent_uri.clone().unwrap_or_default(),
                 timeout: Duration::from_millis(self.human.agent_timeout_ms),
                 machine_key: self.human.machine_key,
+                transfer: transfer::Rules {
+                    allowed: self.human.transfer,
+                    prefixes: self.human.transfer_prefixes.clone(),
+                },
                 hold: find(&self.human.hold),
             }),
             HumanAction::Message => {
@@ -261,6 +280,8 @@ pub struct AgentDial {
     pub timeout: Duration,
     /// The agent's key for "it was a machine".
     pub machine_key: Option<char>,
+    /// How it may transfer the call.
+    pub transfer: transfer::Rules,
     /// What the person hears meanwhile.
     pub hold: Option<PromptId>,
 }

@@ -7,6 +7,7 @@ mod hearing;
 mod leaving;
 mod rejection;
 mod renewal;
+mod transfers;
 mod trunks;
 
 pub use renewal::Renewed;
@@ -165,8 +166,8 @@ struct Line {
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
-    reserved: [Option<usize>; 2],
-    sessions: [Option<SessionKey>; 2],
+    reserved: [Option<usize>; 3],
+    sessions: [Option<SessionKey>; 3],
     streams: [StreamKey; 2],
     timer: Option<Instant>,
 }

@@ -11,7 +11,7 @@ pub mod score;
 
 use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
-use crate::sip::endpoint::Transport;
+use crate::sip::endpoint::{Extensions, ReliableProvisionals, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::uri::Uri;
 use breaker::Limits;
@@ -28,6 +28,9 @@ const COMMIT_MARGIN: Duration = Duration::from_millis(200);
 
 /// A carrier may not send us away for longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// No session interval is shorter (RFC 4028 section 4).
+const SESSION_EXPIRES_S_MIN: u64 = 90;
 
 /// `[[trunk]]`, as configured.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -125,6 +128,15 @@ pub struct Options {
     /// The first rest; each further one is twice as long.
     #[serde(default = "default_breaker_s")]
     pub breaker_rest_s: u64,
+    /// PRACK.
+    #[serde(default)]
+    pub reliable_provisionals: ReliableProvisionals,
+    /// Whether a transfer is handed on to it by REFER.
+    #[serde(default)]
+    pub refer: bool,
+    /// The session interval that is asked for; 0 turns session timers off.
+    #[serde(default = "default_session_expires_s")]
+    pub session_expires_s: u64,
 }
 
 fn default_register_expires_s() -> u64 {
@@ -163,6 +175,9 @@ fn default_breaker_s() -> u64 {
 
 /// Statuses with which the callee, or software on the callee's behalf, has spoken: no other trunk may be tried.
 const CALLEE_HAS_SPOKEN: [u16; 6] = [486, 487, 600, 603, 607, 608];
+fn default_session_expires_s() -> u64 {
+    1_800
+}
 
 /// `transport`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -273,6 +288,16 @@ impl Options {
         (self.options_interval_s > 0).then(|| Duration::from_secs(self.options_interval_s))
     }
 
+    /// What calls through it may use beyond RFC 3261.
+    pub fn extensions(&self) -> Extensions {
+        Extensions {
+            reliable_provisionals: self.reliable_provisionals,
+            session_interval: (self.session_expires_s > 0)
+                .then(|| Duration::from_secs(self.session_expires_s)),
+            transfer: false,
+        }
+    }
+
     fn breaker_limits(&self) -> Limits {
         Limits {
             failures: self.breaker_failures,
@@ -317,6 +342,12 @@ impl Options {
             let text =
                 "srtp sends its keys within the signalling, which must be secret: use transport = \"tls\"";
             faults.push(("srtp", text.into()));
+        }
+        if (1..SESSION_EXPIRES_S_MIN).contains(&self.session_expires_s) {
+            faults.push((
+                "session_expires_s",
+                "must be 0 (no session timers) or at least 90 (RFC 4028)".into(),
+            ));
         }
         if self.answer_timeout_s == 0 {
             faults.push(("answer_timeout_s", "must be at least 1".into()));

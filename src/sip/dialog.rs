@@ -4,8 +4,9 @@
 
 use super::header::NameAddr;
 use super::malformed::Malformed;
-use super::message::{Request, Response};
+use super::message::{Headers, Request, Response};
 use super::method::Method;
+use super::session::Reliability;
 use super::uri::Uri;
 
 /// The longest route that is followed.
@@ -26,6 +27,9 @@ pub(crate) struct Dialog {
     remote_target: Uri,
     /// What the peer has last described as its side of the session.
     pub(crate) description: Option<Vec<u8>>,
+    pub(crate) reliability: Reliability,
+    /// Whether the peer takes UPDATE, as far as it has said.
+    pub(crate) allows_update: bool,
 }
 
 impl Dialog {
@@ -51,6 +55,8 @@ impl Dialog {
             routes,
             remote_target: contact.unwrap_or_else(|| callee.clone()),
             description: None,
+            reliability: Reliability::default(),
+            allows_update: headers.lists("Allow", "UPDATE"),
         })
     }
 
@@ -73,7 +79,16 @@ impl Dialog {
             local_cseq: self.local_cseq.max(confirmed.local_cseq),
             remote_cseq: self.remote_cseq,
             description: self.description,
+            reliability: self.reliability,
+            allows_update: self.allows_update || confirmed.allows_update,
             ..confirmed
+        }
+    }
+
+    /// Takes what a later message says of the methods that the peer takes.
+    pub(crate) fn note_allow(&mut self, headers: &Headers) {
+        if headers.count("Allow") > 0 {
+            self.allows_update = headers.lists("Allow", "UPDATE");
         }
     }
 

@@ -28,7 +28,9 @@ pub use super::access::{Access, AccessId, AccessTable, Local};
 pub use super::event::{
     Event, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
 };
-pub use super::options::{Counts, Dial, HangUpReason, Options, Refused, Registration};
+pub use super::options::{
+    Counts, Dial, Extensions, HangUpReason, Options, Refused, Registration, ReliableProvisionals,
+};
 pub use super::target::{Target, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -109,10 +111,25 @@ impl Endpoint {
         self.with_session(key, |session, stack| session.answer_offer(now, stack, answer));
     }
 
-    /// Offers a new description in a call that is up, as soon as no other offer is under way. A newer one replaces one
-    /// that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
+    /// Offers a new description as soon as no other offer is under way: by re-INVITE in a call that is up, before that in
+    /// a PRACK or by UPDATE where the peer's answer came reliably. A newer one replaces one that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
     pub fn reinvite(&mut self, now: Instant, key: SessionKey, sdp: Vec<u8>) {
         self.with_session(key, |session, stack| session.reinvite(now, stack, sdp));
+    }
+
+    /// Answers [`SessionEvent::Referred`]: accepted with 202, or refused with a status.
+    pub fn answer_refer(&mut self, now: Instant, key: SessionKey, answer: Result<(), u16>) {
+        self.with_session(key, |session, stack| session.answer_refer(now, stack, answer));
+    }
+
+    /// Tells a peer whose REFER was accepted how the call that it asked for goes on; a final status is the last.
+    pub fn report_refer(&mut self, now: Instant, key: SessionKey, status: u16) {
+        self.with_session(key, |session, stack| session.report_refer(now, stack, status));
+    }
+
+    /// Asks a peer to call `to`, a URI, in our place; [`SessionEvent::ReferProgress`] tells what comes of it.
+    pub fn refer(&mut self, now: Instant, key: SessionKey, to: &str) {
+        self.with_session(key, |session, stack| session.refer(now, stack, to));
     }
 
     /// Registers, and keeps it so.
@@ -306,6 +323,15 @@ impl Endpoint {
                     session.handle_reinvite_response(now, stack, &response, sent);
                 });
             }
+            Owner::Refer(key) => self.with_session(key, |session, stack| {
+                session.handle_refer_response(now, stack, transaction, Some((&response, sent)));
+            }),
+            Owner::Notify(key) => self.with_session(key, |session, stack| {
+                session.handle_notify_response(now, stack, transaction, Some((&response, sent)));
+            }),
+            Owner::Prack(key) => self.with_session(key, |session, stack| {
+                session.handle_prack_response(now, stack, transaction, &response, sent);
+            }),
             Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
                 registrar.handle_response(now, stack, transaction, &response, sent);
             }),
@@ -341,6 +367,15 @@ impl Endpoint {
                 if session.awaits(transaction) {
                     session.handle_reinvite_silence(now, stack);
                 }
+            }),
+            Owner::Refer(key) => self.with_session(key, |session, stack| {
+                session.handle_refer_response(now, stack, transaction, None);
+            }),
+            Owner::Notify(key) => self.with_session(key, |session, stack| {
+                session.handle_notify_response(now, stack, transaction, None);
+            }),
+            Owner::Prack(key) => self.with_session(key, |session, stack| {
+                session.handle_prack_silence(now, stack, transaction);
             }),
             Owner::Registration(key) => self.with_registration(key, |registrar, stack| {
                 registrar.handle_silence(now, stack, transaction);

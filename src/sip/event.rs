@@ -101,6 +101,18 @@ pub enum SessionEvent {
         /// The answer.
         sdp: Option<Vec<u8>>,
     },
+    /// The peer wants us to call somebody in its place (REFER): `answer_refer` is waited for.
+    Referred {
+        /// Whom: a URI without headers.
+        to: String,
+        /// The call that ours is to take the place of, as a Replaces header says it: the transfer is an attended one.
+        replaces: Option<String>,
+    },
+    /// How our own REFER goes on.
+    ReferProgress {
+        /// 1xx: under way; 2xx: the other call is up; else it came to nothing, or the REFER was refused.
+        status: u16,
+    },
     /// INFO, answered with 200 already.
     Info {
         /// `application/dtmf-relay`, say.

@@ -4,7 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::access::AccessTable;
+use serde::Deserialize;
+
 use super::digest::Credentials;
+use super::message::Headers;
 use super::target::Target;
 
 /// How the endpoint is set up.
@@ -64,6 +67,51 @@ pub struct Dial {
     pub sdp: Vec<u8>,
     /// Without any response at all for this long, the call is given up as `NoResponse`.
     pub response_timeout: Duration,
+    /// What the call may use beyond RFC 3261.
+    pub extensions: Extensions,
+}
+
+/// Extensions of SIP that a call may use.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Extensions {
+    /// Reliable provisional responses.
+    pub reliable_provisionals: ReliableProvisionals,
+    /// The session interval that is asked for (RFC 4028), 90 s or more; without it session timers are unknown to us.
+    pub session_interval: Option<Duration>,
+    /// Whether a peer's REFER is told of, as [`super::endpoint::SessionEvent::Referred`]; else it is answered with 405.
+    pub transfer: bool,
+}
+
+/// Reliable provisional responses (RFC 3262).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReliableProvisionals {
+    /// Not offered; one that comes all the same is acknowledged.
+    Off,
+    /// Offered: the callee decides.
+    #[default]
+    Supported,
+    /// Wanted: a callee that cannot rejects the call with 420.
+    Required,
+}
+
+impl Extensions {
+    /// What an INVITE says of them.
+    pub(crate) fn announce(&self, headers: &mut Headers) {
+        let mut supported = Vec::new();
+        if self.reliable_provisionals != ReliableProvisionals::Off {
+            supported.push("100rel");
+        }
+        if self.session_interval.is_some() {
+            supported.push("timer");
+        }
+        if !supported.is_empty() {
+            headers.push("Supported", &supported.join(", "));
+        }
+        if self.reliable_provisionals == ReliableProvisionals::Required {
+            headers.push("Require", "100rel");
+        }
+    }
 }
 
 /// A registration to keep.

@@ -11,6 +11,8 @@ pub enum Side {
     Callee,
     /// The agent.
     Agent,
+    /// Who is to take the agent's place, until it has.
+    Target,
 }
 
 /// What the attempt asks for.
@@ -46,6 +48,43 @@ pub enum Action {
         /// Our description, or a status.
         answer: Result<Vec<u8>, u16>,
     },
+    /// Offer this description anew, by re-INVITE.
+    Reoffer {
+        /// To whom.
+        side: Side,
+        /// The offer.
+        sdp: Vec<u8>,
+    },
+    /// The agent wants the call transferred: [`super::Attempt::handle_transfer`] with where to, or why not.
+    PlaceTransfer {
+        /// The Refer-To URI.
+        to: String,
+        /// The call that the new one is to replace.
+        replaces: Option<String>,
+    },
+    /// Answer a REFER.
+    AnswerRefer {
+        /// Whose.
+        side: Side,
+        /// Accepted, or a status.
+        answer: Result<(), u16>,
+    },
+    /// Tell how the call goes on that a REFER asked for.
+    ReportRefer {
+        /// Who asked.
+        side: Side,
+        /// Its status.
+        status: u16,
+    },
+    /// Ask a peer by REFER to call somebody in our place.
+    Refer {
+        /// Which.
+        side: Side,
+        /// Whom.
+        to: String,
+    },
+    /// The transfer's target is the agent from here on: its session takes the place of the agent's.
+    PromoteTarget,
     /// Another trunk is wanted: [`super::Attempt::handle_placement`].
     NextTrunk,
     /// The callee wants no more calls: at once.

@@ -272,7 +272,11 @@ impl Attempt {
             SessionEvent::Info { content_type, body } => {
                 self.handle_info(now, Side::Agent, &content_type, &body, out);
             }
-            SessionEvent::Trying | SessionEvent::Provisional { .. } | SessionEvent::OfferAnswered { .. } => {}
+            SessionEvent::OfferAnswered { status, sdp } => {
+                self.handle_offer_answered(Side::Agent, status, sdp.as_deref(), out);
+            }
+            SessionEvent::Referred { to, replaces } => self.handle_referred(Side::Agent, to, replaces, out),
+            SessionEvent::Trying | SessionEvent::Provisional { .. } | SessionEvent::ReferProgress { .. } => {}
         }
     }
 
@@ -412,9 +416,11 @@ impl Attempt {
     pub(super) fn handle_media_timeout(&mut self, now: Now, out: &mut Vec<Action>) {
         let disposition = match self.state {
             State::Judging { .. } => Disposition::NoMedia,
-            State::Dropping(_) | State::Message(_) | State::AwaitingAgent { .. } | State::Bridged => {
-                self.disposition_of_hang_up(now.instant)
-            }
+            State::Dropping(_)
+            | State::Message(_)
+            | State::AwaitingAgent { .. }
+            | State::Bridged
+            | State::Transferring(_) => self.disposition_of_hang_up(now.instant),
             _ => return,
         };
         self.record.reason = "no media".to_owned();
@@ -431,7 +437,7 @@ impl Attempt {
                 let waited = self.greeting_ended.map_or(Duration::ZERO, |ended| now - ended);
                 if waited > ABANDONED_AFTER { Disposition::Abandoned } else { Disposition::HungUpEarly }
             }
-            State::Bridged => Disposition::Bridged,
+            State::Bridged | State::Transferring(_) => Disposition::Bridged,
             State::Opening
             | State::Committing
             | State::Calling { .. }

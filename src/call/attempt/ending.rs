@@ -25,6 +25,7 @@ impl Attempt {
 
     pub(super) fn end(&mut self, now: Now, disposition: Disposition, by: EndedBy, out: &mut Vec<Action>) {
         let committing = matches!(self.state, State::Committing);
+        self.release_target(out);
         self.record.disposition = disposition;
         self.record.ended_by = by;
         self.record.ended_at = now.wall;
@@ -71,7 +72,7 @@ impl Attempt {
                 self.record.jitter_ms = statistics.jitter.as_secs_f64() * 1_000.0;
                 self.record.round_trip_ms = statistics.round_trip.map(|d| d.as_secs_f64() * 1_000.0);
             }
-            Side::Agent => self.agent.port_held = false,
+            Side::Agent | Side::Target => self.agent.port_held = false,
         }
         self.finish_when_quiet(out);
     }

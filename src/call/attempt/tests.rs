@@ -2,6 +2,7 @@
 
 mod media;
 mod stage;
+mod transfers;
 
 use stage::{answered, awaiting_agent, bridged, calling, to_agent, with_message};
 
@@ -465,4 +466,68 @@ fn fault_18_an_answer_without_or_with_unusable_media_is_ended_at_once_and_nothin
     "
         ));
     }
+}
+
+#[test]
+fn a_peer_that_holds_hears_nothing_and_is_not_missed_until_it_resumes() {
+    let mut stage = bridged();
+    for (offer, answer, connected) in [
+        ("sendonly", "recvonly", "send=false receive=true"),
+        ("inactive", "inactive", "send=false receive=false"),
+        ("nowhere", "recvonly", "send=false receive=false"),
+        ("recvonly", "sendonly", "send=true receive=false"),
+    ] {
+        stage.plays_on(&format!(
+            "
+         8.000 < offers {offer}
+         8.000 > connect callee {connected}
+         8.000 > answer callee {answer}
+        "
+        ));
+    }
+    stage.plays_on(
+        "
+         9.000 < agent offers sendrecv
+         9.000 > connect agent
+         9.000 > answer agent sendrecv
+         9.100 < offers video only
+         9.100 > answer callee 488
+    ",
+    );
+}
+
+#[test]
+fn a_reinvite_without_an_offer_gets_ours_and_media_follow_the_answer_in_the_ack() {
+    bridged().plays_on(
+        "
+         8.000 < offers nothing
+         8.000 > answer callee sendrecv
+         8.050 < answers inactive
+         8.050 > connect callee send=false receive=false
+         8.100 < answers sendrecv
+         8.100 > connect callee
+    ",
+    );
+}
+
+#[test]
+fn our_hold_is_offered_and_taken_back_and_a_refused_one_changes_nothing() {
+    bridged().plays_on(
+        "
+         8.000 < agent hold
+         8.000 > reoffer agent sendonly
+         8.100 < agent answers recvonly
+         8.100 > connect agent send=true receive=false
+         9.000 < agent resume
+         9.000 > reoffer agent sendrecv
+         9.100 < agent answers sendrecv
+         9.100 > connect agent
+        10.000 < hold
+        10.000 > reoffer callee sendonly
+        10.100 < refuses 488
+        10.200 < offers sendrecv
+        10.200 > connect callee
+        10.200 > answer callee sendrecv
+    ",
+    );
 }

@@ -1,12 +1,13 @@
 //! Carrying out what an attempt asks for.
 
 use super::*;
+use crate::call::transfer::Allowed;
 use crate::disposition::Disposition;
 use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
 use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
-use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
+use crate::sip::endpoint::{Dial, Extensions, HangUpReason, SessionEvent};
 use crate::sip::header::words_of;
 
 impl Engine {
@@ -60,19 +61,44 @@ impl Engine {
                 }
             }
             Action::HangUp { side, q850 } => {
-                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
-                if let Some(session) = session {
+                if let Some(session) = self.session(key, side) {
                     let text = words_of(q850).to_owned();
                     let reason = Some(HangUpReason { q850, text });
                     self.endpoint.hang_up(now.instant, session, reason);
                 }
             }
             Action::AnswerOffer { side, answer } => {
-                let session = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
-                if let Some(session) = session {
+                if let Some(session) = self.session(key, side) {
                     self.endpoint.answer_offer(now.instant, session, answer);
                 }
             }
+            Action::Reoffer { side, sdp } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.reinvite(now.instant, session, sdp);
+                }
+            }
+            Action::PlaceTransfer { to, replaces } => {
+                let transfer = self.transfer(now, key, &to, replaces);
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.attempt.handle_transfer(now, transfer, &mut more);
+                }
+            }
+            Action::AnswerRefer { side, answer } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.answer_refer(now.instant, session, answer);
+                }
+            }
+            Action::ReportRefer { side, status } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.report_refer(now.instant, session, status);
+                }
+            }
+            Action::Refer { side, to } => {
+                if let Some(session) = self.session(key, side) {
+                    self.endpoint.refer(now.instant, session, &to);
+                }
+            }
+            Action::PromoteTarget => self.promote_target(key),
             Action::NextTrunk => {
                 let placement = self.next_trunk(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
@@ -124,6 +150,7 @@ impl Engine {
         let trunk = &self.trunks[place];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
+        let mut own = Vec::new();
         let (request_uri, shown) = match side {
             Side::Callee => {
                 let number = line.redirects.last().unwrap_or(line.attempt.number());
@@ -134,6 +161,14 @@ impl Engine {
             Side::Agent => {
                 let uri = line.attempt.agent_uri().unwrap_or_default().to_owned();
                 (uri, line.attempt.number().to_string())
+            }
+            Side::Target => {
+                let (uri, replaces) = line.attempt.transfer_uri().unwrap_or_default();
+                if let Some(replaces) = replaces {
+                    own.push(("Replaces".to_owned(), replaces.to_owned()));
+                    own.push(("Require".to_owned(), "replaces".to_owned()));
+                }
+                (uri.to_owned(), line.attempt.number().to_string())
             }
         };
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
@@ -159,6 +194,7 @@ impl Engine {
         let rules = self.campaigns[line.campaign].campaign.options();
         let registration = trunk.registration.as_ref();
         let mut headers = registration.map_or(Vec::new(), |(key, _)| self.endpoint.service_route(*key));
+        headers.extend(own);
         headers.extend(identity.headers);
         headers.extend(headers::expand(&trunk.options.headers, &rules.headers, &variables));
         if let (Some(signer), Side::Callee) = (&trunk.signer, side) {
@@ -166,6 +202,9 @@ impl Engine {
             let value = signer.identity(caller_id, number, now.wall, &mut self.rng);
             headers.extend(value.map(|value| ("Identity".to_owned(), value)));
         }
+        let agent_may_refer =
+            line.attempt.transfer_rules().is_some_and(|rules| rules.allowed > Allowed::Never);
+        let may_refer = if side == Side::Callee { trunk.options.refer } else { agent_may_refer };
         let dial = Dial {
             target,
             to: format!("<{request_uri}>"),
@@ -176,6 +215,7 @@ impl Engine {
             headers,
             sdp,
             response_timeout: trunk.options.response_timeout(),
+            extensions: Extensions { transfer: may_refer, ..trunk.options.extensions() },
         };
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {

@@ -115,8 +115,8 @@ impl Engine {
             answered_after: None,
             redirects: Vec::new(),
             forbidden: false,
-            reserved: [Some(place), None],
-            sessions: [None, None],
+            reserved: [Some(place), None, None],
+            sessions: [None; 3],
             streams,
             timer: None,
         };

@@ -34,6 +34,7 @@ fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
         uri: "sip:600@pbx".into(),
         timeout: Duration::from_secs(2),
         machine_key: None,
+        transfer: Default::default(),
         hold: None,
     };
     let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));
@@ -203,6 +204,7 @@ fn a_caller_id_that_nobody_wants_is_an_alarm() {
     let said = |word: &str| stage.notes.iter().any(|note| note.contains(word) && note.contains("*00"));
     assert!(said("(607)") && said("(608)"), "{:?}", stage.notes);
 }
+mod transfers;
 
 struct Stage {
     /// The INVITEs that the store has committed.
@@ -223,6 +225,8 @@ struct Stage {
     /// The store takes its time.
     hold_commits: bool,
     held: Vec<AttemptId>,
+    /// What it answered, as `603 REFER`.
+    replies: Vec<String>,
 }
 
 impl Stage {
@@ -277,6 +281,7 @@ impl Stage {
             held: Vec::new(),
             commits: Vec::new(),
             notes: Vec::new(),
+            replies: Vec::new(),
         };
         stage.settle();
         stage
@@ -305,12 +310,16 @@ impl Stage {
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Sip { target, bytes } => {
-                    if let Ok(Message::Request(request)) = Message::parse(&bytes) {
+                Output::Sip { target, bytes } => match Message::parse(&bytes).expect("the engine writes SIP") {
+                    Message::Request(request) => {
                         self.sent.push_back(request);
                         self.targets.push_back((target.address, self.now.instant));
                     }
-                }
+                    Message::Response(response) => {
+                        let method = response.headers().cseq().expect("it was copied").method;
+                        self.replies.push(format!("{} {method}", response.status()));
+                    }
+                },
                 Output::Store(Request::CommitInvite(invite)) => {
                     let attempt = invite.attempt;
                     self.commits.push(invite);

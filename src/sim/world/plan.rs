@@ -19,6 +19,7 @@ use crate::sim::network::Quality;
 use crate::sim::records::Disk;
 use crate::sim::subscribers::{Subscriber, Subscribers};
 use crate::sim::voice::{Marker, Sit};
+use crate::sip::endpoint::ReliableProvisionals;
 use crate::time::{Instant, WallTime};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -221,6 +222,9 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         breaker_failures: 5,
         breaker_window_s: 30,
         breaker_rest_s: 30,
+        reliable_provisionals: ReliableProvisionals::Supported,
+        refer: false,
+        session_expires_s: 1_800,
     };
     TrunkPlan {
         options,
@@ -344,6 +348,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
         uri: String::new(),
         timeout: ms(rng, 1_500, 6_000),
         machine_key: None,
+        transfer: Default::default(),
         hold: rng.chance(0.7).then_some(Prompts::HOLD),
     };
     let drop = Drop {

@@ -8,7 +8,7 @@ use crate::sip::endpoint::*;
 use crate::sip::transaction::transcript::Machine;
 use crate::time::Instant;
 
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 60] = [
     "< 100",
     "< 180 tag=a",
     "< 183 tag=b sdp=x",
@@ -49,6 +49,26 @@ const WORDS: [&str; 40] = [
     "* refuse 488",
     "* unreachable",
     "< NOTIFY tag=a",
+    "< REFER tag=a | Refer-To: <sip:700@pbx>",
+    "< REFER tag=a",
+    "< NOTIFY tag=a sdp=SIP/2.0%200 | Event: refer | Subscription-State: terminated",
+    "< 202 REFER",
+    "< 603 REFER",
+    "< 481 NOTIFY",
+    "* accept",
+    "* decline",
+    "* report 200",
+    "* refer sip:700@pbx",
+    "< 183 tag=a sdp=x | Require: 100rel | RSeq: 1 | Allow: UPDATE",
+    "< 180 tag=a | Require: 100rel | RSeq: 2",
+    "< 180 tag=b | Require: 100rel | RSeq: 9",
+    "< 200 PRACK sdp=x",
+    "< 481 PRACK",
+    "< 422 tag=a | Min-SE: 300",
+    "< 200 tag=a sdp=x | Session-Expires: 90;refresher=uac | Allow: UPDATE",
+    "< 200 UPDATE | Session-Expires: 90;refresher=uas",
+    "< 501 UPDATE",
+    "< UPDATE tag=a | Supported: timer | Session-Expires: 90",
 ];
 
 #[test]
@@ -63,7 +83,9 @@ fn play(seed: u64) {
     let mut stage = Stage::new(if rng.chance(0.3) { Transport::Tcp } else { Transport::Udp });
     let mut now = Instant::ZERO;
     let mut lines = Vec::new();
-    let key = stage.endpoint.invite(now, dial(stage.target)).unwrap();
+    let extensions =
+        super::extensions(if rng.chance(0.5) { &["timer=90", "transfer"] } else { &["100rel=off"] });
+    let key = stage.endpoint.invite(now, Dial { extensions, ..dial(stage.target) }).unwrap();
     stage.session = Some(key);
     stage.collect(&mut lines);
     for _ in 0..rng.between(1, 30) {
@@ -73,7 +95,11 @@ fn play(seed: u64) {
         let word = WORDS[rng.below(WORDS.len() as u64) as usize];
         let method = word.split(' ').nth(2).unwrap_or("INVITE");
         let is_response = word.starts_with("< ") && word.as_bytes()[2].is_ascii_digit();
-        let asked = if matches!(method, "BYE" | "CANCEL") { method } else { "INVITE" };
+        let asked = if matches!(method, "BYE" | "CANCEL" | "PRACK" | "UPDATE" | "REFER" | "NOTIFY") {
+            method
+        } else {
+            "INVITE"
+        };
         if !is_response || stage.sent.contains_key(asked) {
             lines.push(format!("{now:?} {word}"));
             let digest = "Digest realm=\"trunk\", nonce=\"n\"";

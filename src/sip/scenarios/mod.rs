@@ -8,8 +8,10 @@ mod calls;
 mod challenges;
 mod chaos;
 mod exchanges;
+mod extensions;
 mod faults;
 mod lossy;
+mod referrals;
 mod registrations;
 mod routes;
 mod strangers;
@@ -60,11 +62,19 @@ impl Stage {
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         let session = self.session;
         match verb {
-            "invite" => self.session = Some(self.endpoint.invite(now, dial(self.target)).unwrap()),
+            "invite" => {
+                let words: Vec<_> = rest.split(' ').collect();
+                let dial = Dial { extensions: extensions(&words), ..dial(self.target) };
+                self.session = Some(self.endpoint.invite(now, dial).unwrap());
+            }
             "hangup" => self.endpoint.hang_up(now, session.unwrap(), None),
             "reinvite" => self.endpoint.reinvite(now, session.unwrap(), rest.into()),
             "answer" => self.endpoint.answer_offer(now, session.unwrap(), Ok(rest.into())),
             "refuse" => self.endpoint.answer_offer(now, session.unwrap(), Err(rest.parse().unwrap())),
+            "accept" => self.endpoint.answer_refer(now, session.unwrap(), Ok(())),
+            "decline" => self.endpoint.answer_refer(now, session.unwrap(), Err(603)),
+            "report" => self.endpoint.report_refer(now, session.unwrap(), rest.parse().unwrap()),
+            "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
@@ -114,7 +124,8 @@ impl Stage {
         headers.push("Call-ID", &call_id);
         headers.push("CSeq", &format!("{number} {method}"));
         if let Some(sdp) = word(words, "sdp") {
-            request.set_body("application/sdp", sdp.into());
+            // A body of one word; a blank in it is written as %.
+            request.set_body("application/sdp", sdp.replace('%', " ").into());
         }
         request
     }
@@ -186,6 +197,20 @@ fn dial(target: Target) -> Dial {
         headers: vec![("X-Campaign".into(), "spring".into())],
         sdp: b"offer".to_vec(),
         response_timeout: Duration::from_secs(4),
+        extensions: Extensions::default(),
+    }
+}
+
+/// What a transcript's call may use: `100rel=off`, `timer=1800`, `transfer`.
+fn extensions(words: &[&str]) -> Extensions {
+    Extensions {
+        reliable_provisionals: match word(words, "100rel") {
+            Some("off") => ReliableProvisionals::Off,
+            Some("required") => ReliableProvisionals::Required,
+            _ => ReliableProvisionals::Supported,
+        },
+        session_interval: word(words, "timer").map(|seconds| Duration::from_secs(seconds.parse().unwrap())),
+        transfer: words.contains(&"transfer"),
     }
 }
 
@@ -223,11 +248,29 @@ fn describe(message: &Message) -> String {
     if let (Message::Request(_), Some(expires)) = (message, headers.get("Expires")) {
         line += &format!(" expires={expires}");
     }
+    let told = [
+        ("Require", "require"),
+        ("Session-Expires", "interval"),
+        ("Min-SE", "least"),
+        ("Refer-To", "to"),
+        ("Refer-Sub", "subscribed"),
+        ("Subscription-State", "subscription"),
+        ("Event", "event"),
+    ];
+    if let Some((number, _)) = headers.get("RAck").and_then(|value| value.split_once(' ')) {
+        line += &format!(" rack={number}");
+        assert!(headers.get("RAck").is_some_and(|value| value.ends_with(" INVITE")));
+    }
+    for (name, word) in told {
+        if let Some(value) = headers.get(name) {
+            line += &format!(" {word}={value}");
+        }
+    }
     if headers.get("Retry-After").is_some() {
         line += " retry-after";
     }
     if !message.body().is_empty() {
-        line += &format!(" sdp={}", String::from_utf8_lossy(message.body()));
+        line += &format!(" sdp={}", String::from_utf8_lossy(message.body()).trim_end());
     }
     line
 }
@@ -249,6 +292,11 @@ fn tell(event: Event) -> String {
             SessionEvent::NoResponse => "no response".into(),
             SessionEvent::Offered { sdp } => format!("offered{}", body(sdp)),
             SessionEvent::OfferAnswered { status, sdp } => format!("offer answered {status}{}", body(sdp)),
+            SessionEvent::Referred { to, replaces } => {
+                let replaces = replaces.map_or(String::new(), |replaces| format!(" replaces={replaces}"));
+                format!("referred to {to}{replaces}")
+            }
+            SessionEvent::ReferProgress { status } => format!("refer {status}"),
             SessionEvent::Info { content_type, .. } => format!("info {content_type}"),
             SessionEvent::HungUp { q850, .. } => {
                 format!("hung up{}", q850.map_or(String::new(), |cause| format!(" cause={cause}")))

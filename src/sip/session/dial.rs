@@ -9,11 +9,13 @@ use super::super::malformed::Malformed;
 use super::super::message::{Message, Request, Response};
 use super::super::method::Method;
 use super::super::options::{Dial, HangUpReason, Refused};
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::super::transaction::layer::Full;
 use super::super::transaction::owner::Owner;
 use super::super::uri::Uri;
 use super::exchange::Exchange;
+use super::refer::Referrals;
+use super::timer::SessionTimer;
 use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -37,6 +39,10 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         dialogs: Vec::new(),
         left: Vec::new(),
         exchange: Exchange::Idle,
+        description: dial.sdp.clone(),
+        timer: SessionTimer::new(dial.extensions.session_interval),
+        extensions: dial.extensions,
+        referrals: Referrals::default(),
         next_offer: None,
         armed: None,
         local_tag: local_tag.clone(),
@@ -62,7 +68,9 @@ fn invite(stack: &mut Stack, session: &Session, from: NameAddr, to: NameAddr, di
     headers.push("Call-ID", &dial.call_id);
     headers.push("CSeq", &format!("{number} INVITE"));
     headers.push("Contact", &contact);
-    headers.push("Allow", ALLOW);
+    headers.push("Allow", &session.allow());
+    dial.extensions.announce(headers);
+    session.timer.ask(headers);
     stack.add_user_agent(&mut invite);
     dial.headers.iter().for_each(|(name, value)| invite.headers_mut().push(name, value));
     if !dial.sdp.is_empty() {
@@ -97,11 +105,11 @@ impl Session {
         match (self.state.clone(), response.status()) {
             (State::Calling { invite, .. }, 100..=199) => {
                 self.state = State::Proceeding { invite };
-                self.progress(stack, &response);
+                self.progress(now, stack, &response);
             }
             // A 100 that was overtaken says nothing new.
             (State::Proceeding { .. }, 100) => {}
-            (State::Proceeding { .. }, 101..=199) => self.progress(stack, &response),
+            (State::Proceeding { .. }, 101..=199) => self.progress(now, stack, &response),
             (State::Leaving { invite, reason, .. }, 100..=199) => self.cancel(now, stack, invite, reason),
             (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.answer(now, stack, &response)
@@ -119,8 +127,15 @@ impl Session {
                     self.refuse(now, stack, &response);
                 }
             }
-            // The CANCEL and this response passed each other.
-            (State::Cancelling { .. }, 100..=199) => {}
+            (State::Calling { .. } | State::Proceeding { .. }, 422) => {
+                if !self.try_longer(now, stack, &response, sent) {
+                    self.refuse(now, stack, &response);
+                }
+            }
+            // The CANCEL and this response passed each other; the peer may want its PRACK before it ends the call.
+            (State::Cancelling { .. }, 100..=199) => {
+                self.take_provisional(now, stack, &response);
+            }
             (
                 State::Calling { .. }
                 | State::Proceeding { .. }
@@ -164,8 +179,11 @@ impl Session {
         self.state = State::Cancelling { invite };
     }
 
-    fn progress(&mut self, stack: &mut Stack, response: &Response) {
+    fn progress(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let status = response.status();
+        if !self.take_provisional(now, stack, response) {
+            return;
+        }
         if status == 100 {
             return self.emit(stack, SessionEvent::Trying);
         }
@@ -190,12 +208,13 @@ impl Session {
 
     /// The early dialog of a provisional response, made by it if need be (section 12.1). There is none without a To
     /// tag, and none beyond the bound.
-    fn early_dialog(&mut self, response: &Response) -> Option<&mut Dialog> {
+    pub(super) fn early_dialog(&mut self, response: &Response) -> Option<&mut Dialog> {
         let dialog = Dialog::of_response(response, &self.callee).ok()?;
         let known = self.dialogs.iter().position(|known| known.remote_tag() == dialog.remote_tag());
         match known {
             Some(at) => {
                 self.dialogs[at].refresh_target(response.headers().contacts());
+                self.dialogs[at].note_allow(response.headers());
                 Some(&mut self.dialogs[at])
             }
             None if dialog.remote_tag().is_empty() || self.dialogs.len() >= EARLY_DIALOGS_MAX => None,
@@ -218,7 +237,11 @@ impl Session {
             None => confirmed,
         };
         stack.acknowledge(now, &dialog, self.trunk, response);
-        dialog.description = sdp_of(response.headers(), response.body()).or(dialog.description);
+        // A reliable response has answered our offer: nothing that follows may (RFC 3262 section 5).
+        if !dialog.reliability.has_answer {
+            dialog.description = sdp_of(response.headers(), response.body()).or(dialog.description);
+        }
+        self.timer.settle(now, response.headers());
         let sdp = dialog.description.clone();
         let has_left = self.left.iter().any(|tag| tag == dialog.remote_tag());
         self.dialogs.push(dialog);
@@ -235,6 +258,22 @@ impl Session {
     /// Answers a challenge with a new INVITE.
     fn try_again(&mut self, now: Instant, stack: &mut Stack, response: &Response, sent: &[u8]) -> bool {
         let Some(invite) = self.authentication.retry(&mut stack.rng, sent, response) else { return false };
+        self.dial_again(now, stack, invite)
+    }
+
+    /// Answers a 422 with a new INVITE that asks for a longer session interval (RFC 4028 section 7.3).
+    fn try_longer(&mut self, now: Instant, stack: &mut Stack, response: &Response, sent: &[u8]) -> bool {
+        let Ok(Message::Request(mut invite)) = Message::parse(sent) else { return false };
+        let (Ok(cseq), true) = (invite.headers().cseq(), self.timer.raise(response)) else { return false };
+        invite.headers_mut().remove("Via");
+        invite.headers_mut().set("CSeq", &format!("{} INVITE", cseq.number.wrapping_add(1)));
+        self.timer.ask(invite.headers_mut());
+        self.authentication.begin();
+        self.authentication.apply(&mut stack.rng, &mut invite);
+        self.dial_again(now, stack, invite)
+    }
+
+    fn dial_again(&mut self, now: Instant, stack: &mut Stack, invite: Request) -> bool {
         self.dialogs.clear();
         self.left.clear();
         let owner = Owner::Dial(self.key);

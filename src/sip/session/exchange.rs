@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::super::transaction::owner::Owner;
+use super::timer::INTERVAL_MIN;
 use super::{Session, State, sdp_of};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -38,7 +39,7 @@ pub(super) enum Exchange {
         interval: Duration,
         end: Instant,
     },
-    /// Our re-INVITE waits for its response.
+    /// Our re-INVITE, UPDATE or PRACK with an offer waits for its response.
     Ours {
         transaction: Key,
         offer: NextOffer,
@@ -49,9 +50,10 @@ pub(super) enum Exchange {
 /// An offer of ours.
 #[derive(Clone, Debug)]
 pub(super) struct NextOffer {
-    sdp: Vec<u8>,
+    /// None: it is a refresh only (RFC 4028), and the session stays as it is.
+    pub(super) sdp: Option<Vec<u8>>,
     /// Not sooner than this.
-    at: Instant,
+    pub(super) at: Instant,
     /// How often it crossed one of the peer's.
     glares: u8,
 }
@@ -59,10 +61,16 @@ pub(super) struct NextOffer {
 impl Session {
     /// Offers `sdp` as soon as nothing else is under way; a newer offer replaces one that waits.
     pub(crate) fn reinvite(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
-        if matches!(self.state, State::Confirmed) {
-            self.next_offer = Some(NextOffer { sdp, at: now, glares: 0 });
+        if matches!(self.state, State::Proceeding { .. } | State::Confirmed) {
+            self.next_offer = Some(NextOffer { sdp: Some(sdp), at: now, glares: 0 });
             self.send_next_offer(now, stack);
         }
+    }
+
+    /// Keeps the session alive (RFC 4028 section 7.4); any offer that waits does so too.
+    pub(super) fn refresh(&mut self, now: Instant, stack: &mut Stack) {
+        self.next_offer.get_or_insert(NextOffer { sdp: None, at: now, glares: 0 });
+        self.send_next_offer(now, stack);
     }
 
     /// The layer above has made up its mind about the peer's offer.
@@ -73,7 +81,10 @@ impl Session {
         let taken = std::mem::replace(&mut self.exchange, Exchange::Idle);
         let Exchange::Theirs { transaction, request, .. } = taken else { return };
         match answer {
-            Ok(sdp) => self.accept(now, stack, transaction, &request, Some(sdp)),
+            Ok(sdp) => {
+                self.description.clone_from(&sdp);
+                self.accept(now, stack, transaction, &request, Some(sdp));
+            }
             Err(status) => refuse(now, stack, transaction, &request, status.clamp(300, 699)),
         }
         self.send_next_offer(now, stack);
@@ -93,6 +104,9 @@ impl Session {
         }
         if offers.is_none() && !request.body().is_empty() {
             return refuse(now, stack, transaction, &request, 415);
+        }
+        if self.timer.is_too_small(&request) {
+            return refuse(now, stack, transaction, &request, 422);
         }
         let is_update = |pending: &Exchange| matches!(pending, Exchange::Theirs { request, .. } if *request.method() == Method::Update);
         if *request.method() == Method::Update && is_update(&self.exchange) {
@@ -160,10 +174,15 @@ impl Session {
         match response.status() {
             100..=199 => {}
             200..=299 => {
+                let of_invite = response.headers().cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
                 if let Some(dialog) = self.dialogs.first_mut() {
                     dialog.refresh_target(response.headers().contacts());
-                    stack.acknowledge(now, dialog, self.trunk, response);
+                    dialog.note_allow(response.headers());
+                    if of_invite {
+                        stack.acknowledge(now, dialog, self.trunk, response);
+                    }
                 }
+                self.timer.settle(now, response.headers());
                 self.finish_ours(now, stack, 200, sdp_of(response.headers(), response.body()));
             }
             491 if offer.glares < GLARES_MAX => {
@@ -177,16 +196,24 @@ impl Session {
                 Some(request) => self.send_offer(now, stack, request, offer),
                 None => self.finish_ours(now, stack, response.status(), None),
             },
+            422 if self.timer.raise(response) => self.offer_again(now, stack, offer),
+            405 | 501 if self.dialogs.first().is_some_and(|dialog| dialog.allows_update) => {
+                // It does not take UPDATE after all.
+                self.dialogs.iter_mut().for_each(|dialog| dialog.allows_update = false);
+                self.offer_again(now, stack, offer);
+            }
             // The peer knows no such call any more (section 12.2.1.2).
-            status @ (408 | 481) => self.lose(now, stack, status),
+            status @ (408 | 481) if matches!(self.state, State::Confirmed) => self.lose(now, stack, status),
             status => self.finish_ours(now, stack, status, None),
         }
     }
 
     /// Nothing came to our re-INVITE: the peer is gone (section 14.1).
     pub(crate) fn handle_reinvite_silence(&mut self, now: Instant, stack: &mut Stack) {
-        if matches!(self.exchange, Exchange::Ours { .. }) {
+        if matches!((&self.state, &self.exchange), (State::Confirmed, Exchange::Ours { .. })) {
             self.lose(now, stack, 408);
+        } else {
+            self.finish_ours(now, stack, 408, None);
         }
     }
 
@@ -218,7 +245,7 @@ impl Session {
                 *resend = now + *interval;
                 stack.layer.repeat_2xx(now, *transaction);
             }
-            Exchange::Ours { due, .. } if *due <= now => self.lose(now, stack, 408),
+            Exchange::Ours { due, .. } if *due <= now => self.handle_reinvite_silence(now, stack),
             Exchange::Theirs { .. } | Exchange::Unacknowledged { .. } | Exchange::Ours { .. } => {}
             Exchange::Idle => self.send_next_offer(now, stack),
         }
@@ -226,6 +253,7 @@ impl Session {
 
     pub(super) fn poll_exchange_timeout(&self) -> Option<Instant> {
         match &self.exchange {
+            Exchange::Idle if self.next_method().is_none() => None,
             Exchange::Idle => self.next_offer.as_ref().map(|offer| offer.at),
             Exchange::Theirs { due, .. } | Exchange::Ours { due, .. } => Some(*due),
             Exchange::Unacknowledged { resend, end, .. } => Some(*resend.min(end)),
@@ -240,9 +268,11 @@ impl Session {
         request: &Request,
         sdp: Option<Vec<u8>>,
     ) {
+        let allow = self.allow();
         let mut response = Response::to_request(request, 200, "OK");
         response.headers_mut().push("Contact", &self.contact(stack));
-        response.headers_mut().push("Allow", ALLOW);
+        response.headers_mut().push("Allow", &allow);
+        self.timer.answer(now, request, response.headers_mut());
         if let Some(sdp) = sdp {
             response.set_body("application/sdp", sdp);
         }
@@ -274,17 +304,52 @@ impl Session {
 
     fn send_next_offer(&mut self, now: Instant, stack: &mut Stack) {
         let due = self.next_offer.as_ref().is_some_and(|offer| offer.at <= now);
-        if !due || !matches!((&self.state, &self.exchange), (State::Confirmed, Exchange::Idle)) {
+        let Some(method) = self.next_method().filter(|_| due && matches!(self.exchange, Exchange::Idle))
+        else {
             return;
-        }
+        };
+        let allow = self.allow();
         let (Some(offer), Some(dialog)) = (self.next_offer.take(), self.dialogs.first_mut()) else { return };
         self.authentication.begin();
-        let mut request = dialog.request(Method::Invite);
+        let is_update = method == Method::Update;
+        let mut request = dialog.request(method);
         request.headers_mut().push("Contact", &self.contact(stack));
-        request.headers_mut().push("Allow", ALLOW);
+        request.headers_mut().push("Allow", &allow);
+        if self.timer.is_on() {
+            request.headers_mut().push("Supported", "timer");
+            self.timer.ask(request.headers_mut());
+        }
         stack.add_user_agent(&mut request);
-        request.set_body("application/sdp", offer.sdp.clone());
+        // A re-INVITE without an offer would ask the peer for one: a refresh repeats what is agreed upon.
+        match &offer.sdp {
+            Some(sdp) => request.set_body("application/sdp", sdp.clone()),
+            None if is_update => {}
+            None => request.set_body("application/sdp", self.description.clone()),
+        }
         self.send_offer(now, stack, request, offer);
+    }
+
+    /// By which method the offer that waits could leave now, were it due.
+    fn next_method(&self) -> Option<Method> {
+        let offer = self.next_offer.as_ref()?;
+        let dialog = self.dialogs.first()?;
+        match (&self.state, &offer.sdp) {
+            (State::Confirmed, None) if dialog.allows_update => Some(Method::Update),
+            (State::Confirmed, Some(_) | None) => Some(Method::Invite),
+            // Before the call is up only a reliable answer ends the exchange of the INVITE (RFC 3311 section 5.1).
+            (State::Proceeding { .. }, Some(_))
+                if self.dialogs.len() == 1 && dialog.allows_update && dialog.reliability.has_answer =>
+            {
+                Some(Method::Update)
+            }
+            _ => None,
+        }
+    }
+
+    fn offer_again(&mut self, now: Instant, stack: &mut Stack, offer: NextOffer) {
+        self.exchange = Exchange::Idle;
+        self.next_offer.get_or_insert(offer);
+        self.send_next_offer(now, stack);
     }
 
     fn send_offer(&mut self, now: Instant, stack: &mut Stack, request: Request, offer: NextOffer) {
@@ -308,15 +373,30 @@ impl Session {
         matches!(self.exchange, Exchange::Ours { transaction, .. } if transaction == reinvite)
     }
 
-    fn finish_ours(&mut self, now: Instant, stack: &mut Stack, status: u16, sdp: Option<Vec<u8>>) {
-        self.exchange = Exchange::Idle;
-        self.emit(stack, SessionEvent::OfferAnswered { status, sdp });
+    pub(super) fn finish_ours(&mut self, now: Instant, stack: &mut Stack, status: u16, sdp: Option<Vec<u8>>) {
+        let taken = std::mem::replace(&mut self.exchange, Exchange::Idle);
+        let ours = if let Exchange::Ours { offer, .. } = taken { offer.sdp } else { None };
+        let is_refresh = ours.is_none();
+        if status != 200 {
+            self.timer.retry(now);
+        }
+        let known = self.dialogs.first().and_then(|dialog| dialog.description.clone());
+        if let (200, Some(dialog)) = (status, self.dialogs.first_mut()) {
+            self.description = ours.unwrap_or(std::mem::take(&mut self.description));
+            dialog.description = sdp.clone().or(dialog.description.take());
+        }
+        // What a refresh changes nothing of needs no decision.
+        if !is_refresh || (status == 200 && sdp.is_some() && sdp != known) {
+            self.emit(stack, SessionEvent::OfferAnswered { status, sdp });
+        }
         self.send_next_offer(now, stack);
     }
 
     fn lose(&mut self, now: Instant, stack: &mut Stack, status: u16) {
-        self.emit(stack, SessionEvent::OfferAnswered { status, sdp: None });
-        let reason = format!("the peer answered our re-INVITE with {status}");
+        if matches!(&self.exchange, Exchange::Ours { offer, .. } if offer.sdp.is_some()) {
+            self.emit(stack, SessionEvent::OfferAnswered { status, sdp: None });
+        }
+        let reason = format!("the peer answered our re-INVITE or UPDATE with {status}");
         self.emit(stack, SessionEvent::HungUp { q850: None, reason });
         self.leave(now, stack, None);
     }
@@ -327,6 +407,9 @@ fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, 
     if status == 415 {
         response.headers_mut().push("Accept", "application/sdp");
     }
+    if status == 422 {
+        response.headers_mut().push("Min-SE", &INTERVAL_MIN.as_secs().to_string());
+    }
     stack.respond(now, transaction, &response);
 }
 
@@ -335,6 +418,7 @@ fn phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         415 => "Unsupported Media Type",
         480 => "Temporarily Unavailable",
+        422 => "Session Interval Too Small",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",

@@ -4,7 +4,7 @@ use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
 use super::super::refusal;
-use super::super::stack::{ALLOW, Stack};
+use super::super::stack::Stack;
 use super::{EARLY_DIALOGS_MAX, Session, State, reason_of};
 use crate::slab::Key;
 use crate::time::Instant;
@@ -27,6 +27,7 @@ impl Session {
             Method::Invite | Method::Update => {
                 if let Some(dialog) = self.dialog_of(&request) {
                     dialog.refresh_target(request.headers().contacts());
+                    dialog.note_allow(request.headers());
                 }
                 self.handle_offer(now, stack, transaction, request);
             }
@@ -37,20 +38,18 @@ impl Session {
             }
             Method::Options => {
                 let mut response = Response::to_request(&request, 200, "OK");
-                response.headers_mut().push("Allow", ALLOW);
+                response.headers_mut().push("Allow", &self.allow());
                 response.headers_mut().push("Accept", "application/sdp");
                 stack.respond(now, transaction, &response);
             }
             // We send no reliable provisional responses, so there is nothing that a PRACK could mean.
             Method::Prack => stack.respond(now, transaction, &refusal::no_such_call(&request)),
             Method::Ack | Method::Cancel => {}
-            Method::Register
-            | Method::Refer
-            | Method::Notify
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish
-            | Method::Other(_) => stack.respond(now, transaction, &refusal::of_method(&request)),
+            Method::Refer => self.handle_refer(now, stack, transaction, request),
+            Method::Notify => self.handle_notify(now, stack, transaction, &request),
+            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
+                stack.respond(now, transaction, &refusal::of_method(&request))
+            }
         }
     }
 
@@ -64,7 +63,19 @@ impl Session {
         if !dialog.accept_number(number) {
             return Some(Response::to_request(request, 500, "CSeq Out Of Order"));
         }
-        refusal::of_extensions(request)
+        self.beyond(request)
+    }
+
+    /// The answer to a request that requires an extension which we do not know (section 8.2.2.3).
+    fn beyond(&self, request: &Request) -> Option<Response> {
+        let knows = |tag: &str| tag.eq_ignore_ascii_case("timer") && self.timer.is_on();
+        let beyond: Vec<_> = request.headers().all("Require").filter(|tag| !knows(tag)).collect();
+        if beyond.is_empty() {
+            return None;
+        }
+        let mut response = Response::to_request(request, 420, "Bad Extension");
+        response.headers_mut().push("Unsupported", &beyond.join(", "));
+        Some(response)
     }
 
     pub(super) fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {

@@ -28,10 +28,16 @@
 //! | `dial` | the INVITE and its responses |
 //! | `inbound` | requests of the peer within the dialog |
 //! | `exchange` | offers and answers once the call is up |
+//! | `prack` | reliable provisional responses |
+//! | `refer` | transfers that the peer or we ask for |
+//! | `timer` | when the session must be refreshed, and when it has died |
 
 mod dial;
 mod exchange;
 mod inbound;
+mod prack;
+mod refer;
+mod timer;
 
 use std::time::Duration;
 
@@ -41,15 +47,18 @@ use super::dialog::Dialog;
 use super::event::{Event, SessionEvent, SessionKey};
 use super::header::{NameAddr, Reason};
 use super::message::{Headers, Response};
-use super::options::HangUpReason;
-use super::stack::Stack;
+use super::options::{Extensions, HangUpReason};
+use super::stack::{ALLOW, Stack};
 use super::target::Target;
 use super::uri::Uri;
 use crate::slab::Key;
 use crate::time::Instant;
 use exchange::Exchange;
+use refer::Referrals;
+use timer::{Due, SessionTimer};
 
 pub(crate) use dial::prepare;
+pub(crate) use prack::Reliability;
 
 /// The most early dialogs that one INVITE may make; more forks than this are not kept apart until one answers.
 const EARLY_DIALOGS_MAX: usize = 8;
@@ -72,6 +81,11 @@ pub(crate) struct Session {
     /// Tags of forks that hung up before their 2xx was heard.
     left: Vec<String>,
     exchange: Exchange,
+    /// Our side of the session, as it was last agreed upon.
+    description: Vec<u8>,
+    timer: SessionTimer,
+    extensions: Extensions,
+    referrals: Referrals,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -147,7 +161,12 @@ impl Session {
                 self.emit(stack, SessionEvent::NoResponse);
                 self.end(now, stack);
             }
-            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } | State::Confirmed => {
+            State::Confirmed => match self.timer.due(now) {
+                Some(Due::Expired) => self.expire(now, stack),
+                Some(Due::Refresh) => self.refresh(now, stack),
+                None => self.handle_exchange_timeout(now, stack),
+            },
+            State::Calling { .. } | State::Leaving { .. } | State::Proceeding { .. } => {
                 self.handle_exchange_timeout(now, stack);
             }
             State::Prepared | State::Cancelling { .. } | State::Ended => {}
@@ -156,16 +175,26 @@ impl Session {
 
     /// When it wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let give_up = match &self.state {
+        let own = match &self.state {
             State::Calling { give_up, .. } | State::Leaving { give_up, .. } => Some(*give_up),
-            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } | State::Confirmed => None,
+            State::Confirmed => self.timer.poll_timeout(),
+            State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } => None,
             State::Ended => return None,
         };
-        [give_up, self.poll_exchange_timeout()].into_iter().flatten().min()
+        [own, self.poll_exchange_timeout()].into_iter().flatten().min()
+    }
+
+    /// Nobody has refreshed the session in time (RFC 4028 section 10).
+    fn expire(&mut self, now: Instant, stack: &mut Stack) {
+        let reason = "the session timer ran out".to_owned();
+        self.emit(stack, SessionEvent::HungUp { q850: Some(102), reason: reason.clone() });
+        self.leave(now, stack, Some(HangUpReason { q850: 102, text: reason }));
     }
 
     /// BYE, and the session is over at once.
     fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
+        // Its last report leaves in the dialog that the BYE ends.
+        self.end_referrals(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
         if let Some(mut dialog) = self.dialogs.pop() {
             stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
@@ -176,6 +205,7 @@ impl Session {
     fn end(&mut self, now: Instant, stack: &mut Stack) {
         self.refuse_pending_offer(now, stack);
         self.abandon_own_offer(now, stack);
+        self.end_referrals(now, stack);
         self.state = State::Ended;
         self.exchange = Exchange::Idle;
         self.next_offer = None;
@@ -185,6 +215,11 @@ impl Session {
 
     fn emit(&self, stack: &mut Stack, event: SessionEvent) {
         stack.emit(Event::Session { key: self.key, event });
+    }
+
+    /// The methods that it takes.
+    fn allow(&self) -> String {
+        if self.extensions.transfer { format!("{ALLOW}, REFER, NOTIFY") } else { ALLOW.to_owned() }
     }
 
     fn contact(&self, stack: &Stack) -> String {

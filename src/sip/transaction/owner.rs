@@ -7,8 +7,14 @@ use crate::slab::Key;
 pub enum Owner {
     /// A session's first INVITE.
     Dial(Key),
-    /// A session's re-INVITE.
+    /// A session's re-INVITE or UPDATE.
     Reinvite(Key),
+    /// A session's PRACK.
+    Prack(Key),
+    /// A session's REFER.
+    Refer(Key),
+    /// A session's NOTIFY about a REFER of its peer.
+    Notify(Key),
     /// A registration.
     Registration(Key),
     /// An OPTIONS.

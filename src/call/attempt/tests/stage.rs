@@ -3,6 +3,7 @@
 use super::super::*;
 use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
 use crate::call::outcome::FAILOVER_ON;
+use crate::call::transfer::Declined;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::{Codec, Security};
@@ -19,6 +20,7 @@ pub(super) fn to_agent() -> Treatment {
             uri: "sip:600@pbx".into(),
             timeout: Duration::from_secs(15),
             machine_key: Some('*'),
+            transfer: Default::default(),
             hold: Some(HOLD),
         }),
         safe_harbour: Some(SORRY),
@@ -143,9 +145,10 @@ impl Stage {
     }
 
     fn play(&mut self, input: &str) {
-        let (side, input) = match input.strip_prefix("agent ") {
-            Some(rest) => (Side::Agent, rest),
-            None => (Side::Callee, input),
+        let (side, input) = match input.split_once(' ') {
+            Some(("agent", rest)) => (Side::Agent, rest),
+            Some(("target", rest)) => (Side::Target, rest),
+            _ => (Side::Callee, input),
         };
         let now = self.now;
         let mut out = Vec::new();
@@ -154,6 +157,8 @@ impl Stage {
             "committed" => attempt.handle_committed(now, &mut out),
             "refused" => attempt.handle_refused(now, "disk full", &mut out),
             "cancel" => attempt.handle_cancel(now, &mut out),
+            "hold" => attempt.handle_hold(side, true, &mut out),
+            "resume" => attempt.handle_hold(side, false, &mut out),
             _ => {
                 if let Some(event) = session_event(input) {
                     if matches!(event, SessionEvent::Answered { .. }) && side == Side::Callee {
@@ -164,7 +169,7 @@ impl Stage {
                     let kind = media_event(input, now.instant, self.answered_at);
                     let stream = match side {
                         Side::Callee => attempt.callee.stream,
-                        Side::Agent => attempt.agent.stream,
+                        Side::Agent | Side::Target => attempt.agent.stream,
                     };
                     let event = Event { stream, at: now.instant, kind };
                     attempt.handle_media(now, &event, &mut out);
@@ -184,6 +189,16 @@ impl Stage {
             match action {
                 Action::PlaceAgent => {
                     self.attempt.handle_agent_placement(self.now, Some(placement("pbx")), &mut more);
+                }
+                Action::PlaceTransfer { to, replaces } => {
+                    let transfer = match to.as_str() {
+                        "sip:700@pbx" => {
+                            Ok(Transfer::Dial { placement: placement("pbx"), uri: to.clone(), replaces })
+                        }
+                        "sip:800@pbx" => Ok(Transfer::HandOver { uri: to.clone() }),
+                        _ => Err(Declined::Prefix),
+                    };
+                    self.attempt.handle_transfer(self.now, transfer, &mut more);
                 }
                 Action::NextTrunk => {
                     self.dialed_trunks += 1;
@@ -218,6 +233,20 @@ fn session_event(input: &str) -> Option<SessionEvent> {
             content_type: "application/dtmf-relay".into(),
             body: info.replace("info ", "Signal=").into_bytes(),
         },
+        refer if refer.starts_with("refers to ") => {
+            let mut words = refer.trim_start_matches("refers to ").split(" in place of ");
+            let to = words.next().unwrap_or_default().to_owned();
+            SessionEvent::Referred { to, replaces: words.next().map(str::to_owned) }
+        }
+        progress if progress.starts_with("refer ") => {
+            SessionEvent::ReferProgress { status: progress.trim_start_matches("refer ").parse().ok()? }
+        }
+        "offers nothing" => SessionEvent::Offered { sdp: None },
+        offer if offer.starts_with("offers ") => SessionEvent::Offered { sdp: Some(changed(offer)) },
+        answer if answer.starts_with("answers ") => {
+            SessionEvent::OfferAnswered { status: 200, sdp: Some(changed(answer)) }
+        }
+        "refuses 488" => SessionEvent::OfferAnswered { status: 488, sdp: None },
         unusable if unusable.starts_with("200 with ") => {
             SessionEvent::Answered { sdp: Some(unusable_answer(unusable)) }
         }
@@ -231,6 +260,24 @@ fn session_event(input: &str) -> Option<SessionEvent> {
             contacts: Vec::new(),
         },
     })
+}
+
+/// The answer with another direction, or the address of nowhere by which phones held long ago.
+fn changed(words: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(ANSWER);
+    match words.split_once(' ').map_or("", |(_, what)| what) {
+        "video only" => text.replace("m=audio", "m=video").into_bytes(),
+        "nowhere" => text.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0").into_bytes(),
+        direction => format!("{text}a={direction}\r\n").into_bytes(),
+    }
+}
+
+/// Which way media flow by a description of ours.
+fn direction(sdp: &[u8]) -> String {
+    let text = String::from_utf8_lossy(sdp);
+    let known = ["sendrecv", "sendonly", "recvonly", "inactive"];
+    let found = known.into_iter().find(|name| text.contains(&format!("a={name}\r\n")));
+    found.expect("a description says its direction").to_owned()
 }
 
 /// The answer with one thing in it that no call can be carried by.
@@ -299,11 +346,18 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
 
 fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
     let name = |stream: &StreamKey| if *stream == attempt.callee.stream { "callee" } else { "agent" };
-    let side = |side: &Side| if *side == Side::Callee { "callee" } else { "agent" };
+    let side = |side: &Side| match side {
+        Side::Callee => "callee",
+        Side::Agent => "agent",
+        Side::Target => "target",
+    };
     Some(match action {
         Action::Media(command) => match command {
             Command::Open { stream, .. } => format!("> open {}", name(stream)),
-            Command::Connect { stream, .. } => format!("> connect {}", name(stream)),
+            Command::Connect { stream, session } => match (session.send, session.receive) {
+                (true, true) => format!("> connect {}", name(stream)),
+                (send, receive) => format!("> connect {} send={send} receive={receive}", name(stream)),
+            },
             Command::DetectTones { .. } => "> detect tones".into(),
             Command::Detect { stream } => format!("> detect {}", name(stream)),
             Command::Play { prompt, repeat: true, .. } => format!("> play {} for ever", prompt.0),
@@ -311,6 +365,7 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::StopPlaying { .. } => "> stop playing".into(),
             Command::StopDetecting { .. } => "> stop detecting".into(),
             Command::Bridge { .. } => "> bridge".into(),
+            Command::Unbridge { .. } => "> unbridge".into(),
             Command::Close { stream } => format!("> close {}", name(stream)),
             Command::SendDigits { stream, digits } => format!("> SendDigits {} {digits}", name(stream)),
             other => format!("> {other:?}"),
@@ -322,10 +377,22 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             let answered = match to {
                 Side::Callee => attempt.is_answered(),
                 Side::Agent => attempt.record.agent_answered_at.is_some(),
+                Side::Target => false,
             };
             format!("> {} {}", if answered { "BYE" } else { "CANCEL" }, side(to))
         }
-        Action::AnswerOffer { .. } => "> answer offer".into(),
+        Action::AnswerOffer { side: to, answer } => match answer {
+            Ok(sdp) => format!("> answer {} {}", side(to), direction(sdp)),
+            Err(status) => format!("> answer {} {status}", side(to)),
+        },
+        Action::Reoffer { side: to, sdp } => format!("> reoffer {} {}", side(to), direction(sdp)),
+        Action::PlaceTransfer { .. } => return None,
+        Action::AnswerRefer { side: to, answer } => {
+            format!("> {} REFER of {}", answer.err().unwrap_or(202), side(to))
+        }
+        Action::ReportRefer { side: to, status } => format!("> NOTIFY {} {status}", side(to)),
+        Action::Refer { side: to, to: whom } => format!("> REFER {} to {whom}", side(to)),
+        Action::PromoteTarget => "> the target is the agent".into(),
         Action::NextTrunk => "> next trunk".into(),
         Action::OptOut => "> opt out".into(),
         Action::Label { label, by } => format!("> label {} by {by}", label.as_str()),
