@@ -121,6 +121,11 @@ impl Listener {
         least.min(highest).clamp(FLOOR_MIN_DB, FLOOR_MAX_DB)
     }
 
+    /// The level of speech in dBFS; before any was heard, that of the faintest.
+    pub fn speech_db(&self) -> f32 {
+        self.speech_db
+    }
+
     fn remember(&mut self, level_db: f32) {
         if self.minimum_hops == MINIMUM_HOPS {
             self.minima.rotate_left(1);

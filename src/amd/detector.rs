@@ -212,7 +212,7 @@ impl Detector {
         };
         self.handle_tone(change, spoken, activity, out);
         let sounds = self.tracker.current().is_some() || self.tracker.pending();
-        let tonal = sounds || self.names.rising(self.samples);
+        let tonal = sounds || self.beeps.holds() || self.names.rising(self.samples);
         if let Some(start_ms) = self.music.handle_hop(power, lines.as_ref(), tonal) {
             self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
         }
@@ -256,14 +256,19 @@ impl Detector {
             (_, beeping) => beeping && self.tracker.current().is_some(),
         };
         let beep = match change {
-            Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken && !self.owned(&tone)),
+            Some(line::Change::Started(tone)) => {
+                let speech_db = self.listener.speech_db();
+                self.beeps.started(&tone, spoken && !self.owned(&tone), speech_db)
+            }
             Some(line::Change::Ended(tone)) => {
                 let named = self.names.after(&tone, spoken);
                 if let Some(named) = named {
                     self.name(named.kind, named.start, out);
                 }
                 let rest = self.tracker.rest_after(&tone, &self.spectrum);
-                self.beeps.ended(&tone, rest, spoken, named.is_some() || self.owned(&tone))
+                let named = named.is_some() || self.owned(&tone);
+                self.beeps.ended(&tone, rest, spoken, self.listener.speech_db(), named);
+                None
             }
             None => match self.tracker.current() {
                 Some(tone) => {
@@ -275,7 +280,9 @@ impl Detector {
                 None => self.beeps.between(activity == Activity::Sound, self.tone_named),
             },
         };
+        let settled = self.beeps.settle(self.samples, &self.tracker, &self.spectrum);
         if self.mode == Mode::Answer {
+            self.tell_beep(settled, out);
             self.tell_beep(beep, out);
         }
     }
@@ -310,6 +317,7 @@ impl Detector {
             Some(beep::Change::Certain(Tone { start, end, hz, .. })) => {
                 let reported_at = self.probable_at.filter(|(s, _)| *s == start).map_or(now, |(_, at)| at);
                 let beep = Beep { start: at(start), reported_at, end: at(end), frequency_hz: hz };
+                self.music.forget();
                 out(Finding::Beep(beep));
                 self.judge.handle_beep(&self.cadence, now, out);
             }

@@ -28,6 +28,8 @@ const LAG_MIN: usize = 20;
 const LAG_MAX: usize = 114;
 /// A line's main lobe reaches so many bins to each side.
 const LOBE: usize = 2;
+/// The surroundings of a line, in bins to each side.
+const ABOUT: usize = 8;
 /// A line holds at least this share of the power (-18 dB): a window's own side lobes and a codec's noise hold less.
 const LINE_MIN: f32 = 0.015;
 /// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
@@ -166,8 +168,17 @@ impl Spectrum {
 
     /// The power near a frequency so many hops ago, 0 being the newest; not a number where it is unknown.
     pub fn power_near(&self, hz: f32, back: usize) -> f32 {
+        self.power_within(hz, back, LOBE)
+    }
+
+    /// The same with its surroundings, 250 Hz to each side.
+    pub fn power_about(&self, hz: f32, back: usize) -> f32 {
+        self.power_within(hz, back, ABOUT)
+    }
+
+    fn power_within(&self, hz: f32, back: usize, reach: usize) -> f32 {
         let bin = ((hz / BIN_HZ).round() as usize).clamp(*BAND.start(), *BAND.end());
-        self.remembered(back).map_or(0.0, |power| power[bin - LOBE..=bin + LOBE].iter().sum())
+        self.remembered(back).map_or(0.0, |power| power[bin - reach..=bin + reach].iter().sum())
     }
 
     /// The band's power so many hops ago; not a number where it is unknown.
