@@ -158,6 +158,11 @@ fn describe(status: &Status) -> String {
     for trunk in &status.trunks {
         text += &describe_trunk(trunk);
     }
+    for CallerIdStatus { caller_id, unwanted, blocked } in &status.caller_ids {
+        text += &format!(
+            "caller id {caller_id}: unwanted by {unwanted} callees (607), rejected by analytics {blocked} times (608)\n"
+        );
+    }
     text
 }
 
@@ -188,11 +193,6 @@ fn describe_trunk(trunk: &TrunkStatus) -> String {
     }
     if trunk.agents_unpaced > 0 {
         text += &format!("  {} agents' INVITEs left above calls_per_second_max\n", trunk.agents_unpaced);
-    }
-    for CallerIdStatus { caller_id, unwanted, blocked } in &status.caller_ids {
-        text += &format!(
-            "caller id {caller_id}: unwanted by {unwanted} callees (607), rejected by analytics {blocked} times (608)\n"
-        );
     }
     text
 }

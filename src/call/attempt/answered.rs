@@ -344,6 +344,8 @@ impl Attempt {
         let other = match side {
             Side::Callee => self.agent.stream,
             Side::Agent => self.callee.stream,
+            // Nobody is joined with it yet.
+            Side::Target => return,
         };
         out.push(Action::Media(Command::SendDigits { stream: other, digits: digit.to_string() }));
     }
@@ -357,16 +359,13 @@ impl Attempt {
         means: Means,
         out: &mut Vec<Action>,
     ) -> bool {
-        let presses = match side {
-            Side::Callee => &mut self.presses[0],
-            Side::Agent => &mut self.presses[1],
-        };
-        if !presses.is_new(now.instant, digit, means) {
+        if !self.presses[side as usize].is_new(now.instant, digit, means) {
             return false;
         }
         match side {
             Side::Callee => self.handle_digit(now, digit, out),
             Side::Agent => self.handle_agents_digit(digit, out),
+            Side::Target => {}
         }
         true
     }

@@ -7,7 +7,7 @@ use crate::engine::trunk::SrtpOption;
 use crate::media::command as media;
 use crate::record::Answer;
 use crate::sdp::Security;
-use crate::sip::endpoint::{self, SessionEvent, Transport};
+use crate::sip::endpoint::{self, SessionEvent};
 use std::net::{IpAddr, SocketAddr};
 
 impl Engine {

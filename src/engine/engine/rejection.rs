@@ -50,7 +50,7 @@ impl Engine {
         line.reserved[Side::Callee as usize] = Some(place);
         // The redirected session has still to say that it has ended, which is not the attempt's end.
         line.sessions[Side::Callee as usize] = None;
-        self.trunks[place].seize();
+        self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         let placement = self.placement_on(place);

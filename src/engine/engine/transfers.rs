@@ -19,9 +19,10 @@ impl Engine {
         let rules = line.attempt.transfer_rules().ok_or(Declined::NotAllowed)?;
         let place = running.agent_trunk.ok_or(Declined::NoTrunk)?;
         let pbx = &self.trunks[place];
-        let address = pbx.target.address.ip().to_string();
+        let addresses: Vec<String> = pbx.addresses().iter().map(ToString::to_string).collect();
         let agents = host_of(line.attempt.agent_uri().unwrap_or_default());
-        let domains = [pbx.options.domain(), &pbx.options.host, &address, agents];
+        let mut domains = vec![pbx.options.domain(), &pbx.options.host, agents];
+        domains.extend(addresses.iter().map(String::as_str));
         let region = running.campaign.options().default_region;
         let destination = destination(to, replaces.is_some(), rules, &domains, region)?;
         if let Destination::Number(number) = &destination {
@@ -52,7 +53,7 @@ impl Engine {
             return Err(Declined::NoTrunk);
         }
         // As with an agent, a person waits: it does not wait for the rate, but it counts in it.
-        pbx.seize();
+        pbx.seize(now.instant);
         pbx.rate.record(now.instant);
         pbx.leaving.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);

@@ -258,7 +258,7 @@ fn a_refused_connection_and_a_503_lead_to_the_next_target_at_once() {
         let first = stage.invites();
         if refused {
             let target = Target::new(Transport::Udp, first[0].to);
-            stage.engine.handle_transport_error(stage.now, target);
+            stage.engine.handle_undelivered(stage.now, target, false);
             stage.settle();
         } else {
             stage.answers(&first[0].request.clone(), 503);
