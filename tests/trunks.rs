@@ -80,7 +80,7 @@ fn check_shows_what_a_trunk_resolves_to_and_why_and_what_each_address_says() {
     zone.be(Manner::Fails);
     let output = outdial.command(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.code() == Some(1) && text.contains("SERVFAIL"), "{text}");
+    assert!(output.status.code() == Some(1) && text.contains("the DNS server"), "{text}");
 }
 
 #[test]
