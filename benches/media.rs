@@ -50,6 +50,7 @@ fn measure(count: usize, detectors: bool) {
         threads: 1,
         streams_max: count,
         jitter: Duration::from_millis(40),
+        jitter_agents: Duration::from_millis(40).into(),
         media_timeout: Duration::from_secs(30),
         amd: detector::Options::default(),
     };
@@ -106,15 +107,8 @@ fn connect(
     socket.set_nonblocking(true).expect("a socket can be made so");
     socket.connect(local).expect("loopback is there");
     let remote = socket.local_addr().expect("it is bound");
-    let session = Session {
-        remote,
-        remote_rtcp: SocketAddr::new(LOCALHOST, 9),
-        law: Law::Mu,
-        payload_type: 0,
-        telephone_event: Some(101),
-        send: true,
-        receive: true,
-    };
+    let remote_rtcp = SocketAddr::new(LOCALHOST, 9);
+    let session = Session { remote_rtcp, ..Session::plain(remote, Law::Mu) };
     plane.send(Command::Connect { stream, session });
     plane.send(Command::Play { stream, prompt: PromptId(0), repeat: true });
     if detectors {

@@ -8,6 +8,7 @@ use outdial::audio::{g711::Law, wav};
 use outdial::cli::demo_carrier::Runner;
 use outdial::corpus::manifest;
 use outdial::rng::Rng;
+use outdial::sdp;
 use outdial::sim::agents::Agent;
 use outdial::sim::callee::{Callee, Person, Temper};
 use outdial::sim::carrier;
@@ -241,6 +242,116 @@ fn a_person_who_says_hello_again_on_hold_and_then_talks_is_a_person_to_the_end()
     // It was the agent who ended it, after the conversation.
     assert_eq!(call["ended_by"], "agent", "{call:#}");
     assert_eq!(ledger.entries().len(), 2, "one call to the callee, one to the agent");
+}
+
+#[test]
+fn fault_19_the_largest_descriptions_are_settled_or_refused_within_ten_milliseconds() {
+    let local = sdp::Offer {
+        session_id: 1,
+        version: 1,
+        address: "192.0.2.5".parse().unwrap(),
+        port: 20_000,
+        codecs: &[sdp::Codec::Pcmu],
+        telephone_event: Some(101),
+        ptime_ms: 20,
+        direction: sdp::Direction::BOTH,
+        rtcp_mux: true,
+        security: sdp::Security::Optional(sdp::MasterKey([1; sdp::MASTER_KEY])),
+    };
+    let head = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let fill = |line: &str, bytes: usize| line.repeat((bytes - head.len()) / line.len());
+    let crypto = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{}|1:4\r\n", "A".repeat(200));
+    let formats = format!("m=audio 4002 RTP/AVP{}\r\n", " 96".repeat(64));
+    // What it is, and whether it can be settled.
+    let cases = [
+        ("64 KB of lines that nobody reads", fill("b=AS:64\r\n", 65_000), true),
+        ("16 media lines", formats.repeat(15), true),
+        ("17 media lines", formats.repeat(16), false),
+        ("256 attributes", "a=rtpmap:97 x/1\r\n".repeat(256), true),
+        ("257 attributes", "a=rtpmap:97 x/1\r\n".repeat(257), false),
+        ("256 keys, none of use", crypto.repeat(256), true),
+        ("one attribute of 64 KB", format!("a=crypto:{}\r\n", "x ".repeat(32_000)), true),
+        ("more than 64 KB", fill("a=x\r\n", 70_000), false),
+        ("a bare 64 KB", " ".repeat(65_000), true),
+    ];
+    for (name, rest, good) in cases {
+        let bytes = format!("{head}{rest}").into_bytes();
+        // The quickest of some: what the machine does beside is not ours.
+        let quickest = (0..20).map(|_| {
+            let begun = Instant::now();
+            assert_eq!(sdp::read_answer(&local, &bytes).is_ok(), good, "{name}");
+            assert_eq!(sdp::answer(&local, &bytes).is_ok(), good, "{name}");
+            begun.elapsed() / 2
+        });
+        let quickest = quickest.min().unwrap();
+        assert!(quickest < Duration::from_millis(10), "{name}: {quickest:?}");
+    }
+}
+
+#[test]
+fn fault_27_a_stranger_at_the_media_port_is_not_recorded_not_judged_and_not_sent_to() {
+    const PORTS: std::ops::RangeInclusive<u16> = 21_000..=21_003;
+    let number = "+12025550102";
+    let hello: Samples =
+        wav::read(&std::fs::read(clip("human-word-bed.wav")).unwrap()).unwrap().samples.into();
+    let carrier = Runner::start(Instant::now(), 4, Rng::from_seed(7), |address, ports| {
+        let mut options = carrier::Options::new(address, ports);
+        let ring = Duration::from_millis(300);
+        options.subscribers.insert(number, Subscriber { callee: speaker(hello), ring, fault: None });
+        options
+    });
+    let carrier = carrier.expect("loopback has free ports");
+    let mut outdial = Outdial::new();
+    outdial.write_contacts("mu.csv", [number]);
+    outdial.write_audio("message.wav", &tone(850.0, 1.0));
+    let tables = trunk_and_campaign("mu", carrier.address()) + "[campaign.recording]\nenabled = true\n";
+    outdial.configure(20.0, &tables);
+    let ports = format!("[media]\nport_min = {}\nport_max = {}\n", PORTS.start(), PORTS.end());
+    outdial.write("outdial.toml", &outdial.configuration().replace("[media]\n", &ports));
+    // From another address to every media port there is, from before the call to behind its end: audio at full scale, a key,
+    // comfort noise, and a goodbye.
+    let (address, stop) = (outdial.address(), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let injector = std::thread::spawn(move || {
+        let socket = std::net::UdpSocket::bind((peers::own_address(), 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (mut received, mut sent) = (0u32, 0u32);
+        while !stopped.load(Ordering::Relaxed) {
+            let [high, low] = (sent as u16).to_be_bytes();
+            let header =
+                |kind| [&[0x80, kind, high, low][..], &(sent * 160).to_be_bytes(), &[1, 2, 3, 4]].concat();
+            let goodbye = vec![0x80, 201, 0, 1, 1, 2, 3, 4, 0x81, 203, 0, 1, 1, 2, 3, 4];
+            let (audio, key) =
+                ([&header(0)[..], &[0x80; 160]].concat(), [&header(101)[..], &[9, 0x8a, 3, 32]].concat());
+            for packet in [audio, key, [header(13), vec![25]].concat(), goodbye] {
+                PORTS.for_each(|port| drop(socket.send_to(&packet, (address, port))));
+            }
+            sent += 1;
+            std::thread::sleep(Duration::from_millis(10));
+            received += u32::from(socket.recv_from(&mut [0; 64]).is_ok());
+        }
+        (sent, received)
+    });
+    outdial.start();
+    outdial.wait_until_completed("mu", Duration::from_secs(40));
+    let call = outdial.call_of(number);
+    stop.store(true, Ordering::Relaxed);
+    let (sent, received) = injector.join().unwrap();
+    outdial.stop();
+    carrier.finish();
+    assert!(sent > 200, "{sent}");
+    assert_eq!(received, 0, "packets to the stranger");
+    assert_eq!(
+        (&call["verdict"], &call["disposition"]),
+        (&Value::from("human"), &Value::from("message_played")),
+        "{call:#}"
+    );
+    assert_eq!(call["digits"].as_str().unwrap_or_default(), "", "{call:#}");
+    let recording = std::fs::read_dir(outdial.path("recordings")).unwrap().next().unwrap().unwrap().path();
+    let heard = peers::audio::read(&recording, 0);
+    assert!(heard.iter().any(|sample| sample.unsigned_abs() > 2_000), "the callee is in it");
+    let foreign = heard.windows(16).filter(|run| run.iter().all(|sample| *sample > 30_000)).count();
+    assert_eq!(foreign, 0, "samples of the stranger");
 }
 
 /// Dials all lines in one run, each law a campaign of its own. Gives those whose record differs from the file's verdict, and

@@ -111,7 +111,7 @@ fn answers_are_as_long_and_as_short_as_they_should_be() {
         .collect();
     let share = |from: u64, to: u64| {
         let within = Duration::from_millis(from)..Duration::from_millis(to);
-        answers.iter().filter(|answer| within.contains(answer)).count() as f64 / answers.len() as f64
+        answers.iter().filter(|answer| within.contains(*answer)).count() as f64 / answers.len() as f64
     };
     assert!((0.4..0.7).contains(&share(0, 800)), "{}", share(0, 800));
     assert!((0.1..0.4).contains(&share(800, 1_500)), "{}", share(800, 1_500));

@@ -8,7 +8,7 @@
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Samples in the window.
 pub const WINDOW: usize = 256;
@@ -19,6 +19,8 @@ pub const MEMORY: usize = 32;
 const BIN_HZ: f32 = 8000.0 / WINDOW as f32;
 /// The telephone band, as bins: 250 to 3500 Hz.
 const BAND: RangeInclusive<usize> = 8..=112;
+/// The same as bits.
+const BAND_BITS: u128 = (1 << (*BAND.end() + 1)) - (1 << *BAND.start());
 /// Where network tones live, as bins: 312 to 656 Hz.
 const NETWORK: RangeInclusive<usize> = 10..=21;
 /// Where a voice's harmonics are looked for, as bins: 125 to 2000 Hz.
@@ -32,6 +34,8 @@ const LOBE: usize = 2;
 const LINE_MIN: f32 = 0.015;
 /// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
 const SUMMIT: f32 = 0.3;
+/// What a transform may need beside its input and output.
+const SCRATCH: usize = WINDOW;
 /// A sine of mean square 1 has this power in all its bins together: the sum of the window's squares, twice the length.
 const SCALE: f32 = 1.0 / (WINDOW as f32 * 0.375 * WINDOW as f32 / 2.0);
 
@@ -81,19 +85,38 @@ impl Lines {
     }
 }
 
-/// Computes [`Lines`]; planned once, without memory taken afterwards.
-pub struct Spectrum {
-    plan: Arc<dyn RealToComplex<f32>>,
+/// What all calls have in common. What a transform needs besides lies on the stack: with a thousand calls nothing of a
+/// call's own is still in the processor's cache when its next frame comes, so the less there is, the faster.
+struct Plans {
+    forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     window: [f32; WINDOW],
-    input: Vec<f32>,
-    output: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
-    correlation: Vec<f32>,
-    inverse_scratch: Vec<Complex<f32>>,
-    power: [f32; WINDOW / 2 + 1],
     /// The window's own autocorrelation, which that of any signal under it is divided by.
     taper: [f32; LAG_MAX + 1],
+}
+
+impl Plans {
+    fn get() -> &'static Plans {
+        static PLANS: OnceLock<Plans> = OnceLock::new();
+        PLANS.get_or_init(Plans::make)
+    }
+
+    fn make() -> Plans {
+        let mut planner = RealFftPlanner::<f32>::new();
+        let (forward, inverse) = (planner.plan_fft_forward(WINDOW), planner.plan_fft_inverse(WINDOW));
+        assert!(forward.get_scratch_len().max(inverse.get_scratch_len()) <= SCRATCH, "the stack has room");
+        let window: [f32; WINDOW] = std::array::from_fn(|i| {
+            0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / WINDOW as f32).cos()
+        });
+        let overlap = |lag: usize| (0..WINDOW).map(|i| window[i] * window[(i + lag) % WINDOW]).sum::<f32>();
+        Plans { taper: std::array::from_fn(|lag| overlap(lag) / overlap(0)), window, forward, inverse }
+    }
+}
+
+/// Computes [`Lines`]; planned once for all, without memory taken afterwards.
+pub struct Spectrum {
+    plans: &'static Plans,
+    power: [f32; WINDOW / 2 + 1],
     smooth: [f32; WINDOW / 2 + 1],
     noise: [f32; WINDOW / 2 + 1],
     /// The power of the last hops without noise, not a number where frames were lost; a ring.
@@ -111,23 +134,9 @@ impl Default for Spectrum {
 impl Spectrum {
     /// Plans the transform.
     pub fn new() -> Self {
-        let mut planner = RealFftPlanner::<f32>::new();
-        let (plan, inverse) = (planner.plan_fft_forward(WINDOW), planner.plan_fft_inverse(WINDOW));
-        let window: [f32; WINDOW] = std::array::from_fn(|i| {
-            0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / WINDOW as f32).cos()
-        });
-        let overlap = |lag: usize| (0..WINDOW).map(|i| window[i] * window[(i + lag) % WINDOW]).sum::<f32>();
         Spectrum {
-            taper: std::array::from_fn(|lag| overlap(lag) / overlap(0)),
-            correlation: inverse.make_output_vec(),
-            inverse_scratch: inverse.make_scratch_vec(),
-            inverse,
-            input: plan.make_input_vec(),
-            output: plan.make_output_vec(),
-            scratch: plan.make_scratch_vec(),
+            plans: Plans::get(),
             power: [0.0; WINDOW / 2 + 1],
-            window,
-            plan,
             smooth: [0.0; WINDOW / 2 + 1],
             noise: [0.0; WINDOW / 2 + 1],
             history: Box::new([[0.0; WINDOW / 2 + 1]; MEMORY]),
@@ -145,14 +154,22 @@ impl Spectrum {
 
     /// The lines of the window whose older and newer part are given, oldest sample first.
     pub fn lines(&mut self, older: &[f32], newer: &[f32]) -> Lines {
-        let samples = older.iter().chain(newer);
-        for ((input, sample), weight) in self.input.iter_mut().zip(samples).zip(&self.window) {
-            *input = sample * weight;
+        let mut input = [0.0; WINDOW];
+        let (begin, end) = input.split_at_mut(older.len());
+        let (early, late) = self.plans.window.split_at(older.len());
+        for (part, samples, weights) in [(begin, older, early), (end, newer, late)] {
+            for ((input, sample), weight) in part.iter_mut().zip(samples).zip(weights) {
+                *input = sample * weight;
+            }
         }
-        self.plan
-            .process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch)
-            .expect("the buffers were made by the plan");
-        for (power, value) in self.power.iter_mut().zip(&self.output) {
+        let mut output = [Complex::ZERO; WINDOW / 2 + 1];
+        let mut scratch = [Complex::ZERO; SCRATCH];
+        let scratch = &mut scratch[..self.plans.forward.get_scratch_len()];
+        self.plans
+            .forward
+            .process_with_scratch(&mut input, &mut output, scratch)
+            .expect("the buffers have the plan's lengths");
+        for (power, value) in self.power.iter_mut().zip(&output) {
             *power = value.norm_sqr() * SCALE;
         }
         self.read()
@@ -185,17 +202,21 @@ impl Spectrum {
     }
 
     /// Wiener and Khinchin: the autocorrelation is the transform of the power.
-    fn periodicity(&mut self) -> f32 {
-        for (bin, value) in self.output.iter_mut().enumerate() {
-            let power = if VOICE.contains(&bin) { self.power[bin] } else { 0.0 };
-            *value = Complex::new(power, 0.0);
+    fn periodicity(&self) -> f32 {
+        let mut powers = [Complex::ZERO; WINDOW / 2 + 1];
+        for (value, power) in powers[VOICE].iter_mut().zip(&self.power[VOICE]) {
+            value.re = *power;
         }
-        self.inverse
-            .process_with_scratch(&mut self.output, &mut self.correlation, &mut self.inverse_scratch)
-            .expect("the buffers were made by the plan");
-        let whole = self.correlation[0] + f32::MIN_POSITIVE;
+        let mut correlation = [0.0; WINDOW];
+        let mut scratch = [Complex::ZERO; SCRATCH];
+        let scratch = &mut scratch[..self.plans.inverse.get_scratch_len()];
+        self.plans
+            .inverse
+            .process_with_scratch(&mut powers, &mut correlation, scratch)
+            .expect("the buffers have the plan's lengths");
+        let whole = correlation[0] + f32::MIN_POSITIVE;
         (LAG_MIN..=LAG_MAX)
-            .map(|lag| self.correlation[lag] / self.taper[lag] / whole)
+            .map(|lag| correlation[lag] / self.plans.taper[lag] / whole)
             .fold(0.0, f32::max)
             .min(1.0)
     }
@@ -247,7 +268,7 @@ impl Spectrum {
             if at <= clean[bin - 1] || at < clean[bin + 1] {
                 continue;
             }
-            let lobe = sum(clean, bin - LOBE..=bin + LOBE);
+            let lobe: f32 = clean[bin - LOBE..=bin + LOBE].iter().sum();
             if lobe > bins[LINES - 1].1 && lobe >= LINE_MIN * whole && at >= SUMMIT * lobe {
                 let place = bins.iter().position(|(_, power)| lobe > *power).unwrap_or(LINES - 1);
                 bins[place..].rotate_right(1);
@@ -260,7 +281,12 @@ impl Spectrum {
             covered |= 0b11111 << (bin - LOBE);
             *line = Line { hz: self.frequency(*bin), power: *power };
         }
-        let held: f32 = BAND.filter(|bin| covered >> bin & 1 == 1).map(|bin| clean[bin]).sum();
+        covered &= BAND_BITS;
+        let mut held = 0.0;
+        while covered != 0 {
+            held += clean[covered.trailing_zeros() as usize];
+            covered &= covered - 1;
+        }
         (lines, held / (whole + f32::MIN_POSITIVE))
     }
 
@@ -273,8 +299,18 @@ impl Spectrum {
     }
 }
 
+/// In eight sums at once: one addition need not wait for the one before.
 fn sum(power: &[f32; WINDOW / 2 + 1], bins: RangeInclusive<usize>) -> f32 {
-    power[bins].iter().sum()
+    let mut sums = [0.0f32; 8];
+    let mut eights = power[bins].chunks_exact(8);
+    for eight in &mut eights {
+        for (sum, value) in sums.iter_mut().zip(eight) {
+            *sum += value;
+        }
+    }
+    let rest: f32 = eights.remainder().iter().sum();
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 //!
 //! The whole engine thinks in one format, 16-bit linear samples of one channel at 8 kHz, in frames of 20 ms. Other
 //! formats exist at the rim only: G.711 on the wire ([`g711`]), WAV files of any kind on the disk ([`wav`], which leans
-//! on [`resample`]). [`level`] measures, [`tone`] synthesises, [`conceal`] fills the gap of a lost frame.
+//! on [`resample`]). [`level`] measures, [`tone`] synthesises, [`conceal`] fills the gap of a lost frame,
+//! [`comfort_noise`] that of a silent peer; [`dtmf`] hears keys.
 
+pub mod comfort_noise;
 pub mod conceal;
+pub mod dtmf;
 pub mod g711;
 pub mod level;
 pub mod resample;

@@ -20,6 +20,7 @@ mod plan;
 pub use action::{Action, Side};
 pub use plan::{Placement, Plan};
 
+use crate::call::keys::{Means, Presses};
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
@@ -91,6 +92,8 @@ pub struct Attempt {
     quiet_since: Option<Instant>,
     beep_ended: Option<Instant>,
     greeting_ended: Option<Instant>,
+    /// The keys that the callee, and the agent, have pressed of late.
+    presses: [Presses; 2],
 }
 
 impl Attempt {
@@ -117,6 +120,7 @@ impl Attempt {
             quiet_since: None,
             beep_ended: None,
             greeting_ended: None,
+            presses: Default::default(),
         }
     }
 
@@ -187,7 +191,7 @@ impl Attempt {
                 }
                 self.dialed = true;
                 self.callee.progress = Progress::Calling;
-                let sdp = self.callee.offer(&self.placement.codecs);
+                let sdp = self.callee.offer(&self.placement.codecs, self.placement.security);
                 self.state = State::Calling { ring_deadline: now.instant + self.plan.ring_timeout };
                 let call_id = self.placement.call_id.clone();
                 out.push(Action::Invite { side: Side::Callee, call_id, sdp });
@@ -309,7 +313,10 @@ impl Attempt {
                 self.callee.progress = Progress::Over;
                 self.finish_when_quiet(out);
             }
-            SessionEvent::OfferAnswered { .. } | SessionEvent::Info { .. } => {}
+            SessionEvent::Info { content_type, body } => {
+                self.handle_info(now, Side::Callee, &content_type, &body, out);
+            }
+            SessionEvent::OfferAnswered { .. } => {}
         }
     }
 
@@ -364,8 +371,9 @@ impl Attempt {
             EventKind::Finding { detect_started, finding } if side == Side::Callee => {
                 self.handle_finding(now, *detect_started, *finding, out);
             }
-            EventKind::Digit(digit) if side == Side::Callee => self.handle_digit(now, *digit, out),
-            EventKind::Digit(digit) => self.handle_agents_digit(*digit, out),
+            EventKind::Digit(digit) => {
+                self.handle_press(now, side, *digit, Means::Media, out);
+            }
             EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),

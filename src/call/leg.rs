@@ -1,8 +1,8 @@
 //! One side of a call: its stream, how far its INVITE has come, and its session description (RFC 3264).
 
 use crate::audio::g711::Law;
-use crate::media::command::{Session, StreamKey};
-use crate::sdp::{self, Codec, Direction, Negotiated};
+use crate::media::command::{self, Session, StreamKey};
+use crate::sdp::{self, Codec, Direction, Negotiated, Security};
 use std::net::SocketAddr;
 
 /// The payload type that we offer for telephone-event (RFC 4733); any dynamic number would do.
@@ -41,6 +41,7 @@ pub struct Leg {
     pub closing: bool,
     local: Option<SocketAddr>,
     codecs: Vec<Codec>,
+    security: Security,
     session_id: u64,
     version: u64,
 }
@@ -55,6 +56,7 @@ impl Leg {
             closing: false,
             local: None,
             codecs: Vec::new(),
+            security: Security::Plain,
             session_id,
             version: 1,
         }
@@ -66,9 +68,10 @@ impl Leg {
         self.progress = Progress::Open;
     }
 
-    /// The offer of an INVITE to a trunk that takes `codecs`.
-    pub fn offer(&mut self, codecs: &[Codec]) -> Vec<u8> {
+    /// The offer of an INVITE to a trunk that takes `codecs`, and SRTP as `security` says.
+    pub fn offer(&mut self, codecs: &[Codec], security: Security) -> Vec<u8> {
         self.codecs = codecs.to_vec();
+        self.security = security;
         sdp::offer(&self.local_description())
     }
 
@@ -99,6 +102,8 @@ impl Leg {
             telephone_event: Some(TELEPHONE_EVENT),
             ptime_ms: PTIME_MS,
             direction: Direction::BOTH,
+            rtcp_mux: true,
+            security: self.security,
         }
     }
 }
@@ -115,5 +120,21 @@ fn session_of(negotiated: Negotiated) -> Session {
         telephone_event: negotiated.telephone_event,
         send: negotiated.direction.send,
         receive: negotiated.direction.receive,
+        ptime_ms: negotiated.ptime_ms,
+        both_laws: negotiated.both_laws,
+        rtcp_mux: negotiated.rtcp_mux,
+        audible_keys: negotiated.telephone_event.is_none(),
+        srtp: negotiated.protection.map(keys_of),
+    }
+}
+
+fn keys_of(protection: sdp::Protection) -> command::Keys {
+    command::Keys {
+        suite: match protection.suite {
+            sdp::Suite::Tag80 => command::Suite::Tag80,
+            sdp::Suite::Tag32 => command::Suite::Tag32,
+        },
+        local: command::MasterKey(protection.local.0),
+        remote: command::MasterKey(protection.remote.0),
     }
 }

@@ -7,9 +7,11 @@
 //! * [`outcome`]: SIP status and cause to disposition, and which failures another trunk may mend;
 //! * [`voicemail`]: when the message starts on a machine;
 //! * [`leg`]: one side of the call, its stream and its session description;
+//! * [`keys`]: keys that the other side presses, however they come;
 //! * [`step`]: the journal's words.
 
 pub mod attempt;
+pub mod keys;
 pub mod leg;
 pub mod outcome;
 pub mod step;

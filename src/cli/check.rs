@@ -9,7 +9,7 @@ use crate::io::config::{Config, Fault};
 use crate::io::enrolled;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::Located;
-use crate::io::{launch, lists, probe};
+use crate::io::{access, launch, lists, probe};
 use crate::sip::endpoint::PingOutcome;
 use crate::sip::locate::Hop;
 use crate::store::Store;
@@ -160,23 +160,21 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Err(error) => report.bad(config.line("engine.database"), error.to_string()),
     }
     check_media_ports(config, report);
-    let sockets = match launch::bind_sip(config) {
-        Ok(sockets) => sockets,
-        Err(faults) => return report.all(faults),
-    };
-    report.good(format!("{} is free, UDP and TCP", config.sip.listen));
     let mut trunks = match launch::trunk_setups(config) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
+    let located = if offline { Vec::new() } else { launch::locate_trunks(config, &mut trunks).await };
+    let prepared = match access::prepare(config, &mut trunks) {
+        Ok(prepared) => prepared,
+        Err(faults) => return report.all(faults),
+    };
+    for address in config.sip.listen.iter() {
+        report.good(format!("{address} is free, UDP and TCP"));
+    }
     if offline || trunks.is_empty() {
         return;
     }
-    let located = launch::locate_trunks(config, &mut trunks).await;
-    let advertised = match launch::advertised_sip(config, &sockets.0, launch::towards(&trunks)) {
-        Ok(address) => address,
-        Err(faults) => return report.all(faults),
-    };
     // Each address is asked by itself: a trunk with one that lives works, and the dead one is worth knowing.
     let mut asked = Vec::new();
     for (i, (trunk, located)) in trunks.iter().zip(&located).enumerate() {
@@ -184,7 +182,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         asked.extend(hops.map(|hop| (i, hop, at_hop(trunk, hop))));
     }
     let setups: Vec<TrunkSetup> = asked.iter().map(|(_, _, setup)| setup.clone()).collect();
-    match probe::options(&setups, &sockets.0, advertised).await {
+    match probe::options(&setups, prepared).await {
         Err(error) => report.bad(0, format!("the trunks cannot be asked: {error}")),
         Ok(outcomes) => {
             for (i, (trunk, located)) in trunks.iter().zip(&located).enumerate() {

@@ -17,9 +17,11 @@ pub mod evaluate;
 pub mod export;
 mod failure;
 mod label;
+mod load;
 mod log;
 mod measures;
 mod output;
+pub mod parse;
 mod run;
 pub mod train;
 
@@ -75,8 +77,12 @@ enum Command {
     Campaign(campaign::CampaignArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
+    /// Show how SIP messages in files are judged: accepted or refused, why, and what is answered
+    Parse(parse::ParseArgs),
     /// Watch a whole campaign against a simulated carrier on this machine
     Demo(demo::DemoArgs),
+    /// Measure how many calls this machine carries, and what each costs
+    Load(load::LoadArgs),
 }
 
 /// The configuration file, as every command takes it.
@@ -103,7 +109,9 @@ pub fn main() -> ExitCode {
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
         Command::Suppress(args) => campaign::suppress(args),
+        Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Load(args) => load::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,8 @@ use crate::cli::{ConfigArg, Failure};
 use crate::io::config::Config;
 use crate::io::control::{Onlooker, Seen};
 use crate::io::launch::{self, Launch};
+use crate::io::limits;
+use crate::io::priority;
 use clap::Args;
 
 /// Arguments of `outdial run`.
@@ -31,6 +33,10 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     log::start(args.log_format, "info");
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
+    if let Some(warning) = limits::too_few(limits::raise_descriptors(), config.engine.lines_max) {
+        tracing::warn!("{warning}");
+    }
+    priority::raise_session(priority::MEDIA);
     runtime()?.block_on(async {
         let launch = Launch { until_completed: args.until_completed, open_door: true, watch: false };
         let onlooker: Onlooker = Box::new(|_: Seen<'_>| ());

@@ -15,6 +15,7 @@ use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
+use crate::engine::media_keys::MediaKeys;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CampaignStatus, MediaStatus, SipStatus, Status};
@@ -194,6 +195,7 @@ pub struct Engine {
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
     rate: RateLimit,
+    media_keys: MediaKeys,
     rng: Rng,
     outputs: VecDeque<Output>,
     unsaved: VecDeque<Request>,
@@ -257,6 +259,7 @@ impl Engine {
             timers: BTreeSet::new(),
             ledger: options.ledger,
             rate: RateLimit::new(options.calls_per_second_max),
+            media_keys: MediaKeys::of_simulation(&rng),
             rng,
             outputs: VecDeque::new(),
             unsaved: VecDeque::new(),
@@ -278,6 +281,11 @@ impl Engine {
         engine.drain_locator(now);
         engine.settle(now);
         engine
+    }
+
+    /// The secret that the keys of protected media come from: 256 bits of the operating system's, before the first call.
+    pub fn set_media_secret(&mut self, secret: [u8; 32]) {
+        self.media_keys = MediaKeys::new(secret);
     }
 
     /// The operator asks. The error says what cannot be, and which campaigns there are.

@@ -6,6 +6,7 @@
 //! * [`trunk`]: a way to the telephone network, its caps and its health;
 //! * [`rate`]: calls per second, exact in every window of one second;
 //! * [`placement`]: which trunk carries a call, and in what form it wants the number;
+//! * [`media_keys`]: the keys of protected media;
 //! * [`journal`]: what the world is told, one line a step;
 //! * [`status`]: what the operator is told on asking.
 
@@ -13,6 +14,7 @@
 pub mod engine;
 pub mod journal;
 pub mod measures;
+pub mod media_keys;
 pub mod placement;
 pub mod rate;
 pub mod status;

@@ -12,8 +12,10 @@ pub mod score;
 use crate::sdp::Codec;
 use crate::sip::endpoint::Transport;
 use crate::sip::locate::Destination;
+use crate::sip::uri::Uri;
 use breaker::Limits;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +38,19 @@ pub struct Options {
     /// The transport.
     #[serde(default)]
     pub transport: TransportOption,
+    /// Which of our listeners it is to see.
+    pub from: Option<IpAddr>,
+    /// A URI with `lr`: requests go there first (RFC 3261 section 8.1.2).
+    pub outbound_proxy: Option<String>,
+    /// Whether it is called with `sips` URIs: every hop must be secured.
+    #[serde(default)]
+    pub sips: bool,
+    /// Who may issue its certificate; unset, what `[sip]` says.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate that we show it; unset, that of `[sip]`.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
     /// For digest.
     pub username: Option<String>,
     /// For digest.
@@ -74,6 +89,9 @@ pub struct Options {
     /// Put before the number.
     #[serde(default)]
     pub number_prefix: String,
+    /// Whether media is protected by SRTP with keys in SDP.
+    #[serde(default)]
+    pub srtp: SrtpOption,
     /// No response to an INVITE for this long: the next hop, or the next trunk.
     #[serde(default = "default_answer_timeout_s")]
     pub answer_timeout_s: u64,
@@ -155,6 +173,26 @@ impl TransportOption {
     }
 }
 
+impl TransportOption {
+    /// Whether nobody on the way can read what it carries.
+    pub fn is_secure(self) -> bool {
+        self == TransportOption::Tls
+    }
+}
+
+/// `srtp`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SrtpOption {
+    /// Plain RTP.
+    #[default]
+    Never,
+    /// SRTP where the trunk takes it.
+    Optional,
+    /// SRTP or no call.
+    Required,
+}
+
 /// `number_format`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -174,14 +212,33 @@ impl Options {
         self.codecs.iter().filter_map(|name| codec_of(name)).collect()
     }
 
+    /// The scheme of the URIs that it is called with.
+    pub fn scheme(&self) -> &'static str {
+        if self.sips { "sips" } else { "sip" }
+    }
+
+    /// The outbound proxy, when it is one that we can follow.
+    pub fn proxy(&self) -> Result<Option<Uri>, String> {
+        let Some(text) = &self.outbound_proxy else { return Ok(None) };
+        match Uri::parse(text) {
+            Ok(uri) if uri.is_sip() && uri.has_parameter("lr") => Ok(Some(uri)),
+            Ok(_) => Err(format!("{text:?} must be a sip URI with lr: \"sip:proxy.example;lr\"")),
+            Err(fault) => Err(format!("{text:?}: {fault}")),
+        }
+    }
+
     /// Host part of From and To, and of the Request-URI.
     pub fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.host)
     }
 
-    /// Where its requests go, before the DNS is asked; `None` when `host` is no host.
+    /// Where its requests go, before the DNS is asked: to the outbound proxy, if there is one. `None` when that is no host.
     pub fn destination(&self) -> Option<Destination> {
-        Destination::parse(&self.host, self.transport.fixed())
+        let Ok(Some(proxy)) = self.proxy() else {
+            return Destination::parse(&self.host, self.transport.fixed());
+        };
+        let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Destination::parse(&format!("{}{port}", proxy.host()), self.transport.fixed())
     }
 
     /// Without any response for this long an INVITE has failed.
@@ -191,7 +248,7 @@ impl Options {
 
     /// Whether it needs a way of its own, which is made at the start only.
     pub fn needs_restart(&self) -> bool {
-        self.transport == TransportOption::Tls
+        self.transport == TransportOption::Tls || self.outbound_proxy.is_some() || self.from.is_some()
     }
 
     fn ping_interval(&self) -> Option<Duration> {
@@ -217,6 +274,12 @@ impl Options {
         if self.codecs.is_empty() {
             faults.push(("codecs", "at least one codec is needed: \"PCMU\" or \"PCMA\"".into()));
         }
+        if let Err(text) = self.proxy() {
+            faults.push(("outbound_proxy", text));
+        }
+        if self.sips && self.transport != TransportOption::Tls {
+            faults.push(("sips", "sips = true needs transport = \"tls\"".into()));
+        }
         if self.password.is_some() && self.password_file.is_some() {
             faults.push(("password", "give either password or password_file, not both".into()));
         }
@@ -231,6 +294,11 @@ impl Options {
         }
         if self.channels_max == 0 {
             faults.push(("channels_max", "must be at least 1".into()));
+        }
+        if self.srtp != SrtpOption::Never && !self.transport.is_secure() {
+            let text =
+                "srtp sends its keys within the signalling, which must be secret: use transport = \"tls\"";
+            faults.push(("srtp", text.into()));
         }
         if self.answer_timeout_s == 0 {
             faults.push(("answer_timeout_s", "must be at least 1".into()));

@@ -3,6 +3,8 @@
 //! Each section is deserialised by itself from the parsed document, so that one mistake does not hide the next, and the
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
+mod sip;
+
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
@@ -11,10 +13,12 @@ use crate::io::{model, resolver};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
 const TREATMENT_TABLES: [&str; 5] = ["human", "machine", "unsure", "opt_out", "recording"];
@@ -70,31 +74,6 @@ impl Default for EngineSection {
     }
 }
 
-/// `[sip]`.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SipSection {
-    /// UDP and TCP.
-    pub listen: SocketAddr,
-    /// What Via and Contact say, where NAT hides `listen`.
-    pub advertise: Option<SocketAddr>,
-    /// User-Agent.
-    pub user_agent: String,
-    /// DNS servers; those of the system when there are none.
-    pub dns: Vec<String>,
-}
-
-impl Default for SipSection {
-    fn default() -> Self {
-        SipSection {
-            listen: (Ipv4Addr::UNSPECIFIED, 5060).into(),
-            advertise: None,
-            user_agent: "Outdial".to_owned(),
-            dns: Vec::new(),
-        }
-    }
-}
-
 /// `[media]`.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -111,6 +90,12 @@ pub struct MediaSection {
     pub threads: usize,
     /// Playout delay.
     pub jitter_ms: u32,
+    /// Whether it follows the network on agents' legs.
+    pub jitter: JitterOption,
+    /// Its lower bound then.
+    pub jitter_min_ms: u32,
+    /// Its upper bound then.
+    pub jitter_max_ms: u32,
     /// A call without any packet for this long is ended.
     pub timeout_s: u64,
 }
@@ -124,9 +109,24 @@ impl Default for MediaSection {
             port_max: 32_767,
             threads: 1,
             jitter_ms: 40,
+            jitter: JitterOption::Fixed,
+            jitter_min_ms: 20,
+            jitter_max_ms: 120,
             timeout_s: 30,
         }
     }
+}
+
+/// `jitter`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JitterOption {
+    /// Always `jitter_ms`.
+    #[default]
+    Fixed,
+    /// As long as the network needs, between `jitter_min_ms` and `jitter_max_ms`, on agents' legs. Callees' legs keep
+    /// theirs: a detector's clock must not be stretched.
+    Adaptive,
 }
 
 /// `[[campaign]]`: the rules of dialing, and what is done with whoever answers.
@@ -255,8 +255,12 @@ impl Config {
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
         self.amd.prompts_dir.iter_mut().for_each(join);
+        let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
+        files.into_iter().flatten().for_each(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
+            let files = [&mut trunk.ca_file, &mut trunk.certificate_file, &mut trunk.key_file];
+            files.into_iter().flatten().for_each(join);
         }
         for campaign in &mut self.campaigns {
             join(&mut campaign.rules.contacts);
@@ -271,6 +275,9 @@ impl Config {
 
     fn check(&self, faults: &mut Vec<Fault>) {
         let mut fault = |key: String, text: String| faults.push(Fault { line: self.line(&key), text });
+        for (key, text) in self.sip.faults() {
+            fault(format!("sip.{key}"), text);
+        }
         if self.media.port_min >= self.media.port_max {
             fault("media.port_min".into(), "port_min must be below port_max".into());
         }
@@ -282,6 +289,10 @@ impl Config {
         }
         if self.media.threads == 0 || self.media.threads > 64 {
             fault("media.threads".into(), "threads must be between 1 and 64".into());
+        }
+        if self.media.jitter_min_ms > self.media.jitter_max_ms || self.media.jitter_max_ms > 200 {
+            let text = "jitter_min_ms must not be above jitter_max_ms, nor that above 200".to_owned();
+            fault("media.jitter_min_ms".into(), text);
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
@@ -459,6 +470,13 @@ message = "message.wav"
             (GOOD.replace("[sip]", "[sipp]"), 2, "sipp"),
             (GOOD.replace("message = \"message.wav\"", ""), 14, "needs message"),
             (GOOD.replace("[[trunk]]", "[trunk]"), 5, "double brackets"),
+            (GOOD.replace("name = \"carrier\"", "name = \"carrier\"\nsrtp = \"required\""), 7, "tls"),
+            (GOOD.replace("name = \"carrier\"", "name = \"carrier\"\nsrtp = \"always\""), 7, "always"),
+            (
+                GOOD.replace("[sip]", "[media]\njitter = \"adaptive\"\njitter_min_ms = 150\n[sip]"),
+                4,
+                "jitter_max_ms",
+            ),
             (GOOD.replace("[sip]", "[amd]\nengine = \"avmd\"\n[sip]"), 3, "avmd"),
             (
                 GOOD.replace("[sip]", "[amd]\n[amd.asterisk]\narguments = \"2000|x\"\n[sip]"),

@@ -6,33 +6,34 @@
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
 use crate::io::clock::Clock;
+use crate::io::intake::Intake;
 use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::{Asked, Reply, Report, Wish};
 use crate::io::priority;
 use crate::io::resolver::{Answered, Resolver};
-use crate::io::stream::{self, StreamEvent, Streams};
+use crate::io::sockets::{Arrival, Sockets};
+use crate::io::stream::StreamEvent;
 use crate::media::command as media;
 use crate::record::{Answer, LabelRecord, Request};
-use crate::sip::endpoint::{Target, Transport};
+use crate::sip::endpoint::Target;
 use crate::time::Now;
 use std::cell::Cell;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
 /// Datagrams that are worked off before anything else gets its turn.
 const DATAGRAMS_A_TURN: usize = 64;
 
+/// Events of the media plane, or answers of the store, that are worked off before anything else gets its turn.
+const EVENTS_A_TURN: usize = 64;
+
 /// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
-
-/// Stream events and accepted connections that wait for the loop.
-const STREAM_QUEUE: usize = 4_096;
 
 /// After a kill: how long sessions may take to end.
 const KILL_WITHIN: Duration = Duration::from_secs(3);
@@ -78,10 +79,8 @@ pub struct Control {
     pub clock: Clock,
     /// The engine.
     pub engine: Engine,
-    /// SIP over UDP.
-    pub udp: UdpSocket,
-    /// SIP over TCP; without it only connections of our own making.
-    pub tcp: Option<TcpListener>,
+    /// SIP, over all transports.
+    pub sockets: Sockets,
     /// The media plane.
     pub media: MediaPlane,
     /// What it tells.
@@ -120,9 +119,7 @@ enum Ending {
 
 /// What the loop woke up for.
 enum Woken {
-    Datagram(SocketAddr, usize),
-    Stream(StreamEvent),
-    Accepted(TcpStream, SocketAddr),
+    Arrival(Arrival),
     Media(media::Event),
     Answer(Answer),
     Dns(Answered),
@@ -130,8 +127,6 @@ enum Woken {
     Terminate,
     Reload,
     Deadline,
-    /// A socket error that concerns no one in particular.
-    Nothing,
 }
 
 struct Signals {
@@ -156,21 +151,13 @@ impl Control {
     /// the store's request channel, so that its writer finishes.
     pub async fn run(&mut self) -> io::Result<()> {
         priority::raise(priority::CONTROL);
-        let (stream_events, mut stream_queue) = mpsc::channel(STREAM_QUEUE);
-        let (accepted_sender, mut accepted) = mpsc::channel(STREAM_QUEUE);
-        let local = self.udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-        let mut streams = Streams::new(local, stream_events);
-        // Kept, so that the channel stays open without a listener.
-        let _accepted_sender = accepted_sender.clone();
-        if let Some(listener) = self.tcp.take() {
-            tokio::spawn(stream::listen(listener, accepted_sender));
-        }
         let mut signals = Signals::listen()?;
         let mut buffer = vec![0u8; DATAGRAM_BYTES_MAX];
+        let mut intake = Intake::default();
         let mut ending = Ending::No;
         let mut watchdog = watchdog_interval().map(Watchdog::new);
         notify(sd_notify::NotifyState::Ready);
-        self.flush(&mut streams).await;
+        self.flush().await;
         loop {
             if self.is_over(&mut ending).await {
                 notify(sd_notify::NotifyState::Stopping);
@@ -182,13 +169,7 @@ impl Control {
             }
             let wake_at = self.wake_at(ending, watchdog.as_ref().map(|watchdog| watchdog.interval));
             let woken = tokio::select! {
-                received = self.udp.recv_from(&mut buffer) => match received {
-                    Ok((length, source)) => Woken::Datagram(source, length),
-                    // ICMP of a peer that is not there; which one is unknown, and SIP's timers find out.
-                    Err(_) => Woken::Nothing,
-                },
-                Some(event) = stream_queue.recv() => Woken::Stream(event),
-                Some((stream, peer)) = accepted.recv() => Woken::Accepted(stream, peer),
+                arrival = self.sockets.next(&mut buffer) => Woken::Arrival(arrival),
                 Some(event) = self.media_events.recv() => Woken::Media(event),
                 Some(answer) = self.answers.recv() => Woken::Answer(answer),
                 Some(answered) = self.dns_answers.recv() => Woken::Dns(answered),
@@ -199,28 +180,25 @@ impl Control {
                 () = tokio::time::sleep_until(wake_at) => Woken::Deadline,
             };
             match woken {
-                Woken::Datagram(source, length) => {
-                    self.take_datagram(source, &buffer[..length]);
-                    self.take_gathered(&mut buffer);
+                Woken::Arrival(arrival) => self.take_arrival(arrival, &mut buffer, &mut intake),
+                Woken::Media(event) => {
+                    self.take_media(event);
+                    self.take_gathered_events();
                 }
-                Woken::Stream(event) => self.take_stream(event, &mut streams),
-                // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
-                Woken::Accepted(stream, peer) if self.engine.takes_from(peer.ip()) => {
-                    streams.accept(stream, peer);
-                }
-                Woken::Accepted(..) => {}
-                Woken::Media(event) => self.take_media(event),
                 Woken::Dns((question, answer)) => {
                     self.engine.handle_dns(self.clock.now(), &question, answer);
                 }
-                Woken::Answer(answer) => self.take_answer(answer),
+                Woken::Answer(answer) => {
+                    self.take_answer(answer);
+                    self.take_gathered_answers();
+                }
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
                 Woken::Reload => self.take_reload(),
-                Woken::Deadline | Woken::Nothing => {}
+                Woken::Deadline => {}
             }
             self.take_due();
-            self.flush(&mut streams).await;
+            self.flush().await;
         }
     }
 
@@ -275,36 +253,63 @@ impl Control {
         let _ = self.engine.handle_operator(self.clock.now(), &wish);
     }
 
-    fn take_datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
-        let at = self.clock.now();
-        (self.onlooker)(Seen::Sip { sent: false, peer: source, bytes, at });
-        self.engine.handle_datagram(at, source, bytes);
-    }
-
-    /// More datagrams that are there already; one system call each, no waiting.
-    fn take_gathered(&mut self, buffer: &mut [u8]) {
-        for _ in 1..DATAGRAMS_A_TURN {
-            match self.udp.try_recv_from(buffer) {
-                Ok((length, source)) => self.take_datagram(source, &buffer[..length]),
-                Err(_) => return,
+    fn take_arrival(&mut self, arrival: Arrival, buffer: &mut [u8], intake: &mut Intake) {
+        match arrival {
+            Arrival::Datagram { source, length } => {
+                self.take_datagram(source, &buffer[..length], intake);
+                // More that are there already, one system call each, but not for ever.
+                for _ in 1..DATAGRAMS_A_TURN {
+                    let Some((source, length)) = self.sockets.try_datagram(buffer) else { return };
+                    self.take_datagram(source, &buffer[..length], intake);
+                }
             }
+            Arrival::Stream(event) => self.take_stream(event),
+            // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
+            Arrival::Accepted { stream, source } if self.engine.takes_from(source.address.ip()) => {
+                self.sockets.streams().accept(stream, source);
+            }
+            Arrival::Accepted { .. } | Arrival::Nothing => {}
         }
     }
 
-    fn take_stream(&mut self, event: StreamEvent, streams: &mut Streams) {
+    /// A stranger's datagram is dropped unread, and so is what no trunk in its senses sends so fast.
+    fn take_datagram(&mut self, source: Target, bytes: &[u8], intake: &mut Intake) {
+        let ip = source.address.ip();
+        if self.engine.takes_from(ip) && intake.admits(TokioInstant::now(), ip, bytes) {
+            self.take_message(source, bytes);
+        }
+    }
+
+    /// Likewise more of what the media plane tells: a turn of the loop costs more than most of it does.
+    fn take_gathered_events(&mut self) {
+        for _ in 1..EVENTS_A_TURN {
+            let Ok(event) = self.media_events.try_recv() else { return };
+            self.take_media(event);
+        }
+    }
+
+    /// Likewise more of what the store answers.
+    fn take_gathered_answers(&mut self) {
+        for _ in 1..EVENTS_A_TURN {
+            let Ok(answer) = self.answers.try_recv() else { return };
+            self.take_answer(answer);
+        }
+    }
+
+    fn take_message(&mut self, source: Target, bytes: &[u8]) {
         let at = self.clock.now();
+        (self.onlooker)(Seen::Sip { sent: false, peer: source.address, bytes, at });
+        self.engine.handle_message(at, source, bytes);
+    }
+
+    fn take_stream(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Message { peer, bytes } => {
-                (self.onlooker)(Seen::Sip { sent: false, peer, bytes: &bytes, at });
-                self.engine.handle_message(at, Target::new(Transport::Tcp, peer), &bytes);
-            }
-            StreamEvent::Closed { peer } => {
-                if !streams.forget(peer) {
-                    // A newer connection carries the peer's traffic by now; what the old one owed, SIP's timers find out.
-                    return;
+            StreamEvent::Message { source, bytes } => self.take_message(source, &bytes),
+            // A newer connection may carry the peer's traffic by now; what the old one owed, SIP's timers find out.
+            StreamEvent::Closed { target, is_refused } => {
+                if self.sockets.streams().forget(target) {
+                    self.engine.handle_undelivered(self.clock.now(), target, is_refused);
                 }
-                let target = Target::new(Transport::Tcp, peer);
-                self.engine.handle_transport_error(at, target);
             }
         }
     }
@@ -371,10 +376,10 @@ impl Control {
     }
 
     /// Does what the engine wants.
-    async fn flush(&mut self, streams: &mut Streams) {
+    async fn flush(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Sip { target, bytes } => self.send(target, bytes, streams).await,
+                Output::Sip { target, bytes } => self.send(target, bytes).await,
                 Output::Dns(question) => self.resolver.ask(question),
                 Output::Media(command) => self.media.send(command),
                 Output::Store(request) => self.store(request),
@@ -386,16 +391,11 @@ impl Control {
         }
     }
 
-    async fn send(&mut self, target: Target, bytes: Vec<u8>, streams: &mut Streams) {
+    async fn send(&mut self, target: Target, bytes: Vec<u8>) {
         let at = self.clock.now();
         (self.onlooker)(Seen::Sip { sent: true, peer: target.address, bytes: &bytes, at });
-        let sent = match target.transport {
-            // The socket buffer is large; waiting here for room in it is rare and short.
-            Transport::Udp => self.udp.send_to(&bytes, target.address).await.is_ok(),
-            Transport::Tcp | Transport::Tls => streams.send(target.address, bytes),
-        };
-        if !sent {
-            self.engine.handle_transport_error(at, target);
+        if !self.sockets.send(target, bytes).await {
+            self.engine.handle_undelivered(at, target, false);
         }
     }
 

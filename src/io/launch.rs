@@ -6,8 +6,9 @@ use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::trunk;
+use crate::io::access::{self, Prepared};
 use crate::io::clock::Clock;
-use crate::io::config::{Config, Fault};
+use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
@@ -15,10 +16,11 @@ use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
-use crate::io::{address, entropy, lists, reload};
+use crate::io::{entropy, lists, reload};
 use crate::record::CampaignState;
+use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
-use crate::sip::endpoint::{self, AccessTable, Endpoint, Local, Target, Transport};
+use crate::sip::endpoint::{self, AccessTable, Endpoint, Target, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::locate::search::Abilities;
 use crate::store::{Orphan, Store, writer};
@@ -29,12 +31,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-
-/// Socket buffers of SIP: bursts of hundreds of calls overflow the system's default.
-const SIP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Wishes of the operator that wait.
 const WISHES_MAX: usize = 64;
@@ -82,9 +80,13 @@ impl Launched {
             .map(|campaign| format!("{} is {}", campaign.name, campaign.state))
             .collect();
         let trunks: Vec<String> = status.trunks.into_iter().map(|trunk| trunk.name).collect();
-        if let Ok(address) = self.control.udp.local_addr() {
-            lines.push(format!("SIP on {address}, UDP and TCP; trunks: {}", trunks.join(", ")));
-        }
+        let described = self.control.sockets.listeners().iter().filter_map(|listener| {
+            let address = listener.address().ok()?;
+            let tls = listener.tls_address().map(|tls| format!(", TLS on port {}", tls.port()));
+            Some(format!("{address}, UDP and TCP{}", tls.unwrap_or_default()))
+        });
+        let listeners = described.collect::<Vec<_>>().join("; ");
+        lines.push(format!("SIP on {listeners}; trunks: {}", trunks.join(", ")));
         lines
     }
 
@@ -117,12 +119,14 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let towards = towards(&trunks);
-    let (udp, tcp) = bind_sip(&config)?;
-    let sip_address = advertised_sip(&config, &udp, towards)?;
+    let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
     let (media, media_events) = start_media(&config, &prompts, &clock, towards)?;
-    let rng = entropy::rng().map_err(|error| vec![whole(format!("no randomness to be had: {error}"))])?;
-    let engine =
-        make_engine(&config, wished, now, trunks, campaigns, ledger, sip_address, rng, orphans, &mut notes);
+    let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
+    let rng = entropy::rng().map_err(no_randomness)?;
+    let secret = entropy::bits_256().map_err(no_randomness)?;
+    let mut engine =
+        make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
+    engine.set_media_secret(secret);
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -133,8 +137,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let control = Control {
         clock,
         engine,
-        udp,
-        tcp: Some(tcp),
+        sockets,
         media,
         media_events,
         resolver,
@@ -144,7 +147,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         wishes,
         labels: Labels::default(),
         onlooker,
-        reload: reload::of(config, prompts),
+        reload: reload::of(config, prompts, tls),
         drain,
         stop: Rc::default(),
         until_completed: wished.until_completed,
@@ -186,7 +189,8 @@ pub fn trunk_setups(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
 /// What this machine can speak.
 fn abilities(config: &Config) -> Abilities {
     let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
-    Abilities { transports, v4: config.sip.listen.is_ipv4(), v6: config.sip.listen.is_ipv6() }
+    let listens = |fits: fn(&SocketAddr) -> bool| config.sip.listen.iter().any(fits);
+    Abilities { transports, v4: listens(SocketAddr::is_ipv4), v6: listens(SocketAddr::is_ipv6) }
 }
 
 /// Asks the DNS where the trunks are and puts their first addresses into the setups.
@@ -354,66 +358,6 @@ async fn campaigns(
     Ok(setups)
 }
 
-/// SIP's sockets, UDP and TCP on one port.
-pub fn bind_sip(config: &Config) -> Result<(UdpSocket, TcpListener), Vec<Fault>> {
-    let wanted = config.sip.listen;
-    let fault = |what: &str, address: SocketAddr, error: &std::io::Error| {
-        let line = config.line("sip.listen");
-        let remedy = if error.kind() == std::io::ErrorKind::AddrInUse {
-            "another program has it: stop that one or choose another port"
-        } else {
-            "choose an address of this machine"
-        };
-        vec![Fault { line, text: format!("cannot listen on {what} {address}: {error}; {remedy}") }]
-    };
-    let udp = udp_socket(wanted).map_err(|error| fault("UDP", wanted, &error))?;
-    let bound = udp.local_addr().map_err(|error| fault("UDP", wanted, &error))?;
-    let tcp = std::net::TcpListener::bind(bound).map_err(|error| fault("TCP", bound, &error))?;
-    tcp.set_nonblocking(true).map_err(|error| fault("TCP", bound, &error))?;
-    let tcp = TcpListener::from_std(tcp).map_err(|error| fault("TCP", bound, &error))?;
-    Ok((udp, tcp))
-}
-
-fn udp_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind(address)?;
-    let tuned = socket2::SockRef::from(&socket);
-    // The system may grant less; that is its right.
-    let _ = tuned.set_recv_buffer_size(SIP_BUFFER_BYTES);
-    let _ = tuned.set_send_buffer_size(SIP_BUFFER_BYTES);
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
-}
-
-/// The address that Via and Contact give.
-pub fn advertised_sip(
-    config: &Config,
-    udp: &UdpSocket,
-    towards: Option<SocketAddr>,
-) -> Result<SocketAddr, Vec<Fault>> {
-    if let Some(address) = config.sip.advertise {
-        return Ok(address);
-    }
-    let bound = udp.local_addr().map_err(|error| vec![whole(error.to_string())])?;
-    let ip = concrete(bound.ip(), towards, config, "sip.listen")?;
-    Ok(SocketAddr::new(ip, bound.port()))
-}
-
-/// An address for others to send to: not "any", which means nothing to them.
-fn concrete(
-    ip: IpAddr,
-    towards: Option<SocketAddr>,
-    config: &Config,
-    key: &str,
-) -> Result<IpAddr, Vec<Fault>> {
-    match towards {
-        Some(peer) if ip.is_unspecified() => address::local_towards(peer).map_err(|error| {
-            let text = format!("cannot tell which address {peer} reaches us at ({error}): set advertise");
-            vec![Fault { line: config.line(key), text }]
-        }),
-        _ => Ok(ip),
-    }
-}
-
 fn start_media(
     config: &Config,
     prompts: &Prompts,
@@ -423,13 +367,14 @@ fn start_media(
     let section = &config.media;
     let advertised = match section.advertise {
         Some(ip) => ip,
-        None => concrete(section.listen, towards, config, "media.listen")?,
+        None => access::concrete(section.listen, towards, config, "media.listen")?,
     };
     std::fs::create_dir_all(&config.engine.recordings).map_err(|error| {
         let text =
             format!("cannot make the folder for recordings, {}: {error}", config.engine.recordings.display());
         vec![Fault { line: config.line("engine.recordings"), text }]
     })?;
+    let ms = |ms: u32| Duration::from_millis(u64::from(ms));
     let options = crate::io::media::Options {
         listen: section.listen,
         advertise: advertised,
@@ -437,7 +382,13 @@ fn start_media(
         port_max: section.port_max,
         threads: section.threads,
         streams_max: 2 * config.engine.lines_max as usize,
-        jitter: Duration::from_millis(u64::from(section.jitter_ms)),
+        jitter: ms(section.jitter_ms),
+        jitter_agents: match section.jitter {
+            JitterOption::Fixed => Delay::Fixed(ms(section.jitter_ms)),
+            JitterOption::Adaptive => {
+                Delay::Adaptive { min: ms(section.jitter_min_ms), max: ms(section.jitter_max_ms) }
+            }
+        },
         media_timeout: Duration::from_secs(section.timeout_s),
         amd: config.amd.clone(),
     };
@@ -454,7 +405,7 @@ fn make_engine(
     trunks: Vec<TrunkSetup>,
     campaigns: Vec<CampaignSetup>,
     ledger: Ledger,
-    address: SocketAddr,
+    table: AccessTable,
     mut rng: crate::rng::Rng,
     orphans: Vec<Orphan>,
     notes: &mut Vec<String>,
@@ -462,7 +413,9 @@ fn make_engine(
     let lines_max = config.engine.lines_max;
     let endpoint_options = endpoint::Options {
         user_agent: config.sip.user_agent.clone(),
-        access: AccessTable::new(vec![Local::new(address)]),
+        access: table,
+        tcp_above_bytes: config.sip.tcp_above_bytes,
+        learn_address: config.sip.learn_address,
         sessions_max: 4 * lines_max as usize,
         transactions_max: TRANSACTIONS_A_LINE * lines_max as usize + 1_024,
         ..endpoint::Options::default()

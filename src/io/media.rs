@@ -3,7 +3,9 @@
 //! Nothing is shared between the threads. A stream lives on one of them, next to its partner if it has one, else where
 //! the fewest are; commands go there through a bounded queue, events come back through one for all.
 
+mod pace;
 mod port;
+mod ready;
 mod thread;
 
 use super::recorder::Recorder;
@@ -11,6 +13,7 @@ use super::{entropy, priority};
 use crate::amd::detector;
 use crate::media::command::{Command, Event, StreamKey};
 use crate::media::player::PromptTable;
+use crate::rtp::delay::Delay;
 use port::Ports;
 use std::io;
 use std::net::IpAddr;
@@ -21,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Commands that may wait for a thread. A full queue holds the control plane up until the next slot, 5 ms at most.
+/// Commands that may wait for a thread. A full queue holds the control plane up until the end of a slot, 5 ms at most.
 const COMMANDS_MAX: usize = 4_096;
 
 /// Events that may wait for the control plane; a thread keeps later ones back and tells them in their order.
@@ -44,6 +47,8 @@ pub struct Options {
     pub streams_max: usize,
     /// Playout delay of the jitter buffers.
     pub jitter: Duration,
+    /// That of agents' legs.
+    pub jitter_agents: Delay,
     /// A connected stream without any packet for this long is reported.
     pub media_timeout: Duration,
     /// What the detectors are told.
@@ -96,9 +101,10 @@ impl MediaPlane {
                 streams: Arc::clone(&streams),
                 recorder: recorder.handle(),
             };
+            let ready = ready::descriptor()?;
             let join = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
                 priority::raise(priority::MEDIA);
-                thread::Loop::new(start).run();
+                thread::Loop::new(start, ready).run();
             })?;
             threads.push(Thread { commands, streams, join });
         }

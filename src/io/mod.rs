@@ -6,22 +6,25 @@
 //! * [`reload`]: a changed configuration into the running engine;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
-//! * [`resolver`]: the DNS, asked for the core; [`address`]: which of our addresses a trunk sees;
-//! * [`stream`]: SIP over TCP;
+//! * [`resolver`]: the DNS, asked for the core; [`address`]: which of ours a trunk sees; [`access`]: the way to each trunk;
+//! * [`sockets`]: SIP's sockets; [`stream`]: its connections; [`tls`]: what secures them; [`intake`]: what reaches the parser;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
-//! * [`priority`]: the right of way of threads that must be in time;
+//! * [`priority`]: the right of way of threads that must be in time; [`limits`]: how many descriptors there may be;
 //! * [`enrolled`]: the recordings that the detector is to recognise;
 //! * [`media`]: the media plane's threads; [`recorder`]: the thread that writes recordings.
 
+pub mod access;
 pub mod address;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod enrolled;
 pub mod entropy;
+pub mod intake;
 pub mod labels;
 pub mod launch;
+pub mod limits;
 pub mod lists;
 pub mod media;
 pub mod model;
@@ -32,4 +35,6 @@ pub mod prompts;
 pub mod recorder;
 pub mod reload;
 pub mod resolver;
+pub mod sockets;
 pub mod stream;
+pub mod tls;

@@ -10,6 +10,24 @@ pub const MEDIA: i32 = -10;
 /// Signalling and the campaigns' decisions.
 pub const CONTROL: i32 = -5;
 
+/// Where the kernel groups processes by session (`sched_autogroup_enabled`), niceness counts within the session only and
+/// the sessions share the processors evenly: so the session of this process gets the right of way too, where it may, and
+/// keeps what the operator has given it beyond that.
+pub fn raise_session(niceness: i32) {
+    let now = std::fs::read_to_string("/proc/self/autogroup").unwrap_or_default();
+    if now
+        .split_whitespace()
+        .next_back()
+        .and_then(|word| word.parse().ok())
+        .is_some_and(|now: i32| now <= niceness)
+    {
+        return;
+    }
+    if let Err(error) = std::fs::write("/proc/self/autogroup", niceness.to_string()) {
+        tracing::debug!(%error, niceness, "the session keeps its ordinary priority");
+    }
+}
+
 /// Gives the calling thread this niceness; where that is forbidden everything stays as it is.
 pub fn raise(niceness: i32) {
     let thread = rustix::thread::gettid();

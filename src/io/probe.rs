@@ -1,32 +1,23 @@
 //! OPTIONS to every trunk, without an engine: for `outdial check`.
 
 use crate::engine::engine::TrunkSetup;
+use crate::io::access::Prepared;
 use crate::io::clock::Clock;
 use crate::io::entropy;
-use crate::io::stream::{StreamEvent, Streams};
-use crate::sip::endpoint::{
-    self, AccessTable, Endpoint, Event, Local, Output, PingOutcome, Target, Transport,
-};
+use crate::io::sockets::{Arrival, Sockets};
+use crate::io::stream::StreamEvent;
+use crate::sip::endpoint::{self, Endpoint, Event, Output, PingOutcome, Target};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 
 /// How long a trunk has to answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// Asks all trunks at once; `None` for one that did not answer in time.
-pub async fn options(
-    trunks: &[TrunkSetup],
-    udp: &UdpSocket,
-    advertised: SocketAddr,
-) -> io::Result<Vec<Option<PingOutcome>>> {
+pub async fn options(trunks: &[TrunkSetup], prepared: Prepared) -> io::Result<Vec<Option<PingOutcome>>> {
     let clock = Clock::start();
-    let own = endpoint::Options {
-        access: AccessTable::new(vec![Local::new(advertised)]),
-        ..endpoint::Options::default()
-    };
+    let Prepared { mut sockets, table, .. } = prepared;
+    let own = endpoint::Options { access: table, ..endpoint::Options::default() };
     let mut endpoint = Endpoint::new(own, entropy::rng()?);
     let now = clock.now().instant;
     let keys: Vec<_> = trunks
@@ -39,16 +30,13 @@ pub async fn options(
         })
         .collect();
     let mut outcomes = vec![None; trunks.len()];
-    let (events, mut queue) = mpsc::channel(256);
-    let local = udp.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-    let mut streams = Streams::new(local, events);
     let mut buffer = vec![0u8; 65_536];
     let deadline = tokio::time::Instant::now() + ANSWER_WITHIN;
     loop {
         while let Some(output) = endpoint.poll_output() {
             match output {
                 Output::Transmit { target, bytes } => {
-                    transmit(&mut endpoint, &clock, udp, &mut streams, target, bytes).await;
+                    transmit(&mut endpoint, &clock, &mut sockets, target, bytes).await;
                 }
                 Output::Event(Event::Ping { key, outcome }) => {
                     if let Some(place) = keys.iter().position(|known| known.as_ref() == Ok(&key)) {
@@ -65,20 +53,16 @@ pub async fn options(
             .poll_timeout()
             .map_or(deadline, |due| tokio::time::Instant::from_std(clock.to_std(due)).min(deadline));
         tokio::select! {
-            received = udp.recv_from(&mut buffer) => {
-                if let Ok((length, source)) = received {
-                    endpoint.handle_datagram(clock.now().instant, source, &buffer[..length]);
+            arrival = sockets.next(&mut buffer) => {
+                let now = clock.now().instant;
+                match arrival {
+                    Arrival::Datagram { source, length } => endpoint.handle_from(now, source, &buffer[..length]),
+                    Arrival::Stream(StreamEvent::Message { source, bytes }) => endpoint.handle_from(now, source, &bytes),
+                    Arrival::Stream(StreamEvent::Closed { target, .. }) => endpoint.handle_transport_error(now, target),
+                    // Nobody has anything to ask while trunks are asked.
+                    Arrival::Accepted { .. } | Arrival::Nothing => {}
                 }
             }
-            Some(event) = queue.recv() => match event {
-                StreamEvent::Message { peer, bytes } => {
-                    endpoint.handle_message(clock.now().instant, Transport::Tcp, peer, &bytes);
-                }
-                StreamEvent::Closed { peer } => {
-                    let target = Target::new(Transport::Tcp, peer);
-                    endpoint.handle_transport_error(clock.now().instant, target);
-                }
-            },
             () = tokio::time::sleep_until(due) => {
                 if tokio::time::Instant::now() >= deadline {
                     return Ok(outcomes);
@@ -92,16 +76,11 @@ pub async fn options(
 async fn transmit(
     endpoint: &mut Endpoint,
     clock: &Clock,
-    udp: &UdpSocket,
-    streams: &mut Streams,
+    sockets: &mut Sockets,
     target: Target,
     bytes: Vec<u8>,
 ) {
-    let sent = match target.transport {
-        Transport::Udp => udp.send_to(&bytes, target.address).await.is_ok(),
-        Transport::Tcp | Transport::Tls => streams.send(target.address, bytes),
-    };
-    if !sent {
+    if !sockets.send(target, bytes).await {
         endpoint.handle_transport_error(clock.now().instant, target);
     }
 }

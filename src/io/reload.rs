@@ -5,12 +5,13 @@ use crate::engine::engine::{Engine, TrunkSetup};
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
+use crate::io::tls::Tls;
 use crate::io::{enrolled, launch, lists};
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
 /// before anything is taken over, so that a fault leaves all as it was.
-pub fn of(running: Config, mut loaded: Prompts) -> Reload {
+pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
     Box::new(move |engine, media, now| {
         let file = running.path.display();
         let named = |fault: &Fault| match fault.line {
@@ -23,6 +24,8 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
         check_agent_trunks(&config, &setups).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
         let enrolled = enrolled::load_for(&config).map_err(list)?;
+        // Calls go on over the connections that they have; those made from now on are secured anew.
+        tls.reload().map_err(|fault| format!("{}: {}", fault.setting, fault.text))?;
         // These are taken over; what else [amd] says is compared.
         config.amd.prompts = Arc::clone(&running.amd.prompts);
         config.amd.prompts_dir.clone_from(&running.amd.prompts_dir);

@@ -1,36 +1,77 @@
-//! SIP over TCP (RFC 3261, 18.2 and 18.3): one connection a peer, opened when first needed, framed by Content-Length.
+//! SIP over TCP and TLS (RFC 3261 sections 18.2 and 18.3): one connection a peer, opened when first needed, used in both
+//! directions, framed by Content-Length, kept alive by RFC 5626 section 4.4.1.
+//!
+//! A connection is one task. What a peer can make it cost is bounded in number, in memory and in time: a connection that
+//! was made to us and has not brought one whole message yet is pending, there are few of them, the oldest makes room for
+//! the next, and each has seconds to prove itself. So has every message that has begun.
 
+use crate::io::tls::Tls;
+use crate::sip::endpoint::{AccessTable, Target, Transport};
 use crate::sip::framing::Framer;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 
 /// Connections at once, taken and made.
 const CONNECTIONS_MAX: usize = 256;
+
+/// Those of them that were made to us: what we have to say finds room beside them.
+const ACCEPTED_MAX: usize = 192;
+
+/// Connections of one address that it made to us.
+const CONNECTIONS_A_SOURCE: usize = 32;
+
+/// Connections made to us that have not brought a message yet.
+const PENDING_MAX: usize = 64;
 
 /// Messages that wait to be written to one peer.
 const QUEUE_MAX: usize = 1_024;
 
 /// A peer that does not take the connection by then is given up; another trunk may be waiting its turn.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long the two sides of TLS may take to agree.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long a message may take to come in whole, the first one of a connection that was made to us included, and how long
+/// one may take to go out.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Without a message in either direction for this long a connection is closed; the next message opens another.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// After so long a silence a double line end is sent (RFC 5626 section 4.4.1 has 95 to 120 seconds).
+const PING_AFTER: Duration = Duration::from_secs(100);
+
+/// How long a peer that answers pings may take to (RFC 5626 section 4.4.1).
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+const PING: &[u8] = b"\r\n\r\n";
+const PONG: &[u8] = b"\r\n";
 
 /// What a connection tells the control plane.
 #[derive(Debug)]
 pub enum StreamEvent {
     /// One whole message came.
     Message {
-        /// From whom.
-        peer: SocketAddr,
+        /// From whom, and by which way.
+        source: Target,
         /// The message.
         bytes: Vec<u8>,
     },
     /// The connection could not be made, or is gone.
     Closed {
         /// With whom.
-        peer: SocketAddr,
+        target: Target,
+        /// Whether it was never made, so that nothing that was to be sent has left.
+        is_refused: bool,
     },
 }
 
@@ -40,38 +81,55 @@ type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
 /// All connections.
 #[derive(Debug)]
 pub struct Streams {
-    peers: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
+    peers: HashMap<Target, Peer>,
+    /// Those that were made to us, the oldest first; the proven and the closed are cleared away when the next one comes.
+    pending: VecDeque<(Target, Arc<AtomicBool>)>,
     events: mpsc::Sender<StreamEvent>,
-    local: IpAddr,
+    /// Our listeners' addresses, in the order of the table.
+    locals: Vec<IpAddr>,
+    table: AccessTable,
+    tls: Tls,
+}
+
+#[derive(Debug)]
+struct Peer {
+    queue: mpsc::Sender<Vec<u8>>,
+    was_accepted: bool,
 }
 
 impl Streams {
-    /// None yet; what they say goes to `events`. Ours come from the address `local`, as our datagrams do: peers know us
-    /// by it.
-    pub fn new(local: IpAddr, events: mpsc::Sender<StreamEvent>) -> Self {
-        Streams { peers: HashMap::new(), events, local }
+    /// None yet; what they say goes to `events`. Ours come from the addresses of our listeners, as our datagrams do: peers
+    /// know us by them.
+    pub fn new(locals: Vec<IpAddr>, table: AccessTable, tls: Tls, events: mpsc::Sender<StreamEvent>) -> Self {
+        Streams { peers: HashMap::new(), pending: VecDeque::new(), events, locals, table, tls }
     }
 
     /// Sends a message, over a new connection if there is none. False when it cannot be queued.
-    pub fn send(&mut self, peer: SocketAddr, bytes: Vec<u8>) -> bool {
-        let bytes = match self.peers.get(&peer) {
-            Some(queue) => match queue.try_send(bytes) {
+    pub fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
+        let bytes = match self.peers.get(&target) {
+            Some(peer) => match peer.queue.try_send(bytes) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Full(_)) => return false,
                 Err(mpsc::error::TrySendError::Closed(bytes)) => bytes,
             },
             None => bytes,
         };
-        let Some(queue) = self.add(peer) else { return false };
-        let sent = queue.0.try_send(bytes).is_ok();
-        let (events, local) = (self.events.clone(), self.local);
+        let Some((queue, receiver)) = self.add(target, false) else { return false };
+        let sent = queue.try_send(bytes).is_ok();
+        let local = self.locals.get(self.table.local_of(target)).copied();
+        let domain = self.table.get(target.access).domain.clone();
+        let (events, tls) = (self.events.clone(), self.tls.clone());
         tokio::spawn(async move {
-            let connect = tokio::time::timeout(CONNECT_WITHIN, connect(local, peer)).await;
-            match connect {
-                Ok(Ok(stream)) => serve(stream, peer, queue.1, events).await,
-                Ok(Err(_)) | Err(_) => {
-                    drop(queue.1);
-                    drop(events.send(StreamEvent::Closed { peer }).await);
+            let proven = Arc::new(AtomicBool::new(true));
+            let connection =
+                Connection { peer: target, queue: receiver, events, proven, was_accepted: false };
+            match open(local, target, &domain, &tls).await {
+                Ok(Opened::Plain(stream)) => connection.serve(stream).await,
+                Ok(Opened::Secured(stream)) => connection.serve(stream).await,
+                Err(error) => {
+                    tracing::info!(peer = %target.address, transport = target.transport.as_str(), %error,
+                        "a SIP connection could not be made");
+                    connection.close(true).await;
                 }
             }
         });
@@ -79,140 +137,308 @@ impl Streams {
     }
 
     /// A peer has connected to us.
-    pub fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if let Some((_, queue)) = self.add(peer) {
-            tokio::spawn(serve(stream, peer, queue, self.events.clone()));
-        }
+    pub fn accept(&mut self, stream: TcpStream, source: Target) {
+        let Some((_, queue)) = self.add(source, true) else { return };
+        let proven = Arc::new(AtomicBool::new(false));
+        self.pending.push_back((source, Arc::clone(&proven)));
+        let events = self.events.clone();
+        let connection = Connection { peer: source, queue, events, proven, was_accepted: true };
+        let acceptor = (source.transport == Transport::Tls).then(|| self.tls.acceptor());
+        tokio::spawn(async move {
+            // Small messages must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            match acceptor {
+                None => connection.serve(stream).await,
+                Some(None) => connection.close(true).await,
+                Some(Some(acceptor)) => connection.secure(acceptor, stream).await,
+            }
+        });
     }
 
     /// A connection is gone. False when the peer has a newer one, which stays.
-    pub fn forget(&mut self, peer: SocketAddr) -> bool {
-        if self.peers.get(&peer).is_some_and(|queue| !queue.is_closed()) {
+    pub fn forget(&mut self, target: Target) -> bool {
+        if self.peers.get(&target).is_some_and(|peer| !peer.queue.is_closed()) {
             return false;
         }
-        self.peers.remove(&peer);
+        self.peers.remove(&target);
         true
     }
 
-    fn add(&mut self, peer: SocketAddr) -> Option<Queue> {
-        self.peers.retain(|_, queue| !queue.is_closed());
-        if self.peers.len() >= CONNECTIONS_MAX {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.queue.is_closed()).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn add(&mut self, peer: Target, was_accepted: bool) -> Option<Queue> {
+        self.peers.retain(|_, peer| !peer.queue.is_closed());
+        if was_accepted && !self.make_room(peer.address.ip()) {
+            return None;
+        }
+        let accepted = self.peers.values().filter(|peer| peer.was_accepted).count();
+        if self.peers.len() >= CONNECTIONS_MAX || (was_accepted && accepted >= ACCEPTED_MAX) {
             tracing::warn!(limit = CONNECTIONS_MAX, "no more SIP connections are taken");
             return None;
         }
-        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        self.peers.insert(peer, sender.clone());
-        Some((sender, receiver))
+        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        self.peers.insert(peer, Peer { queue: queue.clone(), was_accepted });
+        Some((queue, receiver))
+    }
+
+    /// Room for one more connection of `source`: the oldest that has shown nothing goes.
+    fn make_room(&mut self, source: IpAddr) -> bool {
+        let peers = &self.peers;
+        self.pending.retain(|(target, proven)| !proven.load(Ordering::Relaxed) && peers.contains_key(target));
+        let of_source = |target: &Target| target.address.ip() == source;
+        let count = peers.iter().filter(|(target, peer)| peer.was_accepted && of_source(target)).count();
+        let oldest = if count >= CONNECTIONS_A_SOURCE {
+            match self.pending.iter().position(|(target, _)| of_source(target)) {
+                None => return false,
+                some => some,
+            }
+        } else {
+            (self.pending.len() >= PENDING_MAX).then_some(0)
+        };
+        if let Some((target, _)) = oldest.and_then(|place| self.pending.remove(place)) {
+            // Its task ends with its queue.
+            self.peers.remove(&target);
+        }
+        true
     }
 }
 
-async fn connect(local: IpAddr, peer: SocketAddr) -> std::io::Result<TcpStream> {
+enum Opened {
+    Plain(TcpStream),
+    Secured(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+async fn open(local: Option<IpAddr>, target: Target, domain: &str, tls: &Tls) -> io::Result<Opened> {
+    let too_late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let stream = timeout(CONNECT_WITHIN, connect(local, target.address)).await.map_err(too_late)??;
+    // Small messages must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    if target.transport != Transport::Tls {
+        return Ok(Opened::Plain(stream));
+    }
+    let handshake = tls.connect(target.access, domain, stream);
+    let stream = timeout(HANDSHAKE_WITHIN, handshake).await.map_err(too_late)??;
+    Ok(Opened::Secured(Box::new(stream)))
+}
+
+async fn connect(local: Option<IpAddr>, peer: SocketAddr) -> io::Result<TcpStream> {
     let socket = if peer.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if local.is_ipv4() == peer.is_ipv4() && !local.is_unspecified() {
+    if let Some(local) = local.filter(|local| local.is_ipv4() == peer.is_ipv4() && !local.is_unspecified()) {
         socket.bind(SocketAddr::new(local, 0))?;
     }
     socket.connect(peer).await
 }
 
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut queue: mpsc::Receiver<Vec<u8>>,
+/// One connection and its task.
+struct Connection {
+    peer: Target,
+    queue: mpsc::Receiver<Vec<u8>>,
     events: mpsc::Sender<StreamEvent>,
-) {
-    // Small messages must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let (mut reader, mut writer) = stream.into_split();
-    let mut framer = Framer::new();
-    let mut buffer = vec![0u8; 16 * 1_024];
-    loop {
-        tokio::select! {
-            read = reader.read(&mut buffer) => {
-                let Ok(length @ 1..) = read else { break };
-                if !deliver(&mut framer, &buffer[..length], peer, &events).await {
-                    break;
-                }
+    /// Whether it has brought a whole message.
+    proven: Arc<AtomicBool>,
+    was_accepted: bool,
+}
+
+impl Connection {
+    async fn secure(mut self, acceptor: tokio_rustls::TlsAcceptor, stream: TcpStream) {
+        let handshake = timeout(HANDSHAKE_WITHIN, acceptor.accept(stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            // The queue is closed when another connection takes this one's place.
+            _ = self.queue.recv() => return self.close(true).await,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => {
+                tracing::info!(peer = %self.peer.address, %error, "a TLS peer was not let in");
+                self.close(true).await;
             }
-            message = queue.recv() => {
-                let Some(message) = message else { break };
-                if writer.write_all(&message).await.is_err() {
-                    break;
+            Err(_) => self.close(true).await,
+        }
+    }
+
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut state = Conversation::new(Instant::now(), self.was_accepted);
+        let mut buffer = vec![0u8; 16 * 1_024];
+        loop {
+            let deadline = state.deadline();
+            let outgoing = tokio::select! {
+                read = reader.read(&mut buffer) => {
+                    let Ok(length @ 1..) = read else { break };
+                    match self.deliver(&mut state, &buffer[..length]).await {
+                        Some(0) => continue,
+                        Some(pings) => PONG.repeat(pings),
+                        None => break,
+                    }
+                }
+                message = self.queue.recv() => {
+                    let Some(message) = message else { break };
+                    state.handle_activity(Instant::now());
+                    message
+                }
+                () = tokio::time::sleep_until(deadline) => match state.handle_timeout(Instant::now()) {
+                    Due::Ping => PING.to_vec(),
+                    Due::Close(why) => {
+                        tracing::debug!(peer = %self.peer.address, why, "a SIP connection is closed");
+                        break;
+                    }
+                    Due::Nothing => continue,
+                },
+            };
+            let written = async {
+                writer.write_all(&outgoing).await?;
+                writer.flush().await
+            };
+            if !matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        let _ = timeout(Duration::from_millis(200), writer.shutdown()).await;
+        self.close(false).await;
+    }
+
+    /// Hands on every whole message and tells how many pings came; `None` when the stream cannot be framed any more.
+    async fn deliver(&self, state: &mut Conversation, bytes: &[u8]) -> Option<usize> {
+        state.framer.push(bytes);
+        state.unaccounted += bytes.len() + state.waiting;
+        loop {
+            match state.framer.next() {
+                Ok(Some(bytes)) => {
+                    state.unaccounted -= bytes.len();
+                    self.proven.store(true, Ordering::Relaxed);
+                    state.handle_message(Instant::now());
+                    let message = StreamEvent::Message { source: self.peer, bytes };
+                    if self.events.send(message).await.is_err() {
+                        return None;
+                    }
+                }
+                Ok(None) => return Some(state.handle_rest(Instant::now())),
+                Err(error) => {
+                    tracing::warn!(peer = %self.peer.address, %error, "a SIP stream cannot be framed and is closed");
+                    return None;
                 }
             }
         }
     }
-    // Closed before it is told, or what is sent meanwhile would be queued for nobody.
-    drop(queue);
-    let _ = events.send(StreamEvent::Closed { peer }).await;
-}
 
-/// Hands on every whole message; false when the stream cannot be framed any more.
-async fn deliver(
-    framer: &mut Framer,
-    bytes: &[u8],
-    peer: SocketAddr,
-    events: &mpsc::Sender<StreamEvent>,
-) -> bool {
-    framer.push(bytes);
-    loop {
-        match framer.next() {
-            Ok(Some(bytes)) => {
-                if events.send(StreamEvent::Message { peer, bytes }).await.is_err() {
-                    return false;
-                }
-            }
-            Ok(None) => return true,
-            Err(error) => {
-                tracing::warn!(%peer, %error, "a SIP stream cannot be framed and is closed");
-                return false;
-            }
-        }
+    /// Closed before it is told, or what is sent meanwhile would be queued for nobody.
+    async fn close(self, is_refused: bool) {
+        let Connection { peer: target, queue, events, .. } = self;
+        drop(queue);
+        let _ = events.send(StreamEvent::Closed { target, is_refused }).await;
     }
 }
 
-/// Takes connections and hands them to the control plane.
-pub async fn listen(listener: TcpListener, accepted: mpsc::Sender<(TcpStream, SocketAddr)>) {
-    loop {
-        match listener.accept().await {
-            Ok(pair) => {
-                if accepted.send(pair).await.is_err() {
-                    return;
-                }
-            }
-            // Out of descriptors, most likely: the pause keeps the loop from spinning.
-            Err(error) => {
-                tracing::warn!(%error, "cannot take a SIP connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+/// What a connection's deadline asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Ping,
+    Close(&'static str),
+    Nothing,
+}
+
+/// What has passed over a connection, and until when it must go on.
+#[derive(Debug)]
+struct Conversation {
+    framer: Framer,
+    /// Bytes of an incomplete message, as of the last read.
+    waiting: usize,
+    /// Line ends between messages that no ping was made of yet, while a read is taken apart: everything not yet told apart.
+    unaccounted: usize,
+    /// When the message that has begun, or the first one of a connection made to us, must be there.
+    message_by: Option<Instant>,
+    /// The last message in either direction.
+    active: Instant,
+    /// The last bytes of any kind, or the last ping.
+    heard: Instant,
+    pong_by: Option<Instant>,
+    /// Whether it has ever answered a ping: only then is silence a fault (RFC 5626 section 4.4.1 has it negotiated).
+    answers_pings: bool,
+    /// We ping those that we have connected to; those that connected to us ping us.
+    pings: bool,
+}
+
+impl Conversation {
+    fn new(now: Instant, was_accepted: bool) -> Self {
+        Conversation {
+            framer: Framer::new(),
+            waiting: 0,
+            unaccounted: 0,
+            message_by: was_accepted.then(|| now + MESSAGE_WITHIN),
+            active: now,
+            heard: now,
+            pong_by: None,
+            answers_pings: false,
+            pings: !was_accepted,
         }
+    }
+
+    fn handle_activity(&mut self, now: Instant) {
+        self.active = now;
+    }
+
+    fn handle_message(&mut self, now: Instant) {
+        self.active = now;
+        self.message_by = None;
+    }
+
+    /// All whole messages are taken: what is left is the beginning of the next, and line ends that went before it.
+    fn handle_rest(&mut self, now: Instant) -> usize {
+        self.heard = now;
+        self.waiting = self.framer.waiting();
+        let line_ends = self.unaccounted.saturating_sub(self.waiting);
+        if self.waiting > 0 {
+            self.message_by.get_or_insert(now + MESSAGE_WITHIN);
+        }
+        if self.pong_by.is_some() && line_ends >= PONG.len() {
+            self.pong_by = None;
+            self.answers_pings = true;
+            self.unaccounted = 0;
+            return 0;
+        }
+        // Half a ping may be followed by its other half.
+        self.unaccounted = if self.waiting > 0 { 0 } else { line_ends % PING.len() };
+        line_ends / PING.len()
+    }
+
+    fn deadline(&self) -> Instant {
+        let mut deadline = self.active + IDLE_MAX;
+        if self.pings && self.pong_by.is_none() {
+            deadline = deadline.min(self.heard.max(self.active) + PING_AFTER);
+        }
+        [self.message_by, self.pong_by].into_iter().flatten().fold(deadline, Instant::min)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Due {
+        if self.message_by.is_some_and(|by| by <= now) {
+            return Due::Close("its message did not come");
+        }
+        if self.active + IDLE_MAX <= now {
+            return Due::Close("it was idle");
+        }
+        if self.pong_by.is_some_and(|by| by <= now) {
+            if self.answers_pings {
+                return Due::Close("it does not answer any more");
+            }
+            self.pong_by = None;
+            self.heard = now;
+        }
+        if self.pings && self.pong_by.is_none() && self.heard.max(self.active) + PING_AFTER <= now {
+            self.pong_by = Some(now + PONG_WITHIN);
+            return Due::Ping;
+        }
+        Due::Nothing
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = listener.local_addr().unwrap();
-        let (events, mut told) = mpsc::channel(8);
-        let mut streams = Streams::new("127.0.0.1".parse().unwrap(), events);
-        assert!(streams.send(peer, b"first".to_vec()));
-        let (first, _) = listener.accept().await.unwrap();
-        drop(first);
-        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
-        // A message is sent before the loop has come to what it was told.
-        assert!(streams.send(peer, b"second".to_vec()));
-        assert!(!streams.forget(peer), "there is a newer connection");
-        let (mut second, _) = listener.accept().await.unwrap();
-        let mut heard = [0; 6];
-        second.read_exact(&mut heard).await.unwrap();
-        assert!(streams.send(peer, b"third!".to_vec()));
-        second.read_exact(&mut heard).await.unwrap();
-        assert_eq!(&heard, b"third!");
-        drop(second);
-        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("the connection has ended") };
-        assert!(streams.forget(peer), "none is left");
-    }
-}
+mod tests;

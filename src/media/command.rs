@@ -5,6 +5,7 @@
 
 use crate::amd::verdict::Finding;
 use crate::audio::g711::Law;
+pub use crate::rtp::srtp::{Keys, MasterKey, Suite};
 use crate::slab::Key;
 use crate::time::Instant;
 use std::net::SocketAddr;
@@ -36,6 +37,57 @@ pub struct Session {
     pub send: bool,
     /// The peer may send.
     pub receive: bool,
+    /// How many milliseconds of audio the peer likes in a packet, 10 to 60.
+    pub ptime_ms: u8,
+    /// The peer may send the other law too, on its static payload type (RFC 3264, 6.1: all that was agreed on counts).
+    pub both_laws: bool,
+    /// RTCP travels on the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Keys are listened for in the sound, as the peer knows no telephone-event.
+    pub audible_keys: bool,
+    /// Both directions are protected (RFC 3711); nothing that is not is taken.
+    pub srtp: Option<Keys>,
+}
+
+impl Session {
+    /// Plain G.711 of one law both ways, 20 ms a packet, with telephone events on 101 and RTCP on the next port.
+    pub fn plain(remote: SocketAddr, law: Law) -> Self {
+        Session {
+            remote,
+            remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
+            law,
+            payload_type: payload_type_of(law),
+            telephone_event: Some(101),
+            send: true,
+            receive: true,
+            ptime_ms: 20,
+            both_laws: false,
+            rtcp_mux: false,
+            audible_keys: false,
+            srtp: None,
+        }
+    }
+
+    /// The law of a payload type, when it is one of audio that may come.
+    pub fn law_of(&self, payload_type: u8) -> Option<Law> {
+        let other = match self.law {
+            Law::Mu => Law::A,
+            Law::A => Law::Mu,
+        };
+        match () {
+            () if payload_type == self.payload_type => Some(self.law),
+            () if self.both_laws && payload_type == payload_type_of(other) => Some(other),
+            () => None,
+        }
+    }
+}
+
+/// The static payload type of a law (RFC 3551, 6).
+fn payload_type_of(law: Law) -> u8 {
+    match law {
+        Law::Mu => 0,
+        Law::A => 8,
+    }
 }
 
 /// The engine asks.
@@ -164,7 +216,7 @@ pub enum EventKind {
         /// What it found.
         finding: Finding,
     },
-    /// The peer pressed a key (RFC 4733).
+    /// The peer pressed a key: by telephone event (RFC 4733), or in its sound.
     Digit(char),
     /// A prompt that does not repeat was played to its end.
     Played(PromptId),

@@ -1,30 +1,59 @@
 //! From whom packets are taken: the negotiated address, and nobody else.
 //!
-//! The rule. A packet from exactly the negotiated address is taken, and from then on only such packets are. Many peers
-//! sit behind address translation and send from another port than they announced, but take RTP where they send it from
-//! (symmetric RTP, RFC 4961). So, as long as nothing has come from the negotiated port, another port *of the negotiated
-//! IP address* is taken once [`PROOF`] packets of one source have come from it in sequence, and we then send there as
-//! well. Another IP address is never taken. When packets from the negotiated port do come later, they win the stream
-//! back.
+//! The rule. A packet from exactly the negotiated address is taken, and from then on only such packets are: the latch is
+//! locked. Many peers sit behind address translation and send from elsewhere than they announced, but take RTP where
+//! they send it from (symmetric RTP, RFC 4961). So, for [`WINDOW`] after an offer and its answer, and as long as nothing
+//! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets in sequence; it is
+//! locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
+//! only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is public.
+//!
+//! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
+//! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
+//! identifier and its numbers going on, proves itself from where the rule above allows.
 
 use crate::rtp::Ssrc;
-use std::net::SocketAddr;
+use crate::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-/// Packets in sequence that prove another port: 100 ms.
+/// Packets in sequence that prove another source: 100 ms.
 pub const PROOF: u8 = 5;
+
+/// For so long after an offer and its answer another source than the negotiated one may prove itself.
+pub const WINDOW: Duration = Duration::from_secs(5);
+
+/// After so much silence of the locked source its stream may go on from elsewhere.
+pub const SILENCE: Duration = Duration::from_secs(2);
+
+/// A stream that moved has gone on by no more packets than this while nothing came: a minute.
+const MOVED_PACKETS_MAX: u16 = 3_000;
 
 /// The rule for one stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Latch {
     negotiated: SocketAddr,
     state: State,
+    /// A source that is proving itself.
+    candidate: Option<Candidate>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum State {
-    /// Nothing was taken yet; a candidate may be proving itself.
-    Open(Option<Candidate>),
-    Closed(SocketAddr),
+    /// Nothing was taken yet; others than the negotiated source may prove themselves until then.
+    Open {
+        until: Instant,
+    },
+    Locked(Locked),
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Locked {
+    source: SocketAddr,
+    ssrc: Ssrc,
+    sequence: u16,
+    heard_at: Instant,
+    /// It fell silent, and was told so: others may be heard.
+    loose: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -48,32 +77,76 @@ pub enum Judgement {
 
 impl Latch {
     /// An open latch.
-    pub fn new(negotiated: SocketAddr) -> Self {
-        Latch { negotiated, state: State::Open(None) }
+    pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
+        Latch { negotiated, state: State::Open { until: now + WINDOW }, candidate: None }
     }
 
-    /// Whose packet is it?
-    pub fn judge(&mut self, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
-        match self.state {
-            State::Closed(latched) if source == latched => Judgement::Taken,
-            _ if source == self.negotiated => {
-                self.state = State::Closed(source);
-                Judgement::Latched(source)
-            }
-            State::Closed(_) => Judgement::Refused,
-            State::Open(_) if source.ip() != self.negotiated.ip() => Judgement::Refused,
-            State::Open(candidate) => self.prove(candidate, source, ssrc, sequence),
+    /// An offer and its answer have settled the same address again: who has not been heard may still come.
+    pub fn renew(&mut self, now: Instant) {
+        if let State::Open { until } = &mut self.state {
+            *until = now + WINDOW;
         }
     }
 
-    fn prove(
-        &mut self,
-        candidate: Option<Candidate>,
-        source: SocketAddr,
-        ssrc: Ssrc,
-        sequence: u16,
-    ) -> Judgement {
-        let packets = match candidate {
+    /// Where the offer and the answer say that the peer is.
+    pub fn negotiated(&self) -> SocketAddr {
+        self.negotiated
+    }
+
+    /// Where packets go: to the source that is locked, or else to the negotiated address.
+    pub fn target(&self) -> SocketAddr {
+        match &self.state {
+            State::Open { .. } => self.negotiated,
+            State::Locked(locked) => locked.source,
+        }
+    }
+
+    /// Whose packet is it?
+    pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
+        match &mut self.state {
+            State::Locked(locked) if locked.source == source => {
+                (locked.ssrc, locked.sequence, locked.heard_at) = (ssrc, sequence, now);
+                match std::mem::take(&mut locked.loose) {
+                    true => Judgement::Latched(source),
+                    false => Judgement::Taken,
+                }
+            }
+            _ if source == self.negotiated => self.lock(now, source, ssrc, sequence),
+            State::Locked(locked) => {
+                let moved = sequence.wrapping_sub(locked.sequence);
+                let goes_on = ssrc == locked.ssrc && (1..=MOVED_PACKETS_MAX).contains(&moved);
+                let silent = now.saturating_since(locked.heard_at) >= SILENCE;
+                match silent && goes_on && may_be(self.negotiated, source) {
+                    true => self.prove(now, source, ssrc, sequence),
+                    false => Judgement::Refused,
+                }
+            }
+            State::Open { until } => match now < *until && may_be(self.negotiated, source) {
+                true => self.prove(now, source, ssrc, sequence),
+                false => Judgement::Refused,
+            },
+        }
+    }
+
+    /// Tells once that the locked source has fallen silent: whoever keeps other sources away is to let them through.
+    pub fn loosen(&mut self, now: Instant) -> bool {
+        match &mut self.state {
+            State::Locked(locked) if !locked.loose && now.saturating_since(locked.heard_at) >= SILENCE => {
+                locked.loose = true;
+                true
+            }
+            State::Locked(_) | State::Open { .. } => false,
+        }
+    }
+
+    fn lock(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
+        self.state = State::Locked(Locked { source, ssrc, sequence, heard_at: now, loose: false });
+        self.candidate = None;
+        Judgement::Latched(source)
+    }
+
+    fn prove(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
+        let packets = match self.candidate {
             Some(before)
                 if before.source == source && before.ssrc == ssrc && before.next_sequence == sequence =>
             {
@@ -82,12 +155,28 @@ impl Latch {
             _ => 1,
         };
         if packets >= PROOF {
-            self.state = State::Closed(source);
-            return Judgement::Latched(source);
+            return self.lock(now, source, ssrc, sequence);
         }
         let next_sequence = sequence.wrapping_add(1);
-        self.state = State::Open(Some(Candidate { source, ssrc, next_sequence, packets }));
+        self.candidate = Some(Candidate { source, ssrc, next_sequence, packets });
         Judgement::Refused
+    }
+}
+
+/// Whether address translation can make a peer that says `negotiated` be seen as `source`.
+fn may_be(negotiated: SocketAddr, source: SocketAddr) -> bool {
+    source.ip() == negotiated.ip()
+        || (is_private(negotiated.ip()) && !is_private(source.ip()) && !source.ip().is_loopback())
+}
+
+/// Addresses that are valid within one network only (RFC 1918, 3927, 6598, 4193, 4291).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -95,53 +184,111 @@ impl Latch {
 mod tests {
     use super::*;
 
-    /// Each packet is a source and a sequence number; the answer is `t`aken, `l`atched or `.` refused.
-    fn judge(packets: &[(&str, u16)]) -> String {
-        let mut latch = Latch::new("192.0.2.1:4000".parse().unwrap());
-        packets
-            .iter()
-            .map(|(source, sequence)| match latch.judge(source.parse().unwrap(), Ssrc(1), *sequence) {
-                Judgement::Taken => 't',
-                Judgement::Latched(_) => 'l',
-                Judgement::Refused => '.',
-            })
-            .collect()
-    }
-
     const NEGOTIATED: &str = "192.0.2.1:4000";
     const OTHER_PORT: &str = "192.0.2.1:5000";
     const THIRD_PORT: &str = "192.0.2.1:6000";
     const STRANGER: &str = "198.51.100.9:4000";
+    const PRIVATE: &str = "10.1.2.3:4000";
 
-    #[test]
-    fn the_negotiated_address_is_taken_at_once_and_alone() {
-        assert_eq!(
-            judge(&[(STRANGER, 1), (NEGOTIATED, 1), (OTHER_PORT, 2), (NEGOTIATED, 2), (STRANGER, 3)]),
-            ".l.t."
-        );
+    /// What came when, in milliseconds, from where and with which number.
+    type Came<'a> = (u64, &'a str, u16);
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_start(Duration::from_millis(ms))
+    }
+
+    fn judged(latch: &mut Latch, packets: &[Came<'_>]) -> String {
+        let judge = |&(ms, source, sequence): &Came<'_>| match latch.judge(
+            at(ms),
+            source.parse().unwrap(),
+            Ssrc(1),
+            sequence,
+        ) {
+            Judgement::Taken => 't',
+            Judgement::Latched(_) => 'l',
+            Judgement::Refused => '.',
+        };
+        packets.iter().map(judge).collect()
+    }
+
+    /// The answer to each packet is `t`aken, `l`atched or `.` refused.
+    fn judge(negotiated: &str, packets: &[Came<'_>]) -> String {
+        judged(&mut Latch::new(at(0), negotiated.parse().unwrap()), packets)
+    }
+
+    fn run(from_ms: u64, source: &str, first: u16, count: u16) -> Vec<Came<'_>> {
+        (0..count).map(|index| (from_ms + 20 * u64::from(index), source, first.wrapping_add(index))).collect()
     }
 
     #[test]
-    fn another_port_of_the_same_host_has_to_prove_itself() {
-        let mut packets: Vec<(&str, u16)> =
-            (65_533..=65_535).chain(0..4).map(|number| (OTHER_PORT, number)).collect();
-        assert_eq!(judge(&packets), "....ltt");
-        packets[2].1 = 9;
-        assert_eq!(judge(&packets), ".......");
-        let mixed = [(OTHER_PORT, 1), (THIRD_PORT, 7), (OTHER_PORT, 2), (OTHER_PORT, 3)];
-        assert_eq!(judge(&mixed), "....");
+    fn the_negotiated_address_is_taken_at_once_and_alone() {
+        let packets =
+            [(0, STRANGER, 1), (1, NEGOTIATED, 1), (2, OTHER_PORT, 2), (3, NEGOTIATED, 2), (4, STRANGER, 3)];
+        assert_eq!(judge(NEGOTIATED, &packets), ".l.t.");
+    }
+
+    #[test]
+    fn another_port_of_the_same_host_has_to_prove_itself_in_time() {
+        let mut packets = run(0, OTHER_PORT, 65_533, 7);
+        assert_eq!(judge(NEGOTIATED, &packets), "....ltt");
+        packets[2].2 = 9;
+        assert_eq!(judge(NEGOTIATED, &packets), ".......");
+        let mixed = [(0, OTHER_PORT, 1), (1, THIRD_PORT, 7), (2, OTHER_PORT, 2), (3, OTHER_PORT, 3)];
+        assert_eq!(judge(NEGOTIATED, &mixed), "....");
+        assert_eq!(judge(NEGOTIATED, &run(4_940, OTHER_PORT, 0, 20)), ".".repeat(20), "the window is over");
+        let mut latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
+        latch.renew(at(20_000));
+        assert_eq!(judged(&mut latch, &run(20_100, OTHER_PORT, 0, 5)), "....l");
     }
 
     #[test]
     fn another_host_never_proves_anything() {
-        let packets: Vec<(&str, u16)> = (0..50).map(|number| (STRANGER, number)).collect();
-        assert_eq!(judge(&packets), ".".repeat(50));
+        assert_eq!(judge(NEGOTIATED, &run(0, STRANGER, 0, 50)), ".".repeat(50));
+        assert_eq!(judge("127.0.0.1:4000", &run(0, "127.0.0.2:4000", 0, 50)), ".".repeat(50));
+        assert_eq!(judge(PRIVATE, &run(0, "10.1.2.4:4000", 0, 50)), ".".repeat(50), "both are private");
+        assert_eq!(judge(PRIVATE, &run(0, "127.0.0.2:4000", 0, 50)), ".".repeat(50));
+    }
+
+    #[test]
+    fn a_peer_that_names_its_private_address_is_found_at_its_public_one() {
+        assert_eq!(judge(PRIVATE, &run(0, STRANGER, 0, 6)), "....lt");
+        for inside in ["100.64.0.1:4000", "169.254.1.1:4000", "[fd00::1]:4000"] {
+            assert_eq!(judge(inside, &run(0, "[2001:db8::5]:4000", 0, 5)), "....l", "{inside}");
+        }
+        let packets = [run(0, STRANGER, 0, 5), run(200, "198.51.100.10:4000", 5, 5)].concat();
+        assert_eq!(judge(PRIVATE, &packets), "....l.....", "the first one is locked");
     }
 
     #[test]
     fn the_negotiated_port_wins_the_stream_back() {
-        let mut packets: Vec<(&str, u16)> = (0..5).map(|number| (OTHER_PORT, number)).collect();
-        packets.extend([(NEGOTIATED, 70), (OTHER_PORT, 5), (NEGOTIATED, 71)]);
-        assert_eq!(judge(&packets), "....ll.t");
+        let mut packets = run(0, OTHER_PORT, 0, 5);
+        packets.extend([(100, NEGOTIATED, 70), (101, OTHER_PORT, 5), (102, NEGOTIATED, 71)]);
+        assert_eq!(judge(NEGOTIATED, &packets), "....ll.t");
+    }
+
+    #[test]
+    fn a_locked_stream_moves_only_after_silence_and_only_as_itself() {
+        let locked = || {
+            let mut latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
+            assert_eq!(judged(&mut latch, &run(0, NEGOTIATED, 100, 50)), format!("l{}", "t".repeat(49)));
+            latch
+        };
+        assert_eq!(judged(&mut locked(), &run(1_000, OTHER_PORT, 150, 90)), ".".repeat(90), "no silence yet");
+        assert_eq!(judged(&mut locked(), &run(3_000, OTHER_PORT, 150, 6)), "....lt");
+        assert_eq!(judged(&mut locked(), &run(3_000, STRANGER, 150, 90)), ".".repeat(90), "another host");
+        assert_eq!(
+            judged(&mut locked(), &run(3_000, OTHER_PORT, 9_000, 90)),
+            ".".repeat(90),
+            "other numbers"
+        );
+        let mut latch = locked();
+        for number in 150..240 {
+            let source = OTHER_PORT.parse().unwrap();
+            assert_eq!(latch.judge(at(3_000), source, Ssrc(2), number), Judgement::Refused, "another SSRC");
+        }
+        assert!(!locked().loosen(at(2_900)));
+        let mut latch = locked();
+        assert!(latch.loosen(at(2_980)) && !latch.loosen(at(9_000)), "told once");
+        assert_eq!(judged(&mut latch, &[(9_100, NEGOTIATED, 150), (9_120, NEGOTIATED, 151)]), "lt");
     }
 }

@@ -15,7 +15,9 @@
 pub mod bridge;
 pub mod command;
 pub mod latch;
+pub mod pace;
 pub mod player;
+pub mod protection;
 pub mod receiver;
 pub mod sender;
 pub mod stream;
@@ -23,6 +25,7 @@ pub mod tap;
 pub mod worker;
 
 use crate::amd::detector;
+use crate::rtp::delay::Delay;
 use crate::rtp::{jitter, rtcp};
 use std::time::Duration;
 
@@ -39,6 +42,8 @@ pub struct Options {
     pub streams_max: usize,
     /// Playout delay of the jitter buffer, at most [`jitter::DELAY_MAX`].
     pub jitter: Duration,
+    /// That of agents' legs, on which people wait for each other: it may follow the network.
+    pub jitter_agents: Delay,
     /// A connected stream without any packet for this long is reported.
     pub media_timeout: Duration,
     /// Mean time between RTCP reports.
@@ -52,6 +57,7 @@ impl Default for Options {
         Options {
             streams_max: 400,
             jitter: Duration::from_millis(40).min(jitter::DELAY_MAX),
+            jitter_agents: Delay::Fixed(Duration::from_millis(40)),
             media_timeout: Duration::from_secs(30),
             rtcp_interval: rtcp::INTERVAL,
             amd: detector::Options::default(),

@@ -2,10 +2,15 @@
 
 use super::command::Session;
 use super::latch::{Judgement, Latch};
+use super::pace::{Pace, Step};
+use crate::audio::comfort_noise::ComfortNoise;
 use crate::audio::conceal::Concealer;
-use crate::audio::{Frame, SILENT_FRAME, g711};
+use crate::audio::dtmf::KeyListener;
+use crate::audio::g711::{self, Law};
+use crate::audio::{Frame, SILENT_FRAME};
 use crate::rtp::Ssrc;
-use crate::rtp::jitter::{FRAME, JitterBuffer, Playout, Taken};
+use crate::rtp::delay::Delay;
+use crate::rtp::jitter::{FRAME, JitterBuffer, Playout, SAMPLES_MAX, Taken};
 use crate::rtp::packet::{Malformed, Packet};
 use crate::rtp::rtcp::{PeerReport, Told};
 use crate::rtp::statistics::{Arrival, Reception};
@@ -16,6 +21,9 @@ use std::time::Duration;
 
 /// Comfort noise (RFC 3389): allowed beside PCMU and PCMA without being negotiated, and often sent so.
 const COMFORT_NOISE: u8 = 13;
+
+/// The longest packet that is recoded from the other law than the one agreed on first.
+const RECODED_MAX: usize = 480;
 
 /// A peer of whom nothing at all has come for 120 ms does not send: it suppresses silence (RFC 3551, 4.1), or is a PBX
 /// between two prompts. What networks lose in a row is shorter, but for outages, during which nobody is heard either.
@@ -34,7 +42,12 @@ pub struct Receiver {
     refused: u64,
     jitter: JitterBuffer,
     concealer: Concealer,
+    noise: ComfortNoise,
+    /// The sender's clock, as its packets show it.
+    pace: Pace,
     events: EventReceiver,
+    /// Keys in the sound, where no events were agreed on.
+    keys: KeyListener,
     /// Slots since the last packet of the peer.
     slots_without_packet: u16,
     /// It does not send, or what it sends again is still being delayed.
@@ -66,11 +79,15 @@ pub struct Heard {
     pub sound: Frame,
     /// Whether it is what the peer sent; otherwise the peer's sound is unknown.
     pub known: bool,
+    /// A key was pressed in it.
+    pub digit: Option<char>,
+    /// It is the sound of a key, and of nothing else.
+    pub is_key: bool,
 }
 
 impl Receiver {
     /// A receiver with its memory.
-    pub fn new(delay: Duration) -> Self {
+    pub fn new(delay: impl Into<Delay>) -> Self {
         Receiver {
             latch: None,
             source: None,
@@ -81,7 +98,10 @@ impl Receiver {
             refused: 0,
             jitter: JitterBuffer::new(delay),
             concealer: Concealer::new(),
+            noise: ComfortNoise::new(),
+            pace: Pace::new(),
             events: EventReceiver::new(),
+            keys: KeyListener::new(),
             slots_without_packet: 0,
             suppressed: false,
             peer_report: None,
@@ -89,28 +109,41 @@ impl Receiver {
         }
     }
 
-    /// A new call.
-    pub fn reset(&mut self) {
+    /// A new call, and how long its sound is to wait.
+    pub fn reset(&mut self, delay: Delay) {
         self.latch = None;
         self.source = None;
         self.usurper = None;
         self.reception = Reception::new();
         (self.received_before, self.lost_before, self.refused) = (0, 0, 0);
-        self.jitter.reset();
+        self.jitter.reset_with(delay);
         self.concealer.reset();
+        self.noise = ComfortNoise::new();
+        self.pace.reset();
         self.events.reset();
+        self.keys.reset();
         (self.slots_without_packet, self.suppressed) = (0, false);
         (self.peer_report, self.round_trip) = (None, None);
     }
 
-    /// The peer takes and sends RTP there: the latch opens anew.
-    pub fn aim(&mut self, remote: SocketAddr) {
-        self.latch = Some(Latch::new(remote));
+    /// An offer and its answer are settled: the peer takes and sends RTP there. At a new address the latch opens anew.
+    pub fn aim(&mut self, now: Instant, remote: SocketAddr) {
+        match &mut self.latch {
+            Some(latch) if latch.negotiated() == remote => latch.renew(now),
+            _ => self.latch = Some(Latch::new(now, remote)),
+        }
+    }
+
+    /// The peer has fallen silent, and its stream may go on from elsewhere: tells once where packets go meanwhile.
+    pub fn loosen(&mut self, now: Instant) -> Option<SocketAddr> {
+        let latch = self.latch.as_mut()?;
+        latch.loosen(now).then(|| latch.target())
     }
 
     /// What waits is of another law.
     pub fn change_law(&mut self) {
         self.jitter.reset();
+        self.pace.reset();
     }
 
     /// A datagram on the stream's port.
@@ -126,13 +159,14 @@ impl Receiver {
             Err(Malformed::Rtcp) => return Received::Rtcp,
             Err(_) => return self.refuse(),
         };
-        let audio = packet.payload_type == session.payload_type;
+        let law = session.law_of(packet.payload_type);
+        let audio = law.is_some();
         let event = Some(packet.payload_type) == session.telephone_event;
         if !(audio || event || packet.payload_type == COMFORT_NOISE) {
             return self.refuse();
         }
         let Some(latch) = &mut self.latch else { return self.refuse() };
-        let latched = match latch.judge(source, packet.ssrc, packet.sequence) {
+        let latched = match latch.judge(now, source, packet.ssrc, packet.sequence) {
             Judgement::Refused => return self.refuse(),
             Judgement::Latched(source) => Some(source),
             Judgement::Taken => None,
@@ -147,25 +181,49 @@ impl Receiver {
             return self.refuse();
         }
         self.slots_without_packet = 0;
-        let digit = match (audio, event) {
-            (true, _) => {
-                self.handle_audio(now, session, &packet);
-                None
+        let mut digit = None;
+        match law {
+            Some(law) => self.handle_audio(now, session, law, &packet),
+            None if event => {
+                digit = self.events.handle_payload(packet.marker, packet.timestamp, packet.payload);
             }
-            (_, true) => self.events.handle_payload(packet.marker, packet.timestamp, packet.payload),
-            _ => {
+            None => {
+                self.noise.handle_payload(packet.payload);
+                self.pace.handle_quiet(now, packet.sequence, packet.timestamp);
                 self.jitter.handle_comfort_noise(packet.timestamp);
-                None
             }
-        };
+        }
         Received::Taken { latched, digit }
     }
 
-    fn handle_audio(&mut self, now: Instant, session: &Session, packet: &Packet<'_>) {
+    fn handle_audio(&mut self, now: Instant, session: &Session, law: Law, packet: &Packet<'_>) {
         // On hold the peer should be silent; what it sends all the same is counted and not heard.
-        if session.receive
-            && self.jitter.handle_payload(now, packet.timestamp, packet.payload) == Taken::Restarted
-        {
+        if !session.receive {
+            return;
+        }
+        if law == session.law {
+            return self.lay(now, packet, packet.payload);
+        }
+        let mut recoded = [0; RECODED_MAX];
+        if let Some(codes) = recoded.get_mut(..packet.payload.len()) {
+            codes.iter_mut().zip(packet.payload).for_each(|(code, from)| {
+                *code = g711::encode(session.law, g711::decode(law, *from));
+            });
+            self.lay(now, packet, codes);
+        }
+    }
+
+    fn lay(&mut self, now: Instant, packet: &Packet<'_>, payload: &[u8]) {
+        // What cannot be sound says nothing about its sender's clock either.
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
+            return;
+        }
+        let taken = match self.pace.handle_audio(now, packet) {
+            Step::Goes => self.jitter.handle_payload(now, packet.timestamp, payload),
+            Step::Doubtful => Taken::Doubtful,
+            Step::Jumped => self.jitter.handle_jump(now, packet.timestamp, payload),
+        };
+        if taken == Taken::Restarted {
             self.events.reset();
         }
     }
@@ -175,23 +233,28 @@ impl Receiver {
         let mut codes = [0; FRAME];
         self.slots_without_packet = self.slots_without_packet.saturating_add(1);
         self.suppressed |= self.slots_without_packet > SUPPRESSED_SLOTS;
-        match self.jitter.handle_slot(now, &mut codes) {
+        let mut heard = match self.jitter.handle_slot(now, &mut codes) {
             Playout::Frame => {
                 self.suppressed = false;
                 let mut sound = SILENT_FRAME;
                 g711::decode_frame(session.law, &codes, &mut sound);
                 self.concealer.handle_frame(&mut sound);
-                Heard { sound, known: true }
+                Heard { sound, known: true, digit: None, is_key: false }
             }
             Playout::Missing | Playout::Waiting if !self.suppressed => {
-                Heard { sound: self.concealer.conceal(), known: false }
+                Heard { sound: self.concealer.conceal(), known: false, digit: None, is_key: false }
             }
             Playout::Quiet | Playout::Missing | Playout::Waiting => {
-                let mut sound = SILENT_FRAME;
+                let mut sound = self.noise.frame();
                 self.concealer.handle_frame(&mut sound);
-                Heard { sound, known: true }
+                Heard { sound, known: true, digit: None, is_key: false }
             }
+        };
+        if session.audible_keys {
+            heard.digit = self.keys.handle_frame(heard.known.then_some(&heard.sound));
+            heard.is_key = self.keys.is_pressed();
         }
+        heard
     }
 
     /// A compound of RTCP was read.
@@ -234,6 +297,7 @@ impl Receiver {
                 self.lost_before += self.reception.lost();
                 self.reception = Reception::new();
                 self.jitter.reset();
+                self.pace.reset();
                 self.events.reset();
                 (self.source, self.usurper, self.peer_report) = (Some(packet.ssrc), None, None);
             }

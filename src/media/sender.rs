@@ -1,4 +1,5 @@
-//! The sending half of a stream: our own SSRC, sequence and media time; one packet a slot.
+//! The sending half of a stream: our own SSRC, sequence and media time; a packet a slot, or as long ones as the peer
+//! likes.
 
 use super::command::Session;
 use crate::audio::FRAME_SAMPLES;
@@ -8,10 +9,17 @@ use crate::rng::Rng;
 use crate::rtp::Ssrc;
 use crate::rtp::packet::{HEADER, Packet};
 use crate::rtp::rtcp::Sent;
+use crate::rtp::srtp::RTP_GROWTH;
 use crate::rtp::telephone_event::{EventSender, Outgoing, digit_of};
 
-/// The longest packet we send.
-pub const PACKET_MAX: usize = HEADER + FRAME_SAMPLES;
+/// The most audio in a packet, in milliseconds: what a peer may ask for.
+pub const PTIME_MS_MAX: u8 = 60;
+
+/// Samples of the longest packet.
+const PACKET_SAMPLES: usize = PTIME_MS_MAX as usize * 8;
+
+/// Room for the longest packet, and for what protects it.
+pub const PACKET_MAX: usize = HEADER + PACKET_SAMPLES + RTP_GROWTH;
 
 /// The level of each line of a key that is sent as sound, in dBFS: some -9 dBm0 together.
 const KEY_DBFS: f32 = -15.0;
@@ -27,6 +35,9 @@ pub struct Sender {
     octets: u64,
     packets_at_report: u64,
     events: EventSender,
+    /// Audio that is less than a packet, and how much of it there is.
+    pending: [u8; PACKET_SAMPLES + FRAME_SAMPLES],
+    pending_samples: usize,
 }
 
 impl Sender {
@@ -41,17 +52,22 @@ impl Sender {
             octets: 0,
             packets_at_report: 0,
             events: EventSender::new(),
+            pending: [0; PACKET_SAMPLES + FRAME_SAMPLES],
+            pending_samples: 0,
         }
     }
 
     /// A new call: RFC 3550, 5.1 wants source, sequence and media time to begin at random.
     pub fn reset(&mut self, rng: &mut Rng) {
         self.ssrc = Ssrc(rng.next_u32());
-        self.sequence = rng.next_u32() as u16;
+        // In the lower half: a receiver that misses the first packets of a protected stream cannot mistake the number of
+        // its rollovers then (RFC 4568, 6.4).
+        self.sequence = rng.next_u32() as u16 >> 1;
         self.timestamp = rng.next_u32();
         self.marker_due = true;
         (self.packets, self.octets, self.packets_at_report) = (0, 0, 0);
         self.events.reset();
+        self.pending_samples = 0;
     }
 
     /// Our source.
@@ -71,32 +87,39 @@ impl Sender {
 
     /// A slot on hold: media time goes on, and sound that comes later begins a talkspurt (RFC 3551, 4.1).
     pub fn skip_slot(&mut self) {
+        self.pending_samples = 0;
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.marker_due = true;
     }
 
-    /// The packet of a slot: a waiting key before `codes`. Tells its length, and what was put in place of `codes`.
+    /// The packets of a slot, none to two: a waiting key before `codes`. Each is handed to `emit` with its length, in a
+    /// buffer with room for protection. Tells what was put in place of `codes`.
     pub fn write_slot(
         &mut self,
         session: &Session,
         codes: &CodedFrame,
-        buffer: &mut [u8; PACKET_MAX],
-    ) -> (usize, Option<CodedFrame>) {
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) -> Option<CodedFrame> {
         let event = self.events.handle_slot(self.timestamp, FRAME_SAMPLES as u16);
-        let written = match (event, session.telephone_event) {
+        let in_place = match (event, session.telephone_event) {
             (Some(event), Some(payload_type)) => {
-                let length = self.write(event.marker, payload_type, event.timestamp, &event.payload, buffer);
-                (length, Some([session.law.silence(); FRAME_SAMPLES]))
+                self.flush(session, self.pending_samples, emit);
+                self.write(event.marker, payload_type, event.timestamp, &event.payload, emit);
+                Some([session.law.silence(); FRAME_SAMPLES])
             }
             (Some(event), None) => {
                 // Without telephone-event in the answer the key is sent as sound.
                 let codes = key_codes(session, &event);
-                (self.write_audio(session, &codes, buffer), Some(codes))
+                self.write_audio(session, &codes, emit);
+                Some(codes)
             }
-            (None, _) => (self.write_audio(session, codes, buffer), None),
+            (None, _) => {
+                self.write_audio(session, codes, emit);
+                None
+            }
         };
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        written
+        in_place
     }
 
     /// What a report tells: nothing when nothing was sent since the last one.
@@ -106,9 +129,43 @@ impl Sender {
         fresh.then_some(Sent { packets: self.packets, octets: self.octets, timestamp: self.timestamp })
     }
 
-    fn write_audio(&mut self, session: &Session, codes: &CodedFrame, buffer: &mut [u8; PACKET_MAX]) -> usize {
+    fn write_audio(
+        &mut self,
+        session: &Session,
+        codes: &CodedFrame,
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) {
+        let samples = usize::from(session.ptime_ms.clamp(10, PTIME_MS_MAX)) * 8;
+        if samples == FRAME_SAMPLES && self.pending_samples == 0 {
+            let marker = std::mem::take(&mut self.marker_due);
+            return self.write(marker, session.payload_type, self.timestamp, codes, emit);
+        }
+        self.pending[self.pending_samples..][..FRAME_SAMPLES].copy_from_slice(codes);
+        self.pending_samples += FRAME_SAMPLES;
+        // What is pending ends where the slot ends.
+        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        while self.pending_samples >= samples {
+            self.flush(session, samples, emit);
+        }
+        self.timestamp = self.timestamp.wrapping_sub(FRAME_SAMPLES as u32);
+    }
+
+    /// Sends so many of the samples that are pending; the last of them ends at the present media time.
+    fn flush(
+        &mut self,
+        session: &Session,
+        samples: usize,
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) {
+        if samples == 0 {
+            return;
+        }
+        let timestamp = self.timestamp.wrapping_sub(self.pending_samples as u32);
         let marker = std::mem::take(&mut self.marker_due);
-        self.write(marker, session.payload_type, self.timestamp, codes, buffer)
+        let pending = self.pending;
+        self.write(marker, session.payload_type, timestamp, &pending[..samples], emit);
+        self.pending.copy_within(samples..self.pending_samples, 0);
+        self.pending_samples -= samples;
     }
 
     fn write(
@@ -117,13 +174,15 @@ impl Sender {
         payload_type: u8,
         timestamp: u32,
         payload: &[u8],
-        buffer: &mut [u8; PACKET_MAX],
-    ) -> usize {
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) {
         let (sequence, ssrc) = (self.sequence, self.ssrc);
         self.sequence = sequence.wrapping_add(1);
         self.packets += 1;
         self.octets += payload.len() as u64;
-        Packet { marker, payload_type, sequence, timestamp, ssrc, payload }.write(buffer)
+        let mut buffer = [0; PACKET_MAX];
+        let length = Packet { marker, payload_type, sequence, timestamp, ssrc, payload }.write(&mut buffer);
+        emit(&mut buffer, length);
     }
 }
 
@@ -149,26 +208,72 @@ mod tests {
     use crate::audio::level;
 
     fn session(telephone_event: Option<u8>) -> Session {
-        let remote = "192.0.2.1:4000".parse().unwrap();
-        Session {
-            remote,
-            remote_rtcp: remote,
-            law: Law::Mu,
-            payload_type: 0,
-            telephone_event,
-            send: true,
-            receive: true,
-        }
+        Session { telephone_event, ..Session::plain("192.0.2.1:4000".parse().unwrap(), Law::Mu) }
     }
 
     fn slots(sender: &mut Sender, session: &Session, count: usize) -> Vec<Vec<u8>> {
-        (0..count)
-            .map(|_| {
-                let mut buffer = [0; PACKET_MAX];
-                let (length, _) = sender.write_slot(session, &[0xff; FRAME_SAMPLES], &mut buffer);
-                buffer[..length].to_vec()
-            })
-            .collect()
+        slots_of(sender, session, count, |_| [0xff; FRAME_SAMPLES])
+    }
+
+    /// Codes by which each sample is known.
+    fn counted(slot: usize) -> CodedFrame {
+        std::array::from_fn(|index| (slot * FRAME_SAMPLES + index) as u8)
+    }
+
+    fn slots_of(
+        sender: &mut Sender,
+        session: &Session,
+        count: usize,
+        codes: impl Fn(usize) -> CodedFrame,
+    ) -> Vec<Vec<u8>> {
+        let mut packets = Vec::new();
+        for slot in 0..count {
+            let codes = codes(slot);
+            sender.write_slot(session, &codes, &mut |buffer, length| packets.push(buffer[..length].to_vec()));
+        }
+        packets
+    }
+
+    #[test]
+    fn packets_are_as_long_as_the_peer_likes_and_hold_every_sample_once() {
+        for ptime_ms in [0u8, 10, 20, 30, 40, 50, 60, 200] {
+            let samples = usize::from(ptime_ms.clamp(10, 60)) * 8;
+            let mut sender = Sender::new();
+            sender.reset(&mut Rng::from_seed(3));
+            let session = Session { ptime_ms, ..session(Some(101)) };
+            let packets = slots_of(&mut sender, &session, 30, counted);
+            let packets: Vec<Packet<'_>> =
+                packets.iter().map(|bytes| Packet::parse(bytes).unwrap()).collect();
+            assert_eq!(packets.len(), 4_800 / samples, "{ptime_ms}");
+            for (index, packet) in packets.iter().enumerate() {
+                assert_eq!(packet.payload.len(), samples);
+                assert_eq!(packet.timestamp, packets[0].timestamp.wrapping_add((index * samples) as u32));
+                assert_eq!(packet.sequence, packets[0].sequence + index as u16);
+                assert!(
+                    packet.payload.iter().enumerate().all(|(at, code)| *code == (index * samples + at) as u8)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_cuts_a_long_packet_short_and_no_sample_is_lost() {
+        let mut sender = Sender::new();
+        sender.reset(&mut Rng::from_seed(3));
+        let session = Session { ptime_ms: 60, ..session(Some(101)) };
+        let mut packets = slots(&mut sender, &session, 4);
+        sender.handle_digits("1");
+        packets.extend(slots(&mut sender, &session, 11));
+        let seen: Vec<(u8, u32, usize)> = packets
+            .iter()
+            .map(|bytes| Packet::parse(bytes).unwrap())
+            .map(|packet| (packet.payload_type, packet.timestamp, packet.payload.len()))
+            .collect();
+        let begin = seen[0].1;
+        let seen: Vec<(u8, u32, usize)> =
+            seen.iter().map(|(kind, at, length)| (*kind, at.wrapping_sub(begin), *length)).collect();
+        assert_eq!(seen[..3], [(0, 0, 480), (0, 480, 160), (101, 640, 4)]);
+        assert_eq!(seen[seen.len() - 1], (0, 640 + 7 * 160, 480));
     }
 
     #[test]

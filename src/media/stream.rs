@@ -4,8 +4,9 @@ use super::Options;
 use super::bridge::Bridge;
 use super::command::{Event, EventKind, Session, Statistics, StreamKey};
 use super::player::Player;
+use super::protection::{DATAGRAM_MAX, Protection};
 use super::receiver::{Received, Receiver};
-use super::sender::{PACKET_MAX, Sender};
+use super::sender::Sender;
 use super::tap::Tap;
 use super::worker::Sink;
 use crate::amd::Prompts;
@@ -13,7 +14,9 @@ use crate::amd::detector::{Detector, Mode};
 use crate::audio::g711::{self, CodedFrame};
 use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use crate::rng::Rng;
+use crate::rtp::delay::Delay;
 use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
+use crate::rtp::srtp::RTCP_GROWTH;
 use crate::time::Instant;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +48,18 @@ pub struct Stream {
     first_received: bool,
     media_timeout: Duration,
     rtcp_interval: Duration,
+    /// The playout delay of a callee's leg, and of an agent's.
+    delays: [Delay; 2],
+    protection: Option<Box<Protection>>,
+}
+
+/// Whose leg a stream is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Party {
+    /// A detector listens to it.
+    Callee,
+    /// It will be bridged with a callee's.
+    Agent,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -79,6 +94,8 @@ impl Stream {
             first_received: false,
             media_timeout: options.media_timeout,
             rtcp_interval: options.rtcp_interval,
+            delays: [options.jitter.into(), options.jitter_agents],
+            protection: None,
         }
     }
 
@@ -88,14 +105,16 @@ impl Stream {
     }
 
     /// A new call takes the place.
-    pub fn open(&mut self, key: StreamKey, slot: u8, rng: &mut Rng) {
+    pub fn open(&mut self, key: StreamKey, slot: u8, party: Party, rng: &mut Rng) {
         (self.key, self.slot) = (key, slot);
         self.player.stop();
         self.bridge.part();
         self.tap = Tap::default();
         self.phase = Phase::Open;
         self.sender.reset(rng);
-        self.receiver.reset();
+        let [callees, agents] = self.delays;
+        self.receiver.reset(if party == Party::Agent { agents } else { callees });
+        self.protection = None;
         self.detect_started = None;
         self.cname = rng.token(CNAME);
         (self.first_sent, self.first_received) = (false, false);
@@ -109,11 +128,13 @@ impl Stream {
         {
             sink.aim(self.key, session.remote, session.remote_rtcp);
         }
-        if before.is_none_or(|before| before.remote != session.remote) {
-            self.receiver.aim(session.remote);
-        }
+        self.receiver.aim(now, session.remote);
         if before.is_some_and(|before| before.law != session.law) {
             self.receiver.change_law();
+        }
+        if self.protection.as_ref().map(|protection| protection.keys()) != session.srtp {
+            self.protection =
+                session.srtp.map(|keys| Box::new(Protection::new(keys, self.protection.as_deref())));
         }
         let report_at = match self.phase {
             Phase::Connected { report_at, .. } => report_at,
@@ -154,21 +175,47 @@ impl Stream {
         bytes: &[u8],
         sink: &mut impl Sink,
     ) -> Option<char> {
+        // RTCP that shares the port is told by its type (RFC 5761, 4).
+        if bytes.get(1).is_some_and(|kind| (192..=223).contains(kind)) {
+            self.handle_rtcp(now, source, bytes);
+            return None;
+        }
+        let Some(protection) = &mut self.protection else {
+            return self.handle_plain(now, source, bytes, sink);
+        };
+        let mut plain = [0; DATAGRAM_MAX];
+        match protection.open(bytes, &mut plain) {
+            Some(bytes) => self.handle_plain(now, source, bytes, sink),
+            None => {
+                self.receiver.refuse();
+                None
+            }
+        }
+    }
+
+    /// A packet as it is without protection.
+    fn handle_plain(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Option<char> {
         let Phase::Connected { session, heard_at, timed_out, .. } = &mut self.phase else {
             self.receiver.refuse();
             return None;
         };
-        let (latched, digit) = match self.receiver.handle_packet(now, session, source, bytes) {
-            Received::Refused => return None,
-            Received::Rtcp => {
-                self.handle_rtcp(now, source, bytes);
-                return None;
-            }
-            Received::Taken { latched, digit } => (latched, digit),
+        let Received::Taken { latched, digit } = self.receiver.handle_packet(now, session, source, bytes)
+        else {
+            return None;
         };
         (*heard_at, *timed_out) = (now, false);
-        if let Some(remote) = latched {
-            sink.latch(self.key, remote);
+        let negotiated = (session.remote, session.remote_rtcp);
+        match latched {
+            Some(remote) if remote == negotiated.0 => sink.latch(self.key, remote),
+            // The negotiated address may still come and win the stream back: it must not be kept away.
+            Some(remote) => sink.aim(self.key, remote, negotiated.1),
+            None => {}
         }
         if !std::mem::replace(&mut self.first_received, true) {
             self.tell(now, EventKind::FirstReceived, sink);
@@ -179,30 +226,40 @@ impl Stream {
         digit
     }
 
-    /// A datagram on the port of RTCP: of any port of the peer's host, as many send it from elsewhere.
+    /// A datagram on the port of RTCP: of any port of the peer's host, as many send it from elsewhere. A goodbye does not
+    /// end a call, which only signalling does.
     pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let ours = self.session().is_some_and(|session| {
             source.ip() == session.remote_rtcp.ip() || source.ip() == session.remote.ip()
         });
-        match rtcp::read(now, bytes, self.sender.ssrc()) {
-            Ok(told) if ours => self.receiver.handle_report(&told),
-            _ => {
+        let mut plain = [0; DATAGRAM_MAX];
+        let bytes = match &mut self.protection {
+            // A stranger's is not even looked at.
+            _ if !ours => None,
+            None => Some(bytes),
+            Some(protection) => protection.open_rtcp(bytes, &mut plain),
+        };
+        match bytes.map(|bytes| rtcp::read(now, bytes, self.sender.ssrc())) {
+            Some(Ok(told)) => self.receiver.handle_report(&told),
+            Some(Err(_)) | None => {
                 self.receiver.refuse();
             }
         }
     }
 
-    /// The stream's 20 ms: a frame in, a packet out. `from_partner` is what the partner heard.
+    /// The stream's 20 ms: a frame in, a packet out. `from_partner` is what the partner heard. Tells the key that was
+    /// pressed in the sound, for the partner.
     pub fn handle_slot(
         &mut self,
         now: Instant,
         from_partner: Option<Frame>,
         rng: &mut Rng,
         sink: &mut impl Sink,
-    ) {
-        let Phase::Connected { session, .. } = self.phase else { return };
+    ) -> Option<char> {
+        let Phase::Connected { session, .. } = self.phase else { return None };
         let heard = self.receiver.handle_slot(now, &session);
-        self.bridge.lay_down(&heard.sound);
+        // A key is carried as a key; its sound beside it would be a second press.
+        self.bridge.lay_down(if heard.is_key { &SILENT_FRAME } else { &heard.sound });
         self.run_detector(now, heard.known.then_some(&heard.sound), sink);
         let said = self.send(now, &session, from_partner, sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
@@ -214,6 +271,10 @@ impl Stream {
             sink.record(self.key, &heard.sound, &said_sound);
         }
         self.watch_clock(now, &session, rng, sink);
+        if let Some(digit) = heard.digit {
+            self.tell(now, EventKind::Digit(digit), sink);
+        }
+        heard.digit
     }
 
     fn run_detector(&mut self, now: Instant, frame: Option<&Frame>, sink: &mut impl Sink) {
@@ -242,10 +303,17 @@ impl Stream {
             self.sender.skip_slot();
             return [session.law.silence(); FRAME_SAMPLES];
         }
-        let mut buffer = [0; PACKET_MAX];
-        let (length, in_place) = self.sender.write_slot(session, &codes, &mut buffer);
-        sink.send(self.key, &buffer[..length]);
-        if !std::mem::replace(&mut self.first_sent, true) {
+        let (protection, key) = (&mut self.protection, self.key);
+        let mut sent = false;
+        let in_place = self.sender.write_slot(session, &codes, &mut |buffer, length| {
+            let length = match protection {
+                None => length,
+                Some(protection) => protection.protect(buffer, length),
+            };
+            sink.send(key, &buffer[..length]);
+            sent = true;
+        });
+        if sent && !std::mem::replace(&mut self.first_sent, true) {
             self.tell(now, EventKind::FirstSent, sink);
         }
         if let Some(prompt) = ended {
@@ -260,6 +328,9 @@ impl Stream {
         if !session.receive {
             // On hold nobody has to be heard.
             *heard_at = now;
+        }
+        if let Some(remote) = self.receiver.loosen(now) {
+            sink.aim(self.key, remote, session.remote_rtcp);
         }
         let fell_silent = !*timed_out && now - *heard_at >= self.media_timeout;
         *timed_out |= fell_silent;
@@ -277,10 +348,19 @@ impl Stream {
         let sent = self.sender.report();
         let ssrc = self.sender.ssrc();
         let (heard, peer_report) = self.receiver.report();
-        let mut buffer = [0; COMPOUND_MAX];
         let report = Report { ssrc, cname: &self.cname, sent, heard, peer_report, bye };
-        let length = report.write(now, &mut buffer);
-        sink.send_rtcp(self.key, &buffer[..length]);
+        let mut buffer = [0; COMPOUND_MAX + RTCP_GROWTH];
+        let (compound, _) = buffer.split_first_chunk_mut().expect("the buffer is longer");
+        let length = report.write(now, compound);
+        let length = match &mut self.protection {
+            None => Some(length),
+            Some(protection) => protection.protect_rtcp(&mut buffer, length),
+        };
+        let Some(length) = length else { return };
+        match self.session().is_some_and(|session| session.rtcp_mux) {
+            true => sink.send(self.key, &buffer[..length]),
+            false => sink.send_rtcp(self.key, &buffer[..length]),
+        }
     }
 
     /// The last words: BYE (RFC 3550, 6.6, when anything was ever sent) and the statistics.

@@ -4,7 +4,7 @@
 
 use super::command::{Command, Event, EventKind, Session, StreamKey};
 use super::player::PromptTable;
-use super::stream::Stream;
+use super::stream::{Party, Stream};
 use super::{Options, SLOTS};
 use crate::amd::detector::Mode;
 use crate::audio::Frame;
@@ -22,6 +22,11 @@ pub trait Sink {
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr);
     /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr);
+    /// Right before a stream's slot, until it says `None`: the next datagram on its port of RTP, put into `datagram`, with
+    /// its length and source. A shell that tells of packets when they come has none to give here.
+    fn receive(&mut self, _stream: StreamKey, _datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        None
+    }
     /// Send a packet to the stream's peer.
     fn send(&mut self, stream: StreamKey, bytes: &[u8]);
     /// Send a compound of RTCP to the stream's peer.
@@ -36,13 +41,18 @@ pub trait Sink {
     fn close(&mut self, stream: StreamKey);
 }
 
+/// Longer datagrams are no RTP of ours; they are cut.
+const DATAGRAM_MAX: usize = 2_048;
+
 /// No stream has this place.
 const NOWHERE: u32 = u32::MAX;
 
 /// All streams of one thread. It is not `Send`, because a voice activity detector is not: make it where it runs.
 pub struct Worker {
+    options: Options,
     rng: Rng,
-    streams: Box<[Stream]>,
+    /// As many as there have ever been at once: a place is taken over by the next call and never given back.
+    streams: Vec<Box<Stream>>,
     free: Vec<u32>,
     /// The place of each key's index; grows with the engine's table and only when a stream is opened.
     places: Vec<u32>,
@@ -51,14 +61,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without streams; memory for all it may ever have is taken here.
+    /// A worker without streams. A stream's memory is taken when it is opened, if no earlier call has left a place: an
+    /// engine that may have thousands of lines need not hold memory for all of them from the start.
     pub fn new(options: &Options, prompts: Arc<PromptTable>, rng: Rng) -> Self {
         let count = options.streams_max;
-        let void = StreamKey::from_u64(u64::MAX);
         Worker {
+            options: options.clone(),
             rng,
-            streams: (0..count).map(|_| Stream::new(options, void)).collect(),
-            free: (0..count as u32).rev().collect(),
+            streams: Vec::with_capacity(count),
+            free: Vec::with_capacity(count),
             places: vec![NOWHERE; count],
             slots: std::array::from_fn(|_| Vec::with_capacity(count)),
             prompts,
@@ -68,7 +79,10 @@ impl Worker {
     /// The engine asks. A command for a stream that is not here is void.
     pub fn handle_command(&mut self, now: Instant, command: Command, sink: &mut impl Sink) {
         match command {
-            Command::Open { stream, partner: _ } => self.open(now, stream, sink),
+            Command::Open { stream, partner } => {
+                let party = if partner.is_some() { Party::Agent } else { Party::Callee };
+                self.open(now, stream, party, sink);
+            }
             Command::Connect { stream, session } => self.connect(now, stream, session, sink),
             Command::DetectTones { stream } => self.detect(now, stream, Mode::EarlyMedia),
             Command::Detect { stream } => self.detect(now, stream, Mode::Answer),
@@ -97,7 +111,10 @@ impl Worker {
             Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
             Command::Close { stream } => self.close(now, stream, sink),
             Command::LoadPrompts(prompts) => self.prompts = prompts,
-            Command::Enrol(prompts) => self.streams.iter_mut().for_each(|stream| stream.enrol(&prompts)),
+            Command::Enrol(prompts) => {
+                self.streams.iter_mut().for_each(|stream| stream.enrol(&prompts));
+                self.options.amd.prompts = prompts;
+            }
         }
     }
 
@@ -112,7 +129,11 @@ impl Worker {
     ) {
         let Some(place) = self.place(stream) else { return };
         let digit = self.streams[place].handle_packet(now, source, bytes, sink);
-        // A key that one leg presses is pressed for the other.
+        self.carry(place, digit);
+    }
+
+    /// A key that one leg presses is pressed for the other.
+    fn carry(&mut self, place: usize, digit: Option<char>) {
         if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner()) {
             self.streams[partner].send_digits(digit.encode_utf8(&mut [0; 4]));
         }
@@ -128,11 +149,18 @@ impl Worker {
     /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame.
     pub fn handle_slot(&mut self, now: Instant, slot: u8, sink: &mut impl Sink) {
         let slot = usize::from(slot % SLOTS);
+        let mut datagram = [0; DATAGRAM_MAX];
         for index in 0..self.slots[slot].len() {
             let place = self.slots[slot][index] as usize;
+            let key = self.streams[place].key;
+            // What one stream needs is at hand in the processor only while that stream is served.
+            while let Some((length, source)) = sink.receive(key, &mut datagram) {
+                self.handle_packet(now, key, source, &datagram[..length], sink);
+            }
             let partner = self.streams[place].bridge.partner();
             let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
-            self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+            let digit = self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+            self.carry(place, digit);
         }
     }
 
@@ -146,27 +174,30 @@ impl Worker {
         self.len() == 0
     }
 
-    fn open(&mut self, now: Instant, key: StreamKey, sink: &mut impl Sink) {
-        let kind = match self.try_open(key, sink) {
+    fn open(&mut self, now: Instant, key: StreamKey, party: Party, sink: &mut impl Sink) {
+        let kind = match self.try_open(key, party, sink) {
             Ok(local) => EventKind::Opened { local },
             Err(reason) => EventKind::OpenFailed { reason },
         };
         sink.event(Event { stream: key, at: now, kind });
     }
 
-    fn try_open(&mut self, key: StreamKey, sink: &mut impl Sink) -> Result<SocketAddr, String> {
+    fn try_open(&mut self, key: StreamKey, party: Party, sink: &mut impl Sink) -> Result<SocketAddr, String> {
         if self.places.get(key.index()).is_some_and(|place| *place != NOWHERE) {
             return Err("the stream is open already".into());
         }
-        let Some(&place) = self.free.last() else {
+        if self.free.is_empty() && self.streams.len() >= self.options.streams_max {
             return Err(format!("all {} streams of the media thread are in use", self.streams.len()));
-        };
+        }
         let local = sink.open(key)?;
-        self.free.pop();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(Box::new(Stream::new(&self.options, key)));
+            self.streams.len() as u32 - 1
+        });
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);
-        self.streams[place as usize].open(key, slot, &mut self.rng);
+        self.streams[place as usize].open(key, slot, party, &mut self.rng);
         if self.places.len() <= key.index() {
             self.places.resize(key.index() + 1, NOWHERE);
         }

@@ -1,8 +1,8 @@
 //! The jitter buffer: packets in when they come, a frame out when it is due.
 //!
 //! It is a ring of samples with a flag each, indexed by the RTP timestamp. So reordering, copies, any packet length and
-//! gaps need no code of their own: samples are laid where they belong, and a frame is taken whole or is missing. The
-//! playout delay is fixed; a packet that is late by no more than the delay is still heard.
+//! gaps need no code of their own: samples are laid where they belong, and a frame is taken whole or is missing. A packet
+//! that is late by no more than the playout delay, fixed or adaptive ([`super::delay`]), is still heard.
 //!
 //! ```text
 //!        taken          | due: 20 ms |  waiting                    | free
@@ -18,6 +18,8 @@
 //! is inserted. That holds to 4,000 ppm, forty times what real crystals are off.
 
 use super::CLOCK_HZ;
+use super::delay::{Delay, Step, Target};
+use super::present::Present;
 use super::sequence::Unrolled;
 use crate::time::Instant;
 use std::time::Duration;
@@ -25,16 +27,23 @@ use std::time::Duration;
 /// Samples that fit in: 512 ms.
 pub const CAPACITY: usize = 4_096;
 
+/// Longer packets are none of sound: a quarter of the ring.
+pub const SAMPLES_MAX: usize = CAPACITY / 4;
+
 /// The longest playout delay; the rest of the ring is room for bursts.
 pub const DELAY_MAX: Duration = Duration::from_millis(200);
 
 /// Samples of one frame of 20 ms.
 pub const FRAME: usize = 160;
 
-/// So many packets in a row too late, and the sender's clock has jumped back.
+/// So many packets in a row too late, over at least this time, and the sender's clock has jumped back, or the way has become
+/// longer. A burst that was held up comes at once, and what follows it is in time again.
 const LATE_RUN: u32 = 4;
+const LATE_FOR: Duration = Duration::from_millis(50);
 /// So many slots in a row without anything newer, and the sender pauses: 100 ms, more than what comes late.
 const PAUSE_SLOTS: u32 = 5;
+/// What is held up by less is left to the correction of drift: 40 ms.
+const BACKLOG_MIN: u64 = 2 * FRAME as u64;
 /// Slots of one drift window: five seconds.
 const WINDOW_SLOTS: u32 = 250;
 /// Fewer packets in a window say nothing about drift.
@@ -74,13 +83,15 @@ pub enum Playout {
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
     codes: Box<[u8]>,
-    present: Box<[bool]>,
-    delay: Duration,
+    present: Present,
+    delay: Target,
     timestamps: Unrolled,
     state: State,
     /// The sender went quiet here.
     quiet_from: Option<u64>,
     late_run: u32,
+    /// When that run began.
+    late_since: Instant,
     /// Slots in a row that found everything played.
     dry_slots: u32,
     doubtful: Option<u64>,
@@ -95,6 +106,8 @@ enum State {
     Filling {
         since: Instant,
         first: u64,
+        /// It is the first after a pause, or after a time in which packets were held up.
+        resumed: bool,
     },
     Playing {
         playout: u64,
@@ -110,15 +123,16 @@ struct Window {
 
 impl JitterBuffer {
     /// An empty buffer with its memory; `delay` is cut to [`DELAY_MAX`].
-    pub fn new(delay: Duration) -> Self {
+    pub fn new(delay: impl Into<Delay>) -> Self {
         JitterBuffer {
             codes: vec![0; CAPACITY].into_boxed_slice(),
-            present: vec![false; CAPACITY].into_boxed_slice(),
-            delay: delay.min(DELAY_MAX),
+            present: Present::new(CAPACITY),
+            delay: Target::new(delay.into(), DELAY_MAX),
             timestamps: Unrolled::new(),
             state: State::Empty,
             quiet_from: None,
             late_run: 0,
+            late_since: Instant::ZERO,
             dry_slots: 0,
             doubtful: None,
             window: Window::default(),
@@ -126,9 +140,15 @@ impl JitterBuffer {
         }
     }
 
+    /// Empty again, with another delay.
+    pub fn reset_with(&mut self, delay: Delay) {
+        self.delay = Target::new(delay, DELAY_MAX);
+        self.reset();
+    }
+
     /// Forgets all packets, keeps memory and delay.
     pub fn reset(&mut self) {
-        self.present.fill(false);
+        self.present.clear();
         self.timestamps.reset();
         self.state = State::Empty;
         self.quiet_from = None;
@@ -140,7 +160,7 @@ impl JitterBuffer {
 
     /// A packet of audio, one byte a sample.
     pub fn handle_payload(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> Taken {
-        if payload.is_empty() || payload.len() > CAPACITY / 4 {
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
             return Taken::Unusable;
         }
         let begin = self.timestamps.peek32(timestamp);
@@ -150,9 +170,9 @@ impl JitterBuffer {
                 self.begin(now, begin, payload);
                 return Taken::Queued;
             }
-            State::Filling { first, since } => {
-                if begin < first && first - begin <= units(self.delay) {
-                    self.state = State::Filling { first: begin, since };
+            State::Filling { first, since, resumed } => {
+                if begin < first && first - begin <= self.delay.units() {
+                    self.state = State::Filling { first: begin, since, resumed };
                 }
                 first.min(begin)
             }
@@ -160,9 +180,13 @@ impl JitterBuffer {
                 (self.late_run, self.dry_slots, self.doubtful) = (0, 0, None);
                 (self.quiet_from, self.window) = (None, Window::default());
                 self.begin(now, begin, payload);
+                self.state = State::Filling { since: now, first: begin, resumed: true };
                 return Taken::Queued;
             }
-            State::Playing { playout } => playout,
+            State::Playing { playout } => {
+                self.delay.handle_arrival(begin as i64 - playout as i64);
+                playout
+            }
         };
         if end > earliest + CAPACITY as u64 {
             return self.doubt(now, begin, payload);
@@ -172,8 +196,9 @@ impl JitterBuffer {
             return self.late(now, begin, payload);
         }
         // A packet whose begin is late is lost too, as a frame with a hole counts as missing.
-        self.late_run = if begin < earliest { self.late_run + 1 } else { 0 };
-        if self.late_run >= LATE_RUN {
+        if begin >= earliest {
+            self.late_run = 0;
+        } else if self.is_late_for_good(now) {
             return self.restart(now, begin, payload);
         }
         let fresh = self.lay(begin.max(earliest), &payload[(earliest.max(begin) - begin) as usize..]);
@@ -184,6 +209,15 @@ impl JitterBuffer {
             self.quiet_from = None;
         }
         if fresh { Taken::Queued } else { Taken::Duplicate }
+    }
+
+    /// A packet of a sender whose clock has jumped: the buffer begins anew with it.
+    pub fn handle_jump(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> Taken {
+        if payload.is_empty() || payload.len() > SAMPLES_MAX {
+            return Taken::Unusable;
+        }
+        let begin = self.timestamps.peek32(timestamp);
+        self.restart(now, begin, payload)
     }
 
     /// The sender says that it is silent from `timestamp` on (RFC 3389), until its next packet of audio.
@@ -197,9 +231,10 @@ impl JitterBuffer {
     pub fn handle_slot(&mut self, now: Instant, frame: &mut [u8; FRAME]) -> Playout {
         let playout = match self.state {
             State::Empty => return Playout::Waiting,
-            State::Filling { since, .. } if now.saturating_since(since) < self.delay => {
+            State::Filling { since, .. } if units(now.saturating_since(since)) < self.delay.units() => {
                 return Playout::Waiting;
             }
+            State::Filling { first, since, resumed: true } => self.without_backlog(now, since, first),
             State::Filling { first, .. } => first,
             State::Playing { playout } => playout,
         };
@@ -242,7 +277,15 @@ impl JitterBuffer {
         self.timestamps.accept(begin + payload.len() as u64);
         self.packet_units = payload.len() as u64;
         self.lay(begin, payload);
-        self.state = State::Filling { since: now, first: begin };
+        self.state = State::Filling { since: now, first: begin, resumed: false };
+    }
+
+    /// Where to play on after packets have come again: what came all at once had been held up, and its time is over.
+    fn without_backlog(&mut self, now: Instant, since: Instant, first: u64) -> u64 {
+        let held = self.timestamps.newest().map_or(0, |newest| newest.saturating_sub(first));
+        let backlog = held.saturating_sub(units(now.saturating_since(since)) + self.packet_units);
+        let frames = if backlog >= BACKLOG_MIN { backlog / FRAME as u64 } else { 0 };
+        (0..frames).fold(first, |first, _| self.skip(first))
     }
 
     /// Too far ahead. Noise comes once; a sender that has jumped goes on from there.
@@ -257,11 +300,16 @@ impl JitterBuffer {
     }
 
     fn late(&mut self, now: Instant, begin: u64, payload: &[u8]) -> Taken {
-        self.late_run += 1;
-        if self.late_run < LATE_RUN {
-            return Taken::Late;
+        if self.is_late_for_good(now) { self.restart(now, begin, payload) } else { Taken::Late }
+    }
+
+    /// Another packet is late: whether those after it would be too.
+    fn is_late_for_good(&mut self, now: Instant) -> bool {
+        if self.late_run == 0 {
+            self.late_since = now;
         }
-        self.restart(now, begin, payload)
+        self.late_run += 1;
+        self.late_run >= LATE_RUN && now.saturating_since(self.late_since) >= LATE_FOR
     }
 
     fn restart(&mut self, now: Instant, begin: u64, payload: &[u8]) -> Taken {
@@ -274,29 +322,30 @@ impl JitterBuffer {
 
     /// Lays samples where they belong; false when all of them were there.
     fn lay(&mut self, begin: u64, payload: &[u8]) -> bool {
-        let mut fresh = false;
-        for (offset, &code) in payload.iter().enumerate() {
-            let place = (begin as usize + offset) % CAPACITY;
-            fresh |= !self.present[place];
-            self.present[place] = true;
-            self.codes[place] = code;
-        }
-        fresh
+        let place = begin as usize % CAPACITY;
+        let (here, wrapped) = payload.split_at(payload.len().min(CAPACITY - place));
+        self.codes[place..place + here.len()].copy_from_slice(here);
+        self.codes[..wrapped.len()].copy_from_slice(wrapped);
+        self.present.set(begin, payload.len())
     }
 
     /// Takes a frame out; a frame with a hole counts as missing.
     fn take(&mut self, playout: u64, frame: &mut [u8; FRAME]) -> bool {
-        let mut whole = true;
-        for (offset, code) in frame.iter_mut().enumerate() {
-            let place = (playout as usize + offset) % CAPACITY;
-            whole &= std::mem::take(&mut self.present[place]);
-            *code = self.codes[place];
-        }
-        whole
+        let place = playout as usize % CAPACITY;
+        let (here, wrapped) = frame.split_at_mut(FRAME.min(CAPACITY - place));
+        here.copy_from_slice(&self.codes[place..place + here.len()]);
+        wrapped.copy_from_slice(&self.codes[..wrapped.len()]);
+        self.present.take(playout, FRAME)
     }
 
     /// Where to play on; `None` to insert a frame.
     fn correct_drift(&mut self, playout: u64) -> Option<u64> {
+        match self.delay.handle_slot() {
+            Step::Insert => return None,
+            Step::Skip => return Some(self.skip(playout)),
+            Step::Keep if self.delay.is_adaptive() => return Some(playout),
+            Step::Keep => {}
+        }
         let newest = self.timestamps.newest().unwrap_or(playout);
         let depth = newest as i64 - playout as i64;
         let window = &mut self.window;
@@ -310,21 +359,25 @@ impl JitterBuffer {
             return Some(playout);
         }
         // Playout begins with this much waiting, and up to one frame more.
-        let target = (units(self.delay) + self.packet_units) as i64;
+        let target = (self.delay.units() + self.packet_units) as i64;
         if ended.depth_max >= target + 2 * FRAME as i64 {
-            let mut skipped = [0; FRAME];
-            self.take(playout, &mut skipped);
-            return Some(playout + FRAME as u64);
+            return Some(self.skip(playout));
         }
         if ended.depth_max + FRAME as i64 <= target {
             return None;
         }
         Some(playout)
     }
+
+    fn skip(&mut self, playout: u64) -> u64 {
+        let mut skipped = [0; FRAME];
+        self.take(playout, &mut skipped);
+        playout + FRAME as u64
+    }
 }
 
 /// A duration in units of the RTP clock.
-fn units(duration: Duration) -> u64 {
+pub(super) fn units(duration: Duration) -> u64 {
     (duration.as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u64
 }
 

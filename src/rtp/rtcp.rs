@@ -1,4 +1,6 @@
-//! RTCP (RFC 3550, 6): sender and receiver reports with SDES, BYE, and the round trip; bytes by rtcp-types.
+//! RTCP (RFC 3550, 6): sender and receiver reports with SDES, BYE, and the round trip, without taking memory.
+//!
+//! What a peer says about lengths and counts is believed only as far as its datagram reaches.
 //!
 //! The core knows no civil time, so reports carry the time since the engine's start in place of NTP time; 6.4.1 allows
 //! that, and the round trip needs no more.
@@ -6,12 +8,24 @@
 use super::Ssrc;
 use super::statistics::Reception;
 use crate::time::Instant;
-use rtcp_types::{
-    Bye, Compound, CompoundBuilder, Packet, ReceiverReport, ReportBlock, ReportBlockBuilder, Sdes, SdesChunk,
-    SdesItem, SenderReport, prelude::*,
-};
 use std::fmt;
 use std::time::Duration;
+
+/// Packet types (12.1).
+const SENDER_REPORT: u8 = 200;
+const RECEIVER_REPORT: u8 = 201;
+const SOURCE_DESCRIPTION: u8 = 202;
+const GOODBYE: u8 = 203;
+
+/// The SDES item of the canonical name (6.5.1).
+const CNAME: u8 = 1;
+
+/// The header of each packet: version, count, type, length.
+const HEADER: usize = 4;
+/// What a sender says of itself: NTP time, RTP time, packets, octets.
+const SENDER_INFO: usize = 20;
+/// What a report says of one source.
+const BLOCK: usize = 24;
 
 /// The mean time between reports (6.2: five seconds at least).
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -61,12 +75,27 @@ pub struct Told {
 }
 
 /// The bytes are no compound of RTCP.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Malformed(String);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed {
+    /// A packet is shorter than its header, or than what its header says.
+    Truncated,
+    /// Another version than 2.
+    Version(u8),
+    /// A compound begins with a report (6.1); this is another type.
+    Begin(u8),
+    /// More padding than packet.
+    Padding,
+}
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "malformed RTCP: {}", self.0)
+        f.write_str("malformed RTCP: ")?;
+        match self {
+            Malformed::Truncated => f.write_str("a packet is shorter than it says"),
+            Malformed::Version(version) => write!(f, "version {version} instead of 2"),
+            Malformed::Begin(kind) => write!(f, "it begins with type {kind}, which is no report"),
+            Malformed::Padding => f.write_str("more padding than packet"),
+        }
     }
 }
 
@@ -91,91 +120,165 @@ pub struct Report<'a> {
 
 impl Report<'_> {
     /// Writes the compound and tells its length.
+    ///
+    /// # Panics
+    /// When the name is longer than a compound of [`COMPOUND_MAX`] bytes has room for: it is ours.
     pub fn write(self, now: Instant, buffer: &mut [u8; COMPOUND_MAX]) -> usize {
-        self.compound(now).write_into(buffer).expect("a report with one block fits into the buffer")
-    }
-
-    fn compound(self, now: Instant) -> CompoundBuilder<'static> {
-        let ssrc = self.ssrc.0;
-        let block = self.heard.map(|(source, reception)| block_of(now, source, reception, self.peer_report));
-        let compound = match self.sent {
-            Some(sent) => {
-                let mut report = SenderReport::builder(ssrc)
-                    .ntp_timestamp(ntp(now))
-                    .rtp_timestamp(sent.timestamp)
-                    .packet_count(sent.packets as u32)
-                    .octet_count(sent.octets as u32);
-                if let Some(block) = block {
-                    report = report.add_report_block(block);
-                }
-                CompoundBuilder::default().add_packet(report)
+        let mut out = Writer { buffer, length: 0 };
+        let blocks = u8::from(self.heard.is_some());
+        let kind = if self.sent.is_some() { SENDER_REPORT } else { RECEIVER_REPORT };
+        out.packet(kind, blocks, |out| {
+            out.word(self.ssrc.0);
+            if let Some(sent) = self.sent {
+                let ntp = ntp(now);
+                out.word((ntp >> 32) as u32);
+                out.word(ntp as u32);
+                out.word(sent.timestamp);
+                out.word(sent.packets as u32);
+                out.word(sent.octets as u32);
             }
-            None => {
-                let mut report = ReceiverReport::builder(ssrc);
-                if let Some(block) = block {
-                    report = report.add_report_block(block);
-                }
-                CompoundBuilder::default().add_packet(report)
+            if let Some((source, reception)) = self.heard {
+                out.block(now, source, reception, self.peer_report);
             }
-        };
-        let name = SdesItem::builder(SdesItem::CNAME, self.cname);
-        let chunk = SdesChunk::builder(ssrc).add_item_owned(name);
-        let compound = compound.add_packet(Sdes::builder().add_chunk(chunk));
-        if self.bye { compound.add_packet(Bye::builder().add_source(ssrc)) } else { compound }
+        });
+        out.packet(SOURCE_DESCRIPTION, 1, |out| {
+            out.word(self.ssrc.0);
+            out.bytes(&[CNAME, self.cname.len() as u8]);
+            out.bytes(self.cname.as_bytes());
+            // A chunk ends with at least one zero, at a word's end (6.5).
+            out.bytes(&[0; 4][..4 - out.length % 4]);
+        });
+        if self.bye {
+            out.packet(GOODBYE, 1, |out| out.word(self.ssrc.0));
+        }
+        out.length
     }
 }
 
-fn block_of(
-    now: Instant,
-    source: Ssrc,
-    reception: &mut Reception,
-    peer_report: Option<PeerReport>,
-) -> ReportBlockBuilder {
-    let block = ReportBlock::builder(source.0)
-        .fraction_lost(reception.report_fraction())
-        .cumulative_lost(reception.lost().min(LOST_MAX) as u32)
-        .extended_sequence_number(reception.highest_extended())
-        .interarrival_jitter(reception.jitter_units());
-    match peer_report {
-        None => block,
-        Some(report) => block
-            .last_sender_report_timestamp(report.middle_ntp)
-            .delay_since_last_sender_report_timestamp(short_ntp(now - report.at)),
+struct Writer<'a> {
+    buffer: &'a mut [u8; COMPOUND_MAX],
+    length: usize,
+}
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    fn word(&mut self, word: u32) {
+        self.bytes(&word.to_be_bytes());
+    }
+
+    /// A packet with its header, whose length is known behind it.
+    fn packet(&mut self, kind: u8, count: u8, body: impl FnOnce(&mut Self)) {
+        let begin = self.length;
+        self.bytes(&[0x80 | count, kind, 0, 0]);
+        body(self);
+        let words = (self.length - begin) / 4 - 1;
+        self.buffer[begin + 2..begin + HEADER].copy_from_slice(&(words as u16).to_be_bytes());
+    }
+
+    fn block(&mut self, now: Instant, source: Ssrc, reception: &mut Reception, report: Option<PeerReport>) {
+        self.word(source.0);
+        let fraction = u32::from(reception.report_fraction());
+        self.word(fraction << 24 | reception.lost().min(LOST_MAX) as u32);
+        self.word(reception.highest_extended());
+        self.word(reception.jitter_units());
+        self.word(report.map_or(0, |report| report.middle_ntp));
+        self.word(report.map_or(0, |report| short_ntp(now.saturating_since(report.at))));
     }
 }
 
-/// Reads a compound of the peer whose audio is `peer`'s; blocks about `us` are what concerns us.
+/// Reads a compound of the peer; blocks about `us` are what concerns us. Packets of types that are not known, and
+/// whatever follows what was counted (profile-specific extensions, 6.4.3), are passed over.
 pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
     let mut told = Told::default();
-    for packet in Compound::parse(bytes).map_err(|error| Malformed(error.to_string()))? {
-        match packet.map_err(|error| Malformed(error.to_string()))? {
-            Packet::Sr(report) => {
-                let middle_ntp = (report.ntp_timestamp() >> 16) as u32;
-                told.report = Some(PeerReport { middle_ntp, at: now });
-                report.report_blocks().for_each(|block| told.hear(now, &block, us));
-            }
-            Packet::Rr(report) => report.report_blocks().for_each(|block| told.hear(now, &block, us)),
-            Packet::Bye(_) => told.bye = true,
-            _ => {}
+    let mut rest = bytes;
+    // An empty datagram is none either.
+    loop {
+        let First { kind, count, body, behind } = split(rest)?;
+        let first = rest.len() == bytes.len();
+        if first && !matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
+            return Err(Malformed::Begin(kind));
         }
+        let blocks = match kind {
+            SENDER_REPORT => {
+                let body = body.get(4..).ok_or(Malformed::Truncated)?;
+                let (info, blocks) = body.split_at_checked(SENDER_INFO).ok_or(Malformed::Truncated)?;
+                told.report = Some(PeerReport { middle_ntp: (ntp_of(info) >> 16) as u32, at: now });
+                blocks
+            }
+            RECEIVER_REPORT => body.get(4..).ok_or(Malformed::Truncated)?,
+            GOODBYE => {
+                told.bye = true;
+                &[]
+            }
+            _ => &[],
+        };
+        if matches!(kind, SENDER_REPORT | RECEIVER_REPORT) && blocks.len() < count * BLOCK {
+            return Err(Malformed::Truncated);
+        }
+        for block in blocks.chunks_exact(BLOCK).take(count) {
+            told.hear(now, block, us);
+        }
+        if behind.is_empty() {
+            return Ok(told);
+        }
+        rest = behind;
     }
-    Ok(told)
+}
+
+/// The first packet of a compound.
+struct First<'a> {
+    kind: u8,
+    count: usize,
+    /// Without padding.
+    body: &'a [u8],
+    /// What follows it.
+    behind: &'a [u8],
+}
+
+fn split(bytes: &[u8]) -> Result<First<'_>, Malformed> {
+    let &[first, kind, high, low, ..] = bytes else { return Err(Malformed::Truncated) };
+    if first >> 6 != 2 {
+        return Err(Malformed::Version(first >> 6));
+    }
+    let length = HEADER + 4 * usize::from(u16::from_be_bytes([high, low]));
+    let (packet, behind) = bytes.split_at_checked(length).ok_or(Malformed::Truncated)?;
+    let mut body = &packet[HEADER..];
+    if first & 0x20 != 0 {
+        let padding = body.last().map_or(0, |last| usize::from(*last));
+        let end = body.len().checked_sub(padding).filter(|_| padding > 0).ok_or(Malformed::Padding)?;
+        body = &body[..end];
+    }
+    Ok(First { kind, count: usize::from(first & 0x1f), body, behind })
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The NTP time that a sender's information begins with.
+fn ntp_of(info: &[u8]) -> u64 {
+    u64::from(word(info, 0)) << 32 | u64::from(word(info, 4))
 }
 
 impl Told {
-    fn hear(&mut self, now: Instant, block: &ReportBlock<'_>, us: Ssrc) {
-        if block.ssrc() != us.0 {
+    fn hear(&mut self, now: Instant, block: &[u8], us: Ssrc) {
+        if word(block, 0) != us.0 {
             return;
         }
-        let lost = block.cumulative_lost();
-        self.peer_lost = Some(if u64::from(lost) > LOST_MAX { 0 } else { u64::from(lost) });
-        let sent_at = block.last_sender_report_timestamp();
+        // 24 bits with a sign: copies that the network made can make it negative.
+        let lost = u64::from(word(block, 4) & 0x00ff_ffff);
+        self.peer_lost = Some(if lost > LOST_MAX { 0 } else { lost });
+        let sent_at = word(block, 16);
         if sent_at != 0 {
-            // A - LSR - DLSR, modulo the 32 bits of short NTP time (6.4.1).
-            let held = block.delay_since_last_sender_report_timestamp();
-            let trip = (ntp(now) >> 16) as u32;
-            let trip = trip.wrapping_sub(sent_at).wrapping_sub(held) as i32;
-            self.round_trip = Some(Duration::from_micros((trip.max(0) as u64 * 1_000_000) >> 16));
+            // A - LSR - DLSR, modulo the 32 bits of short NTP time (6.4.1). A peer that lies says less than nothing, or
+            // more than we run.
+            let trip = ((ntp(now) >> 16) as u32).wrapping_sub(sent_at).wrapping_sub(word(block, 20)) as i32;
+            let trip = Duration::from_micros((trip.max(0) as u64 * 1_000_000) >> 16);
+            self.round_trip = Some(trip).filter(|trip| *trip <= now.since_start());
         }
     }
 }
@@ -194,6 +297,8 @@ fn short_ntp(duration: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    // Another implementation reads what is written here.
+    use rtcp_types::{Compound, Packet};
 
     const US: Ssrc = Ssrc(0x1111_1111);
     const PEER: Ssrc = Ssrc(0x2222_2222);
@@ -318,5 +423,38 @@ mod tests {
             }
         }
         assert!(read(at(0), b"", US).unwrap_err().to_string().contains("malformed RTCP"));
+    }
+
+    #[test]
+    fn what_a_peer_says_about_lengths_and_counts_is_believed_as_far_as_its_datagram_reaches() {
+        let mut heard = reception();
+        let report = |heard| Report {
+            ssrc: PEER,
+            cname: "abc",
+            sent: Some(Sent::default()),
+            heard: Some((US, heard)),
+            peer_report: None,
+            bye: false,
+        };
+        let good = write(at(0), report(&mut heard));
+        assert_eq!(read(at(1), &good, US).unwrap().peer_lost, Some(10));
+        let with = |place: usize, value: u8| {
+            let mut bytes = good.clone();
+            bytes[place] = value;
+            read(at(1), &bytes, US)
+        };
+        assert_eq!(with(0, 0x9f), Err(Malformed::Truncated), "31 blocks and one there");
+        assert_eq!(with(0, 0x80).unwrap().peer_lost, None, "a block that is not counted is an extension");
+        assert_eq!(with(3, 0xff), Err(Malformed::Truncated), "longer than the datagram");
+        assert_eq!(with(3, 0), Err(Malformed::Truncated), "a report without a sender");
+        assert_eq!(with(0, 0x41), Err(Malformed::Version(1)));
+        assert_eq!(with(1, 202), Err(Malformed::Begin(202)));
+        assert_eq!(with(0, 0xa1), Err(Malformed::Padding), "padding of no length");
+        assert_eq!(read(at(1), &[0x80, 201, 0, 0], US), Err(Malformed::Truncated));
+        assert_eq!(read(at(1), &[0x81, 203, 0, 1, 0, 0, 0, 1], US), Err(Malformed::Begin(203)));
+        // A trip that took longer than we run is a lie.
+        let mut lie = good.clone();
+        lie[28 + 16..28 + 24].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(read(at(90_000), &lie, US).unwrap().round_trip, None);
     }
 }

@@ -1,11 +1,15 @@
 //! What offer and answer settle (RFC 3264 sections 6 to 8).
 
 use super::codec::Codec;
+use super::crypto::{Crypto, Protection, Security};
 use super::description::{Description, Malformed, Stream};
 use super::direction::Direction;
-use super::offer::{Offer, audio, session, write};
+use super::offer::{Audio, COMFORT_NOISE, Offer, audio, session, write};
 use std::fmt;
 use std::net::SocketAddr;
+
+/// The longest packets that we send, in milliseconds.
+const PTIME_MS_MAX: u8 = 60;
 
 /// What both sides agreed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +27,12 @@ pub struct Negotiated {
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
+    /// The other law may come as well: both sides have named it.
+    pub both_laws: bool,
+    /// RTCP travels on the port of RTP, both ways (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Media is protected.
+    pub protection: Option<Protection>,
 }
 
 /// Why there can be no media. An offer like this is to be answered with 488; an answer like this ends the call.
@@ -38,6 +48,10 @@ pub enum Unusable {
     NoCodec,
     /// There is no address, or a name in its place.
     NoAddress,
+    /// Protection is demanded, and there is no key that we can use.
+    NoCrypto,
+    /// We demand protection, and the peer gives none.
+    Unprotected,
     /// The address is of multicast or broadcast.
     NotUnicast,
     /// The address is of the other IP version than ours.
@@ -54,6 +68,12 @@ impl fmt::Display for Unusable {
                 f.write_str("the peer speaks none of the codecs offered (PCMU, PCMA); allow G.711")
             }
             Unusable::NoAddress => f.write_str("the peer gives no address for its media, or a name"),
+            Unusable::NoCrypto => f.write_str(
+                "the peer demands SRTP and gives no key of AES_CM_128_HMAC_SHA1_80 or _32 (RFC 4568)",
+            ),
+            Unusable::Unprotected => {
+                f.write_str("the peer does not protect its media, and srtp is \"required\"")
+            }
             Unusable::NotUnicast => f.write_str("the peer's media address is multicast or broadcast"),
             Unusable::OtherIpVersion => {
                 f.write_str("the peer's media address is of the other IP version than ours")
@@ -74,7 +94,7 @@ impl From<Malformed> for Unusable {
 pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable> {
     let description = Description::parse(bytes)?;
     let stream = description.stream(0).ok_or(Unusable::NoAudio)?;
-    check_stream(stream)?;
+    check_stream(offered, stream)?;
     settle(offered, stream)
 }
 
@@ -89,15 +109,39 @@ pub fn answer(local: &Offer, offer: &[u8]) -> Result<(Vec<u8>, Negotiated), Unus
     };
     let mut session = session(local, times);
     for (index, offered) in description.media().iter().enumerate() {
-        let mut media = audio(local, &[settled.codec], settled.telephone_event, settled.direction);
-        media.proto = offered.proto.clone();
-        if index != chosen {
-            media = sdp_types::Media { port: 0, attributes: Vec::new(), ..offered.clone() };
-            media.connections.clear();
+        if index == chosen {
+            session.medias.push(answering(local, &description, index, &settled));
+            continue;
         }
+        let mut media = sdp_types::Media { port: 0, attributes: Vec::new(), ..offered.clone() };
+        media.connections.clear();
         session.medias.push(media);
     }
     Ok((write(&session), settled))
+}
+
+/// Our side of the stream that was chosen.
+fn answering(
+    local: &Offer,
+    description: &Description,
+    index: usize,
+    settled: &Negotiated,
+) -> sdp_types::Media {
+    let stream = description.stream(index);
+    let protection = settled.protection;
+    let crypto = protection.map(|by| Crypto { tag: by.tag, suite: by.suite, key: by.local });
+    audio(&Audio {
+        port: local.port,
+        proto: description.media()[index].proto.clone(),
+        codecs: &[settled.codec],
+        telephone_event: settled.telephone_event,
+        comfort_noise: stream.is_some_and(|stream| stream.payload_types().any(|kind| kind == COMFORT_NOISE)),
+        ptime_ms: settled.ptime_ms.min(PTIME_MS_MAX),
+        maxptime: stream.is_some_and(|stream| stream.maxptime_ms().is_some()),
+        direction: settled.direction,
+        rtcp_mux: settled.rtcp_mux,
+        crypto: crypto.as_slice(),
+    })
 }
 
 /// The first stream that will do, or the fault of the first that came closest.
@@ -105,7 +149,7 @@ fn choose_stream(local: &Offer, description: &Description) -> Result<(usize, Neg
     let mut fault = Unusable::NoAudio;
     for index in 0..description.media().len() {
         let Some(stream) = description.stream(index) else { break };
-        match check_stream(stream).and_then(|()| settle(local, stream)) {
+        match check_stream(local, stream).and_then(|()| settle(local, stream)) {
             Ok(settled) => return Ok((index, settled)),
             Err(error) if fault == Unusable::NoAudio => fault = error,
             Err(_) => {}
@@ -114,8 +158,9 @@ fn choose_stream(local: &Offer, description: &Description) -> Result<(usize, Neg
     Err(fault)
 }
 
-fn check_stream(stream: Stream<'_>) -> Result<(), Unusable> {
-    if !stream.is_audio() || !stream.is_plain_rtp() {
+fn check_stream(local: &Offer, stream: Stream<'_>) -> Result<(), Unusable> {
+    let secure = stream.is_secure_rtp() && local.security != Security::Plain;
+    if !stream.is_audio() || !(secure || stream.is_plain_rtp()) {
         return Err(Unusable::NoAudio);
     }
     if stream.port() == 0 { Err(Unusable::Refused) } else { Ok(()) }
@@ -128,21 +173,49 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
     }
     // No address is how RFC 2543 held a call: nothing may be sent there (RFC 3264 section 8.4).
     let reachable = Direction { send: !remote.ip().is_unspecified(), receive: true };
-    let ptime_ms = stream.ptime_ms().filter(|ms| (10..=200).contains(ms)).and_then(|ms| ms.try_into().ok());
+    let rtcp_mux = local.rtcp_mux && stream.has_rtcp_mux();
+    let codec = choose_codec(local, stream, None).ok_or(Unusable::NoCodec)?;
     Ok(Negotiated {
         remote,
-        remote_rtcp: stream.remote_rtcp(remote),
-        codec: choose_codec(local, stream).ok_or(Unusable::NoCodec)?,
+        remote_rtcp: if rtcp_mux { remote } else { stream.remote_rtcp(remote) },
+        codec,
         telephone_event: choose_telephone_event(local, stream),
-        ptime_ms: ptime_ms.unwrap_or(local.ptime_ms),
+        ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
+        both_laws: choose_codec(local, stream, Some(codec)).is_some(),
+        rtcp_mux,
+        protection: choose_protection(local, stream)?,
     })
+}
+
+/// The packet time that the peer likes, ours when it does not say, within what it takes at most, in whole tens.
+fn choose_ptime(local: &Offer, stream: Stream<'_>) -> u8 {
+    let liked = stream.ptime_ms().filter(|ms| (10..=200).contains(ms));
+    let most = stream.maxptime_ms().filter(|ms| *ms >= 10).unwrap_or(200);
+    let ms = liked.unwrap_or(u32::from(local.ptime_ms)).min(most).min(200);
+    (ms / 10 * 10) as u8
+}
+
+/// Keys of both sides, where both have some and one of them wants it.
+fn choose_protection(local: &Offer, stream: Stream<'_>) -> Result<Option<Protection>, Unusable> {
+    let Some(key) = local.security.key() else { return Ok(None) };
+    let agreed = stream.crypto().map(|crypto| {
+        let Crypto { tag, suite, key: remote } = crypto;
+        Protection { tag, suite, local: key, remote }
+    });
+    match (agreed, local.security) {
+        (Some(agreed), _) => Ok(Some(agreed)),
+        (None, _) if stream.is_secure_rtp() => Err(Unusable::NoCrypto),
+        (None, Security::Required(_)) => Err(Unusable::Unprotected),
+        (None, Security::Plain | Security::Optional(_)) => Ok(None),
+    }
 }
 
 /// The first of the peer's codecs that is ours too: the peer's order counts on both ways (sections 6.1 and 7). A
 /// mapping may repeat what the static payload type says, but not change it.
-fn choose_codec(local: &Offer, stream: Stream<'_>) -> Option<Codec> {
+fn choose_codec(local: &Offer, stream: Stream<'_>, but: Option<Codec>) -> Option<Codec> {
     let codecs = stream.payload_types().filter_map(Codec::from_payload_type);
+    let codecs = codecs.filter(|codec| Some(*codec) != but);
     codecs.filter(|codec| local.codecs.contains(codec)).find(|codec| {
         stream.mapping(codec.payload_type()).is_none_or(|mapping| {
             mapping.name.eq_ignore_ascii_case(codec.name())
@@ -176,6 +249,8 @@ mod tests {
             telephone_event: Some(101),
             ptime_ms: 20,
             direction: Direction::BOTH,
+            rtcp_mux: false,
+            security: Security::Plain,
         }
     }
 
@@ -210,6 +285,104 @@ mod tests {
             assert_eq!(settled.ptime_ms, ptime_ms, "{lines}");
             assert_eq!(settled.remote, "192.0.2.1:4000".parse().unwrap());
             assert_eq!(settled.remote_rtcp, "192.0.2.1:4001".parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn packets_are_as_long_as_the_peer_likes_and_can_take() {
+        // attributes, what we send, what our answer says of the same offer
+        let table = [
+            ("", 20, "a=ptime:20\r\na=sendrecv"),
+            ("a=ptime:10\r\n", 10, "a=ptime:10\r\na=sendrecv"),
+            ("a=ptime:60\r\n", 60, "a=ptime:60\r\na=sendrecv"),
+            ("a=ptime:33\r\n", 30, "a=ptime:30\r\na=sendrecv"),
+            ("a=ptime:200\r\n", 200, "a=ptime:60\r\na=sendrecv"),
+            ("a=ptime:5\r\n", 20, "a=ptime:20\r\na=sendrecv"),
+            ("a=maxptime:10\r\n", 10, "a=ptime:10\r\na=maxptime:60\r\na=sendrecv"),
+            ("a=ptime:40\r\na=maxptime:30\r\n", 30, "a=ptime:30\r\na=maxptime:60\r\na=sendrecv"),
+            ("a=maxptime:150\r\n", 20, "a=ptime:20\r\na=maxptime:60\r\na=sendrecv"),
+            ("a=maxptime:0\r\n", 20, "a=ptime:20\r\na=maxptime:60\r\na=sendrecv"),
+        ];
+        for (attributes, ptime_ms, said) in table {
+            let bytes = described(&format!("m=audio 4000 RTP/AVP 0\r\n{attributes}"));
+            assert_eq!(read_answer(&local(), &bytes).unwrap().ptime_ms, ptime_ms, "{attributes}");
+            let (answer, _) = answer(&local(), &bytes).unwrap();
+            let text = String::from_utf8(answer).unwrap();
+            assert!(text.ends_with(&format!("{said}\r\n")), "{attributes}: {text}");
+        }
+    }
+
+    #[test]
+    fn comfort_noise_and_the_other_law_are_known_when_the_peer_asks() {
+        let bytes = described("m=audio 4000 RTP/AVP 8 0 13 101\r\na=rtpmap:13 CN/8000\r\n");
+        let (answer, settled) = answer(&local(), &bytes).unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        assert!(text.contains("m=audio 20000 RTP/AVP 8 101 13\r\n"), "{text}");
+        assert!(text.contains("a=rtpmap:13 CN/8000\r\n"), "{text}");
+        assert!(settled.both_laws);
+        assert!(!read_answer(&local(), &described("m=audio 4000 RTP/AVP 8 13\r\n")).unwrap().both_laws);
+    }
+
+    #[test]
+    fn rtcp_shares_the_port_when_both_say_so() {
+        let shared = described("m=audio 4000 RTP/AVP 0\r\na=rtcp:4009\r\na=rtcp-mux\r\n");
+        let apart = described("m=audio 4000 RTP/AVP 0\r\na=rtcp:4009\r\n");
+        let willing = Offer { rtcp_mux: true, ..local() };
+        for (ours, theirs, port) in
+            [(&willing, &shared, 4000), (&willing, &apart, 4009), (&local(), &shared, 4009)]
+        {
+            let settled = read_answer(ours, theirs).unwrap();
+            assert_eq!((settled.remote_rtcp.port(), settled.rtcp_mux), (port, port == 4000));
+            let (answer, settled) = answer(ours, theirs).unwrap();
+            assert_eq!(settled.rtcp_mux, port == 4000);
+            let text = String::from_utf8(answer).unwrap();
+            assert_eq!(text.contains("a=rtcp-mux\r\n"), port == 4000, "{text}");
+        }
+    }
+
+    #[test]
+    fn protection_is_agreed_on_refused_or_done_without() {
+        use crate::sdp::{MASTER_KEY, MasterKey, Suite};
+        let ours = MasterKey([7; MASTER_KEY]);
+        let theirs = "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20";
+        let key = format!(
+            "a=crypto:3 F8_128_HMAC_SHA1_80 {theirs}\r\na=crypto:5 AES_CM_128_HMAC_SHA1_32 {theirs}\r\n"
+        );
+        let with = |profile: &str, key: &str| described(&format!("m=audio 4000 {profile} 0\r\n{key}"));
+        let (secured, bare) = (with("RTP/SAVP", &key), with("RTP/SAVP", ""));
+        let (beside, plain) = (with("RTP/AVP", &key), with("RTP/AVP", ""));
+        let (never, optional, required) =
+            (Security::Plain, Security::Optional(ours), Security::Required(ours));
+        let table = [
+            (never, &plain, Ok(false)),
+            (never, &beside, Ok(false)),
+            (never, &secured, Err(Unusable::NoAudio)),
+            (optional, &plain, Ok(false)),
+            (optional, &beside, Ok(true)),
+            (optional, &secured, Ok(true)),
+            (optional, &bare, Err(Unusable::NoCrypto)),
+            (required, &plain, Err(Unusable::Unprotected)),
+            (required, &beside, Ok(true)),
+            (required, &secured, Ok(true)),
+            (required, &bare, Err(Unusable::NoCrypto)),
+        ];
+        for (security, bytes, expected) in table {
+            let local = Offer { security, ..local() };
+            let read = read_answer(&local, bytes);
+            assert_eq!(read.as_ref().map(|settled| settled.protection.is_some()), expected.as_ref().copied());
+            let answered = answer(&local, bytes);
+            assert_eq!(
+                answered.as_ref().map(|(_, settled)| settled.protection),
+                read.as_ref().map(|s| s.protection)
+            );
+            let Ok((text, settled)) = answered else { continue };
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(text.matches("a=crypto").count(), usize::from(expected == Ok(true)), "{text}");
+            if let Some(protection) = settled.protection {
+                assert_eq!((protection.tag, protection.suite, protection.local), (5, Suite::Tag32, ours));
+                let line = format!("a=crypto:5 AES_CM_128_HMAC_SHA1_32 inline:{}\r\n", "BwcH".repeat(10));
+                assert!(text.contains(&line), "{text}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A session description, read with bounds (RFC 8866), and the one audio stream in it that matters.
 
 use super::answer::Unusable;
+use super::crypto::Crypto;
 use super::direction::Direction;
 use sdp_types::{Attribute, Media, Session};
 use std::borrow::Cow;
@@ -85,6 +86,21 @@ impl<'a> Stream<'a> {
         self.media.media.eq_ignore_ascii_case("audio")
     }
 
+    /// Whether its profile demands protection (RFC 3711, RFC 5124).
+    pub(super) fn is_secure_rtp(self) -> bool {
+        ["RTP/SAVP", "RTP/SAVPF"].iter().any(|profile| self.media.proto.eq_ignore_ascii_case(profile))
+    }
+
+    /// The first key that we can use; the peer likes those before it better.
+    pub(super) fn crypto(self) -> Option<Crypto> {
+        attributes(&self.media.attributes, "crypto").find_map(Crypto::parse)
+    }
+
+    /// Whether RTCP may come on the port of RTP (RFC 5761).
+    pub(super) fn has_rtcp_mux(self) -> bool {
+        self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case("rtcp-mux"))
+    }
+
     /// Whether it is plain RTP over UDP. Feedback profiles are a superset that asks nothing of us.
     pub(super) fn is_plain_rtp(self) -> bool {
         ["RTP/AVP", "RTP/AVPF"].iter().any(|profile| self.media.proto.eq_ignore_ascii_case(profile))
@@ -126,9 +142,17 @@ impl<'a> Stream<'a> {
 
     /// How many milliseconds of audio the peer would like in a packet.
     pub(super) fn ptime_ms(self) -> Option<u32> {
+        self.milliseconds("ptime")
+    }
+
+    /// How many milliseconds of audio a packet to the peer may hold at most.
+    pub(super) fn maxptime_ms(self) -> Option<u32> {
+        self.milliseconds("maxptime")
+    }
+
+    fn milliseconds(self, name: &str) -> Option<u32> {
         // Some write "20.0"; nobody means a fraction.
-        let value = attributes(&self.media.attributes, "ptime").next()?.trim();
-        value.split('.').next()?.parse().ok()
+        attributes(&self.media.attributes, name).next()?.trim().split('.').next()?.parse().ok()
     }
 
     /// Where the peer takes RTP: its address, which may be unspecified, and port.
@@ -166,7 +190,7 @@ fn read_address(text: &str) -> Result<IpAddr, Unusable> {
     Ok(address)
 }
 
-fn attributes<'a>(list: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
+fn attributes<'a>(list: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a str> {
     let found = list.iter().filter(move |attribute| attribute.attribute.eq_ignore_ascii_case(name));
     found.filter_map(|attribute| attribute.value.as_deref())
 }

@@ -1,6 +1,7 @@
 //! Writing our side of a session (RFC 3264 section 5).
 
 use super::codec::Codec;
+use super::crypto::{Crypto, Security, Suite};
 use super::direction::Direction;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 use std::net::IpAddr;
@@ -24,12 +25,40 @@ pub struct Offer<'a> {
     pub ptime_ms: u8,
     /// Which way media is to flow, seen from us.
     pub direction: Direction,
+    /// We take RTCP on the port of RTP too (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Whether media is protected.
+    pub security: Security,
 }
+
+/// The most milliseconds of audio in a packet, as we tell those who ask.
+const MAXPTIME_MS: u8 = 60;
 
 /// The description of an offer, for the body of an INVITE.
 pub fn offer(local: &Offer) -> Vec<u8> {
     let mut session = session(local, vec![Time::new(0, 0)]);
-    session.medias.push(audio(local, local.codecs, local.telephone_event, local.direction));
+    let proto = match local.security {
+        Security::Required(_) => TransportProto::RtpSavp,
+        Security::Plain | Security::Optional(_) => TransportProto::RtpAvp,
+    };
+    let crypto: Vec<Crypto> = local
+        .security
+        .key()
+        .into_iter()
+        .flat_map(|key| (1..).zip(Suite::ALL).map(move |(tag, suite)| Crypto { tag, suite, key }))
+        .collect();
+    session.medias.push(audio(&Audio {
+        port: local.port,
+        proto: proto.to_string(),
+        codecs: local.codecs,
+        telephone_event: local.telephone_event,
+        comfort_noise: false,
+        ptime_ms: local.ptime_ms,
+        maxptime: false,
+        direction: local.direction,
+        rtcp_mux: local.rtcp_mux,
+        crypto: &crypto,
+    }));
     write(&session)
 }
 
@@ -41,28 +70,57 @@ pub(super) fn session(local: &Offer, times: Vec<Time>) -> Session {
     session
 }
 
+/// What our audio stream says.
+pub(super) struct Audio<'a> {
+    pub(super) port: u16,
+    pub(super) proto: String,
+    pub(super) codecs: &'a [Codec],
+    pub(super) telephone_event: Option<u8>,
+    /// The peer has asked whether we know comfort noise (RFC 3389): we do.
+    pub(super) comfort_noise: bool,
+    pub(super) ptime_ms: u8,
+    /// The peer has named its longest packet, and hears ours.
+    pub(super) maxptime: bool,
+    pub(super) direction: Direction,
+    pub(super) rtcp_mux: bool,
+    pub(super) crypto: &'a [Crypto],
+}
+
+/// The static payload type of comfort noise.
+pub(super) const COMFORT_NOISE: u8 = 13;
+
 /// Our audio stream.
-pub(super) fn audio(
-    local: &Offer,
-    codecs: &[Codec],
-    telephone_event: Option<u8>,
-    direction: Direction,
-) -> Media {
-    let audio = codecs.iter().map(|codec| codec.payload_type());
-    let formats: Vec<String> = audio.chain(telephone_event).map(|number| number.to_string()).collect();
+pub(super) fn audio(local: &Audio<'_>) -> Media {
+    let audio = local.codecs.iter().map(|codec| codec.payload_type());
+    let noise = local.comfort_noise.then_some(COMFORT_NOISE);
+    let formats: Vec<String> =
+        audio.chain(local.telephone_event).chain(noise).map(|number| number.to_string()).collect();
     let mut media = Media::new(MediaType::Audio, local.port, TransportProto::RtpAvp, formats.join(" "));
+    media.proto.clone_from(&local.proto);
     // Static payload types need no mapping, but some gateways want one.
-    for codec in codecs {
+    for codec in local.codecs {
         let mapping = format!("{} {}/{}", codec.payload_type(), codec.name(), codec.clock_hz());
         media.add_attribute_with_value("rtpmap", mapping);
     }
-    if let Some(number) = telephone_event {
+    if let Some(number) = local.telephone_event {
         media.add_attribute_with_value("rtpmap", format!("{number} telephone-event/8000"));
         // The sixteen keys (RFC 4733 section 3.2).
         media.add_attribute_with_value("fmtp", format!("{number} 0-15"));
     }
+    if local.comfort_noise {
+        media.add_attribute_with_value("rtpmap", format!("{COMFORT_NOISE} CN/8000"));
+    }
+    for crypto in local.crypto {
+        media.add_attribute_with_value("crypto", crypto.text());
+    }
     media.add_attribute_with_value("ptime", local.ptime_ms);
-    media.add_attribute_from_str(direction.name());
+    if local.maxptime {
+        media.add_attribute_with_value("maxptime", MAXPTIME_MS);
+    }
+    if local.rtcp_mux {
+        media.add_attribute_from_str("rtcp-mux");
+    }
+    media.add_attribute_from_str(local.direction.name());
     media
 }
 
@@ -87,6 +145,8 @@ mod tests {
             telephone_event: Some(101),
             ptime_ms: 20,
             direction: Direction::BOTH,
+            rtcp_mux: false,
+            security: Security::Plain,
         };
         let text = String::from_utf8(offer(&local)).unwrap();
         let expected = [
@@ -108,6 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn protection_and_the_shared_port_are_offered_when_they_are_wanted() {
+        let key = crate::sdp::MasterKey(*b"wDfvg&T+)xG7@fb5jU,RaA}\\|p0%*#");
+        let local = Offer {
+            session_id: 7,
+            version: 1,
+            address: "192.0.2.5".parse().unwrap(),
+            port: 20_000,
+            codecs: &[Codec::Pcma],
+            telephone_event: None,
+            ptime_ms: 20,
+            direction: Direction::BOTH,
+            rtcp_mux: true,
+            security: Security::Required(key),
+        };
+        let required = String::from_utf8(offer(&local)).unwrap();
+        let expected = "m=audio 20000 RTP/SAVP 8\r\n\
+            a=rtpmap:8 PCMA/8000\r\n\
+            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
+            a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
+            a=ptime:20\r\na=rtcp-mux\r\na=sendrecv\r\n";
+        assert!(required.ends_with(expected), "{required}");
+        let optional = offer(&Offer { security: Security::Optional(key), ..local });
+        assert_eq!(String::from_utf8(optional).unwrap(), required.replace("SAVP", "AVP"));
+    }
+
+    #[test]
     fn hold_and_ipv6_are_said_as_they_should() {
         let local = Offer {
             session_id: u64::MAX,
@@ -118,6 +204,8 @@ mod tests {
             telephone_event: None,
             ptime_ms: 20,
             direction: Direction::SEND_ONLY,
+            rtcp_mux: false,
+            security: Security::Plain,
         };
         let text = String::from_utf8(offer(&local)).unwrap();
         assert!(text.contains("c=IN IP6 2001:db8::5\r\n"), "{text}");

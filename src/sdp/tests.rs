@@ -19,6 +19,8 @@ fn local(address: &str) -> Offer<'static> {
         telephone_event: Some(101),
         ptime_ms: 20,
         direction: Direction::BOTH,
+        rtcp_mux: false,
+        security: Security::Plain,
     }
 }
 
@@ -66,6 +68,9 @@ fn descriptions_of_the_field_are_settled() {
             telephone_event,
             ptime_ms: 20,
             direction,
+            both_laws: settled.both_laws,
+            rtcp_mux: false,
+            protection: None,
         };
         assert_eq!(settled, expected);
     }

@@ -176,6 +176,15 @@ impl Endpoint {
         self.handle_ups(now, ups);
     }
 
+    /// No connection to `target` could be made, and nothing has left: what went over TCP for its length alone goes over
+    /// UDP (RFC 3261 section 18.1.1).
+    pub fn handle_refused(&mut self, now: Instant, target: Target) {
+        self.stack.note_refusal(now, target);
+        let mut ups = Vec::new();
+        self.stack.layer.handle_refused(now, target, &mut ups);
+        self.handle_ups(now, ups);
+    }
+
     /// The deadline it asked for has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         let mut ups = Vec::new();
@@ -250,7 +259,13 @@ impl Endpoint {
                     self.deliver_response(now, owner, transaction, target, response, &request);
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
-                Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
+                Up::Request { transaction, request, is_merged: false } => {
+                    self.deliver_request(now, transaction, request);
+                }
+                Up::Request { transaction, request, is_merged: true } => {
+                    let response = refusal::of_merged(&request, &self.stack.rng.token(12));
+                    self.stack.respond(now, transaction, &response);
+                }
                 Up::Ack(ack) => {
                     if let Some(key) = self.session_of(&ack) {
                         self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));
@@ -269,6 +284,7 @@ impl Endpoint {
         response: Response,
         sent: &[u8],
     ) {
+        self.stack.learn(target, &response);
         let accepts_invite = response.is_success()
             && response.headers().cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         if accepts_invite && self.stack.acknowledge_again(&response) {

@@ -14,6 +14,10 @@ pub struct Options {
     pub user_agent: String,
     /// Our listeners, for Via and Contact, and what else is special about the way to a trunk.
     pub access: AccessTable,
+    /// A request over UDP that is longer goes over TCP (RFC 3261 section 18.1.1); 0 turns that off.
+    pub tcp_above_bytes: usize,
+    /// Whether Contact gives the address that a peer says it sees us at (RFC 3581), where none is advertised.
+    pub learn_address: bool,
     /// The most sessions at once.
     pub sessions_max: usize,
     /// The most client transactions, server transactions and remembered ACKs at once, each.
@@ -29,6 +33,8 @@ impl Default for Options {
         Options {
             user_agent: "Outdial".to_owned(),
             access: AccessTable::default(),
+            tcp_above_bytes: 1_300,
+            learn_address: false,
             sessions_max: 4_000,
             transactions_max: 40_000,
             registrations_max: 256,

@@ -12,6 +12,7 @@ use super::header::BRANCH_COOKIE;
 use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{HangUpReason, Options};
+use super::reach::Reach;
 use super::target::{Target, Transport};
 use super::transaction::layer::{Full, Layer};
 use super::transaction::owner::Owner;
@@ -33,6 +34,7 @@ pub(crate) struct Stack {
     pub(crate) acks: AckMemory,
     /// BYEs under way, with what a challenge of theirs is answered with.
     pub(crate) farewells: Slab<Authentication>,
+    pub(crate) reach: Reach,
     /// From where requests are taken, and how many asked for it.
     allowed: BTreeMap<IpAddr, usize>,
 }
@@ -46,6 +48,7 @@ impl Stack {
             layer: Layer::new(timers, options.transactions_max),
             acks: AckMemory::new(options.transactions_max),
             farewells: Slab::with_limit(options.transactions_max),
+            reach: Reach::default(),
             allowed: BTreeMap::new(),
             options,
         }
@@ -79,7 +82,7 @@ impl Stack {
     /// The value of our Contact, as `target` is to see it.
     pub(crate) fn contact(&self, target: Target, user: &str) -> String {
         let table = &self.options.access;
-        let host = table.sent_by(target);
+        let host = self.reach.seen_by(target).unwrap_or(table.sent_by(target));
         match target.transport {
             Transport::Tls if table.get(target.access).is_sips => format!("<sips:{user}@{host}>"),
             Transport::Udp => format!("<sip:{user}@{host}>"),
@@ -97,7 +100,43 @@ impl Stack {
     ) -> Result<Key, Full> {
         self.add_route(target, &mut request);
         let branch = self.add_via(target, &mut request);
-        self.layer.start(now, target, &request, &branch, owner)
+        if !self.is_too_long(now, target, &request) {
+            return self.layer.start(now, target, &request, &branch, owner);
+        }
+        // RFC 3261 section 18.1.1: over a transport that knows congestion, and back where that is refused.
+        let over_tcp = Target { transport: Transport::Tcp, ..target };
+        let via = self.via(over_tcp, &branch);
+        request.headers_mut().set_first("Via", &via);
+        let key = self.layer.start(now, over_tcp, &request, &branch, owner)?;
+        self.layer.allow_fallback(key);
+        Ok(key)
+    }
+
+    fn is_too_long(&self, now: Instant, target: Target, request: &Request) -> bool {
+        let limit = self.options.tcp_above_bytes;
+        target.transport == Transport::Udp
+            && limit > 0
+            && !self.reach.refuses_tcp(now, target.address)
+            && request.to_bytes().len() > limit
+    }
+
+    /// A connection to `target` could not be made.
+    pub(crate) fn note_refusal(&mut self, now: Instant, target: Target) {
+        if target.transport == Transport::Tcp {
+            self.reach.note_refusal(now, target.address);
+        }
+    }
+
+    /// A response to a request of ours came from `target`: its Via tells where it saw us (RFC 3581 section 4).
+    pub(crate) fn learn(&mut self, target: Target, response: &Response) {
+        let table = &self.options.access;
+        let local = &table.locals()[table.local_of(target)];
+        if self.options.learn_address
+            && !local.is_advertised
+            && let Ok(via) = response.headers().via_top()
+        {
+            self.reach.note_via(target, &via, local.sent_by(target.transport).port());
+        }
     }
 
     /// Answers a request.
@@ -177,10 +216,14 @@ impl Stack {
 
     /// A Via with a new branch, asking for responses to where the request comes from (RFC 3581).
     fn add_via(&mut self, target: Target, request: &mut Request) -> String {
-        let sent_by = self.options.access.sent_by(target);
         let branch = format!("{BRANCH_COOKIE}{}", self.rng.token(16));
-        let via = format!("SIP/2.0/{} {sent_by};branch={branch};rport", target.transport.as_str());
+        let via = self.via(target, &branch);
         request.headers_mut().push_front("Via", &via);
         branch
+    }
+
+    fn via(&self, target: Target, branch: &str) -> String {
+        let sent_by = self.options.access.sent_by(target);
+        format!("SIP/2.0/{} {sent_by};branch={branch};rport", target.transport.as_str())
     }
 }

@@ -3,8 +3,10 @@
 
 use super::process::Process;
 use super::{eventually, own_address, root, test_file};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -31,15 +33,19 @@ pub const MD5_USER: User = User { name: "outdial", password: "s3cret-md5" };
 /// Challenged by SHA-256.
 pub const SHA256_USER: User = User { name: "outdial256", password: "s3cret-sha" };
 
+/// Challenged by SHA-256, and given no media but protected one.
+pub const SDES_USER: User = User { name: "outdialsdes", password: "s3cret-sdes" };
+
 impl Asterisk {
     /// Starts one and waits until it takes calls.
     pub fn start() -> Asterisk {
         let scratch = tempfile::Builder::new().prefix("outdial-asterisk-").tempdir().unwrap();
         let address = own_address();
-        for folder in ["etc", "db", "spool", "run", "log", "recordings"] {
+        for folder in ["etc", "db", "spool", "run", "log", "recordings", "tls"] {
             fs::create_dir(scratch.path().join(folder)).unwrap();
         }
         write_configuration(scratch.path(), address);
+        write_certificates(&scratch.path().join("tls"));
         let configuration = scratch.path().join("etc/asterisk.conf");
         let arguments = ["-f", "-C", configuration.to_str().unwrap()];
         let process =
@@ -70,6 +76,16 @@ impl Asterisk {
     /// Where its SIP is, by UDP and TCP.
     pub fn sip(&self) -> String {
         format!("{}:5060", self.address)
+    }
+
+    /// Where its SIP is, by TLS.
+    pub fn sip_tls(&self) -> String {
+        format!("{}:5061", self.address)
+    }
+
+    /// A file of the authority that issued its certificate: `ca.pem`, or `client.pem` and `client.key` for who connects.
+    pub fn tls_file(&self, name: &str) -> PathBuf {
+        self.scratch.path().join("tls").join(name)
     }
 
     /// Its answer to a command of its console.
@@ -190,6 +206,28 @@ fn write_configuration(scratch: &Path, address: Ipv4Addr) {
             text = text.replace(placeholder, value);
         }
         fs::write(scratch.join("etc").join(path.file_name().unwrap()), text).unwrap();
+    }
+}
+
+/// An authority, a certificate of `pbx.example` for the PBX, and one of `dialer.example` for who connects to it.
+fn write_certificates(folder: &Path) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "Test authority");
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(folder.join("ca.pem"), certificate.pem()).unwrap();
+    let issuer = Issuer::new(params, key);
+    for (file, domain) in [("pbx", "pbx.example"), ("client", "dialer.example")] {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, domain);
+        params.subject_alt_names = vec![SanType::URI(format!("sip:{domain}").try_into().unwrap())];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(folder.join(format!("{file}.pem")), certificate.pem()).unwrap();
+        let path = folder.join(format!("{file}.key"));
+        fs::write(&path, key.serialize_pem()).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
+use crate::call::keys::{self, Means};
 use crate::call::treatment::Machine;
 use crate::call::voicemail::Advice;
 use crate::media::command::PromptId;
@@ -248,7 +249,7 @@ impl Attempt {
         };
         self.agent.progress = Progress::Calling;
         self.record.agent_dialed_at = Some(now.wall);
-        let sdp = self.agent.offer(&placement.codecs);
+        let sdp = self.agent.offer(&placement.codecs, placement.security);
         let call_id = placement.call_id.clone();
         self.agent_placement = Some(placement);
         out.push(Action::Invite { side: Side::Agent, call_id, sdp });
@@ -268,10 +269,10 @@ impl Attempt {
                 }
             }
             SessionEvent::Offered { sdp } => self.answer_offer(Side::Agent, sdp.as_deref(), out),
-            SessionEvent::Trying
-            | SessionEvent::Provisional { .. }
-            | SessionEvent::OfferAnswered { .. }
-            | SessionEvent::Info { .. } => {}
+            SessionEvent::Info { content_type, body } => {
+                self.handle_info(now, Side::Agent, &content_type, &body, out);
+            }
+            SessionEvent::Trying | SessionEvent::Provisional { .. } | SessionEvent::OfferAnswered { .. } => {}
         }
     }
 
@@ -321,6 +322,49 @@ impl Attempt {
             }
             None => self.end(now, Disposition::Abandoned, EndedBy::Us, out),
         }
+    }
+
+    /// An INFO may hold a key. The media plane has not seen it, so that it is for us to carry it across a bridge.
+    pub(super) fn handle_info(
+        &mut self,
+        now: Now,
+        side: Side,
+        content_type: &str,
+        body: &[u8],
+        out: &mut Vec<Action>,
+    ) {
+        let Some(digit) = keys::of_info(content_type, body) else { return };
+        if !self.handle_press(now, side, digit, Means::Info, out) || !matches!(self.state, State::Bridged) {
+            return;
+        }
+        let other = match side {
+            Side::Callee => self.agent.stream,
+            Side::Agent => self.callee.stream,
+        };
+        out.push(Action::Media(Command::SendDigits { stream: other, digits: digit.to_string() }));
+    }
+
+    /// A key was pressed; tells whether it was not known yet by other means.
+    pub(super) fn handle_press(
+        &mut self,
+        now: Now,
+        side: Side,
+        digit: char,
+        means: Means,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let presses = match side {
+            Side::Callee => &mut self.presses[0],
+            Side::Agent => &mut self.presses[1],
+        };
+        if !presses.is_new(now.instant, digit, means) {
+            return false;
+        }
+        match side {
+            Side::Callee => self.handle_digit(now, digit, out),
+            Side::Agent => self.handle_agents_digit(digit, out),
+        }
+        true
     }
 
     pub(super) fn handle_digit(&mut self, now: Now, digit: char, out: &mut Vec<Action>) {

@@ -4,7 +4,7 @@ use crate::call::treatment::Treatment;
 use crate::media::command::StreamKey;
 use crate::number::E164;
 use crate::record::{AttemptId, ContactId, InviteRecord};
-use crate::sdp::Codec;
+use crate::sdp::{Codec, Security};
 use crate::time::WallTime;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub struct Placement {
     pub codecs: Vec<Codec>,
     /// Statuses before any ringing after which another trunk is tried.
     pub failover_on: Vec<u16>,
+    /// Whether media is protected on it, and our key for this call.
+    pub security: Security,
 }
 
 impl Plan {

@@ -1,5 +1,6 @@
 //! Transcripts of attempts: `<` is played to the attempt, everything else is what it asked for, with times.
 
+mod media;
 mod stage;
 
 use stage::{answered, awaiting_agent, bridged, calling, to_agent, with_message};

@@ -124,8 +124,9 @@ impl Engine {
         let (request_uri, from) = match side {
             Side::Callee => {
                 let user = dialed_form(line.attempt.number(), &trunk.options);
-                let from = format!("<sip:{caller_id}@{domain}>");
-                (format!("sip:{user}@{}", trunk.options.host), from)
+                let scheme = trunk.options.scheme();
+                let from = format!("<{scheme}:{caller_id}@{domain}>");
+                (format!("{scheme}:{user}@{}", trunk.options.host), from)
             }
             Side::Agent => {
                 let uri = line.attempt.agent_uri().unwrap_or_default().to_owned();

@@ -3,9 +3,11 @@
 use super::*;
 use crate::call::attempt::Placement;
 use crate::engine::placement;
+use crate::engine::trunk::SrtpOption;
 use crate::media::command as media;
 use crate::record::Answer;
-use crate::sip::endpoint::{self, SessionEvent};
+use crate::sdp::Security;
+use crate::sip::endpoint::{self, SessionEvent, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
@@ -26,9 +28,13 @@ impl Engine {
         self.endpoint.takes_from(source)
     }
 
-    /// A message could not be sent, or a connection broke.
-    pub fn handle_transport_error(&mut self, now: Now, target: Target) {
-        self.endpoint.handle_transport_error(now.instant, target);
+    /// A message could not be sent, or a connection broke; `is_refused` says that it was never made.
+    pub fn handle_undelivered(&mut self, now: Now, target: Target, is_refused: bool) {
+        if is_refused {
+            self.endpoint.handle_refused(now.instant, target);
+        } else {
+            self.endpoint.handle_transport_error(now.instant, target);
+        }
         self.settle(now);
     }
 
@@ -158,11 +164,17 @@ impl Engine {
     /// A placement on the trunk at `place`, with a Call-ID of its own.
     pub(super) fn placement_on(&mut self, place: usize) -> Placement {
         let options = &self.trunks[place].options;
+        let security = match options.srtp {
+            SrtpOption::Never => Security::Plain,
+            SrtpOption::Optional => Security::Optional(self.media_keys.draw()),
+            SrtpOption::Required => Security::Required(self.media_keys.draw()),
+        };
         Placement {
             trunk: options.name.clone(),
             call_id: self.rng.token(26),
             codecs: options.codecs(),
             failover_on: options.failover_on.clone(),
+            security,
         }
     }
 

@@ -278,11 +278,11 @@ impl Engine {
             return;
         }
         let user = trunk.options.username.clone().unwrap_or_default();
-        let domain = trunk.options.domain();
+        let (scheme, domain) = (trunk.options.scheme(), trunk.options.domain());
         let registration = Registration {
             target,
-            registrar_uri: format!("sip:{domain}"),
-            aor: format!("sip:{user}@{domain}"),
+            registrar_uri: format!("{scheme}:{domain}"),
+            aor: format!("{scheme}:{user}@{domain}"),
             contact_user: user,
             credentials: trunk.credentials.clone(),
             expires: Duration::from_secs(trunk.options.register_expires_s),
@@ -307,8 +307,9 @@ impl Engine {
             }
             while let Some(target) = self.trunks[place].ping_due(now.instant) {
                 let options = &self.trunks[place].options;
-                let uri = format!("sip:{}", options.host);
-                let from = format!("<sip:outdial@{}>", options.domain());
+                let scheme = options.scheme();
+                let uri = format!("{scheme}:{}", options.host);
+                let from = format!("<{scheme}:outdial@{}>", options.domain());
                 let key = self.endpoint.ping(now.instant, target, &uri, &from);
                 self.trunks[place].handle_ping_sent(now.instant, place_of(target), key.ok());
             }

@@ -83,6 +83,11 @@ impl Ports {
     }
 }
 
+/// Lets a connected socket take packets of anybody again; it keeps its port, as that was bound. Tells whether it could.
+pub fn disconnect(socket: &UdpSocket) -> bool {
+    rustix::net::connect_unspec(socket).is_ok()
+}
+
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;

@@ -8,6 +8,9 @@ use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
+mod flood;
+mod injection;
+
 /// An address of this process's own: other programs of the machine may hold any port of 127.0.0.1.
 fn own() -> Ipv4Addr {
     let process = std::process::id();
@@ -24,6 +27,7 @@ fn options(threads: usize, port_min: u16) -> Options {
         threads,
         streams_max: 8,
         jitter: Duration::from_millis(40),
+        jitter_agents: Duration::from_millis(40).into(),
         media_timeout: Duration::from_secs(30),
         amd: detector::Options::default(),
     }
@@ -56,15 +60,7 @@ fn open(
 }
 
 fn session(remote: SocketAddr) -> Session {
-    Session {
-        remote,
-        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-        law: Law::Mu,
-        payload_type: 0,
-        telephone_event: None,
-        send: true,
-        receive: true,
-    }
+    Session { telephone_event: None, ..Session::plain(remote, Law::Mu) }
 }
 
 fn peer() -> UdpSocket {

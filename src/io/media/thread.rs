@@ -1,10 +1,12 @@
 //! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
 //!
-//! The clock is absolute: a slot that comes late does not shift those behind it. While it waits for the next slot the
-//! thread carries out commands. Each stream's RTP socket is read every 10 ms and its RTCP socket every 20 ms; half of
-//! the streams are read in even slots, the other half in odd ones.
+//! The clock is absolute: a slot that comes late does not shift those behind it. Behind a slot's work the thread carries
+//! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one system call for the one
+//! packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot ([`super::ready`]).
 
-use super::port::{Pair, Ports};
+use super::pace::Pace;
+use super::port::{self, Pair, Ports};
+use super::ready::Ready;
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -16,25 +18,20 @@ use crate::rtp::rtcp;
 use crate::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Longer datagrams are no RTP of ours; they are cut.
-const DATAGRAM_MAX: usize = 2_048;
-
-/// Datagrams that one socket may bring at once; a flood waits, and the kernel drops it.
-const DATAGRAMS_AT_ONCE: usize = 16;
+/// Longer compounds are no RTCP of ours; they are cut.
+const REPORT_MAX: usize = 2_048;
 
 /// A clock that is further behind (a machine that slept) begins anew instead of catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
-
-/// Without any stream the thread only waits for commands.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// Events that a slow control plane may leave with the thread.
 const BACKLOG_MAX: usize = 65_536;
@@ -68,10 +65,11 @@ enum Plane {
 
 impl Loop {
     /// Called on the thread itself: detectors must not change theirs.
-    pub fn new(mut start: Start) -> Self {
+    pub fn new(mut start: Start, ready: OwnedFd) -> Self {
         let options = media::Options {
             streams_max: start.options.streams_max,
             jitter: start.options.jitter,
+            jitter_agents: start.options.jitter_agents,
             media_timeout: start.options.media_timeout,
             rtcp_interval: rtcp::INTERVAL,
             amd: start.options.amd.clone(),
@@ -83,6 +81,7 @@ impl Loop {
             worker: Worker::new(&options, start.prompts, start.rng),
             shell: Shell {
                 ports,
+                ready: Ready::new(ready),
                 legs: Vec::new(),
                 events: start.events,
                 backlog: VecDeque::new(),
@@ -99,48 +98,58 @@ impl Loop {
         let mut slot = 0u8;
         loop {
             if self.worker.is_empty() && self.shell.backlog.is_empty() {
-                // A quiet thread does not wake two hundred times a second.
-                due = std::time::Instant::now() + IDLE;
+                // A quiet thread does not wake two hundred times a second; the first command wakes it.
+                if self.wait_for_command() == Plane::Gone {
+                    return;
+                }
+                due = std::time::Instant::now();
             }
+            std::thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
+            due = self.in_time(due);
+            self.shell.tell_backlog();
+            let now = self.now();
+            self.read_reports(now);
+            self.worker.handle_slot(now, slot, &mut self.shell);
+            slot = (slot + 1) % SLOTS;
+            due += SLOT;
             if self.take_commands(due) == Plane::Gone {
                 return;
             }
-            due = self.in_time(due);
-            self.shell.tell_backlog();
-            self.read_sockets(slot);
-            self.worker.handle_slot(self.now(), slot, &mut self.shell);
-            slot = (slot + 1) % SLOTS;
-            due += SLOT;
         }
     }
 
-    /// Carries out commands until the slot is due; the first stream ends an idle wait.
+    fn wait_for_command(&mut self) -> Plane {
+        match self.inbox.recv() {
+            Ok(command) => {
+                self.worker.handle_command(self.now(), command, &mut self.shell);
+                Plane::Here
+            }
+            Err(_) => Plane::Gone,
+        }
+    }
+
+    /// Carries out the commands that have gathered, until the next slot is due: a packet does not wait for them, and to
+    /// be woken for each of them would cost more than most of them do.
     fn take_commands(&mut self, due: std::time::Instant) -> Plane {
         loop {
-            let wait = due.saturating_duration_since(std::time::Instant::now());
-            let idle = self.worker.is_empty();
-            match self.inbox.recv_timeout(wait) {
+            match self.inbox.try_recv() {
                 Ok(command) => {
                     let now = self.now();
                     self.worker.handle_command(now, command, &mut self.shell);
                 }
-                Err(RecvTimeoutError::Timeout) => return Plane::Here,
-                Err(RecvTimeoutError::Disconnected) => return Plane::Gone,
+                Err(TryRecvError::Empty) => return Plane::Here,
+                Err(TryRecvError::Disconnected) => return Plane::Gone,
             }
-            if idle && !self.worker.is_empty() {
+            if std::time::Instant::now() >= due {
                 return Plane::Here;
             }
         }
     }
 
-    /// The moment that the slots count from: `due`, unless the clock has been left too far behind, or an idle wait
-    /// was ended before its time.
+    /// The moment that the slots count from: `due`, unless the clock has been left too far behind.
     fn in_time(&self, due: std::time::Instant) -> std::time::Instant {
         let now = std::time::Instant::now();
-        if due > now {
-            return now;
-        }
-        if now - due > BEHIND_MAX {
+        if now.saturating_duration_since(due) > BEHIND_MAX {
             if !self.worker.is_empty() {
                 tracing::warn!(behind_ms = (now - due).as_millis() as u64, "a media thread was held up");
             }
@@ -149,37 +158,18 @@ impl Loop {
         due
     }
 
-    fn read_sockets(&mut self, slot: u8) {
-        let mut datagram = [0; DATAGRAM_MAX];
-        for index in 0..self.shell.legs.len() {
-            if index % 2 != usize::from(slot % 2) {
-                continue;
-            }
-            for _ in 0..DATAGRAMS_AT_ONCE {
-                let Some(leg) = &self.shell.legs[index] else { break };
-                let key = leg.key;
-                match leg.pair.rtp.recv_from(&mut datagram) {
-                    Ok((length, source)) => {
-                        let now = self.now();
-                        let bytes = &datagram[..length];
-                        self.worker.handle_packet(now, key, source, bytes, &mut self.shell);
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                    // An ICMP error of a packet that we sent; the media time-out judges the peer.
-                    Err(_) => {}
-                }
-            }
-            if index % usize::from(SLOTS) == usize::from(slot) {
-                self.read_rtcp(index, &mut datagram);
-            }
+    /// One datagram of each RTCP socket that holds some; what is left there is told of again at the next slot.
+    fn read_reports(&mut self, now: Instant) {
+        if self.worker.is_empty() {
+            return;
         }
-    }
-
-    fn read_rtcp(&mut self, index: usize, datagram: &mut [u8; DATAGRAM_MAX]) {
-        let Some(leg) = &self.shell.legs[index] else { return };
-        if let Ok((length, source)) = leg.pair.rtcp.recv_from(datagram) {
-            let key = leg.key;
-            self.worker.handle_rtcp(self.now(), key, source, &datagram[..length]);
+        let mut datagram = [0; REPORT_MAX];
+        for place in 0..self.shell.ready.ask() {
+            let index = self.shell.ready.get(place);
+            let Some(Some(leg)) = self.shell.legs.get(index) else { continue };
+            if let Ok((length, source)) = leg.pair.rtcp.recv_from(&mut datagram) {
+                self.worker.handle_rtcp(now, leg.key, source, &datagram[..length]);
+            }
         }
     }
 
@@ -191,6 +181,7 @@ impl Loop {
 /// What the worker's wishes are done with.
 struct Shell {
     ports: Ports,
+    ready: Ready,
     /// By the index of the stream's key.
     legs: Vec<Option<Leg>>,
     events: mpsc::Sender<Event>,
@@ -203,6 +194,7 @@ struct Shell {
 struct Leg {
     key: StreamKey,
     pair: Pair,
+    pace: Pace,
     remote: Option<SocketAddr>,
     remote_rtcp: Option<SocketAddr>,
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
@@ -228,6 +220,9 @@ impl Shell {
 impl Sink for Shell {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
         let pair = self.ports.open().map_err(|error| error.to_string())?;
+        self.ready
+            .watch(&pair.rtcp, stream.index())
+            .map_err(|error| format!("cannot watch a socket: {error}"))?;
         let offered = pair.offered;
         if self.legs.len() <= stream.index() {
             self.legs.resize_with(stream.index() + 1, || None);
@@ -235,6 +230,7 @@ impl Sink for Shell {
         self.legs[stream.index()] = Some(Leg {
             key: stream,
             pair,
+            pace: Pace::new(stream.index()),
             remote: None,
             remote_rtcp: None,
             connected: false,
@@ -245,9 +241,9 @@ impl Sink for Shell {
 
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
         let Some(leg) = self.leg(stream) else { return };
-        if leg.connected && leg.remote != Some(remote) {
-            // A connected socket cannot be let loose again, only turned: the peer's new port must be the one it named.
-            leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        if leg.connected {
+            // The peer may come from elsewhere now, which the worker judges.
+            leg.connected = !port::disconnect(&leg.pair.rtp);
         }
         (leg.remote, leg.remote_rtcp) = (Some(remote), Some(remote_rtcp));
     }
@@ -256,6 +252,22 @@ impl Sink for Shell {
         let Some(leg) = self.leg(stream) else { return };
         leg.connected = leg.pair.rtp.connect(remote).is_ok();
         leg.remote = Some(remote);
+    }
+
+    fn receive(&mut self, stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        let leg = self.leg(stream)?;
+        while leg.pace.may_read() {
+            match leg.pair.rtp.recv_from(datagram) {
+                Ok(received) => {
+                    leg.pace.handle_datagram();
+                    return Some(received);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => leg.pace.handle_empty(),
+                // An ICMP error of a packet that we sent; the media time-out judges the peer.
+                Err(_) => leg.pace.handle_datagram(),
+            }
+        }
+        None
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {

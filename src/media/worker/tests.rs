@@ -1,6 +1,8 @@
 //! One worker in virtual time.
 
+mod agreed;
 mod bench;
+mod faults;
 
 use super::*;
 use crate::amd::verdict::{Class, Finding, ToneKind};
@@ -14,7 +16,7 @@ use crate::media::command::{PromptId, Statistics};
 use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use crate::rtp::telephone_event::EventReceiver;
-use bench::{Bench, Sent, packet, remote, session, write};
+use bench::{Bench, Notes, Sent, packet, remote, session, write};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -111,7 +113,8 @@ fn a_peer_behind_address_translation_is_found_at_its_other_port() {
     for number in 0..8u16 {
         bench.packet(leg, elsewhere, &packet(number, u32::from(number) * 160, &[0; 160]));
     }
-    assert_eq!(bench.sink.latches, [(leg, elsewhere)]);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, elsewhere)));
+    assert!(bench.sink.latches.is_empty(), "the negotiated address may still come");
     bench.command(Command::Close { stream: leg });
     assert_eq!((bench.sink.closed[&leg].packets_received, bench.sink.closed[&leg].packets_refused), (4, 4));
 }

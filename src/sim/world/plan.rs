@@ -9,7 +9,7 @@ use crate::campaign::retry::Rule as RetryRule;
 use crate::campaign::window::{Day, TimeOfDay, Window, Zone};
 use crate::disposition::Disposition;
 use crate::engine::engine::Operator;
-use crate::engine::trunk::{self, NumberFormat, TransportOption};
+use crate::engine::trunk::{self, NumberFormat, SrtpOption, TransportOption};
 use crate::number::E164;
 use crate::rng::Rng;
 use crate::sim::agents::{Agent, Queue};
@@ -186,6 +186,12 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
     let register = account && rng.chance(0.5);
     let codecs = *pick(rng, &["PCMU PCMA", "PCMA PCMU", "PCMA"]);
     let options = trunk::Options {
+        from: None,
+        outbound_proxy: None,
+        sips: false,
+        ca_file: None,
+        certificate_file: None,
+        key_file: None,
         name: format!("trunk-{place}"),
         host: format!("{}:5060", Plan::host(place)),
         transport: TransportOption::Udp,
@@ -203,6 +209,7 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         options_interval_s: *pick(rng, &[0, 30, 60]),
         number_format: if rng.chance(0.5) { NumberFormat::Plus } else { NumberFormat::Digits },
         number_prefix: String::new(),
+        srtp: SrtpOption::Never,
         answer_timeout_s: rng.between(2, 5),
         failover_on: FAILOVER_ON.to_vec(),
         breaker_failures: 5,

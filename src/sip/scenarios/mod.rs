@@ -11,6 +11,7 @@ mod lossy;
 mod registrations;
 mod routes;
 mod strangers;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use super::timer::Timers;
 use crate::sip::event::Output;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::method::Method;
-use crate::sip::target::Target;
+use crate::sip::target::{Target, Transport};
 use crate::slab::Key;
 use crate::time::Instant;
 
@@ -19,6 +19,16 @@ use crate::time::Instant;
 enum Machine {
     Invite(InviteClient),
     Other(Client),
+}
+
+impl Machine {
+    fn new(now: Instant, timers: Timers, target: Target, is_invite: bool, out: &mut Vec<Action>) -> Machine {
+        let reliable = target.transport.is_reliable();
+        match is_invite {
+            true => Machine::Invite(InviteClient::new(now, timers, reliable, out)),
+            false => Machine::Other(Client::new(now, timers, reliable, out)),
+        }
+    }
 }
 
 /// What can happen to either machine.
@@ -41,6 +51,8 @@ pub(super) struct ClientRecord {
     pub(super) owner: Owner,
     /// Its name in the layer's index.
     pub(super) index: String,
+    /// Whether it is sent over TCP for its length alone, and may go over UDP.
+    pub(super) may_fall_back: bool,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -55,12 +67,25 @@ impl ClientRecord {
         owner: Owner,
         out: &mut Vec<Action>,
     ) -> Self {
-        let reliable = target.transport.is_reliable();
-        let machine = match request.method() {
-            Method::Invite => Machine::Invite(InviteClient::new(now, timers, reliable, out)),
-            _ => Machine::Other(Client::new(now, timers, reliable, out)),
-        };
-        ClientRecord { machine, bytes: request.to_bytes(), target, owner, index, armed: None }
+        let machine = Machine::new(now, timers, target, *request.method() == Method::Invite, out);
+        let bytes = request.to_bytes();
+        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, armed: None }
+    }
+
+    /// Begins anew over UDP: the server has not seen any of it.
+    pub(super) fn fall_back(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
+        self.may_fall_back = false;
+        self.target.transport = Transport::Udp;
+        if let Ok(Message::Request(mut request)) = Message::parse(&self.bytes)
+            && let Ok(mut via) = request.headers().via_top()
+        {
+            // UDP and TCP share a port, so the transport is all that changes.
+            via.transport = Transport::Udp.as_str().to_owned();
+            request.headers_mut().set_first("Via", &via.to_string());
+            self.bytes = request.to_bytes();
+        }
+        let is_invite = matches!(self.machine, Machine::Invite(_));
+        self.machine = Machine::new(now, timers, self.target, is_invite, out);
     }
 
     pub(super) fn handle_input(&mut self, now: Instant, input: ClientInput, out: &mut Vec<Action>) {

@@ -46,6 +46,8 @@ pub enum Up {
         transaction: Key,
         /// The request.
         request: Request,
+        /// Whether another transaction has brought the same one already (RFC 3261 section 8.2.2.2).
+        is_merged: bool,
     },
     /// An ACK came that belongs to no refusal.
     Ack(Request),
@@ -61,6 +63,10 @@ enum Alarm {
     Server(Key),
 }
 
+/// The most bytes that server transactions keep of what peers sent, all together: a peer that fills its requests to the
+/// brim gets no more of our memory than one that sends many.
+pub const SERVER_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
 /// The transactions.
 #[derive(Debug)]
 pub struct Layer {
@@ -70,6 +76,10 @@ pub struct Layer {
     client_index: BTreeMap<String, Key>,
     servers: Slab<ServerRecord>,
     server_index: BTreeMap<String, Key>,
+    /// Requests outside dialogs, by what a copy that went another way shares with them.
+    origins: BTreeMap<String, Key>,
+    /// What the server transactions keep.
+    server_bytes: usize,
     schedule: Schedule<Alarm>,
     /// What is to be transmitted and told, in order.
     pub outbox: VecDeque<Output>,
@@ -86,6 +96,8 @@ impl Layer {
             client_index: BTreeMap::new(),
             servers: Slab::with_limit(limit),
             server_index: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            server_bytes: 0,
             schedule: Schedule::new(),
             outbox: VecDeque::new(),
         }
@@ -184,11 +196,21 @@ impl Layer {
             (None, Method::Ack) => ups.push(Up::Ack(request)),
             (None, _) => {
                 let mut actions = Vec::new();
-                let record =
+                let mut record =
                     ServerRecord::new(now, self.timers, target, &request, index.clone(), &mut actions);
+                let origin = super::server_record::origin(&request);
+                record.is_merged = origin.as_ref().is_some_and(|origin| self.origins.contains_key(origin));
+                record.origin = origin.filter(|_| !record.is_merged);
+                let origin = record.origin.clone();
+                let weight = record.weight();
+                if self.server_bytes + weight > SERVER_BYTES_MAX {
+                    return;
+                }
                 // A full table drops the request: the peer sends it again.
                 if let Ok(key) = self.servers.insert(record) {
+                    self.server_bytes += weight;
                     self.server_index.insert(index, key);
+                    self.origins.extend(origin.map(|origin| (origin, key)));
                     self.finish_server(key, actions, Some(request), ups);
                 }
             }
@@ -206,7 +228,9 @@ impl Layer {
         let Some(record) = self.servers.get_mut(transaction).filter(|record| record.is_open()) else {
             return;
         };
+        self.server_bytes -= record.weight();
         record.bytes = response.to_bytes();
+        self.server_bytes += record.weight();
         self.run_server(now, transaction, ServerInput::Respond(response.status()), None, &mut Vec::new());
     }
 
@@ -227,6 +251,27 @@ impl Layer {
         for key in servers {
             self.run_server(now, key, ServerInput::TransportError, None, ups);
         }
+    }
+
+    /// Has a request go over UDP should its TCP connection be refused.
+    pub fn allow_fallback(&mut self, transaction: Key) {
+        if let Some(record) = self.clients.get_mut(transaction) {
+            record.may_fall_back = true;
+        }
+    }
+
+    /// No connection to `target` could be made: nothing that was to go over it has left.
+    pub fn handle_refused(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let falls_back = |record: &ClientRecord| record.target == target && record.may_fall_back;
+        let clients: Vec<_> =
+            self.clients.iter().filter(|(_, r)| falls_back(r)).map(|(key, _)| key).collect();
+        for key in clients {
+            let Some(record) = self.clients.get_mut(key) else { continue };
+            let mut actions = Vec::new();
+            record.fall_back(now, self.timers, &mut actions);
+            self.finish_client(key, actions, None, ups);
+        }
+        self.handle_transport_error(now, target, ups);
     }
 
     /// The deadline it asked for has come.
@@ -300,7 +345,11 @@ impl Layer {
         let wanted = if gone { None } else { record.poll_timeout() };
         self.schedule.rearm(Alarm::Server(key), &mut record.armed, wanted);
         if gone && let Some(record) = self.servers.remove(key) {
+            self.server_bytes -= record.weight();
             self.server_index.remove(&record.index);
+            if let Some(origin) = &record.origin {
+                self.origins.remove(origin);
+            }
         }
     }
 }

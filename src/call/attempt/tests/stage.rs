@@ -5,7 +5,7 @@ use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
-use crate::sdp::Codec;
+use crate::sdp::{Codec, Security};
 use crate::slab::Slab;
 
 const HOLD: PromptId = PromptId(0);
@@ -203,6 +203,7 @@ fn placement(trunk: &str) -> Placement {
         call_id: format!("{trunk}-id"),
         codecs: vec![Codec::Pcmu],
         failover_on: FAILOVER_ON.to_vec(),
+        security: Security::Plain,
     }
 }
 
@@ -213,6 +214,10 @@ fn session_event(input: &str) -> Option<SessionEvent> {
         "183 with media" => SessionEvent::Provisional { status: 183, sdp: Some(ANSWER.to_vec()) },
         "200" => SessionEvent::Answered { sdp: Some(ANSWER.to_vec()) },
         "200 without sdp" => SessionEvent::Answered { sdp: None },
+        info if info.starts_with("info ") => SessionEvent::Info {
+            content_type: "application/dtmf-relay".into(),
+            body: info.replace("info ", "Signal=").into_bytes(),
+        },
         "bye" => SessionEvent::HungUp { q850: Some(16), reason: String::new() },
         status => SessionEvent::Rejected {
             status: status.parse().ok()?,
@@ -237,6 +242,7 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "opened" => return EventKind::Opened { local: "192.0.2.1:4000".parse().unwrap() },
         "closed" => return EventKind::Closed(Statistics::default()),
         "heard" => return EventKind::FirstReceived,
+        "media timeout" => return EventKind::MediaTimeout,
         "played 1" => return EventKind::Played(SORRY),
         "played 2" => return EventKind::Played(VOICEMAIL),
         "played 3" => return EventKind::Played(MESSAGE),
@@ -288,6 +294,7 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::StopDetecting { .. } => "> stop detecting".into(),
             Command::Bridge { .. } => "> bridge".into(),
             Command::Close { stream } => format!("> close {}", name(stream)),
+            Command::SendDigits { stream, digits } => format!("> SendDigits {} {digits}", name(stream)),
             other => format!("> {other:?}"),
         },
         Action::Commit(invite) => format!("> commit {}", invite.trunk),

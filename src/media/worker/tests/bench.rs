@@ -7,17 +7,7 @@ pub fn remote(index: u32) -> SocketAddr {
 }
 
 pub fn session(index: u32) -> Session {
-    let mut remote_rtcp = remote(index);
-    remote_rtcp.set_port(remote_rtcp.port() + 1);
-    Session {
-        remote: remote(index),
-        remote_rtcp,
-        law: Law::Mu,
-        payload_type: 0,
-        telephone_event: Some(101),
-        send: true,
-        receive: true,
-    }
+    Session::plain(remote(index), Law::Mu)
 }
 
 pub fn write(

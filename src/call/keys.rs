@@ -1,0 +1,134 @@
+//! Keys of the other side, however they come: as telephone events, as sound, or in SIP INFO.
+//!
+//! Some gateways tell one press in two ways. Each press counts once: what one way tells pairs off with what another has
+//! told within [`PAIRED`].
+
+use crate::time::Instant;
+use std::time::Duration;
+
+/// A press that is told in two ways is told within this time.
+const PAIRED: Duration = Duration::from_millis(1_500);
+
+/// Presses that may wait for their pair; older ones are forgotten.
+const WAITING_MAX: usize = 16;
+
+/// How a press was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Means {
+    /// In the media: RFC 4733 or sound, which the media plane tells apart.
+    Media,
+    /// In SIP INFO.
+    Info,
+}
+
+/// The presses of one leg.
+#[derive(Clone, Debug, Default)]
+pub struct Presses {
+    unpaired: Vec<(char, Means, Instant)>,
+}
+
+impl Presses {
+    /// A press was told; whether it is a new one.
+    pub fn is_new(&mut self, now: Instant, key: char, means: Means) -> bool {
+        self.unpaired.retain(|(_, _, at)| now.saturating_since(*at) <= PAIRED);
+        let pair = self.unpaired.iter().position(|(other, by, _)| *other == key && *by != means);
+        if let Some(place) = pair {
+            self.unpaired.remove(place);
+            return false;
+        }
+        if self.unpaired.len() == WAITING_MAX {
+            self.unpaired.remove(0);
+        }
+        self.unpaired.push((key, means, now));
+        true
+    }
+}
+
+/// The key of an INFO: `application/dtmf-relay` has `Signal=5` among its lines, `application/dtmf` the bare key.
+pub fn of_info(content_type: &str, body: &[u8]) -> Option<char> {
+    let kind = content_type.split(';').next()?.trim();
+    let text = std::str::from_utf8(body).ok()?;
+    let signal = if kind.eq_ignore_ascii_case("application/dtmf-relay") {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then_some(value)
+        })?
+    } else if kind.eq_ignore_ascii_case("application/dtmf") {
+        text.lines().next()?
+    } else {
+        return None;
+    };
+    key_of(signal.trim())
+}
+
+/// A key by itself, or by its event code (RFC 4733, 3.2), as some send 10 for `*` and 11 for `#`.
+fn key_of(signal: &str) -> Option<char> {
+    let mut characters = signal.chars();
+    match (characters.next(), characters.next()) {
+        (Some(key), None) => {
+            let key = key.to_ascii_uppercase();
+            matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
+        }
+        _ => {
+            let code: usize = signal.parse().ok()?;
+            "0123456789*#ABCD".chars().nth(code)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_start(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn the_keys_of_info_are_read_in_every_way_they_are_written() {
+        let table = [
+            ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some('5')),
+            ("application/dtmf-relay", "Signal= *\r\nDuration= 250", Some('*')),
+            ("Application/DTMF-Relay; charset=utf-8", "duration=100\nsignal=#\n", Some('#')),
+            ("application/dtmf-relay", "Signal=11\r\n", Some('#')),
+            ("application/dtmf-relay", "Signal=a\r\n", Some('A')),
+            ("application/dtmf-relay", "Duration=160\r\n", None),
+            ("application/dtmf-relay", "Signal=\r\n", None),
+            ("application/dtmf-relay", "Signal=17\r\n", None),
+            ("application/dtmf", "7", Some('7')),
+            ("application/dtmf", "d\r\n", Some('D')),
+            ("application/dtmf", "", None),
+            ("application/dtmf", "\u{ff15}", None),
+            ("application/broadsoft", "Signal=5", None),
+            ("", "5", None),
+        ];
+        for (content_type, body, key) in table {
+            assert_eq!(of_info(content_type, body.as_bytes()), key, "{content_type} {body:?}");
+        }
+        assert_eq!(of_info("application/dtmf", &[0xff, b'5']), None);
+    }
+
+    #[test]
+    fn a_press_that_is_told_twice_counts_once_and_two_presses_count_twice() {
+        let mut presses = Presses::default();
+        let told = [
+            (0, '5', Means::Media, true),
+            (40, '5', Means::Info, false),
+            (300, '5', Means::Info, true),
+            (310, '5', Means::Media, false),
+            (600, '7', Means::Media, true),
+            (700, '7', Means::Media, true),
+            (710, '7', Means::Info, false),
+            (720, '7', Means::Info, false),
+            (3_000, '1', Means::Media, true),
+            (5_000, '1', Means::Info, true),
+        ];
+        for (ms, key, means, new) in told {
+            assert_eq!(presses.is_new(at(ms), key, means), new, "{ms} {key}");
+        }
+        for index in 0..100 {
+            assert!(presses.is_new(at(9_000 + index), '9', Means::Info));
+        }
+        assert_eq!(presses.unpaired.len(), WAITING_MAX);
+    }
+}

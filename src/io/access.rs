@@ -1,0 +1,266 @@
+//! From the configuration to the way to each trunk: listeners, what they are known as outside, the one that each trunk sees,
+//! outbound proxies, certificates.
+
+use crate::engine::engine::TrunkSetup;
+use crate::engine::trunk;
+use crate::io::address;
+use crate::io::config::{Config, Fault};
+use crate::io::sockets::{Listener, Sockets};
+use crate::io::tls::{self, Files, Tls};
+use crate::sip::endpoint::{Access, AccessTable, Local, Target, Transport};
+use std::net::{IpAddr, SocketAddr};
+
+/// SIP's side of the machine, ready to be used.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The sockets.
+    pub sockets: Sockets,
+    /// The ways that they know, for the endpoint.
+    pub table: AccessTable,
+    /// What their connections are secured with.
+    pub tls: Tls,
+}
+
+/// Binds the listeners, reads the certificates, and tells each trunk by which way it is reached.
+pub fn prepare(config: &Config, trunks: &mut [TrunkSetup]) -> Result<Prepared, Vec<Fault>> {
+    let listeners = bind(config)?;
+    let bound: Vec<SocketAddr> = addresses(&listeners)?;
+    let locals = locals(config, &listeners, &bound, trunks)?;
+    let mut table = AccessTable::new(locals);
+    let mut faults = Vec::new();
+    let mut files = Vec::new();
+    for (i, trunk) in trunks.iter_mut().enumerate() {
+        match access(config, trunk, &bound) {
+            Ok(access) => trunk.target.access = table.add(access),
+            Err((key, text)) => faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text }),
+        }
+        if trunk.target.transport == Transport::Tls {
+            files.push((trunk.target.access, files_of(config, &trunk.options)));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let tls = Tls::load(tls_settings(config, trunks, files)).map_err(|fault| vec![placed(config, fault)])?;
+    let sockets = Sockets::new(listeners, table.clone(), tls.clone());
+    Ok(Prepared { sockets, table, tls })
+}
+
+fn whole(text: String) -> Vec<Fault> {
+    vec![Fault { line: 0, text }]
+}
+
+fn bind(config: &Config) -> Result<Vec<Listener>, Vec<Fault>> {
+    let mut listeners = Vec::new();
+    for address in config.sip.listen.iter() {
+        match Listener::bind(*address, config.sip.tls_port) {
+            Ok(listener) => listeners.push(listener),
+            Err((what, address, error)) => {
+                let setting = if what == "TLS" { "sip.tls_port" } else { "sip.listen" };
+                let remedy = if error.kind() == std::io::ErrorKind::AddrInUse {
+                    "another program has it: stop that one or choose another port"
+                } else {
+                    "choose an address of this machine"
+                };
+                let text = format!("cannot listen on {what} {address}: {error}; {remedy}");
+                return Err(vec![Fault { line: config.line(setting), text }]);
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn addresses(listeners: &[Listener]) -> Result<Vec<SocketAddr>, Vec<Fault>> {
+    listeners
+        .iter()
+        .map(Listener::address)
+        .collect::<Result<_, _>>()
+        .map_err(|error| whole(error.to_string()))
+}
+
+/// What each listener is known as.
+fn locals(
+    config: &Config,
+    listeners: &[Listener],
+    bound: &[SocketAddr],
+    trunks: &[TrunkSetup],
+) -> Result<Vec<Local>, Vec<Fault>> {
+    let mut locals = Vec::new();
+    for (place, (listener, bound)) in listeners.iter().zip(bound).enumerate() {
+        let advertised = config.sip.advertised(place);
+        let mut peers = trunks.iter().map(|trunk| trunk.target.address);
+        let towards = peers.find(|peer| peer.is_ipv4() == bound.is_ipv4());
+        let address = match advertised {
+            Some(address) => address,
+            None => SocketAddr::new(concrete(bound.ip(), towards, config, "sip.listen")?, bound.port()),
+        };
+        let tls_port = listener.tls_address().map_or(Transport::Tls.port(), |tls| tls.port());
+        let tls_address = SocketAddr::new(address.ip(), tls_port);
+        locals.push(Local { address, tls_address, is_advertised: advertised.is_some() });
+    }
+    Ok(locals)
+}
+
+/// An address for others to send to: not "any", which means nothing to them.
+pub fn concrete(
+    ip: IpAddr,
+    towards: Option<SocketAddr>,
+    config: &Config,
+    key: &str,
+) -> Result<IpAddr, Vec<Fault>> {
+    match towards {
+        Some(peer) if ip.is_unspecified() => address::local_towards(peer).map_err(|error| {
+            let text = format!("cannot tell which address {peer} reaches us at ({error}): set advertise");
+            vec![Fault { line: config.line(key), text }]
+        }),
+        _ => Ok(ip),
+    }
+}
+
+fn access(
+    config: &Config,
+    trunk: &TrunkSetup,
+    bound: &[SocketAddr],
+) -> Result<Access, (&'static str, String)> {
+    let options = &trunk.options;
+    let local = match options.from {
+        Some(from) => {
+            let place = bound.iter().zip(config.sip.listen.iter());
+            let is_it =
+                |(bound, listen): (&SocketAddr, &SocketAddr)| bound.ip() == from || listen.ip() == from;
+            let missing = || ("from", format!("{from} is not among the addresses of listen in [sip]"));
+            place.map(is_it).position(|is_it| is_it).ok_or_else(missing)?
+        }
+        // A name that the DNS has not answered for yet: by the address family once it has.
+        None if trunk.target.address.ip().is_unspecified() => 0,
+        None => nearest(trunk.target, bound).ok_or_else(|| {
+            let family = if trunk.target.address.is_ipv6() { "IPv6" } else { "IPv4" };
+            ("host", format!("it is reached over {family}: add an address of {family} to listen in [sip]"))
+        })?,
+    };
+    let domain = match trunk.target.transport {
+        Transport::Tls => address::without_port(options.domain()).to_owned(),
+        Transport::Udp | Transport::Tcp => String::new(),
+    };
+    let route = options.outbound_proxy.as_ref().map(|proxy| format!("<{proxy}>"));
+    Ok(Access { local, domain, route, is_sips: options.sips })
+}
+
+/// The listener that the routing table would send from, or the first of the peer's family.
+fn nearest(target: Target, bound: &[SocketAddr]) -> Option<usize> {
+    let fits = |bound: &SocketAddr| bound.is_ipv4() == target.address.is_ipv4();
+    let ours = address::local_towards(target.address).ok();
+    let exact = bound.iter().position(|bound| fits(bound) && Some(bound.ip()) == ours);
+    exact.or_else(|| bound.iter().position(fits))
+}
+
+fn files_of(config: &Config, options: &trunk::Options) -> Files {
+    let sip = &config.sip;
+    let own = options.certificate_file.is_some() || options.key_file.is_some();
+    Files {
+        ca_file: options.ca_file.clone().or_else(|| sip.ca_file.clone()),
+        certificate_file: if own { options.certificate_file.clone() } else { sip.certificate_file.clone() },
+        key_file: if own { options.key_file.clone() } else { sip.key_file.clone() },
+    }
+}
+
+fn tls_settings(
+    config: &Config,
+    trunks: &[TrunkSetup],
+    files: Vec<(crate::sip::endpoint::AccessId, Files)>,
+) -> tls::Settings {
+    let sip = &config.sip;
+    let server = sip.tls_port.map(|_| Files {
+        ca_file: sip.ca_file.clone(),
+        certificate_file: sip.certificate_file.clone(),
+        key_file: sip.key_file.clone(),
+    });
+    let domains = trunks.iter().filter(|trunk| trunk.target.transport == Transport::Tls);
+    tls::Settings {
+        server,
+        require_client_certificate: sip.require_client_certificate,
+        domains: domains.map(|trunk| address::without_port(trunk.options.domain()).to_owned()).collect(),
+        trunks: files,
+    }
+}
+
+/// A fault of a file, on the line that names it: that of the trunk or, without one, of `[sip]`.
+fn placed(config: &Config, fault: tls::Fault) -> Fault {
+    let of_trunks = (0..config.trunks.len()).filter(|i| {
+        let options = &config.trunks[*i];
+        let file = match fault.setting {
+            "ca_file" => &options.ca_file,
+            "key_file" => &options.key_file,
+            _ => &options.certificate_file,
+        };
+        file.as_ref().is_some_and(|file| fault.text.contains(&*file.to_string_lossy()))
+    });
+    let of_trunk = of_trunks.map(|i| format!("trunk.{i}.{}", fault.setting)).find(|key| config.line(key) > 0);
+    let key = of_trunk.unwrap_or_else(|| format!("sip.{}", fault.setting));
+    Fault { line: config.line(&key), text: fault.text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::launch::trunk_setups;
+    use std::path::Path;
+
+    fn prepared(text: &str) -> Result<(Vec<TrunkSetup>, Prepared), Vec<Fault>> {
+        let config = Config::parse(Path::new("/etc/outdial/outdial.toml"), text)?;
+        let mut trunks = trunk_setups(&config)?;
+        let prepared = prepare(&config, &mut trunks)?;
+        Ok((trunks, prepared))
+    }
+
+    #[tokio::test]
+    async fn each_trunk_sees_the_listener_that_from_the_routing_or_its_family_names() {
+        let text = r#"
+[sip]
+listen = ["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"]
+advertise = "[2001:db8::5]:5060"
+[[trunk]]
+name = "plain"
+host = "127.0.0.9"
+[[trunk]]
+name = "pinned"
+host = "127.0.0.9"
+from = "127.0.0.2"
+[[trunk]]
+name = "six"
+host = "[::1]:5080"
+[[trunk]]
+name = "proxied"
+host = "pbx.example"
+outbound_proxy = "sip:127.0.0.8:5070;lr"
+"#;
+        let (trunks, prepared) = prepared(text).unwrap();
+        let seen: Vec<_> =
+            trunks.iter().map(|trunk| prepared.table.sent_by(trunk.target).ip().to_string()).collect();
+        assert_eq!(seen, ["127.0.0.1", "127.0.0.2", "2001:db8::5", "127.0.0.1"]);
+        let proxied = &trunks[3];
+        assert_eq!(proxied.target.address.to_string(), "127.0.0.8:5070");
+        let route = prepared.table.get(proxied.target.access).route.as_deref();
+        assert_eq!(route, Some("<sip:127.0.0.8:5070;lr>"));
+    }
+
+    #[tokio::test]
+    async fn a_trunk_that_no_listener_reaches_and_a_faulty_certificate_are_named_with_their_lines() {
+        let four = "[sip]\nlisten = \"127.0.0.1:0\"\n[[trunk]]\nname = \"a\"\n";
+        let table = [
+            (format!("{four}host = \"[::1]\""), 5, "IPv6"),
+            (format!("{four}from = \"127.0.0.7\"\nhost = \"127.0.0.9\""), 5, "127.0.0.7"),
+            (
+                format!("{four}transport = \"tls\"\nca_file = \"none.pem\"\nhost = \"127.0.0.9\""),
+                6,
+                "none.pem",
+            ),
+            (format!("{four}sips = true\nhost = \"127.0.0.9\""), 5, "tls"),
+            (format!("{four}outbound_proxy = \"sip:127.0.0.8\"\nhost = \"127.0.0.9\""), 5, "lr"),
+        ];
+        for (text, line, word) in table {
+            let faults = prepared(&text).map(|_| ()).expect_err(word);
+            assert!(faults.iter().any(|f| f.line == line && f.text.contains(word)), "{text}\n{faults:?}");
+        }
+    }
+}

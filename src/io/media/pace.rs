@@ -1,0 +1,155 @@
+//! How many datagrams a socket is asked for in its stream's 20 ms: as many as its peer usually sends, and no question more.
+//!
+//! To ask an empty socket costs a fifth of what a packet costs, and with packets every 20 ms one question finds one packet.
+//! What did not come in its turn is owed, and is asked for with the next; every eighth turn the socket is read to its end,
+//! which also shows peers that send more often. No turn reads more than [`READS_MAX`], whatever floods the port.
+
+/// Datagrams that one turn may read: with sweeps, a flood costs no more than four or five in 20 ms.
+const READS_MAX: u8 = 8;
+
+/// Datagrams a turn that a peer may usually send: packets of 5 ms.
+const USUAL_MAX: u8 = 4;
+
+/// Turns from one sweep to the next: 160 ms.
+const SWEEP: u8 = 8;
+
+/// The pace of one socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// What the peer sends in a turn.
+    usual: u8,
+    /// What has not come in its turn.
+    owed: u8,
+    /// Counts to [`SWEEP`].
+    turn: u8,
+    /// Read in this turn.
+    reads: u8,
+    /// Nothing more is to be had in this turn.
+    empty: bool,
+    /// All that was owed came, and perhaps more waits behind it.
+    suspect: bool,
+    /// Read since the last sweep.
+    counted: u8,
+}
+
+impl Pace {
+    /// Of a new socket; `number` spreads the sweeps.
+    pub fn new(number: usize) -> Self {
+        let turn = (number % usize::from(SWEEP)) as u8;
+        Pace { usual: 1, owed: READS_MAX, turn, reads: 0, empty: false, suspect: false, counted: 0 }
+    }
+
+    /// Whether to ask once more; false ends the turn.
+    pub fn may_read(&mut self) -> bool {
+        if !self.empty && self.reads < self.limit() {
+            return true;
+        }
+        self.end_turn();
+        false
+    }
+
+    /// A datagram was read.
+    pub fn handle_datagram(&mut self) {
+        self.reads += 1;
+        self.counted += 1;
+        if self.reads > self.usual {
+            self.owed = self.owed.saturating_sub(1);
+        }
+    }
+
+    /// There was none.
+    pub fn handle_empty(&mut self) {
+        self.empty = true;
+        let missing = self.usual.saturating_sub(self.reads);
+        // A packet that has not come within a sweep is lost rather than late.
+        let owed = if self.turn == 0 { 0 } else { self.owed };
+        self.owed = (owed + missing).min(READS_MAX);
+    }
+
+    fn limit(&self) -> u8 {
+        match self.turn == 0 || self.suspect {
+            true => READS_MAX,
+            false => (self.usual + self.owed).min(READS_MAX),
+        }
+    }
+
+    fn end_turn(&mut self) {
+        // One turn of doubt for what was owed; a flood has no end to be read to.
+        self.suspect = !self.empty && !self.suspect && self.turn != 0 && self.reads > self.usual;
+        if self.turn == 0 {
+            self.usual = ((self.counted + SWEEP - 2) / SWEEP).clamp(1, USUAL_MAX);
+            self.counted = 0;
+        }
+        self.turn = (self.turn + 1) % SWEEP;
+        (self.reads, self.empty) = (0, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays what arrives in each turn; tells datagrams read and questions asked in each.
+    fn play(pace: &mut Pace, arrivals: &[u32]) -> Vec<(u32, u32)> {
+        let mut waiting = 0;
+        let turn = |arrived: &u32| {
+            waiting += arrived;
+            let (mut read, mut asked) = (0, 0);
+            while pace.may_read() {
+                asked += 1;
+                if waiting > 0 {
+                    waiting -= 1;
+                    read += 1;
+                    pace.handle_datagram();
+                } else {
+                    pace.handle_empty();
+                }
+            }
+            (read, asked)
+        };
+        arrivals.iter().map(turn).collect()
+    }
+
+    #[test]
+    fn a_steady_peer_is_asked_once_a_turn_and_once_more_every_eighth() {
+        let mut pace = Pace::new(0);
+        play(&mut pace, &[1; 16]);
+        let asked: u32 = play(&mut pace, &[1; 80]).iter().map(|(_, asked)| asked).sum();
+        assert_eq!(asked, 80 + 10);
+    }
+
+    #[test]
+    fn what_came_late_is_read_with_the_next_and_a_burst_to_its_end() {
+        let mut pace = Pace::new(0);
+        play(&mut pace, &[1; 17]);
+        assert_eq!(play(&mut pace, &[0, 2, 1, 1]), [(0, 1), (2, 2), (1, 2), (1, 1)]);
+        let mut pace = Pace::new(0);
+        play(&mut pace, &[1; 20]);
+        let read: Vec<u32> =
+            play(&mut pace, &[0, 0, 0, 0, 0, 6, 1, 1]).iter().map(|(read, _)| *read).collect();
+        assert_eq!(read[5..].iter().sum::<u32>(), 8, "{read:?}");
+        assert!(read[5] + read[6] >= 7, "{read:?}");
+    }
+
+    #[test]
+    fn packets_of_ten_milliseconds_are_kept_up_with() {
+        let mut pace = Pace::new(3);
+        play(&mut pace, &[2; 32]);
+        assert!(play(&mut pace, &[2; 64]).iter().all(|(read, _)| *read == 2));
+    }
+
+    #[test]
+    fn a_flood_is_read_no_faster_than_five_in_a_turn() {
+        let mut pace = Pace::new(0);
+        let turns = play(&mut pace, &[400; 80]);
+        let read: u32 = turns.iter().map(|(read, _)| read).sum();
+        assert!(read <= 80 * 5, "{read}");
+        assert!(turns.iter().all(|(read, _)| *read <= 8));
+    }
+
+    #[test]
+    fn a_silent_peer_costs_one_question_a_turn() {
+        let mut pace = Pace::new(5);
+        assert!(play(&mut pace, &[0; 64]).iter().all(|(_, asked)| *asked == 1));
+    }
+}

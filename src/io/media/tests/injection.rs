@@ -1,0 +1,110 @@
+//! Packets of strangers at real sockets: nothing of theirs is heard, and nothing is sent to them.
+
+use super::*;
+use crate::audio::g711;
+use crate::audio::wav;
+use std::time::Instant;
+
+/// Stays in the recording: what the peer says is this loud, and what strangers say is louder.
+const PEER: i16 = 4_000;
+const FOREIGN: i16 = 20_000;
+
+fn stranger() -> UdpSocket {
+    let [first, second, third, _] = own().octets();
+    let socket = UdpSocket::bind((Ipv4Addr::new(first, second, third, 9), 0)).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+/// A sender of one stream, wherever it sends from.
+struct Voice {
+    ssrc: Ssrc,
+    number: u16,
+    level: i16,
+}
+
+impl Voice {
+    fn say(&mut self, from: &UdpSocket, to: SocketAddr) {
+        let payload = [g711::encode(Law::Mu, self.level); 160];
+        let (sequence, timestamp) = (self.number, u32::from(self.number) * 160);
+        self.number = self.number.wrapping_add(1);
+        let packet = Packet {
+            marker: false,
+            payload_type: 0,
+            sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            payload: &payload,
+        };
+        let mut buffer = [0; 200];
+        let length = packet.write(&mut buffer);
+        from.send_to(&buffer[..length], to).unwrap();
+    }
+}
+
+/// Packets that have come to a socket since it was last asked.
+fn received(socket: &UdpSocket) -> usize {
+    let mut buffer = [0; 2_048];
+    socket.set_nonblocking(true).unwrap();
+    std::iter::from_fn(|| socket.recv_from(&mut buffer).ok()).count()
+}
+
+#[test]
+fn fault_27_strangers_are_neither_heard_nor_sent_to_at_any_time_of_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("call.wav");
+    let (plane, mut events) = MediaPlane::start(options(1, 22_500), Arc::default(), Instant::now()).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    let (peer, moved, injector) = (peer(), peer(), stranger());
+    let mut voice = Voice { ssrc: Ssrc(5), number: 1_000, level: PEER };
+    let mut foreign = Voice { ssrc: Ssrc(5), number: 1_000, level: FOREIGN };
+    // Before there is a session: what waits in the socket then must not be heard either.
+    (0..20).for_each(|_| foreign.say(&injector, local));
+    plane.send(Command::Connect { stream, session: session(peer.local_addr().unwrap()) });
+    plane.send(Command::Record { stream, path: path.clone() });
+    let at = |frames: u32, mut what: Box<dyn FnMut() + '_>| {
+        for _ in 0..frames {
+            what();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // Before the peer speaks, with everything that it could be known by but its address.
+    at(10, Box::new(|| foreign.say(&injector, local)));
+    // While it speaks, numbers ahead of its own.
+    at(
+        20,
+        Box::new(|| {
+            voice.say(&peer, local);
+            foreign.number = voice.number;
+            foreign.say(&injector, local);
+        }),
+    );
+    wait(&mut events, |event| (event.kind == EventKind::FirstReceived).then_some(()));
+    assert!(received(&peer) >= 25, "we send to the peer");
+    // While it is silent, for longer than it takes until its own stream may go on from elsewhere.
+    at(115, Box::new(|| foreign.say(&injector, local)));
+    let heard_before = received(&peer);
+    assert!(heard_before >= 100, "{heard_before}");
+    // And it does, from another port of its host.
+    at(
+        15,
+        Box::new(|| {
+            voice.say(&moved, local);
+            foreign.number = voice.number;
+            foreign.say(&injector, local);
+        }),
+    );
+    assert!(received(&moved) >= 5, "the stream that moved is followed");
+    assert_eq!(received(&injector), 0, "nothing was ever sent to the stranger");
+    plane.send(Command::Close { stream });
+    let statistics = wait(&mut events, |event| match event.kind {
+        EventKind::Closed(statistics) => Some(statistics),
+        _ => None,
+    });
+    plane.stop();
+    assert!((30..=35).contains(&statistics.packets_received), "{statistics:?}");
+    let clip = wav::read(&std::fs::read(&path).unwrap()).unwrap();
+    let loudest = clip.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+    // Both channels are mixed to one here; ours is silent.
+    assert!(loudest > 1_000 && loudest < 6_000, "the loudest recorded sample is {loudest}");
+}

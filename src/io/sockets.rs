@@ -1,0 +1,213 @@
+//! SIP's sockets: of each listener one for datagrams, one for TCP and, where wished, one for TLS, and behind them the
+//! connections. One call waits for whatever comes next on any of them, one sends by the way that a target names.
+
+use crate::io::stream::{StreamEvent, Streams};
+use crate::io::tls::Tls;
+use crate::sip::endpoint::{AccessTable, Target, Transport};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use tokio::io::ReadBuf;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+
+/// Socket buffers of SIP: bursts of hundreds of calls overflow the system's default.
+const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Stream events that wait for the loop. Each holds at most one message; connections wait while it is full.
+const STREAM_QUEUE: usize = 1_024;
+
+/// Connections that the kernel keeps until they are taken.
+const BACKLOG: i32 = 1_024;
+
+/// The sockets of one address of ours.
+#[derive(Debug)]
+pub struct Listener {
+    udp: UdpSocket,
+    tcp: TcpListener,
+    tls: Option<TcpListener>,
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A datagram, in the caller's buffer.
+    Datagram {
+        /// From whom, and by which way.
+        source: Target,
+        /// How long it is.
+        length: usize,
+    },
+    /// A connection tells.
+    Stream(StreamEvent),
+    /// A peer has connected.
+    Accepted {
+        /// The connection.
+        stream: TcpStream,
+        /// From whom, and by which way.
+        source: Target,
+    },
+    /// A socket error that concerns no one in particular: ICMP of a peer that is not there, a connection that has gone
+    /// before it was taken. SIP's timers find out.
+    Nothing,
+}
+
+impl Listener {
+    /// Binds all of one address, TCP on the port of UDP. The error names the transport.
+    pub fn bind(
+        address: SocketAddr,
+        tls_port: Option<u16>,
+    ) -> Result<Listener, (&'static str, SocketAddr, io::Error)> {
+        let udp = udp_socket(address).map_err(|error| ("UDP", address, error))?;
+        let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
+        let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
+        let secured = tls_port.map(|port| SocketAddr::new(address.ip(), port));
+        let tls = secured.map(|address| tcp_listener(address).map_err(|error| ("TLS", address, error)));
+        Ok(Listener { udp, tcp, tls: tls.transpose()? })
+    }
+
+    /// Where it listens for datagrams and TCP.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.udp.local_addr()
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().and_then(|tls| tls.local_addr().ok())
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Sockets {
+    listeners: Vec<Listener>,
+    table: AccessTable,
+    streams: Streams,
+    stream_events: mpsc::Receiver<StreamEvent>,
+    /// Which listener is looked at first: each in its turn, so that a flood at one does not silence the others.
+    turn: usize,
+}
+
+impl Sockets {
+    /// The listeners of `table`, in its order.
+    pub fn new(listeners: Vec<Listener>, table: AccessTable, tls: Tls) -> Self {
+        let unspecified = IpAddr::from([0, 0, 0, 0]);
+        let ip = |listener: &Listener| listener.address().map_or(unspecified, |address| address.ip());
+        let (events, stream_events) = mpsc::channel(STREAM_QUEUE);
+        let streams = Streams::new(listeners.iter().map(ip).collect(), table.clone(), tls, events);
+        Sockets { listeners, table, streams, stream_events, turn: 0 }
+    }
+
+    /// The listeners.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// The connections.
+    pub fn streams(&mut self) -> &mut Streams {
+        &mut self.streams
+    }
+
+    /// Waits for what comes next. Nothing is lost when the wait is given up.
+    pub async fn next(&mut self, buffer: &mut [u8]) -> Arrival {
+        let count = self.listeners.len();
+        self.turn = (self.turn + 1) % count;
+        let (listeners, table, turn) = (&self.listeners, &self.table, self.turn);
+        let listened = poll_fn(|cx| {
+            for place in (0..count).map(|step| (turn + step) % count) {
+                if let Poll::Ready(arrival) = poll_listener(&listeners[place], place, table, cx, buffer) {
+                    return Poll::Ready(arrival);
+                }
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            arrival = listened => arrival,
+            Some(event) = self.stream_events.recv() => Arrival::Stream(event),
+        }
+    }
+
+    /// Another datagram that is there already; one system call, no waiting.
+    pub fn try_datagram(&mut self, buffer: &mut [u8]) -> Option<(Target, usize)> {
+        let count = self.listeners.len();
+        for place in (0..count).map(|step| (self.turn + step) % count) {
+            if let Ok((length, source)) = self.listeners[place].udp.try_recv_from(buffer) {
+                self.turn = place;
+                return Some((self.source(Transport::Udp, source, place), length));
+            }
+        }
+        None
+    }
+
+    /// Sends a message. False when it cannot be sent, or cannot be queued.
+    pub async fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
+        match target.transport {
+            // The socket buffer is large; waiting here for room in it is rare and short.
+            Transport::Udp => {
+                let listener = &self.listeners[self.table.local_of(target).min(self.listeners.len() - 1)];
+                listener.udp.send_to(&bytes, target.address).await.is_ok()
+            }
+            Transport::Tcp | Transport::Tls => self.streams.send(target, bytes),
+        }
+    }
+
+    fn source(&self, transport: Transport, address: SocketAddr, place: usize) -> Target {
+        Target { transport, address, access: self.table.of_local(place) }
+    }
+}
+
+fn poll_listener(
+    listener: &Listener,
+    place: usize,
+    table: &AccessTable,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<Arrival> {
+    let access = table.of_local(place);
+    let mut read = ReadBuf::new(buffer);
+    if let Poll::Ready(received) = listener.udp.poll_recv_from(cx, &mut read) {
+        return Poll::Ready(received.map_or(Arrival::Nothing, |address| Arrival::Datagram {
+            source: Target { transport: Transport::Udp, address, access },
+            length: read.filled().len(),
+        }));
+    }
+    let streams = [(Transport::Tcp, Some(&listener.tcp)), (Transport::Tls, listener.tls.as_ref())];
+    for (transport, listener) in streams {
+        let Some(listener) = listener else { continue };
+        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+            return Poll::Ready(accepted.map_or(Arrival::Nothing, |(stream, address)| Arrival::Accepted {
+                stream,
+                source: Target { transport, address, access },
+            }));
+        }
+    }
+    Poll::Pending
+}
+
+fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
+    if address.is_ipv6() {
+        // Beside a listener of IPv4 on the same port.
+        socket.set_only_v6(true)?;
+    }
+    // The system may grant less; that is its right.
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart finds connections of its predecessor still waiting for their end.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}

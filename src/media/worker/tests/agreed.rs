@@ -1,0 +1,186 @@
+//! What offers and answers may agree on beside plain G.711: protection, a shared port, keys in the sound.
+
+use super::*;
+use crate::media::command::{Keys, MasterKey, Suite};
+
+const KEYS: Keys = Keys { suite: Suite::Tag80, local: MasterKey([1; 30]), remote: MasterKey([2; 30]) };
+
+/// Two legs that are each other's peers, the second with the other's keys. Feeds what one sends to the other for a while.
+fn crossed(bench: &mut Bench, a: StreamKey, b: StreamKey, ms: u64) {
+    let mut fed = [0, 0];
+    for _ in 0..ms / 20 {
+        bench.run_ms(20);
+        for (leg, (from, to, address)) in [(a, b, remote(1)), (b, a, remote(0))].into_iter().enumerate() {
+            let sent: Vec<Vec<u8>> =
+                bench.sink.sent[&from][fed[leg]..].iter().map(|sent| sent.bytes.clone()).collect();
+            fed[leg] += sent.len();
+            sent.iter().for_each(|bytes| bench.packet(to, address, bytes));
+        }
+    }
+}
+
+fn tone() -> Vec<Clip> {
+    vec![Clip { samples: Tone::sine(440.0, -12.0).samples(Duration::from_millis(500)) }]
+}
+
+#[test]
+fn protected_legs_hear_each_other_and_nobody_else_hears_or_is_heard() {
+    for suite in [Suite::Tag80, Suite::Tag32] {
+        let mut bench = Bench::with_prompts(2, tone());
+        let (a, b) = (bench.open(0), bench.open(1));
+        let keys = Keys { suite, ..KEYS };
+        bench.connect(a, Session { srtp: Some(keys), rtcp_mux: true, ..session(0) });
+        let turned = Keys { local: keys.remote, remote: keys.local, ..keys };
+        bench.connect(b, Session { srtp: Some(turned), rtcp_mux: true, ..session(1) });
+        for leg in [a, b] {
+            bench.command(Command::Play { stream: leg, prompt: PromptId(0), repeat: true });
+            bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+        }
+        crossed(&mut bench, a, b, 14_000);
+        for leg in [a, b] {
+            let recorded = &bench.sink.recorded[&leg];
+            let heard: Vec<i16> = recorded[100..].iter().flat_map(|(heard, _)| *heard).collect();
+            assert!((dbfs(&heard) + 12.0).abs() < 0.5, "{}", dbfs(&heard));
+            let reports = bench.sink.sent[&leg].iter().filter(|sent| (192..224).contains(&sent.bytes[1]));
+            assert!(reports.count() >= 1, "reports share the port");
+        }
+        assert!(bench.sink.rtcp.is_empty());
+        // Nothing of the tone can be read on the way.
+        let voice: Vec<&Sent> = bench.sink.sent[&a].iter().filter(|sent| sent.bytes[1] & 0x7f == 0).collect();
+        let mut plain = SILENT_FRAME;
+        g711::decode_frame(Law::Mu, &voice[50].bytes[12..172], &mut plain);
+        assert!(plain.iter().any(|sample| sample.abs() > 20_000), "louder than the tone: {plain:?}");
+        let before = bench.sink.recorded[&a].len();
+        // Plain, forged and repeated packets from the peer's very address.
+        let again =
+            bench.sink.sent[&b].iter().rev().find(|sent| sent.bytes[1] & 0x7f == 0).unwrap().bytes.clone();
+        let mut forged = again.clone();
+        forged[20] ^= 1;
+        bench.run_ms(200);
+        for number in 0..100 {
+            let loud = [g711::encode(Law::Mu, 20_000); 160];
+            bench.packet(a, remote(1), &packet(number, u32::from(number) * 160, &loud));
+            bench.packet(a, remote(1), &again);
+            bench.packet(a, remote(1), &forged);
+            bench.run_ms(20);
+        }
+        let after = &bench.sink.recorded[&a][before + 20..];
+        assert!(after.iter().all(|(heard, _)| *heard == SILENT_FRAME), "nothing of them is heard");
+        bench.command(Command::Close { stream: a });
+        let statistics = bench.sink.closed[&a];
+        assert!(statistics.packets_refused >= 300 && statistics.round_trip.is_some(), "{statistics:?}");
+    }
+}
+
+#[test]
+fn a_stream_without_keys_does_not_relay_what_is_protected_nor_the_other_way() {
+    let mut bench = Bench::with_prompts(3, tone());
+    let (a, b, c) = (bench.open(0), bench.open(1), bench.leg(2));
+    bench.connect(a, Session { srtp: Some(KEYS), ..session(0) });
+    bench.connect(b, Session { srtp: Some(KEYS), ..session(1) });
+    bench.command(Command::Bridge { a, b: c });
+    bench.command(Command::Play { stream: b, prompt: PromptId(0), repeat: true });
+    // The keys of `b` are not those that `a` expects: all of it is foreign.
+    crossed(&mut bench, a, b, 2_000);
+    assert!(bench.sink.frames(c).iter().all(|frame| *frame == SILENT_FRAME));
+    assert!(!bench.sink.words(a).contains(&"first received".to_owned()));
+}
+
+#[test]
+fn keys_in_the_sound_are_heard_once_and_carried_as_what_the_partner_takes() {
+    let mut bench = Bench::new(2);
+    let (a, b) = (bench.open(0), bench.leg(1));
+    bench.connect(a, Session { telephone_event: None, audible_keys: true, ..session(0) });
+    bench.command(Command::Bridge { a, b });
+    let silence = (Tone::silence(), Duration::from_millis(100));
+    let press = |key| (Tone::dtmf(key, -12.0).unwrap(), Duration::from_millis(100));
+    let samples = cadence(&[silence, press('4'), silence, press('4'), silence, press('#'), silence, silence]);
+    for (index, frame) in (0u16..).zip(samples.chunks_exact(160)) {
+        let codes: Vec<u8> = frame.iter().map(|sample| g711::encode(Law::Mu, *sample)).collect();
+        bench.packet(a, remote(0), &packet(index, u32::from(index) * 160, &codes));
+        bench.run_ms(20);
+    }
+    bench.run_ms(600);
+    assert_eq!(bench.sink.words(a)[3..], ["digit 4", "digit 4", "digit #"]);
+    let mut receiver = EventReceiver::new();
+    let packets: Vec<Packet<'_>> = bench.sink.sent[&b].iter().map(Sent::packet).collect();
+    let events = packets.iter().filter(|packet| packet.payload_type == 101);
+    let crossed: String = events
+        .filter_map(|packet| receiver.handle_payload(packet.marker, packet.timestamp, packet.payload))
+        .collect();
+    assert_eq!(crossed, "44#");
+    // And not in its sound as well, or the partner would hear each twice.
+    let sound: Vec<i16> = bench.sink.frames(b).concat();
+    assert_eq!(heard_in(&sound), "");
+    // The other way there is nothing but sound.
+    bench.command(Command::SendDigits { stream: a, digits: "90".into() });
+    let before = bench.sink.sent[&a].len();
+    bench.run_ms(600);
+    assert_eq!(heard_in(&bench.sink.frames(a)[before..].concat()), "90");
+}
+
+fn heard_in(samples: &[i16]) -> String {
+    let mut listener = crate::audio::dtmf::KeyListener::new();
+    let frames = samples.chunks_exact(160).map(|frame| -> Frame { frame.try_into().unwrap() });
+    frames.filter_map(|frame| listener.handle_frame(Some(&frame))).collect()
+}
+
+#[test]
+fn the_other_law_is_heard_when_both_were_agreed_on_and_long_packets_are_sent_when_wanted() {
+    let mut bench = Bench::new(1);
+    let leg = bench.open(0);
+    bench.connect(leg, Session { both_laws: true, ptime_ms: 60, ..session(0) });
+    bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+    for number in 0..60u16 {
+        let (kind, law) = if number % 20 < 10 { (0, Law::Mu) } else { (8, Law::A) };
+        let codes = [g711::encode(law, 5_000); 160];
+        bench.packet(leg, remote(0), &write(false, kind, number, u32::from(number) * 160, 1, &codes));
+        bench.run_ms(20);
+    }
+    let recorded = &bench.sink.recorded[&leg];
+    assert!(recorded[10..].iter().all(|(heard, _)| heard.iter().all(|sample| (sample - 5_000).abs() < 400)));
+    let lengths: Vec<usize> = bench.sink.sent[&leg].iter().map(|sent| sent.packet().payload.len()).collect();
+    assert_eq!(lengths, [480; 20]);
+}
+
+#[test]
+fn an_agents_leg_may_follow_the_network_and_a_callees_never_does() {
+    let delay = crate::rtp::delay::Delay::Adaptive {
+        min: Duration::from_millis(20),
+        max: Duration::from_millis(120),
+    };
+    let options = Options { streams_max: 2, jitter_agents: delay, ..Options::default() };
+    let worker = Worker::new(&options, Arc::default(), Rng::from_seed(1));
+    let mut bench = Bench { worker, sink: Notes::default(), now: Instant::ZERO, slots: 0 };
+    let callee = bench.open(0);
+    let agent = StreamKey::from_u64(1);
+    bench.command(Command::Open { stream: agent, partner: Some(callee) });
+    for (index, leg) in [(0, callee), (1, agent)] {
+        bench.connect(leg, session(index));
+        bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+    }
+    // Every fifth packet is late by 90 ms.
+    let mut waiting: Vec<(u64, u16)> = (0..500u16)
+        .map(|number| (u64::from(number) * 20 + if number % 5 == 4 { 90 } else { 0 }, number))
+        .collect();
+    waiting.sort_unstable();
+    let mut waiting = waiting.into_iter().peekable();
+    for step in 0..2_000u64 {
+        while let Some((_, number)) = waiting.next_if(|(ms, _)| *ms <= step * 5) {
+            let codes = [g711::encode(Law::Mu, 5_000); 160];
+            for (index, leg) in [(0, callee), (1, agent)] {
+                bench.packet(leg, remote(index), &packet(number, u32::from(number) * 160, &codes));
+            }
+        }
+        bench.run_ms(5);
+    }
+    let whole = |leg: &StreamKey| {
+        let recorded = &bench.sink.recorded[leg][300..];
+        recorded
+            .iter()
+            .filter(|(heard, _)| heard[60..].iter().all(|sample| (sample - 5_000).abs() < 200))
+            .count()
+    };
+    assert!((120..180).contains(&whole(&callee)), "a fifth is too late for 40 ms: {}", whole(&callee));
+    assert!(whole(&agent) > 190, "{}", whole(&agent));
+}

@@ -1,0 +1,237 @@
+//! The way to a peer: TLS, the switch from UDP to TCP, outbound proxies, listeners, and the address that peers see.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::rng::Rng;
+use crate::sip::endpoint::*;
+use crate::sip::message::{Message, Request, Response};
+use crate::time::Instant;
+
+const PEER: &str = "192.0.2.1:5060";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_start(Duration::from_millis(ms))
+}
+
+fn udp() -> Target {
+    Target::new(Transport::Udp, PEER.parse().unwrap())
+}
+
+fn over(transport: Transport, target: Target) -> Target {
+    Target { transport, ..target }
+}
+
+fn endpoint(options: Options) -> Endpoint {
+    let mut endpoint = Endpoint::new(options, Rng::from_seed(5));
+    endpoint.allow_source(udp().address.ip());
+    endpoint
+}
+
+/// The requests that wait to leave, with where they go.
+fn sent(endpoint: &mut Endpoint) -> Vec<(Target, Request)> {
+    let outputs = std::iter::from_fn(|| endpoint.poll_output());
+    let messages = outputs.filter_map(|output| match output {
+        Output::Transmit { target, bytes } => Some((target, Message::parse(&bytes).unwrap())),
+        Output::Event(_) => None,
+    });
+    messages
+        .filter_map(|(target, message)| match message {
+            Message::Request(request) => Some((target, request)),
+            Message::Response(_) => None,
+        })
+        .collect()
+}
+
+fn sent_once(endpoint: &mut Endpoint) -> (Target, Request) {
+    let mut all = sent(endpoint);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn answer(endpoint: &mut Endpoint, from: Target, request: &Request, status: u16, headers: &[(&str, &str)]) {
+    let mut response = Response::to_request(request, status, "Phrase");
+    let to = request.headers().to().unwrap().with_tag("them").to_string();
+    response.headers_mut().set("To", &to);
+    headers.iter().for_each(|(name, value)| response.headers_mut().set(name, value));
+    endpoint.handle_from(at(100), from, &response.to_bytes());
+}
+
+fn long(dial: Dial) -> Dial {
+    Dial { sdp: vec![b'a'; 1_200], ..dial }
+}
+
+fn via(request: &Request) -> String {
+    request.headers().get("Via").unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_request_above_1300_bytes_goes_over_tcp_and_its_contact_stays_that_of_udp() {
+    let mut endpoint = endpoint(Options::default());
+    let key = endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, invite) = sent_once(&mut endpoint);
+    assert_eq!(target, over(Transport::Tcp, udp()));
+    assert_eq!(via(&invite), "SIP/2.0/TCP 127.0.0.1:5060");
+    assert!(!invite.headers().get("Contact").unwrap().contains("transport"));
+    // Its CANCEL takes the same way (RFC 3261 section 9.1), though it is short.
+    answer(&mut endpoint, target, &invite, 180, &[("Contact", "<sip:peer@192.0.2.1>")]);
+    endpoint.hang_up(at(200), key, None);
+    let (target, cancel) = sent_once(&mut endpoint);
+    assert_eq!((target, cancel.method().as_str()), (over(Transport::Tcp, udp()), "CANCEL"));
+}
+
+#[test]
+fn a_short_request_and_one_of_a_trunk_without_the_switch_stay_with_udp() {
+    let mut short = endpoint(Options::default());
+    short.invite(at(0), super::dial(udp())).unwrap();
+    assert_eq!(sent_once(&mut short).0, udp());
+    let mut off = endpoint(Options { tcp_above_bytes: 0, ..Options::default() });
+    off.invite(at(0), long(super::dial(udp()))).unwrap();
+    assert_eq!(sent_once(&mut off).0, udp());
+}
+
+#[test]
+fn a_refused_tcp_connection_brings_the_same_request_back_to_udp_and_is_remembered() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, over_tcp) = sent_once(&mut endpoint);
+    endpoint.handle_refused(at(10), target);
+    let (target, over_udp) = sent_once(&mut endpoint);
+    assert_eq!(target, udp());
+    assert_eq!(via(&over_udp), "SIP/2.0/UDP 127.0.0.1:5060");
+    let branch = |request: &Request| request.headers().via_top().unwrap().branch().unwrap().to_owned();
+    assert_eq!(branch(&over_udp), branch(&over_tcp));
+    // As a datagram it is repeated.
+    endpoint.handle_timeout(at(510));
+    assert_eq!(sent_once(&mut endpoint).0, udp());
+    answer(&mut endpoint, udp(), &over_udp, 486, &[]);
+    assert!(
+        sent(&mut endpoint).iter().all(|(target, ack)| *target == udp() && ack.method().as_str() == "ACK")
+    );
+    // The next long one does not try TCP again.
+    endpoint.invite(at(600), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
+    assert_eq!(sent_once(&mut endpoint).0, udp());
+    // After ten minutes it does.
+    endpoint.invite(at(601_000), Dial { call_id: "call-3".into(), ..long(super::dial(udp())) }).unwrap();
+    let ways: Vec<_> = sent(&mut endpoint).into_iter().map(|(target, _)| target.transport).collect();
+    assert!(ways.contains(&Transport::Tcp), "{ways:?}");
+}
+
+#[test]
+fn a_connection_that_breaks_after_it_was_made_is_no_refusal() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, _) = sent_once(&mut endpoint);
+    // The INVITE may have arrived: sending it again could ring twice.
+    endpoint.handle_transport_error(at(10), target);
+    assert!(sent(&mut endpoint).is_empty());
+}
+
+#[test]
+fn over_tls_via_and_contact_say_so_and_the_dialog_never_leaves_it() {
+    let mut endpoint = endpoint(Options::default());
+    let trunk = Target::new(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+    let key = endpoint.invite(at(0), super::dial(trunk)).unwrap();
+    let (target, invite) = sent_once(&mut endpoint);
+    assert_eq!(target, trunk);
+    assert_eq!(via(&invite), "SIP/2.0/TLS 127.0.0.1:5061");
+    assert_eq!(invite.headers().get("Contact"), Some("<sip:+12025550100@127.0.0.1:5061;transport=tls>"));
+    // A Contact that would take the BYE off TLS is not followed.
+    answer(&mut endpoint, trunk, &invite, 200, &[("Contact", "<sip:peer@192.0.2.1:5060;transport=udp>")]);
+    endpoint.hang_up(at(300), key, None);
+    for (target, request) in sent(&mut endpoint) {
+        assert_eq!(target, trunk, "{}", request.method());
+    }
+}
+
+#[test]
+fn a_sips_access_has_a_sips_contact() {
+    let mut access = AccessTable::default();
+    let secured = access.add(Access { is_sips: true, domain: "pbx.example".into(), ..Access::default() });
+    let mut endpoint = endpoint(Options { access, ..Options::default() });
+    let address = "192.0.2.1:5061".parse().unwrap();
+    let trunk = Target { access: secured, ..Target::new(Transport::Tls, address) };
+    let dial = Dial { request_uri: "sips:+12025550101@pbx.example".into(), ..super::dial(trunk) };
+    endpoint.invite(at(0), dial).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    assert_eq!(invite.headers().get("Contact"), Some("<sips:+12025550100@127.0.0.1:5061>"));
+}
+
+#[test]
+fn an_outbound_proxy_is_the_route_of_every_request_outside_a_dialog_and_of_none_within() {
+    let mut access = AccessTable::default();
+    let route = Some("<sip:192.0.2.1;lr>".to_owned());
+    let proxied = access.add(Access { route: route.clone(), ..Access::default() });
+    let mut endpoint = endpoint(Options { access, ..Options::default() });
+    let trunk = Target { access: proxied, ..udp() };
+    let key = endpoint.invite(at(0), super::dial(trunk)).unwrap();
+    endpoint.register(at(0), super::registration(trunk)).unwrap();
+    endpoint.ping(at(0), trunk, "sip:pbx.example", "<sip:us@h>").unwrap();
+    let all = sent(&mut endpoint);
+    let routes: Vec<_> = all.iter().map(|(_, request)| request.headers().get("Route")).collect();
+    assert_eq!(routes, [route.as_deref(); 3]);
+    let invite = &all[0].1;
+    assert_eq!(invite.uri(), "sip:+12025550101@192.0.2.1", "the proxy does not take the callee's place");
+    // A challenged INVITE keeps its route and gets no second one.
+    let challenge =
+        [("WWW-Authenticate", "Digest realm=\"trunk\", nonce=\"n\", algorithm=MD5, qop=\"auth\"")];
+    answer(&mut endpoint, trunk, invite, 401, &challenge);
+    let again = sent(&mut endpoint).into_iter().find(|(_, request)| request.method().as_str() == "INVITE");
+    let again = again.unwrap().1;
+    assert_eq!(again.headers().count("Route"), 1);
+    // The dialog goes by what was recorded: nothing.
+    answer(&mut endpoint, trunk, &again, 200, &[("Contact", "<sip:peer@192.0.2.1>")]);
+    endpoint.hang_up(at(300), key, None);
+    for (_, request) in sent(&mut endpoint) {
+        assert_eq!(request.headers().get("Route"), None, "{}", request.method());
+    }
+}
+
+#[test]
+fn requests_and_answers_leave_from_the_listener_of_their_way_with_ipv6_in_brackets() {
+    let locals = ["192.0.2.5:5060", "[2001:db8::5]:5070"];
+    let access = AccessTable::new(locals.map(|local| Local::new(local.parse().unwrap())).to_vec());
+    let second = access.of_local(1);
+    let mut endpoint = endpoint(Options { access, ..Options::default() });
+    let peer: SocketAddr = "[2001:db8::1]:5060".parse().unwrap();
+    endpoint.allow_source(peer.ip());
+    let dial = Dial {
+        request_uri: "sip:+12025550101@[2001:db8::1]".into(),
+        ..super::dial(Target::new(Transport::Udp, peer))
+    };
+    endpoint.invite(at(0), dial).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    assert_eq!(via(&invite), "SIP/2.0/UDP [2001:db8::5]:5070");
+    assert_eq!(invite.headers().get("Contact"), Some("<sip:+12025550100@[2001:db8::5]:5070>"));
+    let source = Target { access: second, ..Target::new(Transport::Udp, peer) };
+    let options = "OPTIONS sip:us@[2001:db8::5]:5070 SIP/2.0\r\nVia: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKx;rport\r\n\
+         From: <sip:peer@h>;tag=x\r\nTo: <sip:us@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    endpoint.handle_from(at(1), source, options.as_bytes());
+    let Some(Output::Transmit { target, bytes }) = endpoint.poll_output() else { panic!("no answer") };
+    assert_eq!(target, source, "an answer leaves by the way that the request came");
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains(";received=2001:db8::1") && text.contains(";rport=5060"), "{text}");
+}
+
+#[test]
+fn the_address_that_a_peer_sees_is_our_contact_where_that_is_wished_and_none_is_advertised() {
+    let seen = "SIP/2.0/UDP 127.0.0.1:5060;received=203.0.113.7;rport=41000";
+    let advertised = Local { is_advertised: true, ..Local::new("198.51.100.1:5060".parse().unwrap()) };
+    let table = [
+        (false, Local::new("127.0.0.1:5060".parse().unwrap()), "127.0.0.1:5060"),
+        (true, Local::new("127.0.0.1:5060".parse().unwrap()), "203.0.113.7:41000"),
+        (true, advertised, "198.51.100.1:5060"),
+    ];
+    for (learn_address, local, expected) in table {
+        let access = AccessTable::new(vec![local]);
+        let mut endpoint = endpoint(Options { access, learn_address, ..Options::default() });
+        endpoint.ping(at(0), udp(), "sip:pbx.example", "<sip:us@h>").unwrap();
+        let (_, ping) = sent_once(&mut endpoint);
+        let branch = ping.headers().via_top().unwrap().branch().unwrap().to_owned();
+        answer(&mut endpoint, udp(), &ping, 200, &[("Via", &format!("{seen};branch={branch}"))]);
+        endpoint.invite(at(200), super::dial(udp())).unwrap();
+        let (_, invite) = sent_once(&mut endpoint);
+        let contact = format!("<sip:+12025550100@{expected}>");
+        assert_eq!(invite.headers().get("Contact"), Some(contact.as_str()));
+    }
+}
