@@ -80,7 +80,7 @@ fn check_shows_what_a_trunk_resolves_to_and_why_and_what_each_address_says() {
     zone.be(Manner::Fails);
     let output = outdial.command(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.code() == Some(1) && text.contains("SERVFAIL"), "{text}");
+    assert!(output.status.code() == Some(1) && text.contains("the DNS server"), "{text}");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_test_call_says_by_its_exit_status_that_no_trunk_carried_it() {
     let output = outdial.command(&["call", "+12025550101"]);
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no trunk carried the call"));
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     zone.servers(&[far.address()]);
     let output = outdial.command(&["call", "+12025550101"]);
     assert_eq!(output.status.code(), Some(0), "busy is the callee's word, the trunk has carried the call");

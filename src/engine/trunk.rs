@@ -271,7 +271,10 @@ impl Options {
             return Destination::parse(&self.host, self.transport.fixed());
         };
         let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Destination::parse(&format!("{}{port}", proxy.host()), self.transport.fixed())
+        // Without its brackets the port would be one more group of an IPv6 address.
+        let bracketed = proxy.host().contains(':').then(|| format!("[{}]", proxy.host()));
+        let host = bracketed.unwrap_or_else(|| proxy.host().to_owned());
+        Destination::parse(&format!("{host}{port}"), self.transport.fixed())
     }
 
     /// Without any response for this long an INVITE has failed.

@@ -3,10 +3,10 @@
 
 use crate::engine::engine::TrunkSetup;
 use crate::engine::trunk;
-use crate::io::address;
 use crate::io::config::{Config, Fault};
 use crate::io::sockets::{Listener, Sockets};
 use crate::io::tls::{self, Files, Tls};
+use crate::io::{address, launch};
 use crate::sip::endpoint::{Access, AccessTable, Local, Target, Transport};
 use std::net::{IpAddr, SocketAddr};
 
@@ -88,7 +88,10 @@ fn locals(
     let mut locals = Vec::new();
     for (place, (listener, bound)) in listeners.iter().zip(bound).enumerate() {
         let advertised = config.sip.advertised(place);
-        let mut peers = trunks.iter().map(|trunk| trunk.target.address);
+        // A trunk whose address is not known yet says nothing about the way to it.
+        let known = |address: &SocketAddr| !address.ip().is_unspecified();
+        let addresses = trunks.iter().map(|trunk| trunk.target.address).filter(known);
+        let mut peers = addresses.chain(launch::towards(trunks));
         let towards = peers.find(|peer| peer.is_ipv4() == bound.is_ipv4());
         let address = match advertised {
             Some(address) => address,

@@ -221,7 +221,7 @@ fn rules(plan: &Plan) -> Rules {
     let trunk = |trunk: &super::plan::TrunkPlan| TrunkRules {
         channels_max: trunk.options.channels_max as usize,
         calls_per_second_max: trunk.options.calls_per_second_max,
-        answer_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+        answer_timeout: trunk.options.response_timeout(),
     };
     let campaign = |campaign: &super::plan::CampaignPlan| {
         let options = &campaign.options;
