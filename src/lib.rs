@@ -22,6 +22,7 @@
 //! | [`campaign`] | who and how many; knows no SIP |
 //! | [`call`] | one attempt; knows no campaign |
 //! | [`engine`] | the only meeting place |
+//! | [`centre`] | a call centre in numbers: campaigns on a virtual clock, without SIP and audio |
 //! | [`sim`] | a phone network in memory: carrier, callees, agents, loss, virtual clock |
 //! | [`store`] | SQLite |
 //! | [`io`] | sockets, threads, files, the clock, the configuration |
@@ -54,6 +55,7 @@ pub mod call;
 pub mod campaign;
 pub mod engine;
 
+pub mod centre;
 pub mod sim;
 
 pub mod cli;

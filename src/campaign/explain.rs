@@ -1,5 +1,6 @@
 //! Why is it not dialing? The answer to the first question of every operator.
 
+use super::pacing::Held;
 use crate::time::{Instant, WallTime};
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub enum Reason {
         /// When.
         next_at: Instant,
     },
+    /// The agents and the law of dialing.
+    Agents(Held),
 }
 
 impl Reason {
@@ -54,6 +57,7 @@ impl Reason {
             Reason::LinesBusy { .. } => "lines_busy",
             Reason::EngineBusy => "engine_busy",
             Reason::Pace { .. } => "pace",
+            Reason::Agents(held) => held.as_str(),
         }
     }
 }
@@ -79,6 +83,7 @@ impl fmt::Display for Reason {
             }
             Reason::EngineBusy => f.write_str("no line or trunk is free"),
             Reason::Pace { .. } => f.write_str("the pace (calls_per_minute) holds the next call back"),
+            Reason::Agents(held) => write!(f, "{held}"),
         }
     }
 }

@@ -13,13 +13,18 @@ use super::explain::Reason;
 use super::gate::{Decision, Gate, Refusal};
 use super::ledger::Ledger;
 use super::options::Options;
-use super::pacing::{NOT_DIALED_REST, Pacing};
+use super::pacing::even::{NOT_DIALED_REST, Pacing};
+use super::pacing::{Attempt, Guess, Mode, Pacer};
 use super::retry::Retry;
 use super::supply::{Supply, instant_of};
 use crate::disposition::Disposition;
 use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::{Instant, Now, WallTime};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// How often the pacer is asked anew when nothing happens: what it expects changes with time alone.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What the campaign wants of the engine.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,10 +65,13 @@ pub struct Campaign {
     gate: Gate,
     retry: Retry,
     pacing: Pacing,
+    pacer: Pacer,
+    // How many more lines the pacer wants, as last asked; `None` when something has happened since.
+    wanted: Option<(Instant, u32)>,
     supply: Supply,
     state: CampaignState,
-    // Bounded by `lines_max`.
-    in_flight: HashSet<ContactId>,
+    // With the pacer's numbers; bounded by `lines_max`.
+    in_flight: HashMap<ContactId, Attempt>,
     last_dialed: Option<ContactId>,
     // Bounded by the contacts given in with one input, and a few more.
     outputs: VecDeque<Output>,
@@ -84,9 +92,11 @@ impl Campaign {
             gate: Gate::new(&options),
             retry: options.retry(),
             pacing: Pacing::new(options.calls_per_minute, now.instant),
-            supply: Supply::new(options.calls_per_minute, now.instant),
+            pacer: Pacer::new(options.dialing, Guess::default(), now.instant),
+            wanted: None,
+            supply: Supply::new(options.supply_per_minute(), now.instant),
             state,
-            in_flight: HashSet::new(),
+            in_flight: HashMap::new(),
             last_dialed: None,
             outputs: VecDeque::new(),
             deadline: None,
@@ -112,7 +122,9 @@ impl Campaign {
         self.gate = Gate::new(&options);
         self.retry = options.retry();
         self.pacing.set_pace(options.calls_per_minute, now.instant);
-        self.supply.set_pace(options.calls_per_minute);
+        self.pacer.set_dialing(options.dialing);
+        self.wanted = None;
+        self.supply.set_pace(options.supply_per_minute());
         self.window_opens_at = None;
         let (name, trunks) = (self.options.name.clone(), self.options.trunks.clone());
         self.options = Options { name, trunks, ..options };
@@ -203,16 +215,21 @@ impl Campaign {
     /// Followed by [`Campaign::handle_outcome`] or [`Campaign::handle_not_dialed`].
     pub fn next_dial(&mut self, now: Now, lines_free: u32, ledger: &mut Ledger) -> Option<Contact> {
         self.engine_lines_free = lines_free;
-        let contact = if self.may_dial_one(now.instant) { self.take_allowed(now, ledger) } else { None };
+        let contact = if self.may_dial_one(now) { self.take_allowed(now, ledger) } else { None };
         self.settle(now);
         contact
     }
 
-    fn may_dial_one(&self, now: Instant) -> bool {
+    fn may_dial_one(&mut self, now: Now) -> bool {
         self.state == CampaignState::Running
             && self.engine_lines_free > 0
             && self.in_flight.len() < self.options.lines_max as usize
-            && now >= self.pacing.next_at()
+            && (!self.is_paced() || now.instant >= self.pacing.next_at())
+            && self.lines_wanted(now) > 0
+    }
+
+    fn is_paced(&self) -> bool {
+        self.options.dialing.mode == Mode::Paced
     }
 
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
@@ -221,7 +238,8 @@ impl Campaign {
                 Decision::Allow => {
                     ledger.take(&contact.number);
                     self.pacing.handle_dial(now.instant);
-                    self.in_flight.insert(contact.id);
+                    self.in_flight.insert(contact.id, self.pacer.handle_dialed(now.instant));
+                    self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;
                     return Some(contact);
@@ -252,7 +270,10 @@ impl Campaign {
         disposition: Disposition,
         ledger: &mut Ledger,
     ) -> ContactUpdate {
-        self.in_flight.remove(&contact.id);
+        if let Some(attempt) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_ended(now.instant, attempt);
+            self.wanted = None;
+        }
         ledger.finish(&contact.number, now.instant);
         let mut update = self.retry.after(contact, disposition, now.wall);
         if update.state == ContactState::Pending && ledger.is_suppressed(&contact.number) {
@@ -267,7 +288,10 @@ impl Campaign {
 
     /// No INVITE left for this contact (no room on a trunk, or the store refused): it is the next one again.
     pub fn handle_not_dialed(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        self.in_flight.remove(&contact.id);
+        if let Some(attempt) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_not_dialed(attempt);
+            self.wanted = None;
+        }
         ledger.give_back(&contact.number);
         if self.last_dialed == Some(contact.id) {
             self.pacing.handle_not_dialed(now.instant);
@@ -283,7 +307,10 @@ impl Campaign {
 
     /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
     pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        self.in_flight.remove(&contact.id);
+        if let Some(attempt) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_not_dialed(attempt);
+            self.wanted = None;
+        }
         ledger.give_back(&contact.number);
         self.release(contact, Refusal::Forbidden, Some(now.wall + self.options.attempt_gap()));
         self.settle(now);
@@ -332,9 +359,10 @@ impl Campaign {
         if self.engine_lines_free == 0 || now.instant < self.no_room_until {
             reasons.push(Reason::EngineBusy);
         }
-        if self.supply.claimed() > 0 && self.pacing.next_at() > now.instant {
+        if self.is_paced() && self.supply.claimed() > 0 && self.pacing.next_at() > now.instant {
             reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
         }
+        reasons.extend(self.pacer.clone().held(now).map(Reason::Agents));
         reasons
     }
 
@@ -390,15 +418,22 @@ impl Campaign {
                 self.supply.wants_at(now)
             }
         };
-        self.deadline = supplied_at.into_iter().chain(self.paced_at()).filter(|at| *at > now.instant).min();
+        self.deadline =
+            supplied_at.into_iter().chain(self.paced_at(now.instant)).filter(|at| *at > now.instant).min();
     }
 
     /// When the pace lets the next contact go, if nothing else holds it.
-    fn paced_at(&self) -> Option<Instant> {
+    fn paced_at(&self, now: Instant) -> Option<Instant> {
         let line_free = self.engine_lines_free > 0 && self.in_flight.len() < self.options.lines_max as usize;
-        (line_free && self.supply.claimed() > 0).then(|| self.pacing.next_at())
+        match self.options.dialing.mode {
+            _ if !line_free || self.supply.claimed() == 0 => None,
+            Mode::Paced => Some(self.pacing.next_at()),
+            mode if mode.needs_agents() => Some(now + TICK),
+            _ => None,
+        }
     }
 }
 
+mod staffed;
 #[cfg(test)]
 mod tests;

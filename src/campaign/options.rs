@@ -2,6 +2,7 @@
 //!
 //! It can be flattened beside those: it has no flattened part of its own and names all its fields.
 
+use super::pacing::{Dialing, Mode};
 use super::retry::{self, Retry, Rules};
 use super::window::Window;
 use crate::number::Region;
@@ -25,6 +26,9 @@ pub const LINES_MAX: u32 = 10_000;
 
 /// The fastest pace of one campaign: a hundred calls a second.
 pub const CALLS_PER_MINUTE_MAX: f64 = 6_000.0;
+
+/// Contacts are claimed ahead for so many dials a minute where agents, not a pace, set the number.
+const AHEAD_PER_MINUTE: f64 = 600.0;
 
 /// The most attempts on one contact.
 pub const ATTEMPTS_MAX: u32 = 100;
@@ -74,6 +78,9 @@ pub struct Options {
     /// The longest call, in seconds.
     #[serde(default = "defaults::call_duration_max_s")]
     pub call_duration_max_s: u32,
+    /// By which law it dials.
+    #[serde(default)]
+    pub dialing: Dialing,
     /// When it may dial.
     #[serde(default)]
     pub window: Window,
@@ -139,7 +146,15 @@ impl Options {
         self.check_numbers(&mut faults);
         self.check_window(&mut faults);
         self.check_retry(&mut faults);
+        for (setting, remedy) in self.dialing.faults() {
+            faults.0.push(Fault { setting: format!("dialing.{setting}"), message: remedy });
+        }
         faults.0
+    }
+
+    /// For how many dials a minute contacts are claimed ahead.
+    pub fn supply_per_minute(&self) -> f64 {
+        if self.dialing.mode == Mode::Paced { self.calls_per_minute } else { AHEAD_PER_MINUTE }
     }
 
     fn check_names(&self, faults: &mut Faults) {

@@ -4,7 +4,7 @@
 
 use super::gate::tests::{FRIDAY_MS, contact};
 use super::options::tests::options;
-use super::pacing::LATENESS_MAX;
+use super::pacing::even::LATENESS_MAX;
 use super::*;
 use crate::disposition::Disposition;
 use crate::number::{self, E164};

@@ -23,6 +23,7 @@ mod measures;
 mod output;
 pub mod parse;
 mod run;
+mod simulate;
 mod trace;
 pub mod train;
 
@@ -70,6 +71,8 @@ enum Command {
     Corpus(corpus::CorpusArgs),
     /// Say who really answered a call, for accuracy on one's own calls
     Label(label::LabelArgs),
+    /// Play days of a call centre in numbers: laws of dialing and group sizes beside each other
+    Simulate(simulate::SimulateArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
     Export(export::Args),
     /// Show what a running engine is doing
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Label(args) => label::run(args),
         Command::Corpus(args) => return corpus::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),

@@ -337,6 +337,16 @@ impl Config {
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));
         }
+        if rules.dialing.mode.needs_agents() {
+            fault(
+                format!("campaign.{i}.dialing.mode"),
+                format!(
+                    "dialing.mode: {} needs agents whose states the engine knows, and it rings agents by one address yet; \
+                     write \"paced\" or \"agentless\" (`outdial simulate` plays the other laws)",
+                    rules.dialing.mode
+                ),
+            );
+        }
         for (key, text) in campaign.treatment.faults() {
             fault(format!("campaign.{i}.{key}"), text);
         }

@@ -34,14 +34,18 @@ pub const MAY_USE: &[(&str, Uses)] = &[
     // One attempt speaks SIP and SDP, and knows of the media plane the words only.
     ("call", Only(CALL)),
     ("engine", AllAboveBut(&[])),
-    ("sim", AllAboveBut(&[])),
+    ("centre", Only(CENTRE)),
+    ("sim", AllAboveBut(&["centre"])),
     ("store", Only(WORDS)),
     // The shell takes everything real, and nothing of the simulation.
-    ("io", AllAboveBut(&["sim"])),
+    ("io", AllAboveBut(&["sim", "centre"])),
     ("cli", AllAboveBut(&[])),
 ];
 
 const WORDS: &[&str] = &["time", "rng", "slab", "number", "disposition", "record"];
+// Of the evaluation it takes only how a page and its lines are written.
+const CENTRE: &[&str] =
+    &["time", "rng", "number", "disposition", "record", "campaign", "evaluation::markup", "evaluation::plot"];
 const CALL: &[&str] = &[
     "time",
     "rng",

@@ -321,6 +321,7 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         max_attempts: rng.between(1, 4) as u32,
         attempt_gap_min: *pick(rng, &[0, 1, 5]),
         call_duration_max_s: rng.between(10, 40) as u32,
+        dialing: Default::default(),
         window: Window {
             zone: Zone::Contact,
             days: vec![Day::Fri],

@@ -1,0 +1,202 @@
+//! What the lines and the agents will do within the next seconds, from what they did before.
+
+use super::cohort::Cohort;
+use super::durations::{Bins, Durations};
+use super::floor::{Attempt, Line, Phase, Presence};
+use crate::time::Instant;
+use std::time::Duration;
+
+/// Attempts remembered by the histograms.
+const MEMORY: f64 = 400.0;
+
+/// The least attempts that the shares look back upon, and how many times the lines in flight at least.
+const WINDOW_MIN: usize = 400;
+const WINDOW_LINES: usize = 3;
+
+/// How long the shares hold until they are worked out anew.
+const SHARES_KEPT: Duration = Duration::from_millis(500);
+
+/// What to assume before anything is known; cases outweigh it within minutes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Guess {
+    /// The share of attempts that reach a person.
+    pub live: f64,
+    /// Seconds from the dial to a person's answer.
+    pub answer_s: f64,
+    /// Seconds from the answer to the verdict.
+    pub verdict_s: f64,
+    /// Seconds of talk.
+    pub talk_s: f64,
+    /// Seconds of wrap-up.
+    pub wrap_up_s: f64,
+}
+
+impl Default for Guess {
+    fn default() -> Self {
+        Guess { live: 0.25, answer_s: 13.0, verdict_s: 1.5, talk_s: 90.0, wrap_up_s: 15.0 }
+    }
+}
+
+/// The distributions of one campaign.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    // Of attempts in dial order: those that want an agent, and those that are answered by anyone.
+    live: Cohort,
+    answered: Cohort,
+    // From the dial: to the request for an agent, to the answer of those, to any answer, to the end of the dialing.
+    to_request: Durations,
+    to_live_answer: Durations,
+    to_answer: Durations,
+    to_leave: Durations,
+    // From the answer: to the request, and to any verdict.
+    to_verdict_live: Durations,
+    to_verdict: Durations,
+    talk: Durations,
+    wrap_up: Durations,
+    // The shares as last worked out.
+    shared_at: Option<Instant>,
+    live_share: f64,
+    answered_share: f64,
+}
+
+impl Forecast {
+    /// Before the first call.
+    pub fn new(guess: Guess) -> Self {
+        let ringing = |mean| Durations::guess(Bins::RINGING, mean, 0.5, 20.0, MEMORY);
+        let verdict = |mean| Durations::guess(Bins::VERDICT, mean, 0.5, 20.0, MEMORY);
+        let handling = |mean, variation| Durations::guess(Bins::HANDLING, mean, variation, 20.0, MEMORY);
+        Forecast {
+            live: Cohort::new(guess.live, 40.0, WINDOW_MIN),
+            answered: Cohort::new((guess.live * 2.0).min(0.9), 40.0, WINDOW_MIN),
+            to_request: ringing(guess.answer_s + guess.verdict_s),
+            to_live_answer: ringing(guess.answer_s),
+            to_answer: ringing(guess.answer_s * 1.2),
+            to_leave: ringing(guess.answer_s * 1.6),
+            to_verdict_live: verdict(guess.verdict_s),
+            to_verdict: verdict(guess.verdict_s * 1.5),
+            talk: handling(guess.talk_s, 1.0),
+            wrap_up: handling(guess.wrap_up_s, 0.5),
+            shared_at: None,
+            live_share: guess.live,
+            answered_share: guess.live * 2.0,
+        }
+    }
+
+    /// An attempt was dialed, with so many lines in flight.
+    pub fn handle_dialed(&mut self, now: Instant, attempt: Attempt, lines: usize) {
+        let window = WINDOW_MIN.max(WINDOW_LINES * lines);
+        for cohort in [&mut self.live, &mut self.answered] {
+            cohort.set_window(window);
+            cohort.handle_dialed(attempt, now);
+        }
+    }
+
+    /// It never left.
+    pub fn handle_not_dialed(&mut self, attempt: Attempt) {
+        self.live.handle_not_dialed(attempt);
+        self.answered.handle_not_dialed(attempt);
+    }
+
+    /// Somebody or something answered.
+    pub fn handle_answered(&mut self, now: Instant, attempt: Attempt, line: &Line) {
+        let ringing = seconds(now, line.dialed_at);
+        self.to_answer.add(ringing);
+        self.to_leave.add(ringing);
+        self.answered.handle_hit(attempt);
+    }
+
+    /// Somebody wants an agent.
+    pub fn handle_request(&mut self, now: Instant, attempt: Attempt, line: &Line) {
+        self.live.handle_hit(attempt);
+        self.to_request.add(seconds(now, line.dialed_at));
+        if line.phase == Phase::Judging {
+            self.to_live_answer.add(seconds(line.since, line.dialed_at));
+            self.to_verdict_live.add(seconds(now, line.since));
+            self.to_verdict.add(seconds(now, line.since));
+        }
+    }
+
+    /// A line ended without anyone for an agent.
+    pub fn handle_ended(&mut self, now: Instant, line: &Line) {
+        match line.phase {
+            Phase::Dialing => self.to_leave.add(seconds(now, line.dialed_at)),
+            Phase::Judging => self.to_verdict.add(seconds(now, line.since)),
+        }
+    }
+
+    /// An agent is done with what `presence` names, after so long.
+    pub fn handle_agent(&mut self, presence: Presence, lasted_s: f64) {
+        match presence {
+            Presence::Talking => self.talk.add(lasted_s),
+            Presence::WrapUp => self.wrap_up.add(lasted_s),
+            Presence::Ready | Presence::Away => {}
+        }
+    }
+
+    /// Works the shares out anew, when they are half a second old.
+    pub fn handle_time(&mut self, now: Instant) {
+        if self.shared_at.is_some_and(|at| now - at < SHARES_KEPT) {
+            return;
+        }
+        self.shared_at = Some(now);
+        self.live_share = self.live.share(&self.to_request, now);
+        self.answered_share = self.answered.share(&self.to_answer, now).max(self.live_share);
+    }
+
+    /// The share of attempts that want an agent.
+    pub fn live_share(&self) -> f64 {
+        self.live_share
+    }
+
+    /// Mean seconds that an agent is taken by one call.
+    pub fn handling_s(&self) -> f64 {
+        self.talk.mean_s() + self.wrap_up.mean_s()
+    }
+
+    /// Mean seconds from the dial to the end of the dialing.
+    pub fn dialing_s(&self) -> f64 {
+        self.to_leave.mean_s()
+    }
+
+    /// The seconds from the dial until a share `p` of those who want an agent have asked for one.
+    pub fn request_quantile_s(&self, p: f64) -> f64 {
+        self.to_request.quantile(p)
+    }
+
+    /// The chance that a line in this phase for `elapsed_s` asks for an agent within `ahead_s`.
+    pub fn request_within(&self, phase: Phase, elapsed_s: f64, ahead_s: f64) -> f64 {
+        let chance = match phase {
+            Phase::Dialing => {
+                let answered = self.to_live_answer.by(elapsed_s + ahead_s - self.to_verdict_live.mean_s())
+                    - self.to_live_answer.by(elapsed_s);
+                self.live_share * answered.max(0.0) / (1.0 - self.to_leave.by(elapsed_s)).max(0.02)
+            }
+            Phase::Judging => {
+                let judged =
+                    self.to_verdict_live.by(elapsed_s + ahead_s) - self.to_verdict_live.by(elapsed_s);
+                let live_of_answered = self.live_share / self.answered_share;
+                live_of_answered * judged / (1.0 - self.to_verdict.by(elapsed_s)).max(0.02)
+            }
+        };
+        chance.clamp(0.0, 1.0)
+    }
+
+    /// The chance that an agent is free for a next call within `ahead_s`.
+    pub fn free_within(&self, presence: Presence, elapsed_s: f64, ahead_s: f64) -> f64 {
+        match presence {
+            Presence::Ready => 1.0,
+            Presence::Away => 0.0,
+            Presence::WrapUp => self.wrap_up.over_within(elapsed_s, ahead_s),
+            Presence::Talking => {
+                // The wrap-up that follows, by its sextiles.
+                let wrapped = |p| self.talk.over_within(elapsed_s, ahead_s - self.wrap_up.quantile(p));
+                (wrapped(1.0 / 6.0) + wrapped(0.5) + wrapped(5.0 / 6.0)) / 3.0
+            }
+        }
+    }
+}
+
+/// From `earlier` to `later`, in seconds.
+pub fn seconds(later: Instant, earlier: Instant) -> f64 {
+    (later - earlier).as_secs_f64()
+}

@@ -1,0 +1,299 @@
+//! What is simulated: the scenario file and its defaults, which are scenario S1 of the published figures.
+
+use super::chance::Spread;
+use crate::campaign::pacing::{Dialing, Mode};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The most agents of one group.
+pub const AGENTS_MAX: u32 = 2_000;
+
+/// The most days.
+pub const SEEDS_MAX: u32 = 10_000;
+
+/// The longest shift, in hours.
+pub const HOURS_MAX: f64 = 24.0;
+
+/// A scenario file.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// What it is called in reports.
+    pub name: String,
+    /// Group sizes, each a simulation of its own.
+    pub agents: Vec<u32>,
+    /// The length of a day.
+    pub hours: f64,
+    /// How many days, each from a seed of its own.
+    pub seeds: u32,
+    /// The laws that are held beside each other; `dialing.mode` alone when empty.
+    pub modes: Vec<Mode>,
+    /// The law's settings, as `[campaign.dialing]`.
+    pub dialing: Dialing,
+    /// Who is called, from which hour on.
+    pub callees: Vec<Callees>,
+    /// How long phones ring.
+    pub ringing: Ringing,
+    /// How long the detector takes, and how often it errs.
+    pub detection: Detection,
+    /// What agents do.
+    pub work: Work,
+    /// When every call fails at once.
+    pub outages: Vec<Outage>,
+}
+
+/// Shares of dialed numbers; the rest does not answer.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callees {
+    /// From this hour of the shift on.
+    #[serde(default)]
+    pub from_h: f64,
+    /// People.
+    pub live: f64,
+    /// Answering machines.
+    pub machine: f64,
+    /// Busy, vacant, refused: over at once.
+    #[serde(default)]
+    pub failed: f64,
+}
+
+/// How long phones ring.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ringing {
+    /// From the dial to the first ring, in seconds.
+    pub post_dial_delay_s: f64,
+    /// Until a person answers.
+    pub human: Spread,
+    /// Until a machine answers.
+    pub machine: Spread,
+    /// The ring time-out, in seconds.
+    pub max_s: f64,
+}
+
+/// The detector.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    /// Until a person is recognised.
+    pub human: Spread,
+    /// Until a machine is.
+    pub machine: Spread,
+    /// The share of people hung up on as machines.
+    pub human_lost: f64,
+    /// The share of machines handed to agents.
+    pub machine_passed: f64,
+    /// From the answer until a person who has no agent is abandoned: the greeting and two seconds.
+    pub patience_s: f64,
+}
+
+/// What agents do.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Work {
+    /// Talk with a person.
+    pub talk: Spread,
+    /// Until a machine that was handed on is hung up on.
+    pub machine: Spread,
+    /// Wrap-up after each call.
+    pub wrap_up: Spread,
+    /// Each agent takes a break about this often; 0: never.
+    pub break_every_min: f64,
+    /// For so long.
+    pub break_min: f64,
+}
+
+/// Nothing gets through.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// From this hour of the shift ...
+    pub from_h: f64,
+    /// ... to this one.
+    pub to_h: f64,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Scenario {
+            name: "S1".into(),
+            agents: vec![3, 5, 10, 20, 50, 100],
+            hours: 8.0,
+            seeds: 10,
+            modes: Vec::new(),
+            dialing: Dialing {
+                mode: Mode::Predictive,
+                abandonment_target: 0.03,
+                // The target is what is measured; the guard comes in where a scenario sets a limit.
+                abandonment_limit: 0.2,
+                ..Dialing::default()
+            },
+            callees: vec![Callees { from_h: 0.0, live: 0.2, machine: 0.3, failed: 0.05 }],
+            ringing: Ringing::default(),
+            detection: Detection::default(),
+            work: Work::default(),
+            outages: Vec::new(),
+        }
+    }
+}
+
+impl Default for Ringing {
+    fn default() -> Self {
+        Ringing {
+            post_dial_delay_s: 3.0,
+            human: Spread::new(11.0, 0.5),
+            machine: Spread::new(19.0, 0.25),
+            max_s: 25.0,
+        }
+    }
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Detection {
+            human: Spread::new(1.2, 0.4),
+            machine: Spread::new(2.0, 0.4),
+            human_lost: 0.03,
+            machine_passed: 0.08,
+            patience_s: 3.0,
+        }
+    }
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Work {
+            talk: Spread::new(120.0, 1.0),
+            machine: Spread::new(13.0, 0.4),
+            wrap_up: Spread::new(15.0, 0.5),
+            break_every_min: 0.0,
+            break_min: 10.0,
+        }
+    }
+}
+
+/// Why a scenario cannot be simulated: the setting, and what to write instead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unsound(pub String);
+
+impl fmt::Display for Unsound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario file; what it leaves out stands at its default.
+    pub fn parse(text: &str) -> Result<Scenario, Unsound> {
+        let scenario: Scenario = toml::from_str(text).map_err(|error| Unsound(error.to_string()))?;
+        scenario.checked()
+    }
+
+    /// The laws that are simulated.
+    pub fn laws(&self) -> Vec<Mode> {
+        if self.modes.is_empty() { vec![self.dialing.mode] } else { self.modes.clone() }
+    }
+
+    /// The scenario, if it can be simulated.
+    pub fn checked(self) -> Result<Scenario, Unsound> {
+        let unsound = |what: &str| Err(Unsound(what.to_owned()));
+        if self.agents.is_empty() || self.agents.iter().any(|n| !(1..=AGENTS_MAX).contains(n)) {
+            return unsound(&format!("agents: a list of group sizes, each 1 to {AGENTS_MAX}"));
+        }
+        if !(self.hours > 0.0 && self.hours <= HOURS_MAX) {
+            return unsound("hours: above 0 and up to 24");
+        }
+        if !(1..=SEEDS_MAX).contains(&self.seeds) {
+            return unsound(&format!("seeds: 1 to {SEEDS_MAX}"));
+        }
+        if let Some((setting, remedy)) = self.dialing.faults().into_iter().next() {
+            return unsound(&format!("dialing.{setting}: {remedy}"));
+        }
+        if let Some(mode) = self.laws().into_iter().find(|mode| !mode.needs_agents()) {
+            return unsound(&format!("modes: {mode} dials without agents, there is nothing to simulate"));
+        }
+        let shares =
+            |c: &Callees| [c.live, c.machine, c.failed].iter().all(|share| (0.0..=1.0).contains(share));
+        if self.callees.is_empty()
+            || !self.callees.iter().all(|c| shares(c) && c.live + c.machine + c.failed <= 1.0)
+        {
+            return unsound("callees: shares live, machine and failed, each 0 to 1, together at most 1");
+        }
+        let spreads = [
+            ("ringing.human", self.ringing.human),
+            ("ringing.machine", self.ringing.machine),
+            ("detection.human", self.detection.human),
+            ("detection.machine", self.detection.machine),
+            ("work.talk", self.work.talk),
+            ("work.machine", self.work.machine),
+            ("work.wrap_up", self.work.wrap_up),
+        ];
+        if let Some((name, _)) = spreads.iter().find(|(_, spread)| !spread.is_sound()) {
+            return unsound(&format!("{name}: mean_s above 0 and up to 36000, variation 0 to 5"));
+        }
+        Ok(self)
+    }
+
+    /// Who is called at this second of the shift.
+    pub fn callees_at(&self, second: f64) -> Callees {
+        let begun = |callees: &&Callees| callees.from_h * 3_600.0 <= second;
+        *self
+            .callees
+            .iter()
+            .filter(begun)
+            .max_by(|a, b| a.from_h.total_cmp(&b.from_h))
+            .unwrap_or(&self.callees[0])
+    }
+
+    /// Whether nothing gets through at this second.
+    pub fn is_out(&self, second: f64) -> bool {
+        self.outages.iter().any(|out| (out.from_h * 3_600.0..out.to_h * 3_600.0).contains(&second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_leaves_out_stands_at_its_default() {
+        let read = Scenario::parse(
+            "name = \"small\"\nagents = [4]\n[work]\ntalk = { mean_s = 40.0, variation = 1.0 }",
+        )
+        .unwrap();
+        assert_eq!(read.agents, [4]);
+        assert_eq!(read.work.talk.mean_s, 40.0);
+        assert_eq!((read.work.wrap_up, read.ringing), (Work::default().wrap_up, Ringing::default()));
+        assert_eq!(Scenario::parse("").unwrap(), Scenario::default());
+    }
+
+    #[test]
+    fn callees_change_at_their_hour() {
+        let scenario = Scenario::parse(
+            "[[callees]]\nlive = 0.12\nmachine = 0.3\n[[callees]]\nfrom_h = 4.0\nlive = 0.3\nmachine = 0.3\n\
+             [[outages]]\nfrom_h = 1.0\nto_h = 1.5",
+        )
+        .unwrap();
+        assert_eq!([0.0, 14_399.0, 14_400.0].map(|s| scenario.callees_at(s).live), [0.12, 0.12, 0.3]);
+        assert_eq!([3_599.0, 3_600.0, 5_400.0].map(|s| scenario.is_out(s)), [false, true, false]);
+    }
+
+    #[test]
+    fn an_unsound_scenario_is_refused_with_its_place_and_remedy() {
+        let table = [
+            ("agents = []", "agents:"),
+            ("hours = 0.0", "hours:"),
+            ("seeds = 0", "seeds:"),
+            ("modes = [\"paced\"]", "modes: paced"),
+            ("[dialing]\nratio = 0.0", "dialing.ratio:"),
+            ("[[callees]]\nlive = 0.9\nmachine = 0.3", "callees:"),
+            ("[work]\ntalk = { mean_s = 0.0 }", "work.talk:"),
+            ("agnets = [3]", "unknown field `agnets`"),
+        ];
+        for (text, expected) in table {
+            let refused = Scenario::parse(text).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{text}: {refused}");
+        }
+    }
+}
