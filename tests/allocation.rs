@@ -216,8 +216,9 @@ fn the_packet_path_of_a_running_worker_takes_no_memory() {
     }
     let taken = TAKEN.load(Ordering::Relaxed) - before;
 
-    // Packets of 40 ms on one stream, and one slot of it in two has nothing to send.
-    assert_eq!(sink.sent, STREAMS * SECONDS * 50 - SECONDS * 25);
+    // Packets of 40 ms on one stream: one slot of it in two has nothing to send, but for keys.
+    let all = STREAMS * SECONDS * 50;
+    assert!((all - SECONDS * 25..all).contains(&sink.sent), "{} packets", sink.sent);
     assert!(sink.reports >= STREAMS * SECONDS / 2, "{} reports", sink.reports);
     assert_eq!(sink.recorded, STREAMS * SECONDS * 50);
     assert!(sink.events > STREAMS * SECONDS * 10, "levels, keys and findings: {}", sink.events);

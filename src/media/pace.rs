@@ -9,8 +9,8 @@ use crate::rtp::CLOCK_HZ;
 use crate::rtp::packet::Packet;
 use crate::time::Instant;
 
-/// What is no jump yet: a frame of 20 ms.
-const TOLERANCE: i64 = 160;
+/// What is no jump yet: 40 ms, since packets may be looked at every 20 ms only.
+const TOLERANCE: i64 = 320;
 
 /// Numbers that are further apart say nothing about each other's time.
 const STEPS_MAX: u16 = 100;

@@ -3,7 +3,7 @@
 //! Masked are: digits of the user part of every `sip:`, `sips:` and `tel:` URI and of long runs of digits in headers that
 //! are no protocol machinery (all but the last two digits), the Identity header's token, bodies that are no session
 //! description (key presses, ISUP), and of a session description what names a person. The digest's answer is a secret
-//! always, for a password can be guessed from it.
+//! always, for a password can be guessed from it; so are the keys of SRTP.
 
 use super::packet;
 
@@ -76,7 +76,21 @@ pub fn without_secrets(bytes: &[u8]) -> Vec<u8> {
             hide_parameter(value, b"response");
         }
     });
+    out[head_end..].split_mut(|byte| *byte == b'\n').for_each(hide_media_keys);
     out
+}
+
+/// A key in a description (RFC 4568) opens the call's media to whoever reads it.
+fn hide_media_keys(line: &mut [u8]) {
+    if !line.get(..9).is_some_and(|begin| begin.eq_ignore_ascii_case(b"a=crypto:")) {
+        return;
+    }
+    let mut from = 0;
+    while let Some(at) = find(&line[from..], b"inline:") {
+        from += at + b"inline:".len();
+        let key = line[from..].iter_mut().take_while(|byte| !b"|; \t\r".contains(byte));
+        key.for_each(|byte| *byte = b'*');
+    }
 }
 
 fn mask_head(head: &mut [u8]) {
@@ -290,6 +304,18 @@ mod tests {
         let text = "REGISTER sip:h SIP/2.0\r\nAuthorization: Digest username=\"u\", response=\"0123abc\", nc=00000001\r\n\r\n";
         let open = String::from_utf8(without_secrets(text.as_bytes())).unwrap();
         assert!(open.contains("username=\"u\", response=\"*******\", nc=00000001"), "{open}");
+    }
+
+    #[test]
+    fn the_keys_of_media_are_hidden_from_everybody() {
+        let text = "INVITE sip:h SIP/2.0\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\
+            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0Rm+/v7|2^20|1:4;inline:QUJD\r\na=sendrecv\r\n";
+        for seen in [without_secrets(text.as_bytes()), masked(text.as_bytes())] {
+            let seen = String::from_utf8(seen).unwrap();
+            let hidden =
+                "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:********|2^20|1:4;inline:****\r\na=sendrecv\r\n";
+            assert!(seen.ends_with(hidden), "{seen}");
+        }
     }
 
     #[test]
