@@ -171,6 +171,11 @@ mod tests {
     use super::*;
     use crate::sip::method::Method;
 
+    /// Headers with their names.
+    type Given = &'static [(&'static str, &'static str)];
+    /// A status, and a header that says more.
+    type Refusal = Option<(u16, Option<&'static str>)>;
+
     fn headers(content_type: &str) -> Headers {
         let mut headers = Headers::default();
         headers.push("Content-Type", content_type);
@@ -220,7 +225,7 @@ mod tests {
     #[test]
     fn a_body_is_taken_ignored_or_refused_as_its_headers_say() {
         // headers, body, the status of the refusal and a header of it
-        let table: [(&[(&str, &str)], &str, Option<(u16, Option<&str>)>); 11] = [
+        let table: [(Given, &str, Refusal); 11] = [
             (&[], "", None),
             (&[("Content-Type", "application/sdp")], "v=0\r\n", None),
             (&[], "v=0\r\n", Some((400, None))),
