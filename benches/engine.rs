@@ -75,7 +75,7 @@ impl Bench {
         .expect("a trunk");
         let trunk = TrunkSetup {
             options: trunk_options,
-            target: Target { transport: Transport::Udp, address: callee_address() },
+            target: Target::new(Transport::Udp, callee_address()),
             credentials: None,
         };
         let options = Options {
@@ -137,6 +137,7 @@ impl Bench {
                 }
                 Output::Media(command) => self.command(&command),
                 Output::Store(request) => self.request(request),
+                Output::Dns(_) => {}
                 Output::Journal(entry) => drop(std::hint::black_box(entry)),
             }
         }

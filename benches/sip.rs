@@ -110,7 +110,7 @@ impl Bench {
         let credentials =
             Credentials { username: "outdial".into(), password: Secret::new("secret"), realm: None };
         let dial = Dial {
-            target: Target { transport: Transport::Udp, address: callee_address() },
+            target: Target::new(Transport::Udp, callee_address()),
             request_uri: format!("sip:{number}@{CALLEE}"),
             from: "<sip:+12025550100@carrier.example>".into(),
             to: format!("<sip:{number}@{CALLEE}>"),

@@ -282,9 +282,17 @@ fn a_person_who_answers_after_a_reload_gets_the_agent_that_it_names() {
     scene.outdial.wait_until_completed("spring", SOON);
     // An agent whose trunk only a restart brings would leave everybody who answers without one.
     let elsewhere = after.replace("agent_trunk = \"carrier\"", "agent_trunk = \"pbx\"");
-    let trunk = "[[trunk]]\nname = \"pbx\"\nhost = \"127.0.0.1\"\n";
+    let trunk = "[[trunk]]\nname = \"pbx\"\nhost = \"127.0.0.1\"\ntransport = \"tls\"\n";
     scene.configure(&[elsewhere, trunk.to_owned()]);
     scene.hang_up_and_read("not reloaded", &["agent_trunk", "pbx"]);
+    // Any other trunk is there at once, and gone at once when it is not wanted any more.
+    let trunk = trunk.replace("tls", "udp");
+    scene.configure(&[elsewhere, trunk]);
+    scene.hang_up_and_read("reloaded:", &["1 trunk added"]);
+    scene.people_read(&["trunk    pbx"]);
+    scene.configure(&[after]);
+    scene.hang_up_and_read("reloaded:", &["1 trunk taken out"]);
+    assert!(!scene.does("status").contains("trunk    pbx"));
     let ledger = scene.end();
     assert!(ledger.entries().iter().any(|entry| entry.number == number(600)), "the agent was never rung");
 }

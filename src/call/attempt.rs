@@ -238,6 +238,22 @@ impl Attempt {
         }
     }
 
+    /// The trunk has come to a rest before the committed INVITE could leave: another one is asked for. The book says
+    /// "dialed", so there will be a record.
+    pub fn handle_trunk_rests(&mut self, now: Now, out: &mut Vec<Action>) {
+        if !matches!(self.state, State::Committing) {
+            return;
+        }
+        if !std::mem::replace(&mut self.dialed, true) {
+            self.record.dialed_at = now.wall;
+        }
+        self.callee.progress = Progress::Over;
+        self.record.disposition = Disposition::Congestion;
+        self.record.reason = "the trunk came to a rest before the INVITE left".to_owned();
+        out.push(Action::Journal(Step::TrunkRests { trunk: self.placement.trunk.clone() }));
+        out.push(Action::NextTrunk);
+    }
+
     /// The next trunk, after [`Action::NextTrunk`]; none when all have been tried.
     pub fn handle_placement(&mut self, now: Now, placement: Option<Placement>, out: &mut Vec<Action>) {
         match placement {
@@ -281,7 +297,7 @@ impl Attempt {
                 self.record.sip_status = status;
                 self.record.q850_cause = q850;
                 self.record.reason = if reason.is_empty() { phrase } else { reason };
-                let next = outcome::of_response(status, q850, self.rang);
+                let next = outcome::of_response(status, q850, self.rang, &self.placement.failover_on);
                 self.handle_failed(now, next, status, out);
             }
             SessionEvent::NoResponse => {

@@ -32,6 +32,11 @@ pub enum Step {
         /// With which status; 0 when nothing was heard.
         status: u16,
     },
+    /// The trunk came to a rest before the INVITE could leave; another one is asked for.
+    TrunkRests {
+        /// Which.
+        trunk: String,
+    },
     /// The 200.
     Answered,
     /// The first packet of the callee's audio.
@@ -91,6 +96,7 @@ impl fmt::Display for Step {
             Step::Tone(kind) => write!(f, "tone {kind}"),
             Step::TrunkFailed { trunk, status: 0 } => write!(f, "trunk {trunk} gave no answer"),
             Step::TrunkFailed { trunk, status } => write!(f, "trunk {trunk} failed ({status})"),
+            Step::TrunkRests { trunk } => write!(f, "trunk {trunk} rests; the INVITE stays"),
             Step::Answered => f.write_str("answered"),
             Step::Heard => f.write_str("first audio"),
             Step::GreetingEnded => f.write_str("greeting ended"),

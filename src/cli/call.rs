@@ -4,6 +4,7 @@
 //! records go to a database of its own.
 
 use crate::amd::verdict::Finding;
+use crate::call::step::Step;
 use crate::campaign::gate::Gate;
 use crate::campaign::window::Window;
 use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
@@ -11,6 +12,7 @@ use crate::cli::log::{self, LogFormat};
 use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
+use crate::disposition::Disposition;
 use crate::engine::journal::Event;
 use crate::io::clock::Clock;
 use crate::io::config::{CampaignSection, Config, Fault};
@@ -43,7 +45,10 @@ const METER_FLOOR_DBFS: f32 = -60.0;
 #[derive(Args, Debug)]
 #[command(
     after_help = "Shows the SIP ladder, the level of what the callee says, and the verdict as it forms.\nThe do-not-call \
-                  list is always kept; the calling window is, unless --outside-hours says that you are calling yourself."
+                  list is always kept; the calling window is, unless --outside-hours says that you are calling yourself.\n\
+                  Exit status: 0 the call was carried to the callee, whatever became of it (answered, busy, declined, no answer: \
+                  the last line says which); 1 it was not placed, or was broken off; 2 the command line is not understood; \
+                  3 the configuration is faulty; 4 no trunk carried it: dead, congested, or it refused us."
 )]
 pub struct CallArgs {
     /// Whom to call, in any form that the campaign's default_region understands
@@ -98,10 +103,11 @@ async fn place(args: &CallArgs, config: Config) -> Result<(), Failure> {
     let waited_for = waited_for.collect::<Vec<_>>().join("; ");
     launched.finish().await.map_err(Failure::Failed)?;
     let end = end.take();
-    match end.refused {
-        Some(reason) => Err(Failure::Failed(format!("not dialed: {reason}"))),
-        None if end.dialed => Ok(()),
-        None => Err(Failure::Failed(format!("not dialed: {waited_for}"))),
+    match (end.refused, end.disposition) {
+        (Some(reason), _) => Err(Failure::Failed(format!("not dialed: {reason}"))),
+        (None, Some(disposition)) => verdict(disposition, end.answered),
+        (None, None) if end.dialed => Err(Failure::Failed("the call was broken off".to_owned())),
+        (None, None) => Err(Failure::Failed(format!("not dialed: {waited_for}"))),
     }
 }
 
@@ -109,7 +115,27 @@ async fn place(args: &CallArgs, config: Config) -> Result<(), Failure> {
 #[derive(Default)]
 struct End {
     dialed: bool,
+    answered: bool,
+    disposition: Option<Disposition>,
     refused: Option<String>,
+}
+
+/// No trunk carried the call.
+const NO_TRUNK: u8 = 4;
+
+/// How the call ended, as an exit status.
+fn verdict(disposition: Disposition, answered: bool) -> Result<(), Failure> {
+    match disposition {
+        _ if answered => Ok(()),
+        Disposition::Congestion | Disposition::TrunkRejected => {
+            let text = format!("no trunk carried the call: {disposition}");
+            Err(Failure::Ended { status: NO_TRUNK, text })
+        }
+        Disposition::Canceled | Disposition::Interrupted => {
+            Err(Failure::Failed(format!("the call was broken off: {disposition}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The configuration for this one call: one campaign, one contact, a database of its own.
@@ -254,7 +280,14 @@ impl Display {
         let at = entry.at.instant.since_start();
         match &entry.event {
             Event::Attempt { step, .. } => {
-                self.end.borrow_mut().dialed = true;
+                let mut end = self.end.borrow_mut();
+                end.dialed = true;
+                match step {
+                    Step::Answered => end.answered = true,
+                    Step::Ended { disposition, .. } => end.disposition = Some(*disposition),
+                    _ => {}
+                }
+                drop(end);
                 self.line(at, "call", &step.to_string());
             }
             Event::Skipped { reason, .. } | Event::NotDialed { reason, .. } => {
@@ -302,6 +335,27 @@ fn meter(dbfs: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exit_status_tells_a_dead_trunk_from_a_call_that_was_carried() {
+        let status = |disposition, answered| match verdict(disposition, answered) {
+            Ok(()) => 0,
+            Err(Failure::Ended { status, .. }) => status,
+            Err(_) => 1,
+        };
+        for (disposition, answered, expected) in [
+            (Disposition::MessagePlayed, true, 0),
+            (Disposition::Machine, true, 0),
+            (Disposition::Congestion, false, 4),
+            (Disposition::TrunkRejected, false, 4),
+            (Disposition::Busy, false, 0),
+            (Disposition::NoAnswer, false, 0),
+            (Disposition::InvalidNumber, false, 0),
+            (Disposition::Canceled, false, 1),
+        ] {
+            assert_eq!(status(disposition, answered), expected, "{disposition}");
+        }
+    }
 
     #[test]
     fn the_meter_goes_from_its_floor_to_full_scale() {

@@ -2,7 +2,7 @@
 
 use crate::cli::label::Review;
 use crate::cli::{ConfigArg, Failure, label, measures, output, run};
-use crate::engine::status::{CallerIdStatus, Status};
+use crate::engine::status::{CallerIdStatus, Status, TrunkStatus};
 use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Report, Wish};
 use crate::store::Reader;
@@ -156,7 +156,7 @@ fn describe(status: &Status) -> String {
         }
     }
     for trunk in &status.trunks {
-        text += &format!("trunk    {:16} {:4} channels  {}\n", trunk.name, trunk.channels, trunk.state);
+        text += &describe_trunk(trunk);
     }
     for CallerIdStatus { caller_id, unwanted, blocked } in &status.caller_ids {
         text += &format!(
@@ -166,10 +166,41 @@ fn describe(status: &Status) -> String {
     text
 }
 
+/// A trunk: its state, and below it only what somebody should know.
+fn describe_trunk(trunk: &TrunkStatus) -> String {
+    let mut text = format!("trunk    {:16} {:4} channels  {}\n", trunk.name, trunk.channels, trunk.state);
+    if !trunk.dns.is_empty() {
+        text += &format!("  DNS: {}\n", trunk.dns);
+    }
+    for hop in trunk.hops.iter().filter(|hop| trunk.hops.len() > 1 || hop.state != "alive") {
+        let next = if hop.next { ", next" } else { "" };
+        text += &format!("  {} ({}) is {}{next}\n", hop.address, hop.transport, hop.state);
+    }
+    if let Some(status) = trunk.options_status.filter(|status| *status >= 300) {
+        text += &format!("  answers OPTIONS with {status}\n");
+    }
+    if !matches!(trunk.breaker.as_str(), "" | "closed") {
+        text += &format!("  circuit breaker {}\n", trunk.breaker);
+    }
+    if let Some(ratio) = trunk.quality.answer_seizure_ratio {
+        let (answers, calls) = (trunk.quality.answers, trunk.quality.calls);
+        text += &format!("  answer-seizure ratio {:.0} % ({answers} of the last {calls})", 100.0 * ratio);
+        let score = trunk.quality.false_answer_score.filter(|score| *score > 0.0);
+        text += &score.map_or("\n".to_owned(), |score| format!(", false-answer score {score:.2}\n"));
+    }
+    if trunk.suspected {
+        text += &format!("  seems to answer falsely: {}\n", trunk.quality.evidence());
+    }
+    if trunk.agents_unpaced > 0 {
+        text += &format!("  {} agents' INVITEs left above calls_per_second_max\n", trunk.agents_unpaced);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::{CampaignStatus, TrunkStatus};
+    use crate::engine::status::CampaignStatus;
 
     #[test]
     fn a_status_reads_from_the_most_urgent_down() {
@@ -183,11 +214,17 @@ mod tests {
                 waiting_for: vec!["window opens in 2 h".into()],
                 ended: [("busy".to_owned(), 4)].into(),
             }],
-            trunks: vec![TrunkStatus { name: "carrier".into(), state: "available".into(), channels: 3 }],
+            trunks: vec![TrunkStatus {
+                name: "carrier".into(),
+                state: "available".into(),
+                channels: 3,
+                dns: "the DNS server gave no answer in time".into(),
+                ..TrunkStatus::default()
+            }],
             ..Status::default()
         };
         let text = describe(&status);
         let first_words: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(first_words, ["not", "campaign", "waiting:", "busy", "trunk"]);
+        assert_eq!(first_words, ["not", "campaign", "waiting:", "busy", "trunk", "DNS:"]);
     }
 }

@@ -3,17 +3,24 @@
 use crate::cli::output;
 use crate::cli::run::runtime;
 use crate::cli::{ConfigArg, Failure};
+use crate::engine::engine::TrunkSetup;
+use crate::engine::trunk;
 use crate::io::config::{Config, Fault};
 use crate::io::enrolled;
 use crate::io::prompts::Prompts;
+use crate::io::resolver::Located;
 use crate::io::{launch, lists, probe};
 use crate::sip::endpoint::PingOutcome;
+use crate::sip::locate::Hop;
 use crate::store::Store;
 use clap::Args;
 use serde::Serialize;
 
 /// Ports of the media range that are tried.
 const PORTS_TRIED: u16 = 4;
+
+/// Addresses of one trunk that are asked.
+const HOPS_ASKED: usize = 8;
 
 /// Arguments of `outdial check`.
 #[derive(Args, Debug)]
@@ -158,7 +165,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Err(faults) => return report.all(faults),
     };
     report.good(format!("{} is free, UDP and TCP", config.sip.listen));
-    let trunks = match launch::resolve_trunks(config) {
+    let mut trunks = match launch::trunk_setups(config) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
@@ -168,31 +175,97 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
     if offline || trunks.is_empty() {
         return;
     }
-    let towards = trunks.first().map(|trunk| trunk.target.address);
-    let advertised = match launch::advertised_sip(config, &sockets.0, towards) {
+    let located = launch::locate_trunks(config, &mut trunks).await;
+    let advertised = match launch::advertised_sip(config, &sockets.0, launch::towards(&trunks)) {
         Ok(address) => address,
         Err(faults) => return report.all(faults),
     };
-    match probe::options(&trunks, &sockets.0, advertised).await {
+    // Each address is asked by itself: a trunk with one that lives works, and the dead one is worth knowing.
+    let mut asked = Vec::new();
+    for (i, (trunk, located)) in trunks.iter().zip(&located).enumerate() {
+        let hops = located.hops.iter().take(HOPS_ASKED);
+        asked.extend(hops.map(|hop| (i, hop, at_hop(trunk, hop))));
+    }
+    let setups: Vec<TrunkSetup> = asked.iter().map(|(_, _, setup)| setup.clone()).collect();
+    match probe::options(&setups, &sockets.0, advertised).await {
         Err(error) => report.bad(0, format!("the trunks cannot be asked: {error}")),
         Ok(outcomes) => {
-            for (i, (trunk, outcome)) in trunks.iter().zip(outcomes).enumerate() {
-                let name = &trunk.options.name;
-                match outcome {
-                    Some(PingOutcome::Answered { status, round_trip, .. }) => report.good(format!(
-                        "trunk {name} answers OPTIONS with {status} in {} ms",
-                        round_trip.as_millis()
-                    )),
-                    Some(PingOutcome::NoAnswer) | None => report.bad(
-                        config.line(&format!("trunk.{i}.host")),
-                        format!(
-                            "trunk {name} does not answer OPTIONS at {}: is it up, and does a firewall let us through?",
-                            trunk.target.address
-                        ),
-                    ),
-                }
+            for (i, (trunk, located)) in trunks.iter().zip(&located).enumerate() {
+                let of_trunk = asked.iter().zip(&outcomes).filter(|((place, _, _), _)| *place == i);
+                let of_trunk: Vec<_> = of_trunk.map(|((_, hop, _), outcome)| (*hop, outcome)).collect();
+                let line = config.line(&format!("trunk.{i}.host"));
+                report_trunk(&trunk.options, line, located, &of_trunk, report);
             }
         }
+    }
+}
+
+/// The trunk as if this were its only address.
+fn at_hop(trunk: &TrunkSetup, hop: &Hop) -> TrunkSetup {
+    let mut setup = trunk.clone();
+    (setup.target.transport, setup.target.address) = (hop.transport, hop.address);
+    setup
+}
+
+/// Where a trunk is, why in that order, and what each of its addresses says to OPTIONS.
+fn report_trunk(
+    options: &trunk::Options,
+    line: usize,
+    located: &Located,
+    asked: &[(&Hop, &Option<PingOutcome>)],
+    report: &mut Report,
+) {
+    let name = &options.name;
+    if let Some(trouble) = &located.trouble {
+        report.bad(line, format!("trunk {name}: {trouble}"));
+    }
+    if located.hops.is_empty() {
+        return report
+            .bad(line, format!("cannot resolve {:?}: no address is known of trunk {name}", options.host));
+    }
+    for (place, hop) in located.hops.iter().enumerate() {
+        let (transport, address) = (hop.transport.as_str(), hop.address);
+        report.good(format!("trunk {name} address {}: {address} over {transport} ({})", place + 1, hop.why));
+    }
+    let lives = asked.iter().any(|(_, outcome)| matches!(outcome, Some(PingOutcome::Answered { .. })));
+    for (hop, outcome) in asked {
+        let address = hop.address;
+        match outcome {
+            Some(PingOutcome::Answered { status, round_trip, .. }) => {
+                let ms = round_trip.as_millis();
+                report.good(format!(
+                    "trunk {name} answers OPTIONS with {status} in {ms} ms at {address}{}",
+                    reading(*status)
+                ));
+            }
+            Some(PingOutcome::NoAnswer) | None if lives => report.bad(
+                line,
+                format!("trunk {name} does not answer OPTIONS at {address}; calls go to its other addresses"),
+            ),
+            Some(PingOutcome::NoAnswer) | None => report.bad(
+                line,
+                format!(
+                    "trunk {name} does not answer OPTIONS at {address}: is it up, and does a firewall let us through?"
+                ),
+            ),
+        }
+    }
+}
+
+/// What an answer to OPTIONS says beside that somebody is there.
+fn reading(status: u16) -> &'static str {
+    match status {
+        200..=299 => "",
+        300..=399 => ": it is alive, but sends us elsewhere, where we do not go",
+        401 | 407 => {
+            ": it is alive, but wants credentials even for that; whether yours are taken, a call shows"
+        }
+        403 => ": it is alive, but refuses us: does it know our address?",
+        404 => ": it is alive, but knows no such name: is `host` (or `domain`) the one it expects?",
+        405 | 501 => ": it is alive, but does not know OPTIONS",
+        480 | 503 => ": it is alive, but takes no calls at present",
+        400..=499 => ": it is alive, but does not like the request",
+        _ => ": it is alive, but in trouble",
     }
 }
 

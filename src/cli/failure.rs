@@ -16,6 +16,13 @@ pub enum Failure {
     },
     /// It went wrong. Exit status 1.
     Failed(String),
+    /// It went wrong in a way that has an exit status of its own.
+    Ended {
+        /// The status.
+        status: u8,
+        /// How.
+        text: String,
+    },
     /// It went wrong and everything has been said already. Exit status 1.
     Said,
 }
@@ -41,6 +48,10 @@ impl Failure {
             Failure::Failed(text) => {
                 eprintln!("outdial: {text}");
                 ExitCode::FAILURE
+            }
+            Failure::Ended { status, text } => {
+                eprintln!("outdial: {text}");
+                ExitCode::from(*status)
             }
             Failure::Said => ExitCode::FAILURE,
         }

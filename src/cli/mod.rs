@@ -20,6 +20,7 @@ mod label;
 mod log;
 mod measures;
 mod output;
+pub mod parse;
 mod run;
 mod trace;
 pub mod train;
@@ -78,6 +79,8 @@ enum Command {
     Trace(trace::TraceArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
+    /// Show how SIP messages in files are judged: accepted or refused, why, and what is answered
+    Parse(parse::ParseArgs),
     /// Watch a whole campaign against a simulated carrier on this machine
     Demo(demo::DemoArgs),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Campaign(args) => campaign::command(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
+        Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match done {

@@ -6,6 +6,10 @@ mod dialing;
 mod hearing;
 mod leaving;
 mod rejection;
+mod renewal;
+mod trunks;
+
+pub use renewal::Renewed;
 
 use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
@@ -13,16 +17,21 @@ use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
+use crate::engine::passport::Signer;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
-use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status, TrunkStatus};
+use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
 use crate::media::command::{Command, StreamKey};
 use crate::number::E164;
-use crate::record::{AttemptId, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request};
+use crate::record::{
+    AttemptId, CallRecord, CampaignState, Contact, ContactState, ContactUpdate, InviteRecord, Request,
+};
 use crate::rng::Rng;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{Endpoint, SessionKey, Target};
+use crate::sip::locate::hops::Place;
+use crate::sip::locate::{Locator, Question};
 use crate::slab::{Key, Slab};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,11 +74,13 @@ pub struct Options {
     pub watch: bool,
 }
 
-/// A trunk, resolved.
+/// A trunk, ready to run.
+#[derive(Clone)]
 pub struct TrunkSetup {
     /// As configured.
     pub options: trunk::Options,
-    /// Where it is.
+    /// Where it is, and how it is reached. When `host` is a name, the DNS is asked from then on, and an unspecified
+    /// address says that none is known yet.
     pub target: Target,
     /// For digest.
     pub credentials: Option<Credentials>,
@@ -95,6 +106,8 @@ pub enum Output {
         /// What.
         bytes: Vec<u8>,
     },
+    /// Ask the DNS; [`Engine::handle_dns`] is waited for.
+    Dns(Question),
     /// Tell the media plane.
     Media(Command),
     /// Ask the store.
@@ -141,6 +154,14 @@ struct Line {
     tried: Vec<usize>,
     /// Numbers that redirections have led to; the last is the one that is rung.
     redirects: Vec<E164>,
+    /// Hops of the present trunk that had its INVITE.
+    tried_hops: Vec<Place>,
+    /// The last failure was one after which another hop of the same trunk may be tried.
+    may_try_hop: bool,
+    /// The present trunk's failure is counted already.
+    is_scored: bool,
+    /// From the callee's INVITE to its answer.
+    answered_after: Option<Duration>,
     /// The store's own gate refused it.
     forbidden: bool,
     /// Trunks of which a channel is taken for an INVITE that has not left.
@@ -157,12 +178,20 @@ struct Channel {
     line: Key,
     side: Side,
     trunk: usize,
+    target: Target,
+    /// The INVITE left then.
+    since: Instant,
+    /// Anything was heard.
+    responded: bool,
+    /// More than 100 was heard.
+    rang: bool,
 }
 
 /// The engine. See the module's page.
 pub struct Engine {
     options: EngineLimits,
     endpoint: Endpoint,
+    locator: Locator,
     trunks: Vec<Trunk>,
     campaigns: Vec<Running>,
     lines: Slab<Line>,
@@ -187,6 +216,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    /// Who signs the caller ids of a trunk, by its name.
+    signers: BTreeMap<String, Signer>,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -200,7 +231,7 @@ struct EngineLimits {
 
 impl Engine {
     /// An engine with its trunks and campaigns; it registers and pings at once, and dials as the campaigns ask.
-    pub fn new(now: Now, options: Options, endpoint: Endpoint, rng: Rng) -> Self {
+    pub fn new(now: Now, options: Options, endpoint: Endpoint, mut rng: Rng) -> Self {
         let lines_max = options.lines_max as usize;
         let trunks: Vec<Trunk> = options
             .trunks
@@ -226,6 +257,7 @@ impl Engine {
                 recordings: options.recordings,
                 watch: options.watch,
             },
+            locator: trunks::locator(&endpoint, rng.fork()),
             endpoint,
             trunks,
             campaigns,
@@ -248,10 +280,15 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            signers: BTreeMap::new(),
             draining: false,
             unregister_until: None,
         };
-        engine.register_trunks(now);
+        for place in 0..engine.trunks.len() {
+            engine.locate_trunk(now, place);
+            engine.register_trunk(now, place);
+        }
+        engine.drain_locator(now);
         engine.settle(now);
         engine
     }
@@ -322,6 +359,8 @@ impl Engine {
         for running in &mut self.campaigns {
             running.campaign.handle_timeout(now);
         }
+        self.locator.handle_timeout(now.instant);
+        self.drain_locator(now);
         self.ping_trunks(now);
         self.retry_store(now);
         self.release_committed(now);
@@ -335,6 +374,7 @@ impl Engine {
         let trunks = self.trunks.iter().filter_map(Trunk::poll_timeout).filter(|_| !self.draining);
         let own = [
             self.endpoint.poll_timeout(),
+            self.locator.poll_timeout(),
             self.timers.first().map(|(due, _)| *due),
             self.store_retry_at,
             self.dial_at,
@@ -371,7 +411,7 @@ impl Engine {
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
             campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
-            trunks: self.trunks.iter().map(|trunk| trunk_status(trunk, now)).collect(),
+            trunks: self.shown_trunks().map(|trunk| trunks::status(trunk, now)).collect(),
             sip: SipStatus {
                 sessions: counts.sessions,
                 dialogs: counts.dialogs,
@@ -382,6 +422,11 @@ impl Engine {
             detection: self.measures.status(),
             caller_ids: self.caller_ids.values().cloned().collect(),
         }
+    }
+
+    /// A trunk that was taken out is shown as long as it carries calls.
+    fn shown_trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.trunks.iter().filter(|trunk| !trunk.retired || trunk.channels_used() > 0)
     }
 
     fn campaign_status(&self, running: &Running, now: Now) -> CampaignStatus {
@@ -471,9 +516,9 @@ impl Engine {
         new
     }
 
-    /// Whether there is a trunk of this name.
+    /// Whether there is a trunk of this name that takes calls.
     pub fn has_trunk(&self, name: &str) -> bool {
-        self.trunks.iter().any(|trunk| trunk.options.name == name)
+        self.trunks.iter().any(|trunk| trunk.options.name == name && !trunk.retired)
     }
 
     /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
@@ -486,7 +531,9 @@ impl Engine {
         agent_trunk: Option<&str>,
     ) -> bool {
         let known = |running: &&mut Running| running.campaign.options().name == rules.name;
+        let trunks = self.places_of(&rules.trunks);
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
+        running.trunks = trunks;
         running.treatment = Arc::new(treatment);
         running.agent_trunk =
             agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));
@@ -510,30 +557,6 @@ impl Engine {
             }
         }
         self.settle(now);
-    }
-}
-
-fn trunk_status(trunk: &Trunk, now: Now) -> TrunkStatus {
-    let state = match trunk.available(now.instant) {
-        Ok(()) => "available".to_owned(),
-        Err(unavailable) => unavailable.describe(now.instant),
-    };
-    TrunkStatus { name: trunk.options.name.clone(), state, channels: trunk.channels_used() }
-}
-
-impl trunk::Unavailable {
-    /// For people.
-    pub fn describe(self, now: Instant) -> String {
-        let seconds = |until: Instant| (until - now).as_secs_f32();
-        match self {
-            trunk::Unavailable::Down => "down: OPTIONS goes unanswered".to_owned(),
-            trunk::Unavailable::Resting { until } => format!("resting for {:.0} s", seconds(until)),
-            trunk::Unavailable::NotRegistered => "not registered".to_owned(),
-            trunk::Unavailable::Full => "all channels in use".to_owned(),
-            trunk::Unavailable::Rate { until } => {
-                format!("calls per second used up for {:.1} s", seconds(until))
-            }
-        }
     }
 }
 

@@ -79,7 +79,7 @@ mod tests {
             "name = \"{name}\"\nhost = \"127.0.0.1\"\npriority = {priority}\nweight = {weight}\nchannels_max = 1000"
         );
         let options: Options = toml::from_str(&toml).unwrap();
-        let target = Target { transport: Transport::Udp, address: "127.0.0.1:5060".parse().unwrap() };
+        let target = Target::new(Transport::Udp, "127.0.0.1:5060".parse().unwrap());
         Trunk::new(Instant::ZERO, options, target, None)
     }
 
@@ -105,7 +105,7 @@ mod tests {
     fn a_full_trunk_is_passed_over_and_named_when_it_was_the_last() {
         let mut trunks = [trunk("a", 1, 10)];
         trunks[0].options.channels_max = 1;
-        trunks[0].seize();
+        trunks[0].seize(Instant::ZERO);
         let mut rng = Rng::from_seed(3);
         let none = choose(&trunks, &[0], &[], Instant::ZERO, &mut rng);
         assert_eq!(none, Err(Some(Unavailable::Full)));

@@ -1,6 +1,7 @@
 //! What the operator is told on asking: campaigns, trunks, and what is in use.
 
 use crate::engine::measures::Detection;
+use crate::engine::trunk::score::Quality;
 use serde::{Deserialize, Serialize};
 
 /// The engine at one moment.
@@ -65,6 +66,45 @@ pub struct TrunkStatus {
     pub state: String,
     /// Channels in use.
     pub channels: u32,
+    /// Where it is, in the order in which its addresses are tried.
+    #[serde(default)]
+    pub hops: Vec<HopStatus>,
+    /// What the DNS does not answer; empty when it does, or is not needed.
+    #[serde(default)]
+    pub dns: String,
+    /// The circuit breaker: `closed`, `open` or `half-open`.
+    #[serde(default)]
+    pub breaker: String,
+    /// The status of the last answer to OPTIONS.
+    #[serde(default)]
+    pub options_status: Option<u16>,
+    /// How long that answer took.
+    #[serde(default)]
+    pub options_round_trip_ms: Option<u64>,
+    /// How well it carries calls.
+    #[serde(default)]
+    pub quality: Quality,
+    /// Whether it seems to answer falsely.
+    #[serde(default)]
+    pub suspected: bool,
+    /// Agents' INVITEs that left although the calls per second were used up: a person waits.
+    #[serde(default)]
+    pub agents_unpaced: u64,
+}
+
+/// One address of a trunk.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HopStatus {
+    /// With its port.
+    pub address: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// `alive`, `dead`, or `resting`.
+    pub state: String,
+    /// The next call goes there.
+    pub next: bool,
+    /// Which records have led there.
+    pub why: String,
 }
 
 /// The SIP user agent's tables.

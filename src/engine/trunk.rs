@@ -1,27 +1,28 @@
 //! A trunk: a way to the telephone network, with its caps, its health and its registration.
 //!
-//! Health comes from OPTIONS with hysteresis (two unanswered: down; two answered: up again), from INVITEs that nobody
-//! answered, and from Retry-After. A 503 to OPTIONS means that the trunk is full, not that it is dead.
+//! A trunk has one hop or several (`sip::locate`). `health` has the OPTIONS that tell which of them live (two unanswered:
+//! dead; two answered: alive again; a 503 says that the trunk is full, not that it is dead), `breaker` keeps calls from a
+//! trunk that fails too often or has asked for a rest, `score` says how well it carries them; `duty` has it all together.
 
-use crate::engine::rate::RateLimit;
+pub mod breaker;
+mod duty;
+pub mod health;
+pub mod score;
+
 use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
-use crate::sip::digest::Credentials;
-use crate::sip::endpoint::{PingKey, PingOutcome, RegistrationKey, Target};
-use crate::time::Instant;
+use crate::sip::endpoint::Transport;
+use crate::sip::locate::Destination;
+use breaker::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Unanswered (answered) OPTIONS in a row that turn a trunk down (up again).
-const PINGS_TO_TURN: u32 = 2;
+pub use duty::{Trunk, Unavailable};
 
-/// INVITEs in a row without any response that make a trunk rest.
-const FAILURES_TO_REST: u32 = 3;
-
-/// How long it rests then.
-const REST: Duration = Duration::from_secs(30);
+/// The next trunk's INVITE is to be out when `answer_timeout_s` is over, and it has still to be committed.
+const COMMIT_MARGIN: Duration = Duration::from_millis(200);
 
 /// A carrier may not send us away for longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -91,9 +92,21 @@ pub struct Options {
     pub redirect_prefixes: Vec<String>,
     /// Sign the caller id.
     pub stir: Option<passport::Options>,
-    /// No response to an INVITE for this long: the next trunk.
+    /// No response to an INVITE for this long: the next hop, or the next trunk.
     #[serde(default = "default_answer_timeout_s")]
     pub answer_timeout_s: u64,
+    /// Statuses before any ringing after which the next trunk is tried.
+    #[serde(default = "default_failover_on")]
+    pub failover_on: Vec<u16>,
+    /// So many failures within `breaker_window_s`: the trunk rests; 0: it never does.
+    #[serde(default = "default_breaker_failures")]
+    pub breaker_failures: u32,
+    /// See `breaker_failures`.
+    #[serde(default = "default_breaker_s")]
+    pub breaker_window_s: u64,
+    /// The first rest; each further one is twice as long.
+    #[serde(default = "default_breaker_s")]
+    pub breaker_rest_s: u64,
 }
 
 fn default_register_expires_s() -> u64 {
@@ -120,16 +133,44 @@ fn default_options_interval_s() -> u64 {
 fn default_answer_timeout_s() -> u64 {
     4
 }
+fn default_failover_on() -> Vec<u16> {
+    crate::call::outcome::FAILOVER_ON.to_vec()
+}
+fn default_breaker_failures() -> u32 {
+    5
+}
+fn default_breaker_s() -> u64 {
+    30
+}
+
+/// Statuses with which the callee, or software on the callee's behalf, has spoken: no other trunk may be tried.
+const CALLEE_HAS_SPOKEN: [u16; 6] = [486, 487, 600, 603, 607, 608];
 
 /// `transport`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransportOption {
-    /// UDP.
+    /// As the DNS says (RFC 3263), UDP where it says nothing.
     #[default]
+    Auto,
+    /// UDP.
     Udp,
     /// TCP.
     Tcp,
+    /// TLS.
+    Tls,
+}
+
+impl TransportOption {
+    /// The transport, when one is given.
+    pub fn fixed(self) -> Option<Transport> {
+        match self {
+            TransportOption::Auto => None,
+            TransportOption::Udp => Some(Transport::Udp),
+            TransportOption::Tcp => Some(Transport::Tcp),
+            TransportOption::Tls => Some(Transport::Tls),
+        }
+    }
 }
 
 /// `number_format`.
@@ -154,6 +195,33 @@ impl Options {
     /// Host part of From and To, and of the Request-URI.
     pub fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(&self.host)
+    }
+
+    /// Where its requests go, before the DNS is asked; `None` when `host` is no host.
+    pub fn destination(&self) -> Option<Destination> {
+        Destination::parse(&self.host, self.transport.fixed())
+    }
+
+    /// Without any response for this long an INVITE has failed.
+    pub fn response_timeout(&self) -> Duration {
+        Duration::from_secs(self.answer_timeout_s).saturating_sub(COMMIT_MARGIN)
+    }
+
+    /// Whether it needs a way of its own, which is made at the start only.
+    pub fn needs_restart(&self) -> bool {
+        self.transport == TransportOption::Tls
+    }
+
+    fn ping_interval(&self) -> Option<Duration> {
+        (self.options_interval_s > 0).then(|| Duration::from_secs(self.options_interval_s))
+    }
+
+    fn breaker_limits(&self) -> Limits {
+        Limits {
+            failures: self.breaker_failures,
+            window: Duration::from_secs(self.breaker_window_s),
+            rest: Duration::from_secs(self.breaker_rest_s),
+        }
     }
 
     /// What contradicts itself: the key, and what to do about it.
@@ -198,6 +266,24 @@ impl Options {
                 ));
             }
         }
+        for status in &self.failover_on {
+            if CALLEE_HAS_SPOKEN.contains(status) {
+                let text =
+                    format!("after {status} the callee has spoken: no other trunk may ring the phone again");
+                faults.push(("failover_on", text));
+            } else if !(400..700).contains(status) {
+                faults.push(("failover_on", format!("{status} is no status of a failure: 400 to 699")));
+            }
+        }
+        if self.breaker_failures > 0 && (self.breaker_window_s == 0 || self.breaker_rest_s == 0) {
+            let text =
+                "breaker_window_s and breaker_rest_s must be at least 1; breaker_failures = 0 turns it off";
+            faults.push(("breaker_failures", text.into()));
+        }
+        if self.destination().is_none() {
+            let text = format!("{:?} is no host: a name or an address, with or without a port", self.host);
+            faults.push(("host", text));
+        }
         faults
     }
 }
@@ -207,182 +293,5 @@ fn codec_of(name: &str) -> Option<Codec> {
         "PCMU" => Some(Codec::Pcmu),
         "PCMA" => Some(Codec::Pcma),
         _ => None,
-    }
-}
-
-/// A trunk at work.
-#[derive(Debug)]
-pub struct Trunk {
-    /// As configured.
-    pub options: Options,
-    /// Where it is.
-    pub target: Target,
-    /// For digest.
-    pub credentials: Option<Credentials>,
-    /// Who signs its caller ids.
-    pub signer: Option<passport::Signer>,
-    /// Calls per second, as they are decided on.
-    pub rate: RateLimit,
-    /// The same cap on INVITEs as they leave: what the store holds up must not leave in a burst.
-    pub leaving: RateLimit,
-    /// The running registration, when one is wanted.
-    pub registration: Option<RegistrationKey>,
-    /// The OPTIONS that is out.
-    pub ping: Option<PingKey>,
-    channels_used: u32,
-    registered: bool,
-    up: bool,
-    pings_against: u32,
-    failures: u32,
-    rests_until: Option<Instant>,
-    ping_due: Option<Instant>,
-}
-
-/// Why a trunk takes no call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unavailable {
-    /// OPTIONS went unanswered.
-    Down,
-    /// It asked for a rest, or did not respond.
-    Resting {
-        /// Until then.
-        until: Instant,
-    },
-    /// The registration is missing.
-    NotRegistered,
-    /// All channels are taken.
-    Full,
-    /// Calls per second are used up.
-    Rate {
-        /// Until then.
-        until: Instant,
-    },
-}
-
-impl Trunk {
-    /// A trunk that was just configured; it is taken for healthy until it shows otherwise.
-    pub fn new(now: Instant, options: Options, target: Target, credentials: Option<Credentials>) -> Self {
-        let rate = RateLimit::new(options.calls_per_second_max);
-        let ping_due = (options.options_interval_s > 0).then_some(now);
-        Trunk {
-            options,
-            target,
-            credentials,
-            signer: None,
-            leaving: rate.clone(),
-            rate,
-            registration: None,
-            ping: None,
-            channels_used: 0,
-            registered: false,
-            up: true,
-            pings_against: 0,
-            failures: 0,
-            rests_until: None,
-            ping_due,
-        }
-    }
-
-    /// Whether a call can be placed now.
-    pub fn available(&self, now: Instant) -> Result<(), Unavailable> {
-        self.healthy(now)?;
-        if self.channels_used >= self.options.channels_max {
-            return Err(Unavailable::Full);
-        }
-        match self.rate.free_at(now) {
-            Some(at) if at <= now => Ok(()),
-            Some(until) => Err(Unavailable::Rate { until }),
-            None => Err(Unavailable::Full),
-        }
-    }
-
-    /// Whether the trunk itself works, caps aside.
-    pub fn healthy(&self, now: Instant) -> Result<(), Unavailable> {
-        if !self.up {
-            return Err(Unavailable::Down);
-        }
-        if let Some(until) = self.rests_until.filter(|until| *until > now) {
-            return Err(Unavailable::Resting { until });
-        }
-        if self.options.register && !self.registered {
-            return Err(Unavailable::NotRegistered);
-        }
-        Ok(())
-    }
-
-    /// Takes a channel.
-    pub fn seize(&mut self) {
-        self.channels_used += 1;
-    }
-
-    /// Gives a channel back.
-    pub fn release(&mut self) {
-        self.channels_used = self.channels_used.saturating_sub(1);
-    }
-
-    /// Channels in use.
-    pub fn channels_used(&self) -> u32 {
-        self.channels_used
-    }
-
-    /// Any response to an INVITE: the trunk lives.
-    pub fn handle_response(&mut self) {
-        self.failures = 0;
-    }
-
-    /// No response at all to an INVITE.
-    pub fn handle_no_response(&mut self, now: Instant) {
-        self.failures += 1;
-        if self.failures >= FAILURES_TO_REST {
-            self.failures = 0;
-            self.rest(now, REST);
-        }
-    }
-
-    /// The trunk asked to be left alone (Retry-After, RFC 3261, 20.33).
-    pub fn rest(&mut self, now: Instant, time: Duration) {
-        self.rests_until = Some(now + time.min(RETRY_AFTER_MAX));
-    }
-
-    /// The registration came or went.
-    pub fn handle_registered(&mut self, registered: bool) {
-        self.registered = registered;
-    }
-
-    /// Whether an OPTIONS is due.
-    pub fn ping_due(&self, now: Instant) -> bool {
-        self.ping.is_none() && self.ping_due.is_some_and(|due| due <= now)
-    }
-
-    /// When [`Trunk::ping_due`] turns true.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.ping.is_none() { self.ping_due } else { None }
-    }
-
-    /// An OPTIONS has left; without a key the endpoint was too full for one, and the next is tried in its turn.
-    pub fn handle_ping_sent(&mut self, now: Instant, key: Option<PingKey>) {
-        self.ping = key;
-        self.ping_due = Some(now + Duration::from_secs(self.options.options_interval_s));
-    }
-
-    /// An OPTIONS was answered, or not. True when the trunk's health has changed by it.
-    pub fn handle_ping(&mut self, now: Instant, outcome: &PingOutcome) -> bool {
-        self.ping = None;
-        let answered = match outcome {
-            PingOutcome::Answered { status, retry_after, .. } => {
-                if let (503, Some(rest)) = (*status, *retry_after) {
-                    self.rest(now, rest);
-                }
-                true
-            }
-            PingOutcome::NoAnswer => false,
-        };
-        self.pings_against = if answered == self.up { 0 } else { self.pings_against + 1 };
-        if self.pings_against < PINGS_TO_TURN {
-            return false;
-        }
-        self.pings_against = 0;
-        self.up = !self.up;
-        true
     }
 }

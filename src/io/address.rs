@@ -1,29 +1,7 @@
-//! Names to addresses, and which of our own addresses a peer sees.
+//! Which of our own addresses a peer sees.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
-
-/// SIP's port.
-pub const SIP_PORT: u16 = 5060;
-
-/// Resolves `host`, `host:port`, an IPv4 address, or a bracketed IPv6 address with or without a port.
-pub fn resolve(host: &str) -> io::Result<SocketAddr> {
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return Ok(address);
-    }
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, SIP_PORT));
-    }
-    let with_port = match host.rsplit_once(':') {
-        Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
-        _ => format!("{host}:{SIP_PORT}"),
-    };
-    with_port
-        .to_socket_addrs()?
-        .next()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
-}
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The address of ours from which `peer` is reached, by the routing table; nothing is sent.
 pub fn local_towards(peer: SocketAddr) -> io::Result<IpAddr> {
@@ -37,20 +15,6 @@ pub fn local_towards(peer: SocketAddr) -> io::Result<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_come_with_and_without_a_port() {
-        let table = [
-            ("127.0.0.1", "127.0.0.1:5060"),
-            ("127.0.0.1:5080", "127.0.0.1:5080"),
-            ("[::1]", "[::1]:5060"),
-            ("[::1]:5080", "[::1]:5080"),
-            ("::1", "[::1]:5060"),
-        ];
-        for (host, expected) in table {
-            assert_eq!(resolve(host).unwrap(), expected.parse().unwrap(), "{host}");
-        }
-    }
 
     #[test]
     fn loopback_is_reached_from_loopback() {

@@ -7,7 +7,7 @@ use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
 use crate::engine::{headers, trunk};
-use crate::io::{model, trace};
+use crate::io::{model, resolver, trace};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
@@ -82,6 +82,8 @@ pub struct SipSection {
     pub advertise: Option<SocketAddr>,
     /// User-Agent.
     pub user_agent: String,
+    /// DNS servers; those of the system when there are none.
+    pub dns: Vec<String>,
 }
 
 impl Default for SipSection {
@@ -90,6 +92,7 @@ impl Default for SipSection {
             listen: (Ipv4Addr::UNSPECIFIED, 5060).into(),
             advertise: None,
             user_agent: "Outdial".to_owned(),
+            dns: Vec::new(),
         }
     }
 }
@@ -275,6 +278,12 @@ impl Config {
         let mut fault = |key: String, text: String| faults.push(Fault { line: self.line(&key), text });
         if self.media.port_min >= self.media.port_max {
             fault("media.port_min".into(), "port_min must be below port_max".into());
+        }
+        for (i, text) in self.sip.dns.iter().enumerate() {
+            if resolver::server(text).is_none() {
+                let text = format!("{text:?} is no DNS server: an address, with a port where it is not 53");
+                fault(format!("sip.dns.{i}"), text);
+            }
         }
         if self.media.threads == 0 || self.media.threads > 64 {
             fault("media.threads".into(), "threads must be between 1 and 64".into());

@@ -10,6 +10,7 @@ use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::{Asked, Reply, Report, Wish};
 use crate::io::priority;
+use crate::io::resolver::{Answered, Resolver};
 use crate::io::stream::{self, StreamEvent, Streams};
 use crate::io::trace::Tracer;
 use crate::media::command as media;
@@ -86,6 +87,10 @@ pub struct Control {
     pub media: MediaPlane,
     /// What it tells.
     pub media_events: mpsc::Receiver<media::Event>,
+    /// The DNS.
+    pub resolver: Resolver,
+    /// What it answers.
+    pub dns_answers: mpsc::Receiver<Answered>,
     /// The store's writer.
     pub requests: mpsc::Sender<Request>,
     /// What it answers.
@@ -123,6 +128,7 @@ enum Woken {
     Accepted(TcpStream, SocketAddr),
     Media(media::Event),
     Answer(Answer),
+    Dns(Answered),
     Wish(Asked),
     Terminate,
     Reload,
@@ -188,6 +194,7 @@ impl Control {
                 Some((stream, peer)) = accepted.recv() => Woken::Accepted(stream, peer),
                 Some(event) = self.media_events.recv() => Woken::Media(event),
                 Some(answer) = self.answers.recv() => Woken::Answer(answer),
+                Some(answered) = self.dns_answers.recv() => Woken::Dns(answered),
                 Some(asked) = self.wishes.recv() => Woken::Wish(asked),
                 _ = signals.terminate.recv() => Woken::Terminate,
                 _ = signals.interrupt.recv() => Woken::Terminate,
@@ -206,6 +213,9 @@ impl Control {
                 }
                 Woken::Accepted(..) => {}
                 Woken::Media(event) => self.take_media(event),
+                Woken::Dns((question, answer)) => {
+                    self.engine.handle_dns(self.clock.now(), &question, answer);
+                }
                 Woken::Answer(answer) => self.take_answer(answer),
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
@@ -302,14 +312,14 @@ impl Control {
         match event {
             StreamEvent::Message { peer, bytes } => {
                 self.see_sip(false, peer, &bytes, at);
-                self.engine.handle_message(at, peer, &bytes);
+                self.engine.handle_message(at, Target::new(Transport::Tcp, peer), &bytes);
             }
             StreamEvent::Closed { peer } => {
                 if !streams.forget(peer) {
                     // A newer connection carries the peer's traffic by now; what the old one owed, SIP's timers find out.
                     return;
                 }
-                let target = Target { transport: Transport::Tcp, address: peer };
+                let target = Target::new(Transport::Tcp, peer);
                 self.engine.handle_transport_error(at, target);
             }
         }
@@ -384,6 +394,7 @@ impl Control {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Sip { target, bytes } => self.send(target, bytes, streams).await,
+                Output::Dns(question) => self.resolver.ask(question),
                 Output::Media(command) => self.media.send(command),
                 Output::Store(request) => self.store(request),
                 Output::Journal(entry) => {
@@ -401,7 +412,7 @@ impl Control {
         let sent = match target.transport {
             // The socket buffer is large; waiting here for room in it is rare and short.
             Transport::Udp => self.udp.send_to(&bytes, target.address).await.is_ok(),
-            Transport::Tcp => streams.send(target.address, bytes),
+            Transport::Tcp | Transport::Tls => streams.send(target.address, bytes),
         };
         if !sent {
             self.engine.handle_transport_error(at, target);

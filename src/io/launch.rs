@@ -6,7 +6,7 @@ use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::passport::Signer;
-use crate::engine::trunk::{self, TransportOption};
+use crate::engine::trunk;
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Control, Onlooker};
@@ -15,14 +15,17 @@ use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
+use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
 use crate::io::{address, entropy, lists, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::sip::digest::{Credentials, Secret};
-use crate::sip::endpoint::{self, Endpoint, Target, Transport};
+use crate::sip::endpoint::{self, AccessTable, Endpoint, Local, Target, Transport};
+use crate::sip::locate::Destination;
+use crate::sip::locate::search::Abilities;
 use crate::store::{Orphan, Store, writer};
 use crate::time::{Now, WallTime};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,6 +45,12 @@ const VERDICT_MARGIN: Duration = Duration::from_millis(1_500);
 
 /// Transactions that one line may have going at once, with room for retransmissions of finished ones.
 const TRANSACTIONS_A_LINE: usize = 32;
+
+/// Where trunks are is waited for this long at the start; what is not known then comes later.
+const LOCATE_WITHIN: Duration = Duration::from_secs(6);
+
+/// An address of nobody (RFC 5737): only the routing table is asked about it.
+const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
 
 /// What is wished of a launch.
 #[derive(Clone, Copy, Debug)]
@@ -97,10 +106,12 @@ impl Launched {
 pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> Result<Launched, Vec<Fault>> {
     let clock = Clock::start();
     let now = clock.now();
-    let trunks = resolve_trunks(&config)?;
+    let mut trunks = trunk_setups(&config)?;
     let prompts = Prompts::load(&config)?;
     config.amd.prompts = enrolled::load_for(&config)?;
     let mut notes = Vec::new();
+    let located = locate_trunks(&config, &mut trunks).await;
+    check_located(&config, &located, &mut notes)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
     import(&config, &mut store, &mut ledger, now, &mut notes).await?;
@@ -108,7 +119,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let signers = signers(&config)?;
-    let towards = trunks.first().map(|trunk| trunk.target.address);
+    let towards = towards(&trunks);
     let (udp, tcp) = bind_sip(&config)?;
     let sip_address = advertised_sip(&config, &udp, towards)?;
     let tracer = Tracer::start(config.trace.clone(), udp.local_addr().unwrap_or(sip_address), now)
@@ -126,6 +137,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let (wish_sender, wishes) = mpsc::channel(WISHES_MAX);
     let door = if wished.open_door { Some(open_door(&config, wish_sender)?) } else { None };
     let drain = Duration::from_secs(config.engine.drain_s);
+    let (resolver, dns_answers) = Resolver::new(&config.sip.dns);
     let control = Control {
         clock,
         engine,
@@ -133,6 +145,8 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         tcp: Some(tcp),
         media,
         media_events,
+        resolver,
+        dns_answers,
         requests,
         answers,
         wishes,
@@ -156,31 +170,23 @@ fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
     vec![Fault { line: config.line("engine.database"), text: error.to_owned() }]
 }
 
-/// Every trunk with its address and its credentials.
-pub fn resolve_trunks(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
+/// Every trunk with its credentials, and with its address where that is no name.
+pub fn trunk_setups(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
     let mut setups = Vec::new();
     let mut faults = Vec::new();
     for (i, options) in config.trunks.iter().enumerate() {
-        let mut fault =
-            |key: &str, text| faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text });
-        let address = match address::resolve(&options.host) {
-            Ok(address) => address,
-            Err(error) => {
-                fault("host", format!("cannot resolve {:?}: {error}", options.host));
-                continue;
-            }
-        };
-        let transport = match options.transport {
-            TransportOption::Udp => Transport::Udp,
-            TransportOption::Tcp => Transport::Tcp,
-        };
+        let known = options.destination().and_then(|destination| destination.address());
+        let unknown = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let (transport, address) = known.unwrap_or((Transport::Udp, unknown));
         match credentials(options, &config.path) {
             Ok(credentials) => setups.push(TrunkSetup {
                 options: options.clone(),
-                target: Target { transport, address },
+                target: Target::new(transport, address),
                 credentials,
             }),
-            Err((key, text)) => fault(key, text),
+            Err((key, text)) => {
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text });
+            }
         }
     }
     if faults.is_empty() { Ok(setups) } else { Err(faults) }
@@ -200,6 +206,49 @@ pub fn signers(config: &Config) -> Result<Vec<(String, Signer)>, Vec<Fault>> {
         }
     }
     if faults.is_empty() { Ok(signers) } else { Err(faults) }
+}
+
+/// What this machine can speak.
+fn abilities(config: &Config) -> Abilities {
+    let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
+    Abilities { transports, v4: config.sip.listen.is_ipv4(), v6: config.sip.listen.is_ipv6() }
+}
+
+/// Asks the DNS where the trunks are and puts their first addresses into the setups.
+pub async fn locate_trunks(config: &Config, setups: &mut [TrunkSetup]) -> Vec<Located> {
+    let destinations: Vec<Destination> =
+        setups.iter().filter_map(|setup| setup.options.destination()).collect();
+    let located =
+        resolver::locate_all(&config.sip.dns, abilities(config), &destinations, LOCATE_WITHIN).await;
+    resolver::set_targets(setups, &located);
+    located
+}
+
+/// A name of which the DNS says that it leads nowhere is a fault; one that could not be asked for is asked for again.
+fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (i, (options, located)) in config.trunks.iter().zip(located).enumerate() {
+        match &located.trouble {
+            _ if !located.hops.is_empty() => {}
+            Some(trouble) => {
+                notes
+                    .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
+            }
+            None => {
+                let text = format!("cannot resolve {:?}: the DNS has no address for it", options.host);
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// A peer for finding out which of our addresses others see: the first trunk whose address is known, or, where none is
+/// known yet, anybody beyond the default route.
+pub fn towards(trunks: &[TrunkSetup]) -> Option<SocketAddr> {
+    let known =
+        trunks.iter().map(|trunk| trunk.target.address).find(|address| !address.ip().is_unspecified());
+    known.or_else(|| (!trunks.is_empty()).then_some(ANYBODY))
 }
 
 fn credentials(
@@ -430,8 +479,7 @@ fn make_engine(
     let lines_max = config.engine.lines_max;
     let endpoint_options = endpoint::Options {
         user_agent: config.sip.user_agent.clone(),
-        udp_sent_by: address.to_string(),
-        tcp_sent_by: address.to_string(),
+        access: AccessTable::new(vec![Local::new(address)]),
         sessions_max: 4 * lines_max as usize,
         transactions_max: TRANSACTIONS_A_LINE * lines_max as usize + 1_024,
         ..endpoint::Options::default()

@@ -6,7 +6,7 @@
 //! * [`reload`]: a changed configuration into the running engine;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
-//! * [`address`]: names to addresses, and which of ours a trunk sees;
+//! * [`resolver`]: the DNS, asked for the core; [`address`]: which of our addresses a trunk sees;
 //! * [`stream`]: SIP over TCP;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
@@ -33,6 +33,7 @@ pub mod probe;
 pub mod prompts;
 pub mod recorder;
 pub mod reload;
+pub mod resolver;
 pub mod secret;
 pub mod stir;
 pub mod stream;

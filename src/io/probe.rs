@@ -4,7 +4,9 @@ use crate::engine::engine::TrunkSetup;
 use crate::io::clock::Clock;
 use crate::io::entropy;
 use crate::io::stream::{StreamEvent, Streams};
-use crate::sip::endpoint::{self, Endpoint, Event, Output, PingOutcome, Target, Transport};
+use crate::sip::endpoint::{
+    self, AccessTable, Endpoint, Event, Local, Output, PingOutcome, Target, Transport,
+};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -22,8 +24,7 @@ pub async fn options(
 ) -> io::Result<Vec<Option<PingOutcome>>> {
     let clock = Clock::start();
     let own = endpoint::Options {
-        udp_sent_by: advertised.to_string(),
-        tcp_sent_by: advertised.to_string(),
+        access: AccessTable::new(vec![Local::new(advertised)]),
         ..endpoint::Options::default()
     };
     let mut endpoint = Endpoint::new(own, entropy::rng()?);
@@ -74,7 +75,7 @@ pub async fn options(
                     endpoint.handle_message(clock.now().instant, Transport::Tcp, peer, &bytes);
                 }
                 StreamEvent::Closed { peer } => {
-                    let target = Target { transport: Transport::Tcp, address: peer };
+                    let target = Target::new(Transport::Tcp, peer);
                     endpoint.handle_transport_error(clock.now().instant, target);
                 }
             },
@@ -98,7 +99,7 @@ async fn transmit(
 ) {
     let sent = match target.transport {
         Transport::Udp => udp.send_to(&bytes, target.address).await.is_ok(),
-        Transport::Tcp => streams.send(target.address, bytes),
+        Transport::Tcp | Transport::Tls => streams.send(target.address, bytes),
     };
     if !sent {
         endpoint.handle_transport_error(clock.now().instant, target);

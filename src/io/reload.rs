@@ -1,11 +1,12 @@
 //! What SIGHUP takes over of a changed configuration, and what only a restart brings.
 
 use crate::campaign;
-use crate::engine::engine::Engine;
+use crate::engine::engine::{Engine, TrunkSetup};
+use crate::engine::passport;
 use crate::io::config::{Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
-use crate::io::{enrolled, lists};
+use crate::io::{enrolled, launch, lists};
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
@@ -19,7 +20,8 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
         };
         let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
         let mut config = Config::load(&running.path).map_err(list)?;
-        check_agent_trunks(&config, engine).map_err(list)?;
+        let (setups, kept_back) = trunks_to_take(&config, engine).map_err(list)?;
+        check_agent_trunks(&config, &setups).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
         let enrolled = enrolled::load_for(&config).map_err(list)?;
         // These are taken over; what else [amd] says is compared.
@@ -27,6 +29,7 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
         config.amd.prompts_dir.clone_from(&running.amd.prompts_dir);
         let mut numbers = Vec::new();
         let mut warnings = not_taken_over(&running, &config);
+        warnings.extend(kept_back);
         for (i, section) in config.campaigns.iter().enumerate() {
             if let Some(file) = &section.rules.do_not_call {
                 let fault = |text| {
@@ -39,6 +42,7 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
             }
         }
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
+        let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         for section in config.campaigns {
             let agent_trunk = section.treatment.human.agent_trunk.clone();
@@ -53,6 +57,13 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
             |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
         let (rules, suppressed) = (counted(rules, "campaign"), counted(suppressed, "new do-not-call number"));
         let mut done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
+        for (count, what) in
+            [(renewed.added, "added"), (renewed.changed, "changed"), (renewed.retired, "taken out")]
+        {
+            if count > 0 {
+                done += &format!(", {} {what}", counted(count, "trunk"));
+            }
+        }
         if recognised > 0 {
             done += &format!(", {} to recognise", counted(recognised, "prompt"));
         }
@@ -60,15 +71,30 @@ pub fn of(running: Config, mut loaded: Prompts) -> Reload {
     })
 }
 
+/// The trunks as the file has them. One that is new and needs what only a restart brings (a way of its own: TLS, a
+/// listener) is kept back, and so is such a change of one that runs.
+fn trunks_to_take(config: &Config, engine: &Engine) -> Result<(Vec<TrunkSetup>, Vec<String>), Vec<Fault>> {
+    let (mut taken, mut kept_back) = (Vec::new(), Vec::new());
+    for setup in launch::trunk_setups(config)? {
+        let name = &setup.options.name;
+        if !engine.has_trunk(name) && setup.options.needs_restart() {
+            kept_back.push(format!("trunk {name} is new, and over TLS trunks are added at the start only"));
+        } else {
+            taken.push(setup);
+        }
+    }
+    Ok((taken, kept_back))
+}
+
 /// An agent whose trunk does not run could not be rung, and everybody who answers would be left without one.
-fn check_agent_trunks(config: &Config, engine: &Engine) -> Result<(), Vec<Fault>> {
+fn check_agent_trunks(config: &Config, setups: &[TrunkSetup]) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
     for (i, section) in config.campaigns.iter().enumerate() {
         if let Some(name) = &section.treatment.human.agent_trunk
-            && !engine.has_trunk(name)
+            && !setups.iter().any(|setup| setup.options.name == *name)
         {
             let line = config.line(&format!("campaign.{i}.human.agent_trunk"));
-            let text = format!("agent_trunk {name:?} does not run yet: trunks are read at the start only");
+            let text = format!("agent_trunk {name:?} does not run yet and is added at the start only");
             faults.push(Fault { line, text });
         }
     }
@@ -84,7 +110,7 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         ("[media]", running.media != file.media),
         ("[amd]", running.amd != file.amd),
         ("[trace]", running.trace != file.trace),
-        ("[[trunk]]", running.trunks != file.trunks),
+        ("[trunk.stir]", stir_of(running) != stir_of(file)),
     ];
     for (section, _) in sections.iter().filter(|(_, changed)| *changed) {
         notes.push(format!("{section} has changed and is read at the start only"));
@@ -94,15 +120,9 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         match rules_of(running, name) {
             None => notes.push(format!("campaign {name} is new: campaigns are added at the start only")),
             Some(before) => {
-                for (setting, changed) in [
-                    ("trunks", before.trunks != rules.trunks),
-                    ("contacts", before.contacts != rules.contacts),
-                ] {
-                    if changed {
-                        notes.push(format!(
-                            "campaign {name}: {setting} has changed and is read at the start only"
-                        ));
-                    }
+                if before.contacts != rules.contacts {
+                    notes
+                        .push(format!("campaign {name}: contacts has changed and is read at the start only"));
                 }
             }
         }
@@ -116,6 +136,12 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         }
     }
     notes
+}
+
+/// What signs caller ids, by trunk.
+fn stir_of(config: &Config) -> Vec<(&str, &passport::Options)> {
+    let signing = config.trunks.iter().filter_map(|trunk| Some((trunk.name.as_str(), trunk.stir.as_ref()?)));
+    signing.collect()
 }
 
 fn rules_of<'c>(config: &'c Config, name: &str) -> Option<&'c campaign::Options> {

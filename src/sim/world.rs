@@ -324,6 +324,7 @@ impl World {
             Output::Sip { target, bytes } => self.send_sip(target, bytes),
             Output::Media(command) => self.command(command),
             Output::Store(request) => self.ask_store(request),
+            Output::Dns(question) => unreachable!("the plan's trunks are numbers, and {question} is none"),
             Output::Journal(entry) => writeln!(self.journal, "{entry}").expect("a string takes everything"),
         }
     }

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn an_ack_is_known_until_its_end_and_the_oldest_makes_room() {
         let at = |s| Instant::from_start(Duration::from_secs(s));
-        let target = Target { transport: Transport::Udp, address: "192.0.2.1:5060".parse().unwrap() };
+        let target = Target::new(Transport::Udp, "192.0.2.1:5060".parse().unwrap());
         let id = |tag: &str| {
             let mut response = Response::new(200, "OK");
             response.headers_mut().push("From", "<sip:a@h>;tag=1");

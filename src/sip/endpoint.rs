@@ -24,6 +24,7 @@ use crate::rng::Rng;
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 
+pub use super::access::{Access, AccessId, AccessTable, Local};
 pub use super::event::{
     Event, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
 };
@@ -69,6 +70,11 @@ impl Endpoint {
     /// Takes back one [`Endpoint::allow_source`].
     pub fn disallow_source(&mut self, source: IpAddr) {
         self.stack.disallow(source);
+    }
+
+    /// Our listeners.
+    pub fn locals(&self) -> &[Local] {
+        self.stack.locals()
     }
 
     /// Whether requests from this address are taken.
@@ -143,10 +149,15 @@ impl Endpoint {
         self.handle_message(now, Transport::Udp, source, bytes);
     }
 
-    /// One message came: a datagram, or what was cut from a stream.
+    /// One message came to the first listener: a datagram, or what was cut from a stream.
     pub fn handle_message(&mut self, now: Instant, transport: Transport, source: SocketAddr, bytes: &[u8]) {
+        self.handle_from(now, Target::new(transport, source), bytes);
+    }
+
+    /// One message came from a peer, by the way that `source` tells; what is answered leaves by the same way.
+    pub fn handle_from(&mut self, now: Instant, source: Target, bytes: &[u8]) {
         let is_response = is_response(bytes);
-        if is_keep_alive(bytes) || (!is_response && !self.stack.allows(source.ip())) {
+        if is_keep_alive(bytes) || (!is_response && !self.stack.allows(source.address.ip())) {
             return;
         }
         let mut ups = Vec::new();
@@ -155,10 +166,10 @@ impl Endpoint {
             // What only looked like a response is not let in by the back door.
             Ok(Message::Request(_)) if is_response => {}
             Ok(Message::Request(request)) => {
-                self.stack.layer.handle_request(now, transport, source, request, &mut ups);
+                self.stack.layer.handle_request(now, source, request, &mut ups);
             }
             Err(_) if is_response => {}
-            Err(fault) => self.refuse_unreadable(transport, source, bytes, fault),
+            Err(fault) => self.refuse_unreadable(source, bytes, fault),
         }
         self.handle_ups(now, ups);
     }
@@ -215,16 +226,10 @@ impl Endpoint {
     }
 
     /// Without a transaction: there is nothing that names one.
-    fn refuse_unreadable(
-        &mut self,
-        transport: Transport,
-        source: SocketAddr,
-        bytes: &[u8],
-        fault: Malformed,
-    ) {
+    fn refuse_unreadable(&mut self, source: Target, bytes: &[u8], fault: Malformed) {
         let tag = self.stack.rng.token(12);
         if let Some((mut response, via)) = refusal::of_unreadable(bytes, fault, &tag) {
-            let (via, target) = route_back(via, transport, source);
+            let (via, target) = route_back(via, source);
             response.headers_mut().set_first("Via", &via.to_string());
             self.stack.layer.transmit(target, response.to_bytes());
         }
@@ -250,7 +255,13 @@ impl Endpoint {
                     self.deliver_response(now, owner, transaction, target, response, &request);
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
-                Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
+                Up::Request { transaction, request, is_merged: false } => {
+                    self.deliver_request(now, transaction, request);
+                }
+                Up::Request { transaction, request, is_merged: true } => {
+                    let response = refusal::of_merged(&request, &self.stack.rng.token(12));
+                    self.stack.respond(now, transaction, &response);
+                }
                 Up::Ack(ack) => {
                     if let Some(key) = self.session_of(&ack) {
                         self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));

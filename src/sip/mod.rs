@@ -10,9 +10,11 @@
 //!
 //! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
-//! machines that repeat what gets lost, `stack` what all users of transactions share, `dialog` the state that two
-//! parties share, `session` one call, `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
-//! arrives for calls that have gone, `refusal` the answers to what nobody asked for.
+//! machines that repeat what gets lost, `stack` what all users of transactions share, [`access`] our side of the way to
+//! a peer, `dialog` the state that two parties share, `session` one call, [`locate`] where requests to a name go (RFC
+//! 3263), `registration` and `ping` what keeps a trunk alive, `ack` and `late` what arrives for calls that have gone,
+//! `refusal` the answers to what nobody asked for, [`content`] which bodies we understand, and [`verdict`] what becomes
+//! of one message alone.
 
 pub mod digest;
 pub mod framing;
@@ -22,14 +24,18 @@ pub mod message;
 pub mod method;
 pub mod uri;
 
+pub mod access;
 pub mod endpoint;
 pub mod event;
+pub mod locate;
 pub mod options;
 pub mod target;
 pub mod transaction;
+pub mod verdict;
 
 mod ack;
 mod authentication;
+pub mod content;
 mod dialog;
 mod late;
 mod ping;

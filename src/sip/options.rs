@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::access::AccessTable;
 use super::digest::Credentials;
 use super::target::Target;
 
@@ -11,10 +12,8 @@ use super::target::Target;
 pub struct Options {
     /// The User-Agent header.
     pub user_agent: String,
-    /// Our host and port over UDP, for Via and Contact.
-    pub udp_sent_by: String,
-    /// Our host and port over TCP, for Via and Contact.
-    pub tcp_sent_by: String,
+    /// Our listeners, for Via and Contact, and what else is special about the way to a trunk.
+    pub access: AccessTable,
     /// The most sessions at once.
     pub sessions_max: usize,
     /// The most client transactions, server transactions and remembered ACKs at once, each.
@@ -29,8 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             user_agent: "Outdial".to_owned(),
-            udp_sent_by: "127.0.0.1:5060".to_owned(),
-            tcp_sent_by: "127.0.0.1:5060".to_owned(),
+            access: AccessTable::default(),
             sessions_max: 4_000,
             transactions_max: 40_000,
             registrations_max: 256,

@@ -1,23 +1,21 @@
 //! Answers to requests that nobody asked for: RFC 3261 section 8.2. Nothing is ever dialed, redirected or stored for
 //! them, and the answer is the same whoever is asked for.
 
+use super::content;
 use super::header::Via;
 use super::malformed::Malformed;
-use super::message::{Request, Response};
+use super::message::{Request, Response, salvage};
 use super::method::Method;
 use super::stack::ALLOW;
+use super::uri::Uri;
 
-/// What every response copies (section 8.2.6.2), with its compact names.
-const ESSENTIALS: [(&str, &str); 5] =
-    [("Via", "v"), ("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "CSeq")];
-/// How many lines of an unreadable request are looked at.
-const LINES_MAX: usize = 64;
-
-/// The answer to a request outside any dialog. `tag` becomes the To tag.
+/// The answer to a request outside any dialog, in the order in which section 8.2 looks at it. `tag` becomes the To tag.
 pub(crate) fn of_stranger(request: &Request, tag: &str) -> Response {
     let mut response = match request.method() {
-        Method::Invite => Response::to_request(request, 403, "Forbidden"),
-        Method::Options => of_extensions(request).unwrap_or_else(|| capabilities(request)),
+        Method::Invite => of_contents(request)
+            .or_else(|| content::refuse_unacceptable(request))
+            .unwrap_or_else(|| Response::to_request(request, 403, "Forbidden")),
+        Method::Options => of_contents(request).unwrap_or_else(|| capabilities(request)),
         Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Prack => no_such_call(request),
         Method::Register
         | Method::Refer
@@ -47,29 +45,53 @@ pub(crate) fn of_broken(request: &Request) -> Option<Response> {
     Some(Response::to_request(request, 400, &fault))
 }
 
-/// The answer to a request that cannot be read (section 16.3 step 1), with its topmost Via: made of what lines of it
-/// can be found. None for an ACK, and for what is no request at all.
+/// The answer to a request that cannot be read (section 16.3 step 1), with its topmost Via: made of what can be found of
+/// it. None for an ACK, and for what is no request at all.
 pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option<(Response, Via)> {
-    let text = String::from_utf8_lossy(bytes);
-    let head = text.trim_start_matches(['\r', '\n']).split("\r\n\r\n").next()?;
-    let mut lines = head.split("\r\n");
-    let start = lines.next()?;
-    if start.starts_with("ACK ") || !start.to_ascii_uppercase().ends_with(" SIP/2.0") {
+    let (method, _, found) = salvage(bytes)?;
+    let is_ack = |text: &str| text.split_ascii_whitespace().next_back() == Some("ACK");
+    if method == "ACK" || found.get("CSeq").is_some_and(is_ack) {
         return None;
     }
-    let mut response = Response::new(400, &format!("{} {}", fault.place, fault.fault));
-    for line in lines.take(LINES_MAX) {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let essential = ESSENTIALS.iter().find(|(long, compact)| {
-            name.trim().eq_ignore_ascii_case(long) || name.trim().eq_ignore_ascii_case(compact)
-        });
-        if let Some((name, _)) = essential {
+    let via = found.get("Via").and_then(read_via)?;
+    let mut response = Response::new(fault.status, &fault.phrase());
+    for lower in found.all("Via").filter_map(read_via) {
+        response.headers_mut().push("Via", &lower.to_string());
+    }
+    for name in ["From", "To", "Call-ID", "CSeq"] {
+        if let Some(value) = found.get(name) {
             response.headers_mut().push(name, value);
         }
     }
+    if fault.status == 501 {
+        response.headers_mut().push("Allow", ALLOW);
+    }
     add_tag(&mut response, tag);
-    let via = response.headers().via_top().ok()?;
     Some((response, via))
+}
+
+/// A Via as far as it is needed to go back to its sender: parameters that cannot be read are left out.
+fn read_via(text: &str) -> Option<Via> {
+    let end = text.find(';').unwrap_or(text.len());
+    Via::parse_any_version(text).or_else(|_| Via::parse_any_version(&text[..end])).ok()
+}
+
+/// The answer to a request that came twice by different ways (section 8.2.2.2).
+pub(crate) fn of_merged(request: &Request, tag: &str) -> Response {
+    let mut response = Response::to_request(request, 482, "Loop Detected");
+    add_tag(&mut response, tag);
+    response
+}
+
+/// The answer to a request that asks for what we cannot do, by its URI, its extensions or its body, if so.
+fn of_contents(request: &Request) -> Option<Response> {
+    of_scheme(request).or_else(|| of_extensions(request)).or_else(|| content::refuse(request))
+}
+
+/// The answer to a Request-URI of a scheme that we cannot serve (section 8.2.2.1), if so.
+fn of_scheme(request: &Request) -> Option<Response> {
+    let is_known = Uri::parse(request.uri()).is_ok_and(|uri| uri.is_sip() || uri.is_tel());
+    (!is_known).then(|| Response::to_request(request, 416, "Unsupported URI Scheme"))
 }
 
 /// The answer to a request that requires an extension (section 8.2.2.3): we have none.
@@ -156,6 +178,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_asks_for_is_judged_in_the_order_of_the_rfc() {
+        let odd = [("Require", "odd"), ("Content-Type", "text/x-odd"), ("Accept", "text/x-odd")];
+        let of = |method: Method, uri: &str, headers: &[(&str, &str)]| {
+            let mut odd = Request::new(method.clone(), uri);
+            request(method, headers)
+                .headers()
+                .iter()
+                .for_each(|(name, value)| odd.headers_mut().push(name, value));
+            if let Some(kind) = odd.headers().get("Content-Type").map(str::to_owned) {
+                odd.set_body(&kind, b"odd".to_vec());
+            }
+            of_stranger(&odd, "tag").status()
+        };
+        assert_eq!(of(Method::Other("ODD".into()), "odd:us", &odd), 501);
+        assert_eq!(of(Method::Message, "odd:us", &odd), 405);
+        assert_eq!(of(Method::Invite, "odd:us", &odd), 416);
+        assert_eq!(of(Method::Invite, "tel:+12025550100", &odd), 420);
+        assert_eq!(of(Method::Invite, "sips:us@h", &odd[1..]), 415);
+        assert_eq!(of(Method::Options, "sip:us@h", &odd[1..]), 415);
+        assert_eq!(of(Method::Invite, "sip:us@h", &odd[2..]), 406);
+        assert_eq!(of(Method::Options, "sip:us@h", &odd[2..]), 200);
+        assert_eq!(of(Method::Invite, "sip:us@h", &[]), 403);
+        assert_eq!(of(Method::Options, "sip:us@h", &[("Max-Forwards", "0"), ("Proxy-Require", "odd")]), 200);
+    }
+
+    #[test]
     fn a_request_without_its_essentials_is_broken() {
         assert_eq!(of_broken(&request(Method::Bye, &[])), None);
         for missing in ["Call-ID", "From", "To", "CSeq"] {
@@ -173,6 +221,13 @@ mod tests {
         let fault = Malformed::new("CSeq", "is missing");
         let text = b"BYE sip:us@h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=x\r\nFrom: <sip:a@h>;tag=1\r\nt: <sip:b@h>\r\n\r\n";
         let (response, via) = of_unreadable(text, fault, "tag").unwrap();
+        let told = |text: &str, fault: Malformed| {
+            of_unreadable(text.as_bytes(), fault, "tag")
+                .map(|(response, via)| (response.status(), via.to_string()))
+        };
+        let bare = "NEW sip:us@h SIP/7.0\nVia: SIP/7.0/UDP h;;\n ;,\nFrom: <sip:a@h>\n";
+        assert_eq!(told(bare, fault.answered(505)), Some((505, "SIP/7.0/UDP h".to_owned())));
+        assert_eq!(told("BYE sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nCSeq: 1 ACK\r\n\r\n", fault), None);
         assert_eq!((response.status(), response.phrase()), (400, "CSeq is missing"));
         assert_eq!(response.headers().get("To"), Some("<sip:b@h>;tag=tag"));
         assert_eq!(via.branch(), Some("x"));

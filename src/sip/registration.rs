@@ -83,7 +83,7 @@ impl Registrar {
         let unusable = |part| move |fault: Malformed| Refused::Unusable { part, fault: fault.to_string() };
         Uri::parse(&wanted.registrar_uri).map_err(unusable("the registrar's URI"))?;
         let aor = NameAddr::new(Uri::parse(&wanted.aor).map_err(unusable("the address of record"))?);
-        let contact = stack.contact(wanted.target.transport, &wanted.contact_user);
+        let contact = stack.contact(wanted.target, &wanted.contact_user);
         NameAddr::parse(&contact).map_err(unusable("the Contact"))?;
         Ok(Registrar {
             key: Key::from_u64(0),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::access::Local;
 use super::ack::{AckId, AckMemory};
 use super::authentication::Authentication;
 use super::dialog::Dialog;
@@ -63,6 +64,10 @@ impl Stack {
         }
     }
 
+    pub(crate) fn locals(&self) -> &[Local] {
+        self.options.access.locals()
+    }
+
     pub(crate) fn allows(&self, source: IpAddr) -> bool {
         self.allowed.contains_key(&source)
     }
@@ -71,11 +76,14 @@ impl Stack {
         self.layer.outbox.push_back(Output::Event(event));
     }
 
-    /// The value of our Contact.
-    pub(crate) fn contact(&self, transport: Transport, user: &str) -> String {
-        match transport {
-            Transport::Udp => format!("<sip:{user}@{}>", self.options.udp_sent_by),
-            Transport::Tcp => format!("<sip:{user}@{};transport=tcp>", self.options.tcp_sent_by),
+    /// The value of our Contact, as `target` is to see it.
+    pub(crate) fn contact(&self, target: Target, user: &str) -> String {
+        let table = &self.options.access;
+        let host = table.sent_by(target);
+        match target.transport {
+            Transport::Tls if table.get(target.access).is_sips => format!("<sips:{user}@{host}>"),
+            Transport::Udp => format!("<sip:{user}@{host}>"),
+            stream => format!("<sip:{user}@{host};transport={}>", stream.parameter()),
         }
     }
 
@@ -87,7 +95,8 @@ impl Stack {
         mut request: Request,
         owner: Owner,
     ) -> Result<Key, Full> {
-        let branch = self.add_via(target.transport, &mut request);
+        self.add_route(target, &mut request);
+        let branch = self.add_via(target, &mut request);
         self.layer.start(now, target, &request, &branch, owner)
     }
 
@@ -107,7 +116,7 @@ impl Stack {
         let Ok(cseq) = response.headers().cseq() else { return };
         let target = self.target_of(dialog, trunk);
         let mut ack = dialog.ack(cseq.number);
-        self.add_via(target.transport, &mut ack);
+        self.add_via(target, &mut ack);
         let bytes = ack.to_bytes();
         if let Some(id) = AckId::of(response) {
             self.acks.remember(now + self.timers.give_up(), id, target, bytes.clone());
@@ -156,14 +165,21 @@ impl Stack {
         }
     }
 
+    /// The outbound proxy of a request that has no route of its own: a dialog's requests have theirs from the
+    /// Record-Route, those that are tried again from the first try, a registered one from its Service-Route.
+    fn add_route(&self, target: Target, request: &mut Request) {
+        let Some(route) = &self.options.access.get(target.access).route else { return };
+        let is_in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
+        if !is_in_dialog && request.headers().get("Route").is_none() {
+            request.headers_mut().push("Route", route);
+        }
+    }
+
     /// A Via with a new branch, asking for responses to where the request comes from (RFC 3581).
-    fn add_via(&mut self, transport: Transport, request: &mut Request) -> String {
-        let sent_by = match transport {
-            Transport::Udp => &self.options.udp_sent_by,
-            Transport::Tcp => &self.options.tcp_sent_by,
-        };
+    fn add_via(&mut self, target: Target, request: &mut Request) -> String {
+        let sent_by = self.options.access.sent_by(target);
         let branch = format!("{BRANCH_COOKIE}{}", self.rng.token(16));
-        let via = format!("SIP/2.0/{} {sent_by};branch={branch};rport", transport.as_str());
+        let via = format!("SIP/2.0/{} {sent_by};branch={branch};rport", target.transport.as_str());
         request.headers_mut().push_front("Via", &via);
         branch
     }

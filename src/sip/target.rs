@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::access::AccessId;
 use super::uri::Uri;
-
-/// The port of SIP where none is given (RFC 3261 section 19.1.2).
-const PORT: u16 = 5060;
 
 /// How a message travels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -14,12 +12,14 @@ pub enum Transport {
     Udp,
     /// A stream: nothing is ever sent again.
     Tcp,
+    /// A stream that nobody on the way can read or change (RFC 3261 section 26.3.1).
+    Tls,
 }
 
 impl Transport {
     /// Whether the transport itself cares for what gets lost.
     pub fn is_reliable(self) -> bool {
-        self == Transport::Tcp
+        self != Transport::Udp
     }
 
     /// The word of a Via.
@@ -27,6 +27,42 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// The word of a URI's `transport` parameter.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        }
+    }
+
+    /// The port where none is given (RFC 3261 section 19.1.2).
+    pub fn port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// Whether the peer must be sought over TLS: it is asked for by the scheme, or by the `transport` parameter, which
+    /// RFC 3261 deprecates and everybody uses.
+    fn of_uri(uri: &Uri) -> Result<Option<Transport>, ()> {
+        let named = match uri.parameter("transport") {
+            None => None,
+            Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
+            Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
+            Some(name) if name.eq_ignore_ascii_case("tls") => Some(Transport::Tls),
+            Some(_) => return Err(()),
+        };
+        match (uri.is_sips(), named) {
+            // RFC 3261 section 26.2.2: `sips` over TCP means TLS over TCP; over UDP there is none.
+            (true, None | Some(Transport::Tcp | Transport::Tls)) => Ok(Some(Transport::Tls)),
+            (true, Some(Transport::Udp)) => Err(()),
+            (false, named) => Ok(named),
         }
     }
 }
@@ -38,20 +74,26 @@ pub struct Target {
     pub transport: Transport,
     /// Where it is.
     pub address: SocketAddr,
+    /// Our side of the way there.
+    pub access: AccessId,
 }
 
 impl Target {
+    /// An address that is reached from the first listener and needs nothing more to be said.
+    pub fn new(transport: Transport, address: SocketAddr) -> Target {
+        Target { transport, address, access: AccessId::default() }
+    }
+
     /// Where a request to `uri` goes, as far as that can be told without asking the DNS; a transport that the URI does
-    /// not name is that of `self`.
+    /// not name is that of `self`. What is reached over TLS is never reached over anything less.
     pub fn of_uri(self, uri: &Uri) -> Option<Target> {
         let host: IpAddr = uri.host().parse().ok()?;
-        let transport = match uri.parameter("transport") {
-            None => self.transport,
-            Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
-            Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-            Some(_) => return None,
-        };
-        Some(Target { transport, address: SocketAddr::new(host, uri.port().unwrap_or(PORT)) })
+        let transport = Transport::of_uri(uri).ok()?.unwrap_or(self.transport);
+        if self.transport == Transport::Tls && transport != Transport::Tls {
+            return None;
+        }
+        let address = SocketAddr::new(host, uri.port().unwrap_or(transport.port()));
+        Some(Target { transport, address, ..self })
     }
 }
 
@@ -61,20 +103,41 @@ mod tests {
 
     #[test]
     fn a_uri_leads_somewhere_only_with_an_address_and_a_known_transport() {
-        let trunk = Target { transport: Transport::Tcp, address: "192.0.2.1:5070".parse().unwrap() };
+        let trunk = Target::new(Transport::Tcp, "192.0.2.1:5070".parse().unwrap());
         let table = [
             ("sip:a@192.0.2.9", Some((Transport::Tcp, "192.0.2.9:5060"))),
             ("sip:a@192.0.2.9:5080;transport=UDP", Some((Transport::Udp, "192.0.2.9:5080"))),
             ("sip:[2001:db8::1];transport=tcp;lr", Some((Transport::Tcp, "[2001:db8::1]:5060"))),
-            ("sip:a@192.0.2.9;transport=tls", None),
+            ("sip:a@192.0.2.9;transport=tls", Some((Transport::Tls, "192.0.2.9:5061"))),
+            ("sips:a@192.0.2.9", Some((Transport::Tls, "192.0.2.9:5061"))),
+            ("sips:a@192.0.2.9:5080;transport=tcp", Some((Transport::Tls, "192.0.2.9:5080"))),
+            ("sips:a@192.0.2.9;transport=udp", None),
+            ("sip:a@192.0.2.9;transport=sctp", None),
             ("sip:a@pbx.example", None),
             ("tel:+12025550100", None),
         ];
         for (uri, expected) in table {
             let found = trunk.of_uri(&Uri::parse(uri).unwrap());
             let expected =
-                expected.map(|(transport, address)| Target { transport, address: address.parse().unwrap() });
+                expected.map(|(transport, address)| Target::new(transport, address.parse().unwrap()));
             assert_eq!(found, expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_reached_over_tls_is_never_reached_over_less() {
+        let trunk = Target::new(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+        for (uri, port) in
+            [("sip:a@192.0.2.9", Some(5061)), ("sip:a@192.0.2.9:7000;transport=TLS", Some(7000))]
+        {
+            let found = trunk.of_uri(&Uri::parse(uri).unwrap());
+            assert_eq!(
+                found.map(|target| (target.transport, target.address.port())),
+                port.map(|p| (Transport::Tls, p))
+            );
+        }
+        for uri in ["sip:a@192.0.2.9;transport=udp", "sip:a@192.0.2.9;transport=tcp"] {
+            assert_eq!(trunk.of_uri(&Uri::parse(uri).unwrap()), None, "{uri}");
         }
     }
 }

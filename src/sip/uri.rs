@@ -5,6 +5,7 @@
 
 use super::malformed::Malformed;
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
 /// The longest URI that is read, in bytes.
@@ -27,7 +28,7 @@ impl Uri {
     pub fn parse(text: &str) -> Result<Uri, Malformed> {
         let malformed = |fault| Err(Malformed::new("URI", fault));
         if text.len() > URI_BYTES_MAX {
-            return malformed("is longer than 4096 bytes");
+            return Err(Malformed::new("URI", "is longer than 4096 bytes").answered(414));
         }
         if text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || b"<>\"".contains(&b)) {
             return malformed("holds a blank, a bracket or a quote");
@@ -48,7 +49,7 @@ impl Uri {
         };
         if uri.is_sip() {
             uri.read_sip()?;
-        } else if uri.scheme_is("tel") {
+        } else if uri.is_tel() {
             uri.read_tel()?;
         }
         Ok(uri)
@@ -74,6 +75,11 @@ impl Uri {
         self.scheme_is("sips")
     }
 
+    /// Whether the scheme is `tel`.
+    pub fn is_tel(&self) -> bool {
+        self.scheme_is("tel")
+    }
+
     /// The user part (escapes left as they are) without a password; the number of a `tel` URI.
     pub fn user(&self) -> Option<&str> {
         let user = &self.text[self.user.clone()?];
@@ -84,6 +90,11 @@ impl Uri {
     pub fn host(&self) -> &str {
         let host = &self.text[self.host.clone()];
         host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The host where it is an address.
+    pub fn address(&self) -> Option<IpAddr> {
+        address(self.host())
     }
 
     /// The port, when one is given.
@@ -208,9 +219,22 @@ pub(crate) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), Malform
 /// carriers' names have one.
 fn is_host(text: &str) -> bool {
     if let Some(inner) = text.strip_prefix('[') {
-        return inner.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+        return inner.strip_suffix(']').is_some_and(|address| ipv6(address).is_some());
     }
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// An address as it stands in a URI or a Via: IPv6 with or without its brackets (RFC 5118 section 4.5).
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    ipv6(inner).map(IpAddr::V6).or_else(|| text.parse().ok())
+}
+
+/// The grammar of RFC 3261 allows three colons before an embedded IPv4 address where two are meant, and both must be
+/// understood (RFC 5118 section 4.10).
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    let as_meant = || text.contains('.').then(|| text.replacen(":::", "::", 1));
+    text.parse().ok().or_else(|| as_meant()?.parse().ok())
 }
 
 #[cfg(test)]
@@ -238,6 +262,8 @@ mod tests {
             ("tel:+1-555-0100;phone-context=example", Some("+1-555-0100"), "", None, None, ""),
             ("urn:service:sos", None, "", None, None, ""),
             ("sip:a@h;gr=urn:uuid:f81d4fae-7dec", Some("a"), "h", None, None, ""),
+            ("sip:[2001:db8::10:5070]", None, "2001:db8::10:5070", None, None, ""),
+            ("sip:a@[2001:db8:::192.0.2.1]", Some("a"), "2001:db8:::192.0.2.1", None, None, ""),
         ];
         for (text, user, host, port, transport, headers) in table {
             let uri = Uri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -256,6 +282,27 @@ mod tests {
         assert_eq!(uri.parameter("gr"), Some("urn:uuid:f81d4fae-7dec"));
         assert!(uri.has_parameter("OB"));
         assert!(!uri.has_parameter("lr"));
+    }
+
+    #[test]
+    fn an_address_is_known_with_and_without_brackets_and_with_the_third_colon() {
+        let table = [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[::ffff:192.0.2.1]", Some("::ffff:192.0.2.1")),
+            ("2001:db8:::192.0.2.1", Some("2001:db8::192.0.2.1")),
+            ("2001:db8:::1", None),
+            ("[192.0.2.1]", None),
+            ("[2001:db8::1", None),
+            ("[[2001:db8::1]]", None),
+            ("pbx.example", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(address(text), expected.map(|text| text.parse().unwrap()), "{text}");
+        }
+        let uri = Uri::parse("sip:a@[2001:db8:::192.0.2.1]:5070").unwrap();
+        assert_eq!(uri.address(), Some("2001:db8::c000:201".parse().unwrap()));
     }
 
     #[test]
@@ -283,6 +330,12 @@ mod tests {
             "tel:",
             "sip:a@h@i",
             "sip:a@2001:db8::1",
+            "sip:[[2001:db8::1]]",
+            "sip:[2001:db8::1]]",
+            "sip:[2001:db8::1]5060",
+            "sip:[2001:db8::1::2]",
+            "sip:[192.0.2.1]",
+            "sip:a@h:",
             "sip:a@h:5060x",
         ] {
             assert!(Uri::parse(text).is_err(), "{text}");

@@ -52,6 +52,8 @@ pub struct Placement {
     pub call_id: String,
     /// The codecs that the trunk takes, in order of preference.
     pub codecs: Vec<Codec>,
+    /// Statuses before any ringing after which another trunk is tried.
+    pub failover_on: Vec<u16>,
 }
 
 impl Plan {

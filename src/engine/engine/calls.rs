@@ -30,9 +30,12 @@ impl Engine {
     }
 
     /// Has caller ids on a trunk signed from now on; false when there is no such trunk.
-    pub fn handle_signer(&mut self, trunk: &str, signer: crate::engine::passport::Signer) -> bool {
-        let found = self.trunks.iter_mut().find(|known| known.options.name == trunk);
-        found.map(|trunk| trunk.signer = Some(signer)).is_some()
+    pub fn handle_signer(&mut self, trunk: &str, signer: Signer) -> bool {
+        let known = self.has_trunk(trunk);
+        if known {
+            self.signers.insert(trunk.to_owned(), signer);
+        }
+        known
     }
 
     /// Whether there is a campaign of this name.

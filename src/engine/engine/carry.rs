@@ -4,6 +4,7 @@ use super::*;
 use crate::disposition::Disposition;
 use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
+use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
 use crate::sip::endpoint::{Dial, HangUpReason, SessionEvent};
 use crate::sip::header::words_of;
@@ -134,6 +135,15 @@ impl Engine {
                 (uri, line.attempt.number().to_string())
             }
         };
+        let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
+        let Some(target) = trunk.target(now.instant, tried) else {
+            // The last hop has died since the INVITE was decided on.
+            self.trunks[place].release_unused();
+            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        };
+        if side == Side::Callee {
+            line.tried_hops.push(place_of(target));
+        }
         let identity = trunk.options.identity.of(&shown, domain, trunk.options.username.as_deref());
         let attempt = line.attempt.id().to_string();
         let variables = Variables {
@@ -145,16 +155,16 @@ impl Engine {
             contact: &line.contact,
         };
         let rules = self.campaigns[line.campaign].campaign.options();
-        let mut headers = trunk.registration.map_or(Vec::new(), |key| self.endpoint.service_route(key));
+        let mut headers = trunk.registration.map_or(Vec::new(), |(key, _)| self.endpoint.service_route(key));
         headers.extend(identity.headers);
         headers.extend(headers::expand(&trunk.options.headers, &rules.headers, &variables));
-        if let (Some(signer), Side::Callee) = (&trunk.signer, side) {
+        if let (Some(signer), Side::Callee) = (self.signers.get(&trunk.options.name), side) {
             let number = line.redirects.last().unwrap_or(line.attempt.number());
             let value = signer.identity(caller_id, number, now.wall, &mut self.rng);
             headers.extend(value.map(|value| ("Identity".to_owned(), value)));
         }
         let dial = Dial {
-            target: trunk.target,
+            target,
             to: format!("<{request_uri}>"),
             request_uri,
             from: identity.from,
@@ -162,15 +172,19 @@ impl Engine {
             credentials: trunk.credentials.clone(),
             headers,
             sdp,
-            response_timeout: Duration::from_secs(trunk.options.answer_timeout_s),
+            response_timeout: trunk.options.response_timeout(),
         };
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
                 line.sessions[side as usize] = Some(session);
-                self.sessions.insert(session, Channel { line: key, side, trunk: place });
+                // Requests of this call are taken even when the trunk has moved on to other addresses.
+                self.endpoint.allow_source(target.address.ip());
+                let (since, responded, rang) = (now.instant, false, false);
+                let channel = Channel { line: key, side, trunk: place, target, since, responded, rang };
+                self.sessions.insert(session, channel);
             }
             Err(refused) => {
-                self.trunks[place].release();
+                self.trunks[place].release_unused();
                 let event = SessionEvent::Rejected {
                     status: 500,
                     phrase: refused.to_string(),
@@ -188,7 +202,7 @@ impl Engine {
     fn close(&mut self, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
         for place in line.reserved.into_iter().flatten() {
-            self.trunks[place].release();
+            self.trunks[place].release_unused();
         }
         if let Some(due) = line.timer {
             self.timers.remove(&(due, key));
@@ -216,6 +230,7 @@ impl Engine {
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
         let Some(line) = self.close(key) else { return };
+        self.score_trunk(now, &line, &record);
         self.finish(now, line.campaign, &line.contact, record);
     }
 

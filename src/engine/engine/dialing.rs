@@ -49,14 +49,16 @@ impl Engine {
 
     fn wait_for_trunk(&mut self, reason: Option<Unavailable>) {
         let until = match reason {
-            Some(Unavailable::Rate { until } | Unavailable::Resting { until }) => Some(until),
+            Some(
+                Unavailable::Rate { until } | Unavailable::Resting { until } | Unavailable::Broken { until },
+            ) => Some(until),
             _ => None,
         };
         self.dial_at = [self.dial_at, until].into_iter().flatten().min();
     }
 
     fn begin(&mut self, now: Now, turn: usize, place: usize, contact: Contact) {
-        self.trunks[place].seize();
+        self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         let placement = self.placement_on(place);
@@ -108,6 +110,10 @@ impl Engine {
             trunk: place,
             tried: vec![place],
             redirects: Vec::new(),
+            tried_hops: Vec::new(),
+            may_try_hop: false,
+            is_scored: false,
+            answered_after: None,
             forbidden: false,
             reserved: [Some(place), None],
             sessions: [None, None],

@@ -5,7 +5,7 @@ use crate::call::attempt::Placement;
 use crate::engine::placement;
 use crate::media::command as media;
 use crate::record::Answer;
-use crate::sip::endpoint::{self, PingOutcome, Registration, RegistrationEvent, SessionEvent, Transport};
+use crate::sip::endpoint::{self, SessionEvent};
 use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
@@ -15,9 +15,9 @@ impl Engine {
         self.settle(now);
     }
 
-    /// A message of a TCP stream came, framed.
-    pub fn handle_message(&mut self, now: Now, source: SocketAddr, bytes: &[u8]) {
-        self.endpoint.handle_message(now.instant, Transport::Tcp, source, bytes);
+    /// A message came by the way that `source` tells: a datagram, or what was cut from a stream.
+    pub fn handle_message(&mut self, now: Now, source: Target, bytes: &[u8]) {
+        self.endpoint.handle_from(now.instant, source, bytes);
         self.settle(now);
     }
 
@@ -130,26 +130,23 @@ impl Engine {
         match event {
             endpoint::Event::Session { key, event } => self.handle_session(now, key, event),
             endpoint::Event::Registration { key, event } => {
-                let of = |trunk: &Trunk| trunk.registration == Some(key);
-                if let Some(place) = self.trunks.iter().position(of) {
-                    self.handle_registration(now, place, event);
-                }
+                self.handle_registration(now, key, event);
             }
             endpoint::Event::Ping { key, outcome } => {
-                let of = |trunk: &Trunk| trunk.ping == Some(key);
-                if let Some(place) = self.trunks.iter().position(of) {
-                    self.handle_ping(now, place, &outcome);
-                }
+                self.handle_ping(now, key, &outcome);
             }
         }
     }
 
     fn handle_session(&mut self, now: Now, session: SessionKey, event: SessionEvent) {
-        let Some(&Channel { line: key, side, trunk }) = self.sessions.get(&session) else { return };
-        self.watch_trunk(now, trunk, &event);
+        let Some(&Channel { line: key, side, trunk, target, .. }) = self.sessions.get(&session) else {
+            return;
+        };
+        self.watch_trunk(now, session, &event);
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
             self.trunks[trunk].release();
+            self.endpoint.disallow_source(target.address.ip());
         }
         self.watch_caller_id(now, key, side, &event);
         let current = self.lines.get(key).and_then(|line| line.sessions[side as usize]);
@@ -162,114 +159,44 @@ impl Engine {
         }
     }
 
-    /// What a session's fate says about the trunk that carries it.
-    fn watch_trunk(&mut self, now: Now, place: usize, event: &SessionEvent) {
-        let trunk = &mut self.trunks[place];
-        match event {
-            SessionEvent::NoResponse => trunk.handle_no_response(now.instant),
-            SessionEvent::Rejected { status: 503, retry_after: Some(rest), .. } => {
-                trunk.handle_response();
-                trunk.rest(now.instant, *rest);
-                let note = format!("asked for {} s of rest (503)", rest.as_secs());
-                let name = trunk.options.name.clone();
-                self.journal(now, Event::Trunk { name, note });
-            }
-            SessionEvent::Trying
-            | SessionEvent::Provisional { .. }
-            | SessionEvent::Answered { .. }
-            | SessionEvent::Rejected { .. } => trunk.handle_response(),
-            _ => {}
-        }
-    }
-
-    fn handle_registration(&mut self, now: Now, place: usize, event: RegistrationEvent) {
-        let trunk = &mut self.trunks[place];
-        let note = match event {
-            RegistrationEvent::Registered { expires } => {
-                trunk.handle_registered(true);
-                format!("registered for {} s", expires.as_secs())
-            }
-            RegistrationEvent::Failed { status, retry_in } => {
-                trunk.handle_registered(false);
-                format!("could not register ({status}); next try in {} s", retry_in.as_secs())
-            }
-            RegistrationEvent::Unregistered => {
-                trunk.handle_registered(false);
-                trunk.registration = None;
-                "unregistered".to_owned()
-            }
-        };
-        let name = trunk.options.name.clone();
-        self.journal(now, Event::Trunk { name, note });
-    }
-
-    fn handle_ping(&mut self, now: Now, place: usize, outcome: &PingOutcome) {
-        let trunk = &mut self.trunks[place];
-        if trunk.handle_ping(now.instant, outcome) {
-            let up = trunk.healthy(now.instant).is_ok();
-            let note = if up { "is up again" } else { "is down: OPTIONS goes unanswered" };
-            let name = trunk.options.name.clone();
-            self.journal(now, Event::Trunk { name, note: note.to_owned() });
-        }
-    }
-
-    /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
-    pub(super) fn unregister_trunks(&mut self, now: Now) {
-        self.unregister_until = Some(now.instant + UNREGISTER_WITHIN);
-        for key in self.trunks.iter().filter_map(|trunk| trunk.registration) {
-            self.endpoint.unregister(now.instant, key);
-        }
-    }
-
-    pub(super) fn register_trunks(&mut self, now: Now) {
-        for trunk in &mut self.trunks {
-            self.endpoint.allow_source(trunk.target.address.ip());
-            if !trunk.options.register {
-                continue;
-            }
-            let user = trunk.options.username.clone().unwrap_or_default();
-            let domain = trunk.options.domain();
-            let registration = Registration {
-                target: trunk.target,
-                registrar_uri: format!("sip:{domain}"),
-                aor: format!("sip:{user}@{domain}"),
-                contact_user: user,
-                credentials: trunk.credentials.clone(),
-                expires: Duration::from_secs(trunk.options.register_expires_s),
-            };
-            trunk.registration = self.endpoint.register(now.instant, registration).ok();
-        }
-    }
-
-    pub(super) fn ping_trunks(&mut self, now: Now) {
-        if self.draining {
-            return;
-        }
-        for trunk in self.trunks.iter_mut().filter(|trunk| trunk.ping_due(now.instant)) {
-            let uri = format!("sip:{}", trunk.options.host);
-            let from = format!("<sip:outdial@{}>", trunk.options.domain());
-            let key = self.endpoint.ping(now.instant, trunk.target, &uri, &from);
-            trunk.handle_ping_sent(now.instant, key.ok());
-        }
-    }
-
     /// A placement on the trunk at `place`, with a Call-ID of its own.
     pub(super) fn placement_on(&mut self, place: usize) -> Placement {
         let options = &self.trunks[place].options;
-        Placement { trunk: options.name.clone(), call_id: self.rng.token(26), codecs: options.codecs() }
+        Placement {
+            trunk: options.name.clone(),
+            call_id: self.rng.token(26),
+            codecs: options.codecs(),
+            failover_on: options.failover_on.clone(),
+        }
     }
 
-    /// Where the callee's INVITE goes next, after a trunk failed.
+    /// Where the callee's INVITE goes next, after a hop or a trunk failed: to another hop of the same trunk (RFC 3263
+    /// section 4.3), or to another trunk. It has a Call-ID and a branch of its own, and belongs to the same attempt.
     pub(super) fn next_trunk(&mut self, now: Now, key: Key) -> Option<Placement> {
         let line = self.lines.get_mut(key)?;
-        let allowed = &self.campaigns[line.campaign].trunks;
-        let place = placement::choose(&self.trunks, allowed, &line.tried, now.instant, &mut self.rng).ok()?;
-        line.tried.push(place);
+        if let Some(unused) = line.reserved[Side::Callee as usize].take() {
+            self.trunks[unused].release_unused();
+        }
+        let same = &self.trunks[line.trunk];
+        let has_hop = std::mem::take(&mut line.may_try_hop)
+            && same.may_leave(now.instant)
+            && same.target(now.instant, &line.tried_hops).is_some();
+        let place = if has_hop {
+            line.trunk
+        } else {
+            let allowed = &self.campaigns[line.campaign].trunks;
+            let place =
+                placement::choose(&self.trunks, allowed, &line.tried, now.instant, &mut self.rng).ok()?;
+            line.tried.push(place);
+            line.tried_hops.clear();
+            place
+        };
         line.trunk = place;
+        (line.is_scored, line.answered_after) = (false, None);
         line.reserved[Side::Callee as usize] = Some(place);
         // The failed session has still to say that it has ended, which is not the attempt's end.
         line.sessions[Side::Callee as usize] = None;
-        self.trunks[place].seize();
+        self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         Some(self.placement_on(place))
@@ -284,8 +211,10 @@ impl Engine {
         if trunk.channels_used() >= trunk.options.channels_max {
             return None;
         }
-        // A person waits: the agent's INVITE does not wait for the rate, but it counts in it.
-        trunk.seize();
+        // A person waits: the agent's INVITE does not wait for the rate, but it counts in it, and that it has not waited
+        // is counted too.
+        trunk.agents_unpaced += u64::from(!trunk.rate.allows(now.instant));
+        trunk.seize(now.instant);
         trunk.rate.record(now.instant);
         trunk.leaving.record(now.instant);
         line.reserved[Side::Agent as usize] = Some(place);

@@ -30,6 +30,10 @@ impl Engine {
                 });
                 continue;
             }
+            if !self.trunks[line.trunk].may_leave(now.instant) {
+                self.with_attempt(now, key, |attempt, out| attempt.handle_trunk_rests(now, out));
+                continue;
+            }
             let trunk = &mut self.trunks[line.trunk];
             let free_at = trunk.leaving.free_at(now.instant).max(self.leaving.free_at(now.instant));
             match free_at.filter(|at| *at > now.instant) {

@@ -47,9 +47,12 @@ impl Engine {
         let place = line.trunk;
         line.redirects.push(number);
         line.reserved[Side::Callee as usize] = Some(place);
+        // It is another call to the trunk: every hop of it may carry it.
+        line.tried_hops.clear();
+        line.may_try_hop = false;
         // The redirected session has still to say that it has ended, which is not the attempt's end.
         line.sessions[Side::Callee as usize] = None;
-        self.trunks[place].seize();
+        self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         let placement = self.placement_on(place);

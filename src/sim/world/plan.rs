@@ -2,6 +2,7 @@
 //! seed.
 
 use super::voices::{Prompts, Voices};
+use crate::call::outcome::FAILOVER_ON;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine as OnMachine, Treatment};
 use crate::campaign;
 use crate::campaign::retry::Rule as RetryRule;
@@ -209,6 +210,10 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         redirect_prefixes: Vec::new(),
         stir: None,
         answer_timeout_s: rng.between(2, 5),
+        failover_on: FAILOVER_ON.to_vec(),
+        breaker_failures: 5,
+        breaker_window_s: 30,
+        breaker_rest_s: 30,
     };
     TrunkPlan {
         options,

@@ -18,7 +18,7 @@ use crate::sim::guard::{Account, Algorithm};
 use crate::sim::network::{Link, Network};
 use crate::sim::records::Records;
 use crate::sip::digest::{Credentials, Secret};
-use crate::sip::endpoint::{self, Endpoint, Target, Transport};
+use crate::sip::endpoint::{self, AccessTable, Endpoint, Local, Target, Transport};
 use crate::time::{Instant, Now};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -122,12 +122,8 @@ fn worker(plan: &Plan, prompts: &Arc<PromptTable>, rng: &mut Rng) -> Worker {
 }
 
 fn engine(plan: &Plan, records: &Records, now: Now, rng: &mut Rng) -> Engine {
-    let sent_by = engine_address().to_string();
-    let options = endpoint::Options {
-        udp_sent_by: sent_by.clone(),
-        tcp_sent_by: sent_by,
-        ..endpoint::Options::default()
-    };
+    let access = AccessTable::new(vec![Local::new(engine_address())]);
+    let options = endpoint::Options { access, ..endpoint::Options::default() };
     let endpoint = Endpoint::new(options, rng.fork());
     let options = engine::Options {
         lines_max: plan.lines_max,
@@ -149,7 +145,7 @@ fn trunk(plan: &Plan, place: usize) -> TrunkSetup {
         password: Secret::new("secret"),
         realm: None,
     });
-    let target = Target { transport: Transport::Udp, address: carrier_address(place) };
+    let target = Target::new(Transport::Udp, carrier_address(place));
     TrunkSetup { options: plan.options.clone(), target, credentials }
 }
 

@@ -31,8 +31,7 @@ fn a_contact_that_nobody_gives_back_is_found() {
 #[test]
 fn what_cannot_be_read_or_goes_nowhere_is_found() {
     let mut world = world();
-    let nowhere =
-        Target { transport: crate::sip::endpoint::Transport::Udp, address: setup::engine_address() };
+    let nowhere = Target::new(crate::sip::endpoint::Transport::Udp, setup::engine_address());
     let somewhere = Target { address: world.far[0].address, ..nowhere };
     world.send_sip(somewhere, b"INVITE\r\n\r\n".to_vec());
     assert_eq!(broken(&mut world), [Rule::NothingIsMalformed]);

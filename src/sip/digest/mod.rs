@@ -15,7 +15,7 @@ use super::header::list::quote_into;
 use std::fmt::Write;
 
 /// Who we are to a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {
     /// The name that the password belongs to.
     pub username: String,

@@ -4,10 +4,13 @@ use crate::sip::malformed::Malformed;
 use crate::sip::method::Method;
 use std::fmt;
 
+/// The highest sequence number.
+pub const NUMBER_MAX: u32 = (1 << 31) - 1;
+
 /// The order of a request in its dialog.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CSeq {
-    /// The sequence number. RFC 3261 wants it below 2^31; what fits 32 bits is read.
+    /// The sequence number, below 2^31 (section 8.1.1.5).
     pub number: u32,
     /// The method of the request; in a response, of the request it answers.
     pub method: Method,
@@ -23,9 +26,10 @@ impl CSeq {
         if !number.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Malformed::new("CSeq", "has a number that is none"));
         }
-        let number =
-            number.parse().map_err(|_| Malformed::new("CSeq", "has a number of more than 32 bits"))?;
-        Ok(CSeq { number, method: Method::parse(method)? })
+        match number.parse() {
+            Ok(number) if number <= NUMBER_MAX => Ok(CSeq { number, method: Method::parse(method)? }),
+            _ => Err(Malformed::new("CSeq", "has a number of 2^31 or more")),
+        }
     }
 }
 
@@ -44,8 +48,9 @@ mod tests {
         let cseq = CSeq::parse(" 0009 \t INVITE ").unwrap();
         assert_eq!(cseq, CSeq { number: 9, method: Method::Invite });
         assert_eq!(cseq.to_string(), "9 INVITE");
+        assert_eq!(CSeq::parse("2147483647 BYE").unwrap().number, NUMBER_MAX);
         for text in
-            ["", "1", "INVITE", "-1 INVITE", "+1 INVITE", "4294967296 INVITE", "1 INVITE x", "1 IN,VITE"]
+            ["", "1", "INVITE", "-1 INVITE", "+1 INVITE", "2147483648 INVITE", "1 INVITE x", "1 IN,VITE"]
         {
             assert!(CSeq::parse(text).is_err(), "{text}");
         }

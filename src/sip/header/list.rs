@@ -3,7 +3,12 @@
 /// The parts of `text` between `separator`s, trimmed, without empty ones. A quote that is never closed reaches to
 /// the end of the text.
 pub fn split(text: &str, separator: u8) -> Split<'_> {
-    Split { rest: Some(text), separator }
+    Split { rest: Some(text), separator, keeps_empty: false }
+}
+
+/// As [`split`], with the empty parts: where nothing may be missing, they are faults.
+pub fn split_with_empty(text: &str, separator: u8) -> Split<'_> {
+    Split { rest: Some(text), separator, keeps_empty: true }
 }
 
 /// The iterator of [`split`]; linear over the whole text.
@@ -11,6 +16,7 @@ pub fn split(text: &str, separator: u8) -> Split<'_> {
 pub struct Split<'a> {
     rest: Option<&'a str>,
     separator: u8,
+    keeps_empty: bool,
 }
 
 impl<'a> Iterator for Split<'a> {
@@ -29,7 +35,7 @@ impl<'a> Iterator for Split<'a> {
                 }
             };
             let part = part.trim();
-            if !part.is_empty() {
+            if !part.is_empty() || self.keeps_empty {
                 return Some(part);
             }
         }
@@ -56,6 +62,18 @@ pub fn find_outside_quotes(text: &str, wanted: u8) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether `text` is one quoted string from its first character to its last (RFC 3261 section 25.1).
+pub fn is_quoted_string(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"') else { return false };
+    let mut escaped = false;
+    let end = inner.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.is_some_and(|end| end + 1 == inner.len())
 }
 
 /// The text of a quoted string with its escapes resolved, or the text itself when it is not quoted.
@@ -104,6 +122,22 @@ mod tests {
         ];
         for (text, parts) in table {
             assert_eq!(split(text, b',').collect::<Vec<_>>(), parts, "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_parts_are_seen_where_they_are_wanted() {
+        assert_eq!(split_with_empty("a,,b,", b',').collect::<Vec<_>>(), ["a", "", "b", ""]);
+        assert_eq!(split_with_empty("", b',').collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn a_quoted_string_is_told_from_what_only_begins_like_one() {
+        for text in [r#""""#, r#""a""#, r#""a\"b""#, r#""a\\""#] {
+            assert!(is_quoted_string(text), "{text}");
+        }
+        for text in ["", "a", "\"", r#""a"#, r#""a\""#, r#""a" "b""#, r#""a"b""#, r#""a"b"#] {
+            assert!(!is_quoted_string(text), "{text}");
         }
     }
 

@@ -43,6 +43,20 @@ impl NameAddr {
         })
     }
 
+    /// Refuses a tag that could not be told from another: two of them, an empty one, or one with blanks or separators
+    /// in it (RFC 3261 section 19.3).
+    pub(crate) fn check_tag(&self) -> Result<(), Malformed> {
+        let usable = |tag: &str| {
+            !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;<>".contains(&byte))
+        };
+        match (self.parameters.count("tag"), self.parameters.get("tag")) {
+            (0, _) => Ok(()),
+            (1, Some(tag)) if usable(tag) => Ok(()),
+            (1, _) => Err(Malformed::new("address", "has a tag that is no token")),
+            _ => Err(Malformed::new("address", "has two tags")),
+        }
+    }
+
     /// The dialog's tag, when there is one.
     pub fn tag(&self) -> Option<&str> {
         self.parameters.get("tag").filter(|tag| !tag.is_empty())
@@ -56,6 +70,10 @@ impl NameAddr {
 
     fn parse_bare(text: &str) -> Result<NameAddr, Malformed> {
         let end = text.find(';').unwrap_or(text.len());
+        // Whose headers, whose list: without brackets there is no telling (RFC 3261 section 20).
+        if text[..end].bytes().any(|byte| matches!(byte, b'?' | b',')) {
+            return Err(Malformed::new("address", "has a question mark or comma and no brackets"));
+        }
         Ok(NameAddr {
             display: String::new(),
             uri: Uri::parse(text[..end].trim_end())?,
@@ -114,7 +132,20 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "<>", "<sip:a@h", "\"open <sip:a@h>", "\"a\" b <sip:a@h>", "<sip:a@h> x", "*"] {
+        for text in [
+            "",
+            "<>",
+            "<sip:a@h",
+            "\"open <sip:a@h>",
+            "\"a\" b <sip:a@h>",
+            "<sip:a@h> x",
+            "*",
+            "sip:a@h?Subject=x",
+            "<<sip:a@h>>",
+            "<sip:a@h>>",
+            "sip:a@h>",
+            "<sip:a@h>;;",
+        ] {
             assert!(NameAddr::parse(text).is_err(), "{text}");
         }
     }

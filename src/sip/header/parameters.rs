@@ -1,6 +1,6 @@
 //! `;name=value;flag` behind a header's value (RFC 3261 section 7.3.1).
 
-use super::list::{quote_into, split, unquote};
+use super::list::{is_quoted_string, quote_into, split_with_empty, unquote};
 use crate::sip::malformed::Malformed;
 use crate::sip::method::is_token_byte;
 use std::fmt::{self, Write};
@@ -15,15 +15,26 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Reads what follows the value: `;tag=x ; lr`, blanks allowed everywhere.
+    /// Reads what follows the value: `;tag=x ; lr`, blanks allowed everywhere. One semicolon too many at the end is a
+    /// known slip of some senders; more than one in a row is no parameter.
     pub fn parse(text: &str) -> Result<Parameters, Malformed> {
         let mut entries = Vec::new();
-        for part in split(text, b';') {
+        let text = text.trim();
+        let Some(text) = text.strip_prefix(';') else {
+            let nothing = text.is_empty();
+            let fault = Malformed::new("parameters", "do not begin with a semicolon");
+            return if nothing { Ok(Parameters { entries }) } else { Err(fault) };
+        };
+        let mut parts = split_with_empty(text, b';').peekable();
+        while let Some(part) = parts.next() {
             if entries.len() == PARAMETERS_MAX {
                 return Err(Malformed::new("parameters", "are more than 64"));
             }
+            if part.is_empty() && parts.peek().is_none() && !entries.is_empty() {
+                break;
+            }
             let (name, value) = match part.split_once('=') {
-                Some((name, value)) => (name.trim(), Some(unquote(value.trim()))),
+                Some((name, value)) => (name.trim(), Some(read_value(value.trim())?)),
                 None => (part, None),
             };
             if name.is_empty() || !name.bytes().all(is_token_byte) {
@@ -38,6 +49,11 @@ impl Parameters {
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.entries.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(value.as_deref().unwrap_or(""))
+    }
+
+    /// How often a parameter stands there; more than once is a fault (section 7.3.1).
+    pub fn count(&self, name: &str) -> usize {
+        self.entries.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).count()
     }
 
     /// Sets a parameter in place, or appends it.
@@ -79,6 +95,14 @@ impl fmt::Display for Parameters {
     }
 }
 
+/// A value without its quotes; those that were opened must be closed, and nothing may stand behind them.
+fn read_value(text: &str) -> Result<String, Malformed> {
+    if text.starts_with('"') && !is_quoted_string(text) {
+        return Err(Malformed::new("parameters", "hold a quote that is not closed"));
+    }
+    Ok(unquote(text))
+}
+
 /// Whether a value may stand without quotes: a token or a host.
 fn is_bare(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|b| is_token_byte(b) || b"[]:".contains(&b))
@@ -113,7 +137,9 @@ mod tests {
     fn too_many_parameters_are_refused() {
         assert!(Parameters::parse(&";a=1".repeat(PARAMETERS_MAX)).is_ok());
         assert!(Parameters::parse(&";a=1".repeat(PARAMETERS_MAX + 1)).is_err());
-        assert!(Parameters::parse(";=x").is_err());
-        assert!(Parameters::parse(";a b=x").is_err());
+        for text in [";=x", ";a b=x", "a=1", ";", ";;", ";a;;", ";;a", ";a=\"x", ";a=\"x\"y", ";a=\"x\\\""] {
+            assert!(Parameters::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Parameters::parse(";a=1 ; ").unwrap().to_string(), ";a=1");
     }
 }

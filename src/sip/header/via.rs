@@ -13,6 +13,8 @@ pub const BRANCH_COOKIE: &str = "z9hG4bK";
 /// One Via value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Via {
+    /// `2.0`; another only in a request that is refused for it.
+    pub version: String,
     /// `UDP`, `TCP`, `TLS` and so on, in capitals.
     pub transport: String,
     /// The sent-by host; an IPv6 address keeps its brackets.
@@ -26,6 +28,15 @@ pub struct Via {
 impl Via {
     /// Reads one value: `SIP / 2.0 / UDP host : port ; parameters`, blanks allowed at every place.
     pub fn parse(text: &str) -> Result<Via, Malformed> {
+        let via = Via::parse_any_version(text)?;
+        match via.version.as_str() {
+            "2.0" => Ok(via),
+            _ => Err(Malformed::new("Via", "is not of SIP/2.0")),
+        }
+    }
+
+    /// As [`Via::parse`], also for a version that we do not speak: its sender is to be told so.
+    pub(crate) fn parse_any_version(text: &str) -> Result<Via, Malformed> {
         let malformed = |fault| Malformed::new("Via", fault);
         let end = text.find(';').unwrap_or(text.len());
         let (protocol, parameters) = text.split_at(end);
@@ -33,7 +44,8 @@ impl Via {
         let (Some(name), Some(version), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(malformed("does not name its protocol"));
         };
-        if !name.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        let version = version.trim();
+        if !name.trim().eq_ignore_ascii_case("SIP") || !is_token(version) {
             return Err(malformed("is not of SIP/2.0"));
         }
         let rest = rest.trim();
@@ -44,11 +56,16 @@ impl Via {
             return Err(malformed("has a transport that is no token"));
         }
         let (host, port) = read_sent_by(sent_by)?;
+        let parameters = Parameters::parse(parameters)?;
+        if parameters.count("branch") > 1 {
+            return Err(malformed("has two branches"));
+        }
         Ok(Via {
+            version: version.to_owned(),
             transport: transport.to_ascii_uppercase(),
             host,
             port,
-            parameters: Parameters::parse(parameters)?,
+            parameters,
         })
     }
 
@@ -59,8 +76,7 @@ impl Via {
 
     /// The address that a server saw the request come from.
     pub fn received(&self) -> Option<IpAddr> {
-        let text = self.parameters.get("received")?;
-        text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        crate::sip::uri::address(self.parameters.get("received")?)
     }
 
     /// The port that a server saw the request come from (RFC 3581); `None` also when it was only asked for.
@@ -84,7 +100,7 @@ impl Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}{}", self.transport, self.sent_by(), self.parameters)
+        write!(f, "SIP/{}/{} {}{}", self.version, self.transport, self.sent_by(), self.parameters)
     }
 }
 
@@ -152,9 +168,20 @@ mod tests {
 
     #[test]
     fn what_is_no_via_is_refused() {
-        for text in ["", "SIP/2.0/UDP", "SIP/3.0/UDP h", "UDP h", "SIP/2.0/UDP h i", "SIP/2.0/UDP ;branch=x"]
-        {
+        for text in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/3.0/UDP h",
+            "UDP h",
+            "SIP/2.0/UDP h i",
+            "SIP/2.0/UDP ;branch=x",
+            "SIP/2.0/UDP h;branch=x;branch=y",
+            "SIP/2.0/UDP 2001:db8::1",
+            "SIP/2.0/UDP [[2001:db8::1]]",
+            "SIP/2.0/UDP h;;",
+        ] {
             assert!(Via::parse(text).is_err(), "{text}");
         }
+        assert_eq!(Via::parse_any_version("SIP/3.0/UDP h").unwrap().to_string(), "SIP/3.0/UDP h");
     }
 }

@@ -141,7 +141,7 @@ impl Headers {
         parse: impl Fn(&str) -> Result<T, Malformed>,
     ) -> Result<T, Malformed> {
         let value = self.all(name).next().ok_or(Malformed::new(name, "is missing"))?;
-        parse(value).map_err(|error| Malformed { place: name, ..error })
+        parse(value).map_err(|error| error.in_place(name))
     }
 
     fn lines<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {

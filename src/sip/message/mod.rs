@@ -8,12 +8,13 @@
 //! A message that was read has its essential headers: From, To, Call-ID and CSeq once each, and a Via, all of them
 //! readable. Content-Length is no header here: the body knows its length, and [`Message::to_bytes`] says it.
 
+mod check;
 mod headers;
 mod names;
 mod parse;
 
 pub use headers::Headers;
-pub(super) use parse::announced_length;
+pub(super) use parse::{announced_length, salvage};
 
 use super::malformed::Malformed;
 use super::method::Method;
@@ -24,6 +25,18 @@ pub const MESSAGE_BYTES_MAX: usize = 65_536;
 /// The most header values that a message may have, those of a comma list of Via, Route, Record-Route or Contact
 /// counted one by one.
 pub const HEADERS_MAX: usize = 256;
+
+/// The longest header that is read, its folded lines together, in bytes.
+pub const HEADER_BYTES_MAX: usize = 16_384;
+
+/// The most Vias: what the usual Max-Forwards lets a request collect on its way (RFC 3261 section 8.1.1.6).
+pub const VIAS_MAX: usize = 71;
+
+/// The most values of Route, and of Record-Route.
+pub const ROUTES_MAX: usize = 64;
+
+/// The most Contacts.
+pub const CONTACTS_MAX: usize = 64;
 
 /// Whether a datagram is a keep-alive rather than a message (RFC 5626 section 3.5.1 and what phones send in its
 /// place): line ends or zeros only.

@@ -1,50 +1,77 @@
 //! The tolerant tokenizer: bytes to rsip's types (RFC 3261 sections 7 and 25, with the robustness of section 8.2).
 //!
-//! Generous: line ends before the message, a bare LF for a line end, folded lines, blanks before the colon, compact
-//! names, bytes that are not UTF-8 (read as Latin-1), any case of `SIP/2.0`, no reason phrase, a head that ends
-//! without its blank line when there is no body. Strict: what ends where, and which dialog and transaction it
-//! belongs to. One pass over the bytes.
+//! Generous: line ends before the message, a bare LF for a line end, folded lines, blanks before the colon, several
+//! blanks in the start line, compact names, bytes that are not UTF-8 (read as Latin-1), any case of `SIP/2.0`, no reason
+//! phrase, a head that ends without its blank line when there is no body. Strict: what ends where, and which dialog and
+//! transaction it belongs to. One pass over the bytes; what the whole must have is checked in [`super::check`].
 
 use super::names;
-use super::{HEADERS_MAX, Headers, MESSAGE_BYTES_MAX, Message, Request, Response};
+use super::{HEADER_BYTES_MAX, HEADERS_MAX, Headers, MESSAGE_BYTES_MAX, Message, Request, Response, check};
 use crate::sip::header::list;
 use crate::sip::malformed::Malformed;
-use crate::sip::method::{Method, is_token};
+use crate::sip::method::Method;
+use crate::sip::method::is_token;
+use crate::sip::uri::Uri;
 use std::borrow::Cow;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
     if bytes.len() > MESSAGE_BYTES_MAX {
-        return Err(Malformed::new("message", "is longer than 65536 bytes"));
+        return Err(Malformed::new("message", "is longer than 65536 bytes").answered(513));
     }
     let mut lines = Lines::new(bytes);
     let start = lines.start_line()?;
     let mut message = read_start_line(&decode(start)).map_err(|error| error.at_line(lines.number))?;
     let (headers, announced) = read_headers(&mut lines)?;
-    let body = cut_body(lines.rest, announced)?.to_vec();
+    let body = cut_body(&lines, announced)?.to_vec();
     match &mut message {
         Message::Request(request) => {
             request.headers = headers;
             request.body = body;
-            check_essentials(&request.headers, Some(&request.method))?;
+            check::request(request)?;
         }
         Message::Response(response) => {
             response.headers = headers;
             response.body = body;
-            check_essentials(&response.headers, None)?;
+            check::response(response)?;
         }
     }
     Ok(message)
+}
+
+/// What can be found of a request that cannot be read, to answer it with: its method and version as they stand there,
+/// and its headers as far as they are headers. `None` for what is no request of SIP.
+pub(crate) fn salvage(bytes: &[u8]) -> Option<(String, String, Headers)> {
+    let mut lines = Lines::new(bytes.get(..MESSAGE_BYTES_MAX).unwrap_or(bytes));
+    let start = decode(lines.start_line().ok()?).into_owned();
+    let (method, rest) = start.trim().split_once([' ', '\t'])?;
+    let (_, version) = rest.rsplit_once([' ', '\t'])?;
+    if !is_token(method) || !is_version(version) {
+        return None;
+    }
+    let mut headers = Headers::default();
+    let mut unused = None;
+    while let Ok(Some(line)) = lines.next_line() {
+        if line.is_empty() || headers.len() >= HEADERS_MAX {
+            break;
+        }
+        let Ok(line) = unfold(line, &mut lines) else { break };
+        // What is no header is what the request is refused for.
+        let _ = read_header(&decode(&line), &mut headers, &mut unused);
+    }
+    Some((method.to_owned(), version.to_owned(), headers))
 }
 
 /// Lines one after the other; what is behind the last one taken is the rest.
 struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
+    /// Whether every line so far ended in a bare LF.
+    bare: bool,
 }
 
 impl<'a> Lines<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Lines { rest: bytes, number: 0 }
+        Lines { rest: bytes, number: 0, bare: true }
     }
 
     /// The first line that is not empty (RFC 3261 section 7.5).
@@ -68,7 +95,9 @@ impl<'a> Lines<'a> {
         };
         let line = &self.rest[..end];
         self.rest = &self.rest[end + 1..];
-        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+        let whole = line.strip_suffix(b"\r");
+        self.bare &= whole.is_none();
+        Ok(Some(whole.unwrap_or(line)))
     }
 
     /// Whether the next line continues the one before (RFC 3261 section 7.3.1).
@@ -86,21 +115,33 @@ fn read_start_line(line: &str) -> Result<Message, Malformed> {
         return read_status_line(rest.trim_start());
     }
     let (uri, version) = rest.rsplit_once([' ', '\t']).ok_or(malformed("has no version"))?;
+    let method = Method::parse(first)?;
     check_version(version)?;
-    let uri = uri.trim();
-    if uri.is_empty()
-        || uri.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || b"<>\"".contains(&b))
-    {
-        return Err(malformed("has a Request-URI with blanks, brackets or quotes"));
+    Ok(Request::new(method, read_request_uri(uri.trim())?).into())
+}
+
+/// A Request-URI without blanks, brackets and headers (sections 7.1 and 19.1.1).
+fn read_request_uri(text: &str) -> Result<&str, Malformed> {
+    let uri = Uri::parse(text).map_err(|error| error.in_place("Request-URI"))?;
+    match uri.is_sip() && !uri.headers().is_empty() {
+        true => Err(Malformed::new("Request-URI", "has headers in it")),
+        false => Ok(text),
     }
-    Ok(Request::new(Method::parse(first)?, uri).into())
 }
 
 fn check_version(text: &str) -> Result<(), Malformed> {
     if text.eq_ignore_ascii_case("SIP/2.0") {
         return Ok(());
     }
-    Err(Malformed::new("start line", "is not of SIP/2.0"))
+    let error = Malformed::new("start line", "is not of SIP/2.0");
+    Err(if is_version(text) { error.answered(505) } else { error })
+}
+
+/// `SIP/` and two numbers.
+fn is_version(text: &str) -> bool {
+    let is_sip = text.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_sip && text[4..].split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 fn read_status_line(rest: &str) -> Result<Message, Malformed> {
@@ -128,6 +169,9 @@ fn read_headers(lines: &mut Lines<'_>) -> Result<(Headers, Option<usize>), Malfo
         }
         let number = lines.number;
         let line = unfold(line, lines)?;
+        if line.len() > HEADER_BYTES_MAX {
+            return Err(Malformed::new("header", "is longer than 16384 bytes").at_line(number));
+        }
         read_header(&decode(&line), &mut headers, &mut announced).map_err(|error| error.at_line(number))?;
     }
     match announced {
@@ -176,11 +220,13 @@ fn read_header(line: &str, headers: &mut Headers, announced: &mut Option<usize>)
     if name.eq_ignore_ascii_case("Content-Length") {
         return announce(value.trim(), announced);
     }
-    if names::is_split_on_reading(name) && value.contains(',') {
-        list::split(value, b',').try_for_each(|part| push_bounded(headers, name, part))
-    } else {
-        push_bounded(headers, name, value)
+    if !names::is_split_on_reading(name) {
+        return push_bounded(headers, name, value);
     }
+    list::split_with_empty(value, b',').try_for_each(|part| match part.is_empty() {
+        true => Err(Malformed::new("header", "has nothing between two commas")),
+        false => push_bounded(headers, name, part),
+    })
 }
 
 fn push_bounded(headers: &mut Headers, name: &str, value: &str) -> Result<(), Malformed> {
@@ -209,34 +255,21 @@ fn announce(value: &str, announced: &mut Option<usize>) -> Result<(), Malformed>
 
 /// The body that was announced, or all there is; less than announced means that the message was cut off
 /// (RFC 3261 section 18.3).
-fn cut_body(rest: &[u8], announced: Option<usize>) -> Result<&[u8], Malformed> {
+fn cut_body<'a>(lines: &Lines<'a>, announced: Option<usize>) -> Result<&'a [u8], Malformed> {
+    let rest = lines.rest;
     match announced {
         None => Ok(rest),
-        Some(length) => {
-            rest.get(..length).ok_or(Malformed::new("body", "is shorter than its Content-Length"))
-        }
+        Some(length) if length <= rest.len() => Ok(&rest[..length]),
+        Some(length) if lines.bare && length == length_with_returns(rest) => Ok(rest),
+        Some(_) => Err(Malformed::new("body", "is shorter than its Content-Length")),
     }
 }
 
-/// What every message must have to be matched to anything (RFC 3261 section 8.1.1).
-fn check_essentials(headers: &Headers, method: Option<&Method>) -> Result<(), Malformed> {
-    for place in ["From", "To", "Call-ID", "CSeq"] {
-        match headers.count(place) {
-            0 => return Err(Malformed::new(place, "is missing")),
-            1 => {}
-            _ => return Err(Malformed::new(place, "is given more than once")),
-        }
-    }
-    headers.call_id()?;
-    headers.from()?;
-    headers.to()?;
-    headers.via_top()?;
-    let cseq = headers.cseq()?;
-    match method {
-        Some(method) if *method != cseq.method => {
-            Err(Malformed::new("CSeq", "names another method than the request"))
-        }
-        _ => Ok(()),
+/// How long a text body was before something on its way took the carriage returns out of the whole message.
+fn length_with_returns(rest: &[u8]) -> usize {
+    match rest.contains(&b'\r') {
+        true => rest.len(),
+        false => rest.len() + rest.iter().filter(|&&byte| byte == b'\n').count(),
     }
 }
 

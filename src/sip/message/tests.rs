@@ -182,8 +182,6 @@ fn broken_messages_are_refused_where_they_are_broken() {
             "start line",
             fixtures!(
                 "broken",
-                "blank_in_request_uri",
-                "bracketed_request_uri",
                 "one_word",
                 "other_protocol",
                 "other_version",
@@ -194,6 +192,7 @@ fn broken_messages_are_refused_where_they_are_broken() {
                 "status_words",
             ),
         ),
+        ("Request-URI", fixtures!("broken", "blank_in_request_uri", "bracketed_request_uri")),
         ("method", fixtures!("broken", "method_no_token")),
         ("Via", fixtures!("broken", "no_via", "via_of_other_protocol", "via_without_host")),
         ("From", fixtures!("broken", "from_quote_open", "from_without_bracket", "no_from", "two_froms")),
@@ -238,6 +237,40 @@ fn a_message_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn every_limit_holds_to_the_value() {
+    use crate::sip::header::PARAMETERS_MAX;
+    use crate::sip::uri::URI_BYTES_MAX;
+    let options = |uri: &str, lines: &str| {
+        let bytes = format!(
+            "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@h>\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+             {lines}\r\n"
+        );
+        Message::parse(bytes.as_bytes()).map(|_| ()).map_err(|error| (error.place, error.status))
+    };
+    let uri = |length: usize| format!("sip:{}", "h".repeat(length - 4));
+    assert_eq!(options(&uri(URI_BYTES_MAX), ""), Ok(()));
+    assert_eq!(options(&uri(URI_BYTES_MAX + 1), ""), Err(("Request-URI", 414)));
+    // What stands once or five times already, a line that may be repeated, how often all of it, and where the fault is.
+    let table = [
+        (5, "Odd: y\r\n".to_owned(), HEADERS_MAX, "headers"),
+        (1, "v: SIP/2.0/UDP h\r\n".to_owned(), VIAS_MAX, "Via"),
+        (0, "Route: <sip:h;lr>\r\n".to_owned(), ROUTES_MAX, "Route"),
+        (0, "Record-Route: <sip:h;lr>\r\n".to_owned(), ROUTES_MAX, "Record-Route"),
+        (0, "m: <sip:h>\r\n".to_owned(), CONTACTS_MAX, "Contact"),
+    ];
+    for (there, line, limit, place) in table {
+        assert_eq!(options("sip:h", &line.repeat(limit - there)), Ok(()), "{place}");
+        assert_eq!(options("sip:h", &line.repeat(limit - there + 1)), Err((place, 400)), "{place}");
+    }
+    let long = |length: usize| format!("Odd: {}\r\n", "y".repeat(length - 5));
+    assert_eq!(options("sip:h", &long(HEADER_BYTES_MAX)), Ok(()));
+    assert_eq!(options("sip:h", &long(HEADER_BYTES_MAX + 1)), Err(("header", 400)));
+    let contact = |count: usize| format!("m: <sip:h>{}\r\n", ";a".repeat(count));
+    assert_eq!(options("sip:h", &contact(PARAMETERS_MAX)), Ok(()));
+    assert_eq!(options("sip:h", &contact(PARAMETERS_MAX + 1)), Err(("Contact", 400)));
+}
+
+#[test]
 fn a_response_carries_back_what_the_request_brought() {
     let request = request("blanks_and_folds");
     let response = Response::to_request(&request, 486, "Busy\r\nHere");
@@ -270,12 +303,41 @@ fn the_longest_messages_cost_no_more_than_their_length() {
     let head = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@h>\r\nTo: <sip:b@h>\r\nCall-ID: c\r\n\
                 CSeq: 1 OPTIONS\r\n";
     // Were any of these quadratic, four billion steps each would be noticed.
-    for filler in
-        [",", "\"", "<", ";", "\\", ";a", "\r\n ", "\r\n\t\"", "x:\r\n", "a=\",", "Digest,", ":", "@", "\n"]
-    {
-        for header in
-            ["Contact: ", "X: ", "Proxy-Authenticate: ", "Reason: ", "Via: SIP/2.0/UDP h;a=", "Route: <sip:"]
-        {
+    for filler in [
+        ",",
+        "\"",
+        "<",
+        ";",
+        "\\",
+        ";a",
+        "\r\n ",
+        "\r\n\t\"",
+        "x:\r\n",
+        "a=\",",
+        "Digest,",
+        ":",
+        "@",
+        "\n",
+        "(",
+        "=",
+        "[",
+        "%",
+        "\r\nVia: SIP/2.0/UDP h",
+        "\r\nContact: <sip:a@h>",
+        "\0",
+    ] {
+        for header in [
+            "Contact: ",
+            "X: ",
+            "Proxy-Authenticate: ",
+            "Reason: ",
+            "Via: SIP/2.0/UDP h;a=",
+            "Route: <sip:",
+            "Content-Type: multipart/mixed;boundary=",
+            "User-Agent: (",
+            "Call-ID: ",
+            "To: \"",
+        ] {
             let room = MESSAGE_BYTES_MAX - head.len() - header.len() - 4;
             let bytes = format!("{head}{header}{}\r\n\r\n", filler.repeat(room / filler.len()));
             exercise(bytes.as_bytes());
@@ -313,10 +375,15 @@ fn exercise(bytes: &[u8]) -> bool {
             authorize(&challenge, &credentials, "INVITE", "sip:h", message.body(), 1, "c");
         }
     }
+    let _ = (headers.call_id(), headers.cseq(), headers.via_top(), headers.from(), headers.to());
+    let _ = crate::sip::content::description(headers, message.body());
     for (_, value) in headers.iter() {
         let _ = (NameAddr::parse(value), Via::parse(value), Reason::parse(value), retry_after(value));
     }
     if let Message::Request(request) = &message {
+        let uri = Uri::parse(request.uri()).expect("the Request-URI was read");
+        let _ =
+            (uri.user(), uri.host(), uri.port(), uri.address(), uri.parameter("lr"), uri.without_headers());
         assert_reads_back(&Response::to_request(request, 500, "Server Internal Error").into());
     }
     assert_reads_back(&message);

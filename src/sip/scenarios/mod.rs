@@ -50,7 +50,7 @@ struct Stage {
 impl Stage {
     fn new(transport: Transport) -> Self {
         let mut endpoint = Endpoint::new(Options::default(), Rng::from_seed(7));
-        let target = Target { transport, address: "192.0.2.1:5060".parse().unwrap() };
+        let target = Target::new(transport, "192.0.2.1:5060".parse().unwrap());
         endpoint.allow_source(target.address.ip());
         Stage { endpoint, target, session: None, registration: None, sent: BTreeMap::new(), number: 100 }
     }

@@ -67,6 +67,47 @@ fn a_request_without_its_essentials_gets_400() {
 }
 
 #[test]
+fn a_request_that_came_by_two_ways_is_answered_once_and_refused_once() {
+    let mut stage = Stage::new(Transport::Udp);
+    let source: SocketAddr = KNOWN.parse().unwrap();
+    let mut answers = Vec::new();
+    for (branch, method) in
+        [("1", "OPTIONS"), ("2", "OPTIONS"), ("1", "OPTIONS"), ("3", "CANCEL"), ("4", "CANCEL")]
+    {
+        let text = invite(branch).replace("INVITE", method);
+        stage.endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
+        stage.collect(&mut answers);
+    }
+    let statuses: Vec<&str> = answers.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+    assert_eq!(statuses, ["200", "482", "200", "481", "481"], "{answers:?}");
+    // Once the first has gone, its number may come again.
+    stage.endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(33));
+    stage.endpoint.handle_datagram(
+        Instant::ZERO,
+        source,
+        invite("5").replace("INVITE", "OPTIONS").as_bytes(),
+    );
+    answers.clear();
+    stage.collect(&mut answers);
+    assert!(answers[0].contains("200"), "{answers:?}");
+}
+
+#[test]
+fn requests_with_a_cookie_and_no_branch_are_told_apart() {
+    let mut stage = Stage::new(Transport::Udp);
+    let source: SocketAddr = KNOWN.parse().unwrap();
+    let mut answers = Vec::new();
+    for number in ["1", "2"] {
+        let text =
+            invite("").replace("z9hG4bKs", "z9hG4bK").replace("1 INVITE", &format!("{number} OPTIONS"));
+        let text = text.replace("INVITE", "OPTIONS");
+        stage.endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
+        stage.collect(&mut answers);
+    }
+    assert_eq!(stage.endpoint.counts().server_transactions, 2, "{answers:?}");
+}
+
+#[test]
 fn the_answer_goes_to_where_rfc_3581_and_3261_18_2_2_send_it() {
     let table = [
         ("SIP/2.0/UDP 10.0.0.1:5080;rport", "192.0.2.1:33333", "192.0.2.1:33333"),
@@ -108,6 +149,33 @@ fn a_flood_of_requests_is_bounded() {
 }
 
 #[test]
+fn a_flood_of_long_requests_gets_no_more_memory_than_is_set_aside() {
+    use crate::sip::transaction::layer::SERVER_BYTES_MAX;
+    let mut endpoint = Endpoint::new(Options::default(), Rng::from_seed(1));
+    let source: SocketAddr = KNOWN.parse().unwrap();
+    endpoint.allow_source(source.ip());
+    let vias =
+        format!("Via: SIP/2.0/UDP h;x={}\r\nMax", "x".repeat(15_000)).repeat(4).replace("MaxVia", "Via");
+    let mut kept = 0;
+    for n in 0..2_000 {
+        let text = invite(&n.to_string()).replace("stranger", &format!("stranger{n}")).replace("Max", &vias);
+        endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
+        while let Some(output) = endpoint.poll_output() {
+            let Output::Transmit { bytes, .. } = output else { panic!("{output:?}") };
+            kept += usize::from(!bytes.starts_with(b"SIP/2.0 1")) * bytes.len();
+        }
+    }
+    assert!(kept > SERVER_BYTES_MAX / 2 && kept <= SERVER_BYTES_MAX, "{kept} bytes are kept");
+    // Others are heard again as soon as these have gone.
+    endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(33));
+    endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(66));
+    assert_eq!(endpoint.counts(), Counts::default());
+    while endpoint.poll_output().is_some() {}
+    endpoint.handle_datagram(Instant::ZERO, source, invite("last").as_bytes());
+    assert!(endpoint.poll_output().is_some());
+}
+
+#[test]
 fn what_cannot_be_dialed_is_refused_with_its_part_named() {
     let mut stage = Stage::new(Transport::Udp);
     let good = super::dial(stage.target);
@@ -127,7 +195,7 @@ fn what_cannot_be_dialed_is_refused_with_its_part_named() {
 fn no_more_calls_are_made_than_the_options_allow() {
     let options = Options { sessions_max: 1, ..Options::default() };
     let mut endpoint = Endpoint::new(options, Rng::from_seed(1));
-    let target = Target { transport: Transport::Udp, address: KNOWN.parse().unwrap() };
+    let target = Target::new(Transport::Udp, KNOWN.parse().unwrap());
     assert!(endpoint.invite(Instant::ZERO, super::dial(target)).is_ok());
     assert_eq!(endpoint.invite(Instant::ZERO, super::dial(target)), Err(Refused::TooManySessions));
 }

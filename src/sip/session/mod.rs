@@ -36,9 +36,9 @@ mod inbound;
 use std::time::Duration;
 
 use super::authentication::Authentication;
+use super::content::description as sdp_of;
 use super::dialog::Dialog;
 use super::event::{Event, SessionEvent, SessionKey};
-use super::header::list::split;
 use super::header::{NameAddr, Reason};
 use super::message::{Headers, Response};
 use super::options::HangUpReason;
@@ -188,41 +188,8 @@ impl Session {
     }
 
     fn contact(&self, stack: &Stack) -> String {
-        stack.contact(self.trunk.transport, &self.contact_user)
+        stack.contact(self.trunk, &self.contact_user)
     }
-}
-
-/// The session description of a message, alone or as a part of several (RFC 5621: carriers add ISUP beside it).
-fn sdp_of(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
-    if body.is_empty() {
-        return None;
-    }
-    let kind = headers.get("Content-Type")?;
-    let name = kind.split(';').next().unwrap_or_default().trim();
-    if name.eq_ignore_ascii_case("application/sdp") {
-        return Some(body.to_vec());
-    }
-    if !name.to_ascii_lowercase().starts_with("multipart/") {
-        return None;
-    }
-    let boundary = split(kind, b';').find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
-    })?;
-    sdp_part(body, &boundary)
-}
-
-/// The part of type `application/sdp`.
-fn sdp_part(body: &[u8], boundary: &str) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(body).ok().map(str::to_owned).unwrap_or_else(|| {
-        // A binary part stands beside it; SDP itself is text, so one byte may stand for one character.
-        body.iter().map(|byte| if byte.is_ascii() { *byte as char } else { '?' }).collect()
-    });
-    text.split(&format!("--{boundary}")).find_map(|part| {
-        let (head, content) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n"))?;
-        let is_sdp = head.to_ascii_lowercase().contains("application/sdp");
-        is_sdp.then(|| content.trim_end_matches("\r\n").as_bytes().iter().copied().chain(*b"\r\n").collect())
-    })
 }
 
 /// The Q.850 cause and the words of a message's Reason headers.
@@ -240,19 +207,6 @@ fn contact_uris(response: &Response) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_sdp_is_found_alone_and_beside_isup() {
-        let mut headers = Headers::default();
-        headers.push("Content-Type", "application/SDP; charset=utf-8");
-        assert_eq!(sdp_of(&headers, b"v=0\r\n"), Some(b"v=0\r\n".to_vec()));
-        assert_eq!(sdp_of(&headers, b""), None);
-        headers.set("Content-Type", "multipart/mixed;boundary=\"xx\"");
-        let body = b"--xx\r\nContent-Type: application/ISUP\r\n\r\n\x01\xff\r\n--xx\r\nContent-Type: application/sdp\r\n\r\nv=0\r\no=-\r\n--xx--\r\n";
-        assert_eq!(sdp_of(&headers, body), Some(b"v=0\r\no=-\r\n".to_vec()));
-        headers.set("Content-Type", "text/plain");
-        assert_eq!(sdp_of(&headers, b"v=0\r\n"), None);
-    }
 
     #[test]
     fn the_q850_reason_speaks_before_others() {

@@ -4,7 +4,6 @@
 //! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
 use super::client_record::{ClientInput, ClientRecord};
 use super::owner::Owner;
@@ -14,7 +13,7 @@ use crate::sip::event::Output;
 use crate::sip::message::{Request, Response};
 use crate::sip::method::Method;
 use crate::sip::schedule::Schedule;
-use crate::sip::target::{Target, Transport};
+use crate::sip::target::Target;
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 
@@ -47,6 +46,8 @@ pub enum Up {
         transaction: Key,
         /// The request.
         request: Request,
+        /// Whether another transaction has brought the same one already (RFC 3261 section 8.2.2.2).
+        is_merged: bool,
     },
     /// An ACK came that belongs to no refusal.
     Ack(Request),
@@ -62,6 +63,10 @@ enum Alarm {
     Server(Key),
 }
 
+/// The most bytes that server transactions keep of what peers sent, all together: a peer that fills its requests to the
+/// brim gets no more of our memory than one that sends many.
+pub const SERVER_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
 /// The transactions.
 #[derive(Debug)]
 pub struct Layer {
@@ -71,6 +76,10 @@ pub struct Layer {
     client_index: BTreeMap<String, Key>,
     servers: Slab<ServerRecord>,
     server_index: BTreeMap<String, Key>,
+    /// Requests outside dialogs, by what a copy that went another way shares with them.
+    origins: BTreeMap<String, Key>,
+    /// What the server transactions keep.
+    server_bytes: usize,
     schedule: Schedule<Alarm>,
     /// What is to be transmitted and told, in order.
     pub outbox: VecDeque<Output>,
@@ -87,6 +96,8 @@ impl Layer {
             client_index: BTreeMap::new(),
             servers: Slab::with_limit(limit),
             server_index: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            server_bytes: 0,
             schedule: Schedule::new(),
             outbox: VecDeque::new(),
         }
@@ -178,15 +189,8 @@ impl Layer {
     }
 
     /// A request came from `source`. Its topmost Via is given what RFC 3261 section 18.2.1 and RFC 3581 want.
-    pub fn handle_request(
-        &mut self,
-        now: Instant,
-        transport: Transport,
-        source: SocketAddr,
-        mut request: Request,
-        ups: &mut Vec<Up>,
-    ) {
-        let Some((index, target)) = super::server_record::identify(&mut request, transport, source) else {
+    pub fn handle_request(&mut self, now: Instant, source: Target, mut request: Request, ups: &mut Vec<Up>) {
+        let Some((index, target)) = super::server_record::identify(&mut request, source) else {
             return;
         };
         let known = self.server_index.get(&index).copied();
@@ -196,11 +200,21 @@ impl Layer {
             (None, Method::Ack) => ups.push(Up::Ack(request)),
             (None, _) => {
                 let mut actions = Vec::new();
-                let record =
+                let mut record =
                     ServerRecord::new(now, self.timers, target, &request, index.clone(), &mut actions);
+                let origin = super::server_record::origin(&request);
+                record.is_merged = origin.as_ref().is_some_and(|origin| self.origins.contains_key(origin));
+                record.origin = origin.filter(|_| !record.is_merged);
+                let origin = record.origin.clone();
+                let weight = record.weight();
+                if self.server_bytes + weight > SERVER_BYTES_MAX {
+                    return;
+                }
                 // A full table drops the request: the peer sends it again.
                 if let Ok(key) = self.servers.insert(record) {
+                    self.server_bytes += weight;
                     self.server_index.insert(index, key);
+                    self.origins.extend(origin.map(|origin| (origin, key)));
                     self.finish_server(key, actions, Some(request), ups);
                 }
             }
@@ -218,7 +232,9 @@ impl Layer {
         let Some(record) = self.servers.get_mut(transaction).filter(|record| record.is_open()) else {
             return;
         };
+        self.server_bytes -= record.weight();
         record.bytes = response.to_bytes();
+        self.server_bytes += record.weight();
         self.run_server(now, transaction, ServerInput::Respond(response.status()), None, &mut Vec::new());
     }
 
@@ -312,7 +328,11 @@ impl Layer {
         let wanted = if gone { None } else { record.poll_timeout() };
         self.schedule.rearm(Alarm::Server(key), &mut record.armed, wanted);
         if gone && let Some(record) = self.servers.remove(key) {
+            self.server_bytes -= record.weight();
             self.server_index.remove(&record.index);
+            if let Some(origin) = &record.origin {
+                self.origins.remove(origin);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One server transaction: its machine, its last response, and where that goes.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::Action;
 use super::invite_server::{self, InviteServer};
@@ -41,6 +41,10 @@ pub(super) struct ServerRecord {
     pub(super) target: Target,
     /// Its name in the layer's index.
     pub(super) index: String,
+    /// Its name in the layer's table of origins.
+    pub(super) origin: Option<String>,
+    /// Whether another transaction stands there under its origin.
+    pub(super) is_merged: bool,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -62,7 +66,12 @@ impl ServerRecord {
             ),
             _ => (Machine::Other(Server::new(timers, reliable, out)), Vec::new()),
         };
-        ServerRecord { machine, bytes, target, index, armed: None }
+        ServerRecord { machine, bytes, target, index, origin: None, is_merged: false, armed: None }
+    }
+
+    /// How many bytes of the peer's it keeps.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + self.index.len() + self.origin.as_ref().map_or(0, String::len)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -118,7 +127,9 @@ impl ServerRecord {
                 Action::Deliver => match request.take() {
                     // Some peers give the ACK of a 2xx the INVITE's branch.
                     Some(ack) if *ack.method() == Method::Ack => ups.push(Up::Ack(ack)),
-                    Some(request) => ups.push(Up::Request { transaction: key, request }),
+                    Some(request) => {
+                        ups.push(Up::Request { transaction: key, request, is_merged: self.is_merged });
+                    }
                     None => {}
                 },
                 Action::Terminated => gone = true,
@@ -132,34 +143,32 @@ impl ServerRecord {
 
 /// Completes the topmost Via and tells the request's transaction and where its responses go (RFC 3261 sections
 /// 18.2.1 and 18.2.2, RFC 3581 section 4). `None` when it has no Via to answer to.
-pub(super) fn identify(
-    request: &mut Request,
-    transport: Transport,
-    source: SocketAddr,
-) -> Option<(String, Target)> {
+pub(super) fn identify(request: &mut Request, source: Target) -> Option<(String, Target)> {
     let index = index(request, request.method())?;
-    let (via, target) = route_back(request.headers().via_top().ok()?, transport, source);
+    let (via, target) = route_back(request.headers().via_top().ok()?, source);
     request.headers_mut().set_first("Via", &via.to_string());
     Some((index, target))
 }
 
 /// The Via with what its sender could not know, and where a response to it goes.
-pub(crate) fn route_back(mut via: Via, transport: Transport, source: SocketAddr) -> (Via, Target) {
-    let said = via.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+pub(crate) fn route_back(mut via: Via, source: Target) -> (Via, Target) {
+    let seen = source.address;
+    let said = crate::sip::uri::address(&via.host);
     let port = if via.wants_rport() {
-        via.parameters.set("rport", Some(&source.port().to_string()));
-        source.port()
+        via.parameters.set("rport", Some(&seen.port().to_string()));
+        seen.port()
     } else {
         via.port.unwrap_or(5060)
     };
-    if via.wants_rport() || said != Some(source.ip()) {
-        via.parameters.set("received", Some(&source.ip().to_string()));
+    if via.wants_rport() || said != Some(seen.ip()) {
+        via.parameters.set("received", Some(&seen.ip().to_string()));
     }
-    let address = match transport {
-        Transport::Udp => SocketAddr::new(source.ip(), port),
-        Transport::Tcp => source,
+    // A response goes back over the connection that the request came by (RFC 3261 section 18.2.2).
+    let address = match source.transport {
+        Transport::Udp => SocketAddr::new(seen.ip(), port),
+        Transport::Tcp | Transport::Tls => seen,
     };
-    (via, Target { transport, address })
+    (via, Target { address, ..source })
 }
 
 /// The name of the server transaction of `method` that `request` belongs to. An ACK belongs to its INVITE.
@@ -167,7 +176,8 @@ pub(super) fn index(request: &Request, method: &Method) -> Option<String> {
     let headers = request.headers();
     let via = headers.via_top().ok()?;
     let method = if *method == Method::Ack { &Method::Invite } else { method };
-    match via.branch().filter(|branch| branch.starts_with(BRANCH_COOKIE)) {
+    // A cookie with nothing behind it would make one transaction of all (RFC 4475 section 3.2.1).
+    match via.branch().filter(|branch| branch.starts_with(BRANCH_COOKIE) && *branch != BRANCH_COOKIE) {
         Some(branch) => Some(format!("{branch} {} {method}", via.sent_by().to_ascii_lowercase())),
         None => {
             // RFC 2543 has no branch to rely on (RFC 3261 section 17.2.3).
@@ -177,6 +187,17 @@ pub(super) fn index(request: &Request, method: &Method) -> Option<String> {
             Some(format!("{call_id} {tag} {} {} {method}", cseq.number, without_received(&via)))
         }
     }
+}
+
+/// What a copy of the request that went another way through forking proxies shares with it (RFC 3261 section 8.2.2.2).
+/// None within a dialog, and for a CANCEL, which goes the way of its INVITE.
+pub(super) fn origin(request: &Request) -> Option<String> {
+    let headers = request.headers();
+    if *request.method() == Method::Cancel || headers.to().ok()?.tag().is_some() {
+        return None;
+    }
+    let from = headers.from().ok()?;
+    Some(format!("{} {} {}", headers.call_id().ok()?, from.tag()?, headers.cseq().ok()?))
 }
 
 fn without_received(via: &Via) -> String {

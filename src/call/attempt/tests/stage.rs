@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
+use crate::call::outcome::FAILOVER_ON;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::Codec;
@@ -197,7 +198,12 @@ impl Stage {
 }
 
 fn placement(trunk: &str) -> Placement {
-    Placement { trunk: trunk.into(), call_id: format!("{trunk}-id"), codecs: vec![Codec::Pcmu] }
+    Placement {
+        trunk: trunk.into(),
+        call_id: format!("{trunk}-id"),
+        codecs: vec![Codec::Pcmu],
+        failover_on: FAILOVER_ON.to_vec(),
+    }
 }
 
 fn session_event(input: &str) -> Option<SessionEvent> {

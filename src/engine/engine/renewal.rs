@@ -1,0 +1,112 @@
+//! A changed configuration under running calls: trunks are added, changed and taken out, and no call notices.
+
+use super::trunks::name_of;
+use super::*;
+use crate::sip::locate::Hop;
+
+/// What became of the trunks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Renewed {
+    /// So many are new.
+    pub added: usize,
+    /// So many have other settings.
+    pub changed: usize,
+    /// So many take no further call and are let go once their calls are over.
+    pub retired: usize,
+}
+
+impl Engine {
+    /// The trunks are these from now on. Calls in flight keep what they have; a trunk that is not among them carries its
+    /// calls to their end.
+    pub fn handle_trunks(&mut self, now: Now, setups: Vec<TrunkSetup>) -> Renewed {
+        let mut renewed = Renewed::default();
+        let named = |name: &str| setups.iter().any(|setup| setup.options.name == name);
+        let gone = |trunk: &Trunk| !trunk.retired && !named(&trunk.options.name);
+        let gone: Vec<usize> = (0..self.trunks.len()).filter(|place| gone(&self.trunks[*place])).collect();
+        for place in gone {
+            self.retire_trunk(now, place);
+            renewed.retired += 1;
+        }
+        for setup in setups {
+            let known = |trunk: &Trunk| trunk.options.name == setup.options.name;
+            match self.trunks.iter().position(known) {
+                None => {
+                    let place = self.trunks.len();
+                    self.trunks.push(Trunk::new(now.instant, setup.options, setup.target, setup.credentials));
+                    self.locate_trunk(now, place);
+                    self.register_trunk(now, place);
+                    self.note_trunk(now, place, "is new".to_owned());
+                    renewed.added += 1;
+                }
+                Some(place) => renewed.changed += usize::from(self.renew_trunk(now, place, setup)),
+            }
+        }
+        self.drain_locator(now);
+        self.settle(now);
+        renewed
+    }
+
+    fn retire_trunk(&mut self, now: Now, place: usize) {
+        if let Some(destination) = name_of(&self.trunks[place]) {
+            self.locator.forget(now.instant, &destination);
+        }
+        if let Some((key, _)) = self.trunks[place].registration {
+            self.endpoint.unregister(now.instant, key);
+        }
+        let (before, _) = self.trunks[place].handle_located(now.instant, Vec::new());
+        self.allow_sources(&before, &[]);
+        self.trunks[place].retired = true;
+        self.note_trunk(
+            now,
+            place,
+            "is not in the configuration any more: it takes no further call".to_owned(),
+        );
+    }
+
+    /// Gives a trunk its new settings; false when they are the old ones.
+    fn renew_trunk(&mut self, now: Now, place: usize, setup: TrunkSetup) -> bool {
+        let trunk = &mut self.trunks[place];
+        let (was_retired, old) = (trunk.retired, trunk.options.clone());
+        if !was_retired && old == setup.options && trunk.credentials == setup.credentials {
+            return false;
+        }
+        let old_name = name_of(trunk).filter(|_| !was_retired);
+        let (old_place, new_place) = (old.destination(), setup.options.destination());
+        let registration = |o: &trunk::Options| {
+            (o.register, o.username.clone(), o.domain().to_owned(), o.register_expires_s)
+        };
+        let registers_anew = registration(&old) != registration(&setup.options);
+        let target = setup.target;
+        trunk.reconfigure(now.instant, setup.options, setup.credentials);
+        if was_retired || old_place != new_place {
+            if let Some(name) = old_name {
+                self.locator.forget(now.instant, &name);
+            }
+            let known = !target.address.ip().is_unspecified();
+            let (transport, address) = (target.transport, target.address);
+            let why = "as configured".to_owned();
+            let hops = known.then_some(Hop { transport, address, rank: 0, why }).into_iter().collect();
+            let (before, _) = self.trunks[place].handle_located(now.instant, hops);
+            self.allow_sources(&before, &[]);
+            self.locate_trunk(now, place);
+            self.register_trunk(now, place);
+        } else if registers_anew {
+            match self.trunks[place].registration {
+                Some((key, _)) if !self.trunks[place].options.register => {
+                    self.endpoint.unregister(now.instant, key);
+                }
+                _ => self.register_trunk(now, place),
+            }
+        }
+        self.note_trunk(now, place, "has new settings".to_owned());
+        true
+    }
+
+    /// The places of these trunks, for a campaign.
+    pub(super) fn places_of(&self, names: &[String]) -> Vec<usize> {
+        let place = |name: &String| {
+            self.trunks.iter().position(|trunk| !trunk.retired && trunk.options.name == *name)
+        };
+        names.iter().filter_map(place).collect()
+    }
+}

@@ -1,0 +1,285 @@
+//! Bodies: which ones we understand, and the session description among their parts (RFC 3261 section 8.2.3, RFC 5621).
+//!
+//! A multipart body is opened to a fixed depth and number of parts; each line of it is looked at once a level.
+
+use super::header::list::{split, unquote};
+use super::message::{Headers, Request, Response};
+
+/// The longest body of a request that is looked at, in bytes; a longer one is answered 413.
+pub const BODY_BYTES_MAX: usize = 32_768;
+
+/// The most parts of a body, those of inner multiparts counted too.
+pub const PARTS_MAX: usize = 16;
+
+/// How deep a multipart may stand in others.
+pub const PARTS_DEPTH_MAX: usize = 3;
+
+/// What is understood, as the Accept header names it.
+pub(crate) const ACCEPT: &str = "application/sdp";
+
+/// One part, or the whole of a body that has none.
+#[derive(Debug)]
+struct Part<'a> {
+    content_type: &'a str,
+    is_optional: bool,
+    body: &'a [u8],
+}
+
+/// The session description of a message, alone or as a part of several: carriers put ISUP beside it.
+pub(crate) fn description(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
+    let parts = parts(headers, body);
+    let sdp = parts.iter().find(|part| is_sdp(part.content_type))?;
+    // The line end before a delimiter is the delimiter's, and the description's last line needs one.
+    let is_part = sdp.body.len() < body.len() && !sdp.body.ends_with(b"\n");
+    let end: &[u8] = if is_part { b"\r\n" } else { b"" };
+    Some([sdp.body, end].concat())
+}
+
+/// The answer to a request whose body we cannot take, or that would take nothing we can send, if so.
+pub(crate) fn refuse(request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    if request.body().len() > BODY_BYTES_MAX {
+        return Some(Response::to_request(request, 413, "Request Entity Too Large"));
+    }
+    if request.body().is_empty() || is_optional(headers.get("Content-Disposition").unwrap_or_default()) {
+        return None;
+    }
+    if headers.get("Content-Type").is_none() {
+        return Some(Response::to_request(request, 400, "Content-Type is missing"));
+    }
+    if headers.all("Content-Encoding").any(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Some(unsupported(request, "Accept-Encoding", "identity"));
+    }
+    let parts = parts(headers, request.body());
+    let has_sdp = parts.iter().any(|part| is_sdp(part.content_type));
+    // Beside a description, whatever else stands there is not ours to judge.
+    let understood = has_sdp || (parts.len() > 1 && parts.iter().all(|part| part.is_optional));
+    let disposed = headers.get("Content-Disposition").is_none_or(|value| {
+        let kind = value.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("session") || kind.eq_ignore_ascii_case("render")
+    });
+    (!understood || !disposed).then(|| unsupported(request, "Accept", ACCEPT))
+}
+
+/// The answer to an INVITE whose sender would not take a session description back (section 21.4.7), if so.
+pub(crate) fn refuse_unacceptable(request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    let takes_sdp = headers.count("Accept") == 0
+        || headers.all("Accept").any(|range| {
+            let range = range.split(';').next().unwrap_or_default().trim();
+            ["application/sdp", "application/*", "*/*"].iter().any(|ours| ours.eq_ignore_ascii_case(range))
+        });
+    (!takes_sdp).then(|| Response::to_request(request, 406, "Not Acceptable"))
+}
+
+fn unsupported(request: &Request, name: &str, value: &str) -> Response {
+    let mut response = Response::to_request(request, 415, "Unsupported Media Type");
+    response.headers_mut().push(name, value);
+    response
+}
+
+fn is_sdp(content_type: &str) -> bool {
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/sdp")
+}
+
+/// Whether a Content-Disposition lets the body be ignored.
+fn is_optional(disposition: &str) -> bool {
+    parameter(disposition, "handling").is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
+}
+
+fn parameter(value: &str, wanted: &str) -> Option<String> {
+    split(value, b';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case(wanted).then(|| unquote(value.trim()))
+    })
+}
+
+fn parts<'a>(headers: &'a Headers, body: &'a [u8]) -> Vec<Part<'a>> {
+    let mut parts = Vec::new();
+    if let (Some(content_type), false) = (headers.get("Content-Type"), body.is_empty()) {
+        open(Part { content_type, is_optional: false, body }, 0, &mut parts);
+    }
+    parts
+}
+
+/// Puts `part` to the others, or, if it is a multipart, what is in it.
+fn open<'a>(part: Part<'a>, depth: usize, parts: &mut Vec<Part<'a>>) {
+    if parts.len() == PARTS_MAX {
+        return;
+    }
+    let is_multipart =
+        part.content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/"));
+    let boundary = parameter(part.content_type, "boundary").filter(|boundary| !boundary.is_empty());
+    let (true, true, Some(boundary)) = (is_multipart, depth < PARTS_DEPTH_MAX, boundary) else {
+        return parts.push(part);
+    };
+    for inner in cut(part.body, boundary.as_bytes()) {
+        open(read_part(inner), depth + 1, parts);
+    }
+}
+
+/// What stands between the delimiter lines (RFC 2046 section 5.1.1); the line end before one belongs to it.
+fn cut<'a>(body: &'a [u8], boundary: &[u8]) -> Vec<&'a [u8]> {
+    let (mut found, mut begin, mut at) = (Vec::new(), None, 0);
+    for line in body.split_inclusive(|&byte| byte == b'\n') {
+        let delimiter = line.strip_prefix(b"--").and_then(|rest| rest.strip_prefix(boundary));
+        if let Some(rest) = delimiter.map(<[u8]>::trim_ascii_end)
+            && (rest.is_empty() || rest == b"--")
+        {
+            found.extend(begin.map(|begin| without_line_end(&body[begin..at])));
+            begin = rest.is_empty().then_some(at + line.len());
+            if begin.is_none() || found.len() == PARTS_MAX {
+                return found;
+            }
+        }
+        at += line.len();
+    }
+    // The last delimiter is missing: what came of the part is there.
+    found.extend(begin.map(|begin| &body[begin.min(body.len())..]));
+    found
+}
+
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// A part's own headers and what is behind them. Without a type it is plain text.
+fn read_part(bytes: &[u8]) -> Part<'_> {
+    let mut part = Part { content_type: "text/plain", is_optional: false, body: &[] };
+    let mut at = 0;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        at += line.len();
+        let text = std::str::from_utf8(line).unwrap_or_default().trim_end();
+        if line.trim_ascii().is_empty() {
+            break;
+        }
+        let Some((name, value)) = text.split_once(':') else { continue };
+        match name.trim() {
+            name if name.eq_ignore_ascii_case("Content-Type") => part.content_type = value.trim(),
+            name if name.eq_ignore_ascii_case("Content-Disposition") => part.is_optional = is_optional(value),
+            _ => {}
+        }
+    }
+    part.body = &bytes[at..];
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::method::Method;
+
+    fn headers(content_type: &str) -> Headers {
+        let mut headers = Headers::default();
+        headers.push("Content-Type", content_type);
+        headers
+    }
+
+    #[test]
+    fn a_description_is_found_alone_beside_isup_and_inside_another_multipart() {
+        let found = |content_type: &str, body: &[u8]| {
+            description(&headers(content_type), body).map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(found("application/SDP; charset=utf-8", b"v=0\r\n").as_deref(), Some("v=0\r\n"));
+        assert_eq!(found("application/sdp", b""), None);
+        assert_eq!(found("text/plain", b"v=0\r\n"), None);
+        let body = b"--xx\r\nContent-Type: application/ISUP\r\n\r\n\x01\xff\n--x\r\n--xx\r\n\
+                     Content-Type: application/sdp\r\n\r\nv=0\r\no=-\r\n--xx--\r\n";
+        assert_eq!(found("multipart/mixed;boundary=\"xx\"", body).as_deref(), Some("v=0\r\no=-\r\n"));
+        assert_eq!(found("application/sdp", b"v=0").as_deref(), Some("v=0"));
+        let inner = "--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n--i\r\n\r\nhello\r\n--i\r\n\
+                     content-type : application/sdp\r\n\r\nv=0\r\n\r\n--i--\r\n--o--";
+        assert_eq!(found("Multipart/Mixed; boundary=o", inner.as_bytes()).as_deref(), Some("v=0\r\n"));
+        let open = "--o\nContent-Type: application/sdp\n\nv=0\n";
+        assert_eq!(found("multipart/mixed;boundary=o", open.as_bytes()).as_deref(), Some("v=0\n"));
+        assert_eq!(found("multipart/mixed", body), None);
+        assert_eq!(found("multipart/mixed;boundary=\"\"", body), None);
+    }
+
+    #[test]
+    fn parts_and_their_depth_are_bounded() {
+        let many = "--b\r\nContent-Type: a/b\r\n\r\nx\r\n".repeat(5_000);
+        assert_eq!(parts(&headers("multipart/mixed;boundary=b"), many.as_bytes()).len(), PARTS_MAX);
+        let mut nested = "Content-Type: application/sdp\r\n\r\nv=0\r\n".to_owned();
+        for _ in 0..PARTS_DEPTH_MAX {
+            nested = format!(
+                "Content-Type: multipart/mixed;boundary=b{}\r\n\r\n--b{}\r\n{nested}",
+                nested.len(),
+                nested.len()
+            );
+        }
+        let (head, body) = nested.split_once("\r\n\r\n").unwrap();
+        let content_type = head.split_once(": ").unwrap().1;
+        assert!(description(&headers(content_type), body.as_bytes()).is_some());
+        let deeper = format!("--o\r\n{nested}");
+        assert!(description(&headers("multipart/mixed;boundary=o"), deeper.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn a_body_is_taken_ignored_or_refused_as_its_headers_say() {
+        // headers, body, the status of the refusal and a header of it
+        let table: [(&[(&str, &str)], &str, Option<(u16, Option<&str>)>); 11] = [
+            (&[], "", None),
+            (&[("Content-Type", "application/sdp")], "v=0\r\n", None),
+            (&[], "v=0\r\n", Some((400, None))),
+            (&[("c", "application/x-made-up")], "x", Some((415, Some("Accept")))),
+            (&[("c", "application/x-made-up"), ("Content-Disposition", "icon;handling=optional")], "x", None),
+            (&[("c", "application/sdp"), ("e", "gzip")], "x", Some((415, Some("Accept-Encoding")))),
+            (&[("c", "application/sdp"), ("e", "Identity")], "v=0\r\n", None),
+            (&[("c", "application/sdp"), ("Content-Disposition", "session")], "v=0\r\n", None),
+            (
+                &[("c", "application/sdp"), ("Content-Disposition", "frobnicate")],
+                "x",
+                Some((415, Some("Accept"))),
+            ),
+            (
+                &[("c", "multipart/mixed;boundary=b")],
+                "--b\r\n\r\nhi\r\n--b--\r\n",
+                Some((415, Some("Accept"))),
+            ),
+            (
+                &[("c", "multipart/mixed;boundary=b")],
+                "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n\r\nhi\r\n--b--\r\n",
+                None,
+            ),
+        ];
+        for (list, body, expected) in table {
+            let mut request = Request::new(Method::Invite, "sip:us@h");
+            request.set_body("x/y", body.into());
+            request.headers_mut().remove("Content-Type");
+            list.iter().for_each(|(name, value)| request.headers_mut().push(name, value));
+            let refusal = refuse(&request);
+            let told = expected.and_then(|(_, name)| name);
+            assert_eq!(
+                refusal.as_ref().map(Response::status),
+                expected.map(|(status, _)| status),
+                "{list:?}"
+            );
+            assert!(told.is_none_or(|name| refusal.unwrap().headers().get(name).is_some()), "{list:?}");
+        }
+        let mut request = Request::new(Method::Invite, "sip:us@h");
+        request.set_body("application/sdp", vec![b'x'; BODY_BYTES_MAX + 1]);
+        assert_eq!(refuse(&request).unwrap().status(), 413);
+    }
+
+    #[test]
+    fn whoever_takes_no_description_back_is_told_so() {
+        let table = [
+            (None, false),
+            (Some("application/sdp;level=1, text/html"), false),
+            (Some("text/html, application/*"), false),
+            (Some("*/*"), false),
+            (Some("text/x-nobody-knows"), true),
+            (Some(""), true),
+        ];
+        for (accept, refused) in table {
+            let mut request = Request::new(Method::Invite, "sip:us@h");
+            if let Some(accept) = accept {
+                request.headers_mut().push("Accept", accept);
+            }
+            assert_eq!(refuse_unacceptable(&request).is_some(), refused, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From a destination and what the cache knows to an ordered list of hops: RFC 3263 sections 4.1 and 4.2.
+//!
+//! A search holds no state. It is made again whenever an answer has come, reads as far as the cache knows, and names the
+//! questions that it came upon. From a name it goes to a service, from there to a server and to its addresses: three
+//! steps, whatever the records say.
+
+use super::super::target::Transport;
+use super::cache::{Cache, Lookup};
+use super::destination::{Destination, Host};
+use super::record::{Data, Failure, Kind, Question};
+use super::selection::{self, Server, Service};
+use crate::rng::Rng;
+use crate::time::Instant;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// Hops of one destination.
+pub const HOPS_MAX: usize = 16;
+
+/// Servers of one destination whose addresses are asked for.
+const SERVERS_MAX: usize = 16;
+
+/// What this machine can speak.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Abilities {
+    /// In the order of liking, where a domain leaves the choice.
+    pub transports: Vec<Transport>,
+    /// Whether it has IPv4.
+    pub v4: bool,
+    /// Whether it has IPv6.
+    pub v6: bool,
+}
+
+/// A place to send requests to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// How.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+    /// Those of a lower rank must be tried first; among equals the order of the list is as good as another.
+    pub rank: u16,
+    /// Which records have led here, for people.
+    pub why: String,
+}
+
+/// What a search has found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Found {
+    /// In the order in which they are to be tried.
+    pub hops: Vec<Hop>,
+    /// The list is complete as far as the order goes: no service or server is waited for.
+    pub settled: bool,
+    /// Every question that it came upon.
+    pub questions: Vec<Question>,
+    /// A question that was not answered, and whether old records stand in.
+    pub trouble: Option<(Question, Failure, bool)>,
+}
+
+/// One search.
+pub struct Search<'s> {
+    cache: &'s Cache,
+    now: Instant,
+    abilities: &'s Abilities,
+    found: Found,
+    pending: bool,
+    servers: usize,
+}
+
+impl<'s> Search<'s> {
+    /// Searches. `rng` decides among servers of one priority: the same one gives the same order.
+    pub fn run(
+        destination: &Destination,
+        cache: &'s Cache,
+        now: Instant,
+        abilities: &'s Abilities,
+        rng: &mut Rng,
+    ) -> Found {
+        let (found, pending, servers) = (Found::default(), false, 0);
+        let mut search = Search { cache, now, abilities, found, pending, servers };
+        search.destination(destination, rng);
+        search.found.settled = !search.pending;
+        search.found
+    }
+
+    fn destination(&mut self, destination: &Destination, rng: &mut Rng) {
+        let name = match (&destination.host, destination.address()) {
+            (_, Some((transport, address))) => {
+                let why = "as configured".to_owned();
+                return self.found.hops.push(Hop { transport, address, rank: 0, why });
+            }
+            (Host::Name(name), None) => name,
+            (Host::Address(_), None) => return,
+        };
+        let transport = destination.plain_transport();
+        if let Some(port) = destination.port {
+            return self.addresses(name, transport, port, 0, "");
+        }
+        let mut rank = 0;
+        for (service, why) in self.services(destination, name) {
+            rank = self.servers(&service, &why, rank, rng);
+        }
+        if self.found.hops.is_empty() && !self.pending {
+            self.addresses(name, transport, transport.port(), 0, "no SRV record; ");
+        }
+    }
+
+    /// The services to ask for servers of, each with the words that say why.
+    fn services(&mut self, destination: &Destination, name: &str) -> Vec<(Service, String)> {
+        let plain = |transport: Transport| {
+            let name = selection::srv_name(transport, name);
+            (Service { order: 0, preference: 0, transport, name }, String::new())
+        };
+        if let Some(transport) = destination.transport {
+            return vec![plain(transport)];
+        }
+        let transports = &self.abilities.transports;
+        match self.ask(name, Kind::Naptr) {
+            Some(Lookup::Pending) => return Vec::new(),
+            Some(Lookup::Records { records, .. }) => {
+                let services = selection::services(records, transports, destination.secure);
+                if !services.is_empty() {
+                    let why = |s: &Service| format!("NAPTR {} {} {}; ", s.order, s.preference, s.name);
+                    return services.into_iter().map(|service| (service.clone(), why(&service))).collect();
+                }
+            }
+            Some(Lookup::Nothing | Lookup::Failed(_)) | None => {}
+        }
+        let fits = |transport: &&Transport| !destination.secure || **transport == Transport::Tls;
+        transports.iter().filter(fits).map(|transport| plain(*transport)).collect()
+    }
+
+    /// Adds a service's hops; gives the next free rank.
+    fn servers(&mut self, service: &Service, why: &str, mut rank: u16, rng: &mut Rng) -> u16 {
+        let Some(Lookup::Records { records, .. }) = self.ask(&service.name, Kind::Srv) else { return rank };
+        let servers = selection::servers(records);
+        for equals in servers.chunk_by(|one, next| one.priority == next.priority) {
+            for server in selection::draw(equals.to_vec(), rng) {
+                if self.servers == SERVERS_MAX {
+                    return rank;
+                }
+                self.servers += 1;
+                let Server { priority, weight, port, name } = &server;
+                let why = format!("{why}SRV {priority} {weight} {name}:{port}; ");
+                self.addresses(name, service.transport, *port, rank, &why);
+            }
+            rank = rank.saturating_add(1);
+        }
+        rank
+    }
+
+    /// Adds a server's hops: both families, IPv6 first in each pair (RFC 6724 section 2.1).
+    fn addresses(&mut self, name: &str, transport: Transport, port: u16, rank: u16, why: &str) {
+        let (mut v6, mut v4) = (Vec::new(), Vec::new());
+        let waited = self.pending;
+        for (kind, able, ips) in
+            [(Kind::Aaaa, self.abilities.v6, &mut v6), (Kind::A, self.abilities.v4, &mut v4)]
+        {
+            if !able {
+                continue;
+            }
+            if let Some(Lookup::Records { records, stale, left }) = self.ask(name, kind) {
+                let age = if stale { "; DNS is down, last known".to_owned() } else { life(left) };
+                let ip = |data: &Data| match data {
+                    Data::A(ip) => Some(IpAddr::V4(*ip)),
+                    Data::Aaaa(ip) => Some(IpAddr::V6(*ip)),
+                    Data::Naptr { .. } | Data::Srv { .. } => None,
+                };
+                let usable = records.iter().filter_map(|record| ip(&record.data)).filter(is_somebody);
+                ips.extend(usable.map(|ip| (ip, format!("{why}{kind} of {name}{age}"))));
+            }
+        }
+        // An address that is still to come changes nothing about the order of servers.
+        self.pending = waited;
+        let pairs = v6.len().max(v4.len());
+        let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+        for (ip, why) in (0..pairs).flat_map(|_| [v6.next(), v4.next()]).flatten() {
+            let address = SocketAddr::new(ip, port);
+            let known = |hop: &Hop| (hop.transport, hop.address) == (transport, address);
+            if self.found.hops.len() < HOPS_MAX && !self.found.hops.iter().any(known) {
+                self.found.hops.push(Hop { transport, address, rank, why });
+            }
+        }
+    }
+
+    fn ask(&mut self, name: &str, kind: Kind) -> Option<Lookup<'s>> {
+        let question = Question::new(name, kind)?;
+        let lookup = self.cache.get(self.now, &question);
+        self.pending |= lookup == Lookup::Pending;
+        if let Some(failure) = self.cache.failure(&question) {
+            let stale = matches!(lookup, Lookup::Records { .. } | Lookup::Nothing);
+            self.found.trouble.get_or_insert((question.clone(), failure, stale));
+        }
+        self.found.questions.push(question);
+        Some(lookup)
+    }
+}
+
+fn life(left: std::time::Duration) -> String {
+    format!(", good for {} s", left.as_secs_f64().round())
+}
+
+/// Whether an address can be that of a server: any, multicast, broadcast and link-local ones without a link are nobody's.
+fn is_somebody(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.octets()[0] != 0 && !ip.is_multicast() && !ip.is_broadcast(),
+        IpAddr::V6(ip) => {
+            let is_link_local = ip.segments()[0] & 0xffc0 == 0xfe80;
+            *ip != Ipv6Addr::UNSPECIFIED
+                && !ip.is_multicast()
+                && !is_link_local
+                && ip.to_ipv4_mapped().is_none()
+        }
+    }
+}

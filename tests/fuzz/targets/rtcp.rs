@@ -1,0 +1,11 @@
+//! RTCP compounds.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use outdial::rtp::{Ssrc, rtcp};
+use outdial::time::Instant;
+use std::time::Duration;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = rtcp::read(Instant::from_start(Duration::from_secs(60)), bytes, Ssrc(0x0102_0304));
+});
