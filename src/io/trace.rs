@@ -19,7 +19,7 @@ use crate::trace::{hep, masking};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -383,7 +383,11 @@ impl Homer {
             Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
             _ => format!("{host}:{}", hep::PORT),
         };
-        let address = address::resolve(&with_port).map_err(fault)?;
+        let no_address = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        let address = with_port
+            .to_socket_addrs()
+            .and_then(|mut found| found.next().ok_or_else(no_address))
+            .map_err(fault)?;
         let any: IpAddr =
             if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).map_err(fault)?;
