@@ -19,6 +19,8 @@ pub const MEMORY: usize = 32;
 const BIN_HZ: f32 = 8000.0 / WINDOW as f32;
 /// The telephone band, as bins: 250 to 3500 Hz.
 const BAND: RangeInclusive<usize> = 8..=112;
+const BAND_START: usize = 8;
+const BAND_BINS: usize = 105;
 /// The same as a set of bits.
 const IN_BAND: u128 = ((1 << 113) - 1) & !((1 << 8) - 1);
 /// Where network tones live, as bins: 312 to 656 Hz.
@@ -285,11 +287,19 @@ impl Spectrum {
     /// The strongest peaks and the share of their lobes.
     fn strongest(&self, clean: &Power, whole: f32) -> ([Line; LINES], f32) {
         let mut bins = [(0, 0.0f32); LINES];
-        for bin in BAND {
+        // Which bins are peaks is found without branches; there are few that are high enough.
+        let least = SUMMIT * LINE_MIN * whole;
+        let mut peaks = [0u8; BAND_BINS.next_multiple_of(8)];
+        let below = &clean[BAND_START - 1..];
+        for (((peak, below), at), above) in
+            peaks[..BAND_BINS].iter_mut().zip(below).zip(&below[1..]).zip(&below[2..])
+        {
+            *peak = u8::from((*at > *below) & (*at >= *above) & (*at >= least));
+        }
+        let eights = peaks.chunks_exact(8).enumerate().filter(|(_, eight)| **eight != [0; 8]);
+        let high = eights.flat_map(|(i, eight)| (8 * i..).zip(eight)).filter(|(_, peak)| **peak == 1);
+        for bin in high.map(|(i, _)| BAND_START + i) {
             let at = clean[bin];
-            if at <= clean[bin - 1] || at < clean[bin + 1] {
-                continue;
-            }
             let lobe: f32 = clean[bin - LOBE..=bin + LOBE].iter().sum();
             if lobe > bins[LINES - 1].1 && lobe >= LINE_MIN * whole && at >= SUMMIT * lobe {
                 let place = bins.iter().position(|(_, power)| lobe > *power).unwrap_or(LINES - 1);
