@@ -140,6 +140,72 @@ fn a_beep_that_is_half_lost_is_one_beep() {
 }
 
 #[test]
+fn a_beep_that_rings_on_ends_when_it_has_rung_out() {
+    for (name, fainter, length, hiss) in
+        [("a tail", -26.0, 45, 0.0), ("a tail on a noisy line", -22.0, 60, 30.0)]
+    {
+        // One wave, of which the end is fainter: a recording's fade, or a loudspeaker's.
+        let mut beep = one(1000.0).samples(ms(500 + length));
+        let factor = 10f32.powf(fainter / 20.0);
+        beep[4000..].iter_mut().for_each(|sample| *sample = (f32::from(*sample) * factor) as i16);
+        let mut call = [silence(200), voice(4000), silence(400), beep, silence(1000)].concat();
+        let noise = noise(call.len() as u64 / 8, hiss);
+        call.iter_mut().zip(&noise).for_each(|(sample, noise)| *sample = sample.saturating_add(*noise));
+        let summary = judge(&call);
+        let [beep] = summary.beeps[..] else { panic!("{name}: {summary:?}") };
+        assert!(beep.end.abs_diff(ms(5100 + length)) <= ms(20), "{name}: {beep:?}");
+    }
+}
+
+#[test]
+fn a_beep_that_sounds_twice_is_one_whose_end_is_that_of_the_last() {
+    for pause in [40, 60, 80, 100] {
+        let beep = one(1000.0).samples(ms(120));
+        let twice = [beep.clone(), silence(pause), beep].concat();
+        let call = [silence(200), voice(4000), silence(400), twice, silence(1000)].concat();
+        let summary = judge(&call);
+        let [beep] = summary.beeps[..] else { panic!("{pause} ms apart: {summary:?}") };
+        assert!(beep.start.abs_diff(ms(4600)) <= ms(10), "{pause} ms apart: {beep:?}");
+        assert!(beep.end.abs_diff(ms(4840 + pause)) <= ms(20), "{pause} ms apart: {beep:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_beep_is_told_within_150_ms_of_it() {
+    for (length, within) in [(120, 150), (200, 150), (300, 100), (1000, 100)] {
+        let call = [silence(200), voice(4000), silence(400), one(1000.0).samples(ms(length)), silence(1000)];
+        let (mut frames, mut told) = (0, None);
+        let mut detector = Detector::new(&Options::default());
+        for frame in call.concat().chunks_exact(FRAME_SAMPLES) {
+            frames += 1;
+            let frame = frame.try_into().expect("a whole frame");
+            detector.handle_frame(Some(frame), &mut |finding| {
+                if let Finding::Beep(_) = finding {
+                    told = Some(ms(frames * 20));
+                }
+            });
+        }
+        let after = told.expect("a beep").saturating_sub(ms(4600 + length));
+        assert!(after <= ms(within), "{length} ms long, told {after:?} after its end");
+    }
+}
+
+#[test]
+fn a_steady_tone_is_no_beep_where_no_machine_would_beep() {
+    let tone = |dbfs| Tone::sine(700.0, dbfs).samples(ms(300));
+    let far = [silence(200), voice(3000), silence(400), tone(LEVEL - 26.0), silence(1000)];
+    let spoken_after = [silence(200), voice(3000), silence(400), tone(LEVEL), voice(2000)];
+    let cases = [
+        ("faint, as a telephone that rings in the room", far.concat()),
+        ("with a voice that goes on at its end", spoken_after.concat()),
+    ];
+    for (name, call) in cases {
+        let summary = judge(&call);
+        assert!(summary.beeps.is_empty(), "{name}: {:?}", summary.beeps);
+    }
+}
+
+#[test]
 fn a_beep_goes_on_being_found_long_after_the_verdict() {
     let mut call = voice(4000);
     call.extend(silence(60_000));

@@ -29,8 +29,12 @@ const FLOOR_BELOW_SPEECH_DB: f32 = 14.0;
 const SPEECH_START_DB: f32 = -60.0;
 /// What is fainter than the speech by this is another voice in the room, or an echo.
 const DISTANT_DB: f32 = 26.0;
-/// A hop below this is digital silence: G.711 codes of the least magnitude only.
-const DIGITAL_SILENCE_DB: f32 = -72.0;
+/// -72 dBFS: a hop below this is digital silence, G.711 codes of the least magnitude only.
+pub const SILENCE: f32 = 6.3e-8;
+/// The same of samples: none of them is larger.
+const DIGITAL_SILENCE: std::ops::RangeInclusive<i16> = -8..=8;
+/// So many silent frames bring webrtc-vad to rest: its filters have rung out, its hang-over is spent.
+const REST_FRAMES: u32 = 16;
 /// Sound begins above the floor by this ...
 const ENTER_DB: f32 = 8.0;
 /// ... and ends below this.
@@ -44,6 +48,7 @@ pub struct Listener {
     vad: Vad,
     vad_mode: u8,
     voiced: bool,
+    silent_frames: u32,
     smooth: f32,
     minima: [f32; MINIMA],
     minimum_hops: u32,
@@ -58,6 +63,7 @@ impl Listener {
             vad: Vad::new(),
             vad_mode,
             voiced: false,
+            silent_frames: 0,
             smooth: 0.0,
             minima: [0.0; MINIMA],
             minimum_hops: 0,
@@ -78,7 +84,7 @@ impl Listener {
             2 => VadMode::Aggressive,
             _ => VadMode::VeryAggressive,
         });
-        self.voiced = false;
+        (self.voiced, self.silent_frames) = (false, 0);
         self.smooth = 0.0;
         self.minima = [FLOOR_START_DB; MINIMA];
         self.minimum_hops = 0;
@@ -88,29 +94,49 @@ impl Listener {
 
     /// Hears a frame of 20 ms, before its two hops.
     pub fn handle_frame(&mut self, frame: &[i16; 160]) {
-        self.voiced = self.vad.is_voice_segment(frame).unwrap_or(false);
+        let silent = frame.iter().all(|sample| DIGITAL_SILENCE.contains(sample));
+        self.silent_frames = if silent { self.silent_frames.saturating_add(1) } else { 0 };
+        self.voiced = self.silent_frames <= REST_FRAMES && self.vad.is_voice_segment(frame).unwrap_or(false);
     }
 
-    /// Judges a hop of the frame by its mean square (full scale is 1). `voiced`: it repeats at a voice's pitch, and so
-    /// tells how loud the speech is; noise must not pass for faint speech.
-    pub fn handle_hop(&mut self, power: f32, voiced: bool) -> Activity {
-        let level_db = decibels(power);
-        if level_db < DIGITAL_SILENCE_DB {
+    /// The same once the verdict is settled, when webrtc-vad needs to learn no more: it is asked only about a frame that is
+    /// loud enough to be speech, and not again while a tone sounds.
+    pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
+        let threshold_db = self.floor_db() + LEAVE_DB;
+        let is_loud = |hop: &[i16]| {
+            let sum: f32 = hop.iter().map(|sample| f32::from(*sample)).map(|sample| sample * sample).sum();
+            decibels(sum / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
+        };
+        if !frame.chunks_exact(80).any(is_loud) {
+            self.voiced = false;
+        } else if !tone {
+            self.handle_frame(frame);
+        }
+    }
+
+    /// Judges a hop of the frame by its mean square (full scale is 1).
+    pub fn handle_hop(&mut self, power: f32) -> Activity {
+        if power < SILENCE {
             self.sounding = false;
             self.smooth = 0.0;
             return Activity::Quiet;
         }
+        let level_db = decibels(power);
         self.smooth = if self.smooth == 0.0 { power } else { 0.7 * self.smooth + 0.3 * power };
         self.remember(decibels(self.smooth));
         let above_db = level_db - self.floor_db();
         let distant = level_db < self.speech_db - DISTANT_DB;
         self.sounding =
             self.voiced && !distant && above_db >= if self.sounding { LEAVE_DB } else { ENTER_DB };
-        if self.sounding && voiced {
-            let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
-            self.speech_db = self.speech_db * (1.0 - pace) + level_db * pace;
-        }
         if self.sounding { Activity::Sound } else { Activity::Quiet }
+    }
+
+    /// The hop that was judged sounds and repeats at a voice's pitch, and so tells how loud the speech is; noise must not
+    /// pass for faint speech.
+    pub fn handle_vowel(&mut self, power: f32) {
+        let level_db = decibels(power);
+        let pace = if level_db > self.speech_db { 0.2 } else { 0.01 };
+        self.speech_db = self.speech_db * (1.0 - pace) + level_db * pace;
     }
 
     /// The noise floor in dBFS.
@@ -119,6 +145,11 @@ impl Listener {
         let highest =
             if self.speech_db > SPEECH_START_DB { self.speech_db - FLOOR_BELOW_SPEECH_DB } else { 0.0 };
         least.min(highest).clamp(FLOOR_MIN_DB, FLOOR_MAX_DB)
+    }
+
+    /// The level of speech in dBFS; before any was heard, that of the faintest.
+    pub fn speech_db(&self) -> f32 {
+        self.speech_db
     }
 
     fn remember(&mut self, level_db: f32) {
@@ -146,12 +177,12 @@ mod tests {
     fn the_floor_follows_the_line_and_survives_digital_silence() {
         let mut listener = Listener::new(2);
         for _ in 0..200 {
-            listener.handle_hop(power(-50.0), false);
+            listener.handle_hop(power(-50.0));
         }
         let floor_db = listener.floor_db();
         assert!((floor_db + 50.0).abs() < 3.0, "{floor_db}");
         for _ in 0..1000 {
-            assert_eq!(listener.handle_hop(0.0, false), Activity::Quiet);
+            assert_eq!(listener.handle_hop(0.0), Activity::Quiet);
         }
         assert_eq!(listener.floor_db(), floor_db);
     }
@@ -161,7 +192,7 @@ mod tests {
         let mut listener = Listener::new(2);
         for level_db in [-57.0, -45.0] {
             for _ in 0..200 {
-                listener.handle_hop(power(level_db), false);
+                listener.handle_hop(power(level_db));
             }
         }
         assert!((listener.floor_db() + 45.0).abs() < 3.0, "{}", listener.floor_db());
@@ -172,7 +203,8 @@ mod tests {
         let mut listener = Listener::new(9);
         for frame in [[0; 160], [i16::MAX; 160], [i16::MIN; 160]] {
             listener.handle_frame(&frame);
-            listener.handle_hop(1.0, true);
+            listener.handle_hop(1.0);
+            listener.handle_vowel(1.0);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The detector of one call.
 
-use super::activity::{Activity, Listener, decibels};
+use super::activity::{self, Activity, Listener, decibels};
 use super::beep::{self, Beeps};
 use super::cadence::{Cadence, Tonal};
 use super::decider::Decider;
@@ -26,6 +26,8 @@ const VOWEL_HZ: f32 = 700.0;
 const VOWEL_MS: u32 = 400;
 /// So much speech makes a later tone a beep rather than the network's.
 const SPOKEN_MS: u32 = 200;
+/// So many silent hops fill the window.
+const SILENT_HOPS: u32 = (WINDOW as u64).div_ceil(HOP) as u32;
 /// Speech that has stayed away for this long has ended.
 const GREETING_END_MS: u32 = 500;
 
@@ -55,13 +57,17 @@ pub struct Detector {
     beeping: bool,
     /// The tone that sounds is too long for a vowel.
     lasting: bool,
+    /// The newest hop was a tone's.
+    certain: bool,
     greeting_open: bool,
     /// Of the newest hop, for [`Detector::glimpse`].
     power: f32,
     activity: Activity,
     periodicity: f32,
-    /// The hop before this one repeated at a voice's pitch.
-    repeated: bool,
+    /// Whether the hop before this one repeated at a voice's pitch; not known where nobody had to know.
+    repeated: Option<bool>,
+    /// Hops of digital silence.
+    silent_hops: u32,
 }
 
 impl Detector {
@@ -87,11 +93,13 @@ impl Detector {
             tone_named: false,
             beeping: false,
             lasting: false,
+            certain: false,
             greeting_open: false,
             power: 0.0,
             activity: Activity::Quiet,
             periodicity: 0.0,
-            repeated: false,
+            repeated: Some(false),
+            silent_hops: 0,
         }
     }
 
@@ -117,7 +125,8 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
-        (self.repeated, self.beeping, self.lasting) = (false, false, false);
+        (self.repeated, self.silent_hops) = (Some(false), 0);
+        (self.beeping, self.lasting, self.certain) = (false, false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -125,7 +134,10 @@ impl Detector {
         match frame {
             Some(frame) => {
                 self.begun = true;
-                self.listener.handle_frame(frame);
+                match self.judge.is_settled(&self.cadence) {
+                    true => self.listener.handle_late_frame(frame, self.certain),
+                    false => self.listener.handle_frame(frame),
+                }
                 for samples in frame.chunks_exact(HOP as usize) {
                     let power = self.remember(samples);
                     let known = self.whole >= WINDOW as u64;
@@ -173,35 +185,33 @@ impl Detector {
 
     fn remember(&mut self, samples: &[i16]) -> f32 {
         let at = self.samples as usize % WINDOW;
-        let mut sum = 0.0;
-        for (i, sample) in samples.iter().enumerate() {
-            let value = f32::from(*sample) / 32768.0;
-            self.recent[(at + i) % WINDOW] = value;
-            sum += value * value;
-        }
+        let (end, start) = samples.split_at(samples.len().min(WINDOW - at));
+        let power = keep(&mut self.recent[at..], end) + keep(&mut self.recent, start);
         self.samples += HOP;
         self.whole += HOP;
-        sum / HOP as f32
+        power / HOP as f32
     }
 
     /// `heard`: the hop itself has come; `known`: so has all of the window that ends with it.
     fn handle_hop(&mut self, power: f32, heard: bool, known: bool, out: &mut impl FnMut(Finding)) {
         let at = self.samples as usize % WINDOW;
-        let lines = if known {
-            Some(self.spectrum.lines(&self.recent[at..], &self.recent[..at]))
-        } else {
-            self.spectrum.skip();
-            None
+        self.silent_hops = if power < activity::SILENCE { self.silent_hops + 1 } else { 0 };
+        let lines = match known {
+            true if self.silent_hops >= SILENT_HOPS => Some(self.spectrum.silence()),
+            true => Some(self.spectrum.lines(&self.recent[at..], &self.recent[..at])),
+            false => {
+                self.spectrum.skip();
+                None
+            }
         };
-        // Noise repeats by chance now and then; a vowel does so for as long as it lasts.
-        let repeats = lines.is_none_or(|lines| lines.periodicity >= PERIODIC);
-        let periodic = repeats && self.repeated;
-        self.repeated = repeats;
-        let activity = if heard { self.listener.handle_hop(power, periodic) } else { Activity::Unknown };
+        let activity = if heard { self.listener.handle_hop(power) } else { Activity::Unknown };
+        let periodic = self.is_periodic(activity, lines.is_some());
+        if periodic {
+            self.listener.handle_vowel(power);
+        }
         let spoken = self.cadence.voiced_ms - self.cadence.doubtful_ms >= SPOKEN_MS;
         self.tone_named = false;
         (self.power, self.activity) = (power, activity);
-        self.periodicity = lines.map_or(0.0, |lines| lines.periodicity);
         if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }
@@ -212,11 +222,12 @@ impl Detector {
         };
         self.handle_tone(change, spoken, activity, out);
         let sounds = self.tracker.current().is_some() || self.tracker.pending();
-        let tonal = sounds || self.names.rising(self.samples);
+        let tonal = sounds || self.beeps.holds() || self.names.rising(self.samples);
         if let Some(start_ms) = self.music.handle_hop(power, lines.as_ref(), tonal) {
             self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
         }
         let tonal = self.tonal(ended);
+        self.certain = tonal == Tonal::Certain;
         self.cadence.handle_hop(activity, periodic, tonal);
         if self.mode == Mode::EarlyMedia {
             return;
@@ -224,6 +235,28 @@ impl Detector {
         self.tell_prompt(known, out);
         self.tell_speech(out);
         self.judge.handle_hop(&self.cadence, out);
+    }
+
+    /// Noise repeats by chance now and then; a vowel does so for as long as it lasts, two hops at least. Only of a hop that
+    /// sounds does anybody want to know.
+    fn is_periodic(&mut self, activity: Activity, known: bool) -> bool {
+        self.periodicity = 0.0;
+        let repeated = self.repeated.take();
+        if !known {
+            self.repeated = Some(true);
+            return activity == Activity::Sound && self.was_periodic(repeated);
+        }
+        if activity != Activity::Sound {
+            return false;
+        }
+        self.periodicity = self.spectrum.periodicity();
+        let repeats = self.periodicity >= PERIODIC;
+        self.repeated = Some(repeats);
+        repeats && self.was_periodic(repeated)
+    }
+
+    fn was_periodic(&mut self, repeated: Option<bool>) -> bool {
+        repeated.unwrap_or_else(|| self.spectrum.periodicity_before() >= PERIODIC)
     }
 
     /// How much like a tone the newest hop is. A vowel may rest on its line for as long as a short beep does: it is let
@@ -256,14 +289,19 @@ impl Detector {
             (_, beeping) => beeping && self.tracker.current().is_some(),
         };
         let beep = match change {
-            Some(line::Change::Started(tone)) => self.beeps.started(&tone, spoken && !self.owned(&tone)),
+            Some(line::Change::Started(tone)) => {
+                let speech_db = self.listener.speech_db();
+                self.beeps.started(&tone, spoken && !self.owned(&tone), speech_db)
+            }
             Some(line::Change::Ended(tone)) => {
                 let named = self.names.after(&tone, spoken);
                 if let Some(named) = named {
                     self.name(named.kind, named.start, out);
                 }
                 let rest = self.tracker.rest_after(&tone, &self.spectrum);
-                self.beeps.ended(&tone, rest, spoken, named.is_some() || self.owned(&tone))
+                let named = named.is_some() || self.owned(&tone);
+                self.beeps.ended(&tone, rest, spoken, self.listener.speech_db(), named);
+                None
             }
             None => match self.tracker.current() {
                 Some(tone) => {
@@ -275,7 +313,9 @@ impl Detector {
                 None => self.beeps.between(activity == Activity::Sound, self.tone_named),
             },
         };
+        let settled = self.beeps.settle(self.samples, &self.tracker, &self.spectrum);
         if self.mode == Mode::Answer {
+            self.tell_beep(settled, out);
             self.tell_beep(beep, out);
         }
     }
@@ -310,6 +350,7 @@ impl Detector {
             Some(beep::Change::Certain(Tone { start, end, hz, .. })) => {
                 let reported_at = self.probable_at.filter(|(s, _)| *s == start).map_or(now, |(_, at)| at);
                 let beep = Beep { start: at(start), reported_at, end: at(end), frequency_hz: hz };
+                self.music.forget();
                 out(Finding::Beep(beep));
                 self.judge.handle_beep(&self.cadence, now, out);
             }
@@ -334,6 +375,18 @@ impl Detector {
             out(Finding::GreetingEnd { at: ms(self.cadence.speech_end_ms) });
         }
     }
+}
+
+/// Keeps samples, full scale is 1, and gives the sum of their squares.
+fn keep(into: &mut [f32], samples: &[i16]) -> f32 {
+    let mut lanes = [0.0; 8];
+    for (into, samples) in into.chunks_mut(8).zip(samples.chunks(8)) {
+        for ((into, sample), lane) in into.iter_mut().zip(samples).zip(&mut lanes) {
+            *into = f32::from(*sample) / 32768.0;
+            *lane += *into * *into;
+        }
+    }
+    lanes.iter().sum()
 }
 
 /// The time of a sample: 125 microseconds each.

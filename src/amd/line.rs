@@ -46,6 +46,14 @@ const REPLACED_HOPS: u64 = 3;
 const BLIND_HOPS: u64 = 25;
 /// The bounds are searched no further than this through lost frames.
 const LOST_HOPS: u64 = 8;
+/// How far back a tone's start is looked for quiet.
+const LULL: u64 = 1200;
+/// What rings on at the tone's own pitch belongs to it down to 34 dB below it ...
+const TAIL: f32 = 0.0004;
+/// ... while it holds at least this share of what is heard about that pitch.
+const TAIL_SHARE: f32 = 0.5;
+/// And so much of a window may lie before the tail: less than 3 ms of a tone 34 dB louder leak through its edge.
+const TAIL_EDGE: u64 = 20;
 /// Levels remembered to find the edges.
 const MEMORY: usize = super::spectrum::MEMORY;
 const HALF: u64 = WINDOW as u64 / 2;
@@ -99,6 +107,8 @@ pub struct Tone {
     pub power_now: f32,
     /// The same of the 50 ms before it.
     pub power_before: f32,
+    /// The least power of the whole band within the 150 ms before it.
+    pub lull: f32,
     /// The power of all its lines.
     pub whole: f32,
     /// How much the line moves from hop to hop, in Hz: next to nothing, unless a codec or noise shakes it.
@@ -178,6 +188,34 @@ impl Tracker {
         let gone = (tone.end + WINDOW as u64).div_ceil(HOP);
         let hops = (self.hops - gone.min(self.hops)).clamp(1, MEMORY as u64) as usize;
         mean((0..hops).map(|back| spectrum.power_back(back))) / tone.whole
+    }
+
+    /// Its pitch is heard now, as loud as the tone was.
+    pub fn again(&self, tone: &Tone, spectrum: &Spectrum) -> bool {
+        let power = spectrum.power_near(tone.hz, 0);
+        power >= EDGE * tone.power && power >= TAIL_SHARE * spectrum.power_about(tone.hz, 0)
+    }
+
+    /// Where a tone that has ended falls silent. A loudspeaker, a room or a recording's fade lets it ring on at its own
+    /// pitch, much fainter: that is followed through the windows that begin after the tone, level by level.
+    pub fn silent_after(&self, tone: &Tone, spectrum: &Spectrum) -> u64 {
+        let first = (tone.end + WINDOW as u64 - TAIL_EDGE).div_ceil(HOP);
+        let (mut end, mut level) = (tone.end, 0.0);
+        for hop in first..=self.hops {
+            let back = (self.hops - hop) as usize;
+            let power = spectrum.power_near(tone.hz, back);
+            if power < EDGE * level {
+                let rang = (hop - 1) * HOP;
+                return 2 * rang + HOP - crossing(rang, power, level, level) - HALF;
+            }
+            let rings =
+                power >= TAIL * tone.power && power >= TAIL_SHARE * spectrum.power_about(tone.hz, back);
+            if !rings {
+                break;
+            }
+            (end, level) = (hop * HOP - HALF, power);
+        }
+        end
     }
 
     /// Hears the next hop; the spectrum has heard it.
@@ -295,12 +333,15 @@ impl Tracker {
         let start = self.start_of(run[run.len() - 1].hz, power, first, spectrum);
         let before = (self.hops * HOP + HALF - start.min(self.hops * HOP)).div_ceil(HOP) as usize + 2;
         let power_before = mean((before..before + 5).map(|back| spectrum.power_near(hz, back)));
+        let calm = (self.hops * HOP - start.min(self.hops * HOP)).div_ceil(HOP);
+        let remembered = calm..(calm + LULL / HOP).min(MEMORY as u64);
+        let lull = remembered.map(|back| spectrum.power_back(back as usize)).fold(f32::MAX, f32::min);
         let whole = lines.power * power / lines.lines.iter().map(|line| line.power).fold(power_now, f32::max);
         let lowest_hz = counting(lines).map(|line| line.hz).fold(hz, f32::min);
         let (end, second_hz) = (self.hops * HOP, run[0].second_hz);
         let jitter_hz =
             run.windows(2).map(|pair| (pair[0].hz - pair[1].hz).abs()).sum::<f32>() / (run.len() - 1) as f32;
-        Tone { start, end, hz, second_hz, lowest_hz, power, power_now, power_before, whole, jitter_hz }
+        Tone { start, end, hz, second_hz, lowest_hz, power, power_now, power_before, lull, whole, jitter_hz }
     }
 
     /// Backwards from a hop of the tone, over lost ones, to the hop that has less than a quarter of its power.

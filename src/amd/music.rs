@@ -47,6 +47,11 @@ impl Music {
         self.barred = true;
     }
 
+    /// A beep was found: it was no note, and what came before it was speech.
+    pub fn forget(&mut self) {
+        self.notes = [Note::default(); NOTES];
+    }
+
     /// Hears a hop; gives the start of the music in milliseconds once, when it is recognised. `tonal`: this may be one of
     /// several tones in a row that are about to be named.
     pub fn handle_hop(&mut self, power: f32, lines: Option<&Lines>, tonal: bool) -> Option<u32> {

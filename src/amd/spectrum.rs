@@ -19,8 +19,8 @@ pub const MEMORY: usize = 32;
 const BIN_HZ: f32 = 8000.0 / WINDOW as f32;
 /// The telephone band, as bins: 250 to 3500 Hz.
 const BAND: RangeInclusive<usize> = 8..=112;
-/// The same as bits.
-const BAND_BITS: u128 = (1 << (*BAND.end() + 1)) - (1 << *BAND.start());
+/// The same as a set of bits.
+const IN_BAND: u128 = ((1 << 113) - 1) & !((1 << 8) - 1);
 /// Where network tones live, as bins: 312 to 656 Hz.
 const NETWORK: RangeInclusive<usize> = 10..=21;
 /// Where a voice's harmonics are looked for, as bins: 125 to 2000 Hz.
@@ -30,6 +30,8 @@ const LAG_MIN: usize = 20;
 const LAG_MAX: usize = 114;
 /// A line's main lobe reaches so many bins to each side.
 const LOBE: usize = 2;
+/// The surroundings of a line, in bins to each side.
+const ABOUT: usize = 8;
 /// A line holds at least this share of the power (-18 dB): a window's own side lobes and a codec's noise hold less.
 const LINE_MIN: f32 = 0.015;
 /// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
@@ -51,6 +53,9 @@ const TONE_SHARE: f32 = 0.75;
 /// -72 dBFS: digital silence says nothing of the line's noise.
 const SILENCE: f32 = 6e-8;
 
+/// The power in each bin.
+type Power = [f32; WINDOW / 2 + 1];
+
 /// One line of a window.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Line {
@@ -71,8 +76,6 @@ pub struct Lines {
     pub share: f32,
     /// Share of the range of network tones.
     pub network_share: f32,
-    /// How much of the power repeats at a voice's pitch, 0 to 1: the highest autocorrelation between 70 and 400 Hz.
-    pub periodicity: f32,
     /// The centre of gravity of the range of network tones in Hz.
     pub network_hz: f32,
 }
@@ -91,8 +94,8 @@ struct Plans {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     window: [f32; WINDOW],
-    /// The window's own autocorrelation, which that of any signal under it is divided by.
-    taper: [f32; LAG_MAX + 1],
+    /// One over the window's own autocorrelation, which that of any signal under it is divided by.
+    untaper: [f32; LAG_MAX + 1],
 }
 
 impl Plans {
@@ -109,18 +112,20 @@ impl Plans {
             0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / WINDOW as f32).cos()
         });
         let overlap = |lag: usize| (0..WINDOW).map(|i| window[i] * window[(i + lag) % WINDOW]).sum::<f32>();
-        Plans { taper: std::array::from_fn(|lag| overlap(lag) / overlap(0)), window, forward, inverse }
+        Plans { untaper: std::array::from_fn(|lag| overlap(0) / overlap(lag)), window, forward, inverse }
     }
 }
 
 /// Computes [`Lines`]; planned once for all, without memory taken afterwards.
 pub struct Spectrum {
     plans: &'static Plans,
-    power: [f32; WINDOW / 2 + 1],
-    smooth: [f32; WINDOW / 2 + 1],
-    noise: [f32; WINDOW / 2 + 1],
+    power: Box<Power>,
+    /// That of the window before.
+    before: Box<Power>,
+    smooth: Power,
+    noise: Power,
     /// The power of the last hops without noise, not a number where frames were lost; a ring.
-    history: Box<[[f32; WINDOW / 2 + 1]; MEMORY]>,
+    history: Box<[Power; MEMORY]>,
     hops: usize,
     learnt: u32,
 }
@@ -136,7 +141,8 @@ impl Spectrum {
     pub fn new() -> Self {
         Spectrum {
             plans: Plans::get(),
-            power: [0.0; WINDOW / 2 + 1],
+            power: Box::new([0.0; WINDOW / 2 + 1]),
+            before: Box::new([0.0; WINDOW / 2 + 1]),
             smooth: [0.0; WINDOW / 2 + 1],
             noise: [0.0; WINDOW / 2 + 1],
             history: Box::new([[0.0; WINDOW / 2 + 1]; MEMORY]),
@@ -149,19 +155,18 @@ impl Spectrum {
     pub fn reset(&mut self) {
         (self.smooth, self.noise) = ([0.0; WINDOW / 2 + 1], [0.0; WINDOW / 2 + 1]);
         self.history.fill([0.0; WINDOW / 2 + 1]);
+        self.power.fill(0.0);
+        self.before.fill(0.0);
         (self.hops, self.learnt) = (0, 0);
     }
 
     /// The lines of the window whose older and newer part are given, oldest sample first.
     pub fn lines(&mut self, older: &[f32], newer: &[f32]) -> Lines {
         let mut input = [0.0; WINDOW];
-        let (begin, end) = input.split_at_mut(older.len());
-        let (early, late) = self.plans.window.split_at(older.len());
-        for (part, samples, weights) in [(begin, older, early), (end, newer, late)] {
-            for ((input, sample), weight) in part.iter_mut().zip(samples).zip(weights) {
-                *input = sample * weight;
-            }
-        }
+        let (input_older, input_newer) = input.split_at_mut(older.len());
+        let (window_older, window_newer) = self.plans.window.split_at(older.len());
+        weigh(input_older, older, window_older);
+        weigh(input_newer, newer, window_newer);
         let mut output = [Complex::ZERO; WINDOW / 2 + 1];
         let mut scratch = [Complex::ZERO; SCRATCH];
         let scratch = &mut scratch[..self.plans.forward.get_scratch_len()];
@@ -169,10 +174,20 @@ impl Spectrum {
             .forward
             .process_with_scratch(&mut input, &mut output, scratch)
             .expect("the buffers have the plan's lengths");
+        std::mem::swap(&mut self.power, &mut self.before);
         for (power, value) in self.power.iter_mut().zip(&output) {
             *power = value.norm_sqr() * SCALE;
         }
         self.read()
+    }
+
+    /// The line is digitally silent throughout the window.
+    pub fn silence(&mut self) -> Lines {
+        std::mem::swap(&mut self.power, &mut self.before);
+        self.power.fill(0.0);
+        self.history[self.hops % MEMORY].fill(0.0);
+        self.hops += 1;
+        Lines::default()
     }
 
     /// Lost frames lie in the window of this hop.
@@ -181,30 +196,50 @@ impl Spectrum {
         self.hops += 1;
     }
 
+    /// How much of the power of the window repeats at a voice's pitch, 0 to 1: the highest autocorrelation between 70 and
+    /// 400 Hz.
+    pub fn periodicity(&self) -> f32 {
+        self.periodicity_of(&self.power)
+    }
+
+    /// The same of the window before it.
+    pub fn periodicity_before(&self) -> f32 {
+        self.periodicity_of(&self.before)
+    }
+
     /// The power near a frequency so many hops ago, 0 being the newest; not a number where it is unknown.
     pub fn power_near(&self, hz: f32, back: usize) -> f32 {
+        self.power_within(hz, back, LOBE)
+    }
+
+    /// The same with its surroundings, 250 Hz to each side.
+    pub fn power_about(&self, hz: f32, back: usize) -> f32 {
+        self.power_within(hz, back, ABOUT)
+    }
+
+    fn power_within(&self, hz: f32, back: usize, reach: usize) -> f32 {
         let bin = ((hz / BIN_HZ).round() as usize).clamp(*BAND.start(), *BAND.end());
-        self.remembered(back).map_or(0.0, |power| power[bin - LOBE..=bin + LOBE].iter().sum())
+        self.remembered(back).map_or(0.0, |power| power[bin - reach..=bin + reach].iter().sum())
     }
 
     /// The band's power so many hops ago; not a number where it is unknown.
     pub fn power_back(&self, back: usize) -> f32 {
-        self.remembered(back).map_or(0.0, |power| power[BAND].iter().sum())
+        self.remembered(back).map_or(0.0, |power| sum(power, BAND))
     }
 
-    fn remembered(&self, back: usize) -> Option<&[f32; WINDOW / 2 + 1]> {
+    fn remembered(&self, back: usize) -> Option<&Power> {
         (back < self.hops.min(MEMORY)).then(|| &self.history[(self.hops - 1 - back) % MEMORY])
     }
 
     /// The power in each bin of the last window that was given; a full-scale sine's lies near a third.
-    pub fn power(&self) -> &[f32; WINDOW / 2 + 1] {
+    pub fn power(&self) -> &Power {
         &self.power
     }
 
     /// Wiener and Khinchin: the autocorrelation is the transform of the power.
-    fn periodicity(&self) -> f32 {
+    fn periodicity_of(&self, power: &Power) -> f32 {
         let mut powers = [Complex::ZERO; WINDOW / 2 + 1];
-        for (value, power) in powers[VOICE].iter_mut().zip(&self.power[VOICE]) {
+        for (value, power) in powers[VOICE].iter_mut().zip(&power[VOICE]) {
             value.re = *power;
         }
         let mut correlation = [0.0; WINDOW];
@@ -215,18 +250,16 @@ impl Spectrum {
             .process_with_scratch(&mut powers, &mut correlation, scratch)
             .expect("the buffers have the plan's lengths");
         let whole = correlation[0] + f32::MIN_POSITIVE;
-        (LAG_MIN..=LAG_MAX)
-            .map(|lag| correlation[lag] / self.plans.taper[lag] / whole)
-            .fold(0.0, f32::max)
-            .min(1.0)
+        let lags = correlation[LAG_MIN..=LAG_MAX].iter().zip(&self.plans.untaper[LAG_MIN..]);
+        let highest = lags.map(|(at, untaper)| at * untaper).fold(0.0, f32::max);
+        (highest / whole).min(1.0)
     }
 
     fn read(&mut self) -> Lines {
-        let periodicity = self.periodicity();
         let whole = sum(&self.power, BAND);
         let clean = &mut self.history[self.hops % MEMORY];
         self.hops += 1;
-        for (clean, (power, noise)) in clean.iter_mut().zip(self.power.iter().zip(&self.noise)) {
+        for ((clean, power), noise) in clean.iter_mut().zip(&*self.power).zip(&self.noise) {
             *clean = (power - NOISE_OFF * noise).max(0.0);
         }
         let clean = &self.history[(self.hops - 1) % MEMORY];
@@ -243,25 +276,29 @@ impl Spectrum {
             power,
             share,
             network_share: network / (power + f32::MIN_POSITIVE),
-            periodicity,
             network_hz: moment / (network + f32::MIN_POSITIVE) * BIN_HZ,
         }
     }
 
     fn learn_noise(&mut self) {
         self.learnt += 1;
-        for ((noise, smooth), power) in self.noise.iter_mut().zip(&mut self.smooth).zip(&self.power) {
-            *smooth += (power - *smooth) * NOISE_PACE.max(1.0 / self.learnt as f32);
-            *noise = match self.learnt {
-                ..NOISE_HOPS => 0.0,
-                NOISE_HOPS => *smooth,
-                _ => smooth.min(*noise * NOISE_RISE + f32::MIN_POSITIVE),
-            };
+        let pace = NOISE_PACE.max(1.0 / self.learnt as f32);
+        for (smooth, power) in self.smooth.iter_mut().zip(&*self.power) {
+            *smooth += (power - *smooth) * pace;
+        }
+        match self.learnt {
+            ..NOISE_HOPS => {}
+            NOISE_HOPS => self.noise = self.smooth,
+            _ => {
+                for (noise, smooth) in self.noise.iter_mut().zip(&self.smooth) {
+                    *noise = smooth.min(*noise * NOISE_RISE + f32::MIN_POSITIVE);
+                }
+            }
         }
     }
 
     /// The strongest peaks and the share of their lobes.
-    fn strongest(&self, clean: &[f32; WINDOW / 2 + 1], whole: f32) -> ([Line; LINES], f32) {
+    fn strongest(&self, clean: &Power, whole: f32) -> ([Line; LINES], f32) {
         let mut bins = [(0, 0.0f32); LINES];
         for bin in BAND {
             let at = clean[bin];
@@ -279,15 +316,21 @@ impl Spectrum {
         let mut lines = [Line::default(); LINES];
         for (line, (bin, power)) in lines.iter_mut().zip(&bins).filter(|(_, (bin, _))| *bin > 0) {
             covered |= 0b11111 << (bin - LOBE);
-            *line = Line { hz: self.frequency(*bin), power: *power };
+            *line = Line { hz: *bin as f32 * BIN_HZ, power: *power };
         }
-        covered &= BAND_BITS;
+        covered &= IN_BAND;
         let mut held = 0.0;
-        while covered != 0 {
+        while covered > 0 {
             held += clean[covered.trailing_zeros() as usize];
             covered &= covered - 1;
         }
-        (lines, held / (whole + f32::MIN_POSITIVE))
+        let share = held / (whole + f32::MIN_POSITIVE);
+        // Where there is no tone, nobody asks for the fainter lines to the hertz.
+        let exact = if share >= TONE_SHARE { LINES } else { 1 };
+        for (line, (bin, _)) in lines.iter_mut().zip(&bins).take(exact).filter(|(_, (bin, _))| *bin > 0) {
+            line.hz = self.frequency(*bin);
+        }
+        (lines, share)
     }
 
     /// The top of the parabola through a peak and its neighbours.
@@ -299,18 +342,22 @@ impl Spectrum {
     }
 }
 
-/// In eight sums at once: one addition need not wait for the one before.
-fn sum(power: &[f32; WINDOW / 2 + 1], bins: RangeInclusive<usize>) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let mut eights = power[bins].chunks_exact(8);
-    for eight in &mut eights {
-        for (sum, value) in sums.iter_mut().zip(eight) {
-            *sum += value;
-        }
+/// In eight lanes, which a processor adds at once.
+fn sum(power: &Power, bins: RangeInclusive<usize>) -> f32 {
+    let bins = &power[bins];
+    let mut lanes = [0.0; 8];
+    let chunks = bins.chunks_exact(8);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, power)| *lane += power);
     }
-    let rest: f32 = eights.remainder().iter().sum();
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
+    lanes.iter().sum::<f32>() + rest
+}
+
+fn weigh(into: &mut [f32], samples: &[f32], window: &[f32]) {
+    for ((into, sample), weight) in into.iter_mut().zip(samples).zip(window) {
+        *into = sample * weight;
+    }
 }
 
 #[cfg(test)]
