@@ -283,7 +283,7 @@ fn a_person_who_answers_after_a_reload_gets_the_agent_that_it_names() {
     // An agent whose trunk only a restart brings would leave everybody who answers without one.
     let elsewhere = after.replace("agent_trunk = \"carrier\"", "agent_trunk = \"pbx\"");
     let trunk = "[[trunk]]\nname = \"pbx\"\nhost = \"127.0.0.1\"\ntransport = \"tls\"\n";
-    scene.configure(&[elsewhere, trunk.to_owned()]);
+    scene.configure(&[elsewhere.clone(), trunk.to_owned()]);
     scene.hang_up_and_read("not reloaded", &["agent_trunk", "pbx"]);
     // Any other trunk is there at once, and gone at once when it is not wanted any more.
     let trunk = trunk.replace("tls", "udp");

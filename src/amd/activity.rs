@@ -99,6 +99,21 @@ impl Listener {
         self.voiced = self.silent_frames <= REST_FRAMES && self.vad.is_voice_segment(frame).unwrap_or(false);
     }
 
+    /// The same once the verdict is settled, when webrtc-vad needs to learn no more: it is asked only about a frame that is
+    /// loud enough to be speech, and not again while a tone sounds.
+    pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
+        let threshold_db = self.floor_db() + LEAVE_DB;
+        let is_loud = |hop: &[i16]| {
+            let sum: f32 = hop.iter().map(|sample| f32::from(*sample)).map(|sample| sample * sample).sum();
+            decibels(sum / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
+        };
+        if !frame.chunks_exact(80).any(is_loud) {
+            self.voiced = false;
+        } else if !tone {
+            self.handle_frame(frame);
+        }
+    }
+
     /// Judges a hop of the frame by its mean square (full scale is 1).
     pub fn handle_hop(&mut self, power: f32) -> Activity {
         if power < SILENCE {

@@ -34,6 +34,14 @@ impl Decider {
         }
     }
 
+    /// Nothing that is spoken from now on changes the verdict.
+    pub fn is_settled(&self, heard: &Cadence) -> bool {
+        match self {
+            Decider::Outdial(judge) => judge.is_settled(heard),
+            Decider::Asterisk(_) => false,
+        }
+    }
+
     /// Forgets the call.
     pub fn reset(&mut self) {
         match self {

@@ -57,6 +57,8 @@ pub struct Detector {
     beeping: bool,
     /// The tone that sounds is too long for a vowel.
     lasting: bool,
+    /// The newest hop was a tone's.
+    certain: bool,
     greeting_open: bool,
     /// Of the newest hop, for [`Detector::glimpse`].
     power: f32,
@@ -91,6 +93,7 @@ impl Detector {
             tone_named: false,
             beeping: false,
             lasting: false,
+            certain: false,
             greeting_open: false,
             power: 0.0,
             activity: Activity::Quiet,
@@ -122,7 +125,8 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
-        (self.repeated, self.beeping, self.lasting, self.silent_hops) = (Some(false), false, false, 0);
+        (self.repeated, self.silent_hops) = (Some(false), 0);
+        (self.beeping, self.lasting, self.certain) = (false, false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
@@ -130,7 +134,10 @@ impl Detector {
         match frame {
             Some(frame) => {
                 self.begun = true;
-                self.listener.handle_frame(frame);
+                match self.judge.is_settled(&self.cadence) {
+                    true => self.listener.handle_late_frame(frame, self.certain),
+                    false => self.listener.handle_frame(frame),
+                }
                 for samples in frame.chunks_exact(HOP as usize) {
                     let power = self.remember(samples);
                     let known = self.whole >= WINDOW as u64;
@@ -220,6 +227,7 @@ impl Detector {
             self.name(ToneKind::Music, u64::from(start_ms) * 8, out);
         }
         let tonal = self.tonal(ended);
+        self.certain = tonal == Tonal::Certain;
         self.cadence.handle_hop(activity, periodic, tonal);
         if self.mode == Mode::EarlyMedia {
             return;

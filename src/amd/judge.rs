@@ -238,6 +238,13 @@ impl Judge {
         }
     }
 
+    /// The verdict has been given and cannot be revised by speech any more.
+    pub fn is_settled(&self, heard: &Cadence) -> bool {
+        let settled =
+            |verdict: Verdict| self.revised || !is_open(verdict.class) || !self.may_revise(&verdict, heard);
+        self.verdict.is_some_and(settled)
+    }
+
     fn may_revise(&self, verdict: &Verdict, heard: &Cadence) -> bool {
         ms(heard.now_ms) <= verdict.at + ms(self.options.revise_ms)
     }

@@ -22,7 +22,8 @@ const FORGET_WITHIN: Duration = Duration::from_secs(36);
 /// What came of it.
 struct Outcome {
     calls: u32,
-    answered: u32,
+    /// Came to a BYE that was answered.
+    whole: u32,
     over: Duration,
     cpu_ms: [f64; 3],
     resident: (u64, u64),
@@ -75,7 +76,7 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
     let per_call = |time: Duration| time.as_secs_f64() * 1_000.0 / f64::from(calls);
     let outcome = Outcome {
         calls,
-        answered: far.seen().answered.load(Ordering::Relaxed),
+        whole: far.seen().ended.load(Ordering::Relaxed),
         over,
         cpu_ms: [per_call(spent.all), per_call(spent.first), per_call(spent.media)],
         resident: (resident_before, resident_after),
@@ -84,14 +85,14 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
         left,
     };
     outcome.print(args);
-    if outcome.answered == calls && left == 0 { Ok(()) } else { Err(Failure::Said) }
+    if outcome.whole == calls && left == 0 { Ok(()) } else { Err(Failure::Said) }
 }
 
 impl Outcome {
     fn print(&self, args: &LoadArgs) {
         let [all, control, media] = self.cpu_ms;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let lost = self.calls - self.answered.min(self.calls);
+        let lost = self.calls - self.whole.min(self.calls);
         if args.json {
             return output::line(serde_json::json!({
                 "calls": self.calls,
