@@ -11,7 +11,7 @@ pub struct Glimpse {
     pub floor_db: f32,
     /// Speech or another sound above the floor.
     pub sound: bool,
-    /// How much of the power repeats at a voice's pitch, 0 to 1.
+    /// How much of the power repeats at a voice's pitch, 0 to 1; 0 where nothing sounds.
     pub periodicity: f32,
     /// The steady line that sounds, in Hz.
     pub tone_hz: Option<f32>,
