@@ -106,6 +106,8 @@ impl Bench {
             telephone_event: Some(101),
             ptime_ms: 20,
             direction: sdp::Direction::BOTH,
+            rtcp_mux: true,
+            security: sdp::Security::Plain,
         };
         let credentials =
             Credentials { username: "outdial".into(), password: Secret::new("secret"), realm: None };

@@ -1,7 +1,7 @@
 //! Keys of the other side, however they come: as telephone events, as sound, or in SIP INFO.
 //!
 //! Some gateways tell one press in two ways. Each press counts once: what one way tells pairs off with what another has
-//! told within [`PAIRED`].
+//! told within `PAIRED`.
 
 use crate::time::Instant;
 use std::time::Duration;

@@ -93,10 +93,10 @@ fn picture(slices: &[Slice]) -> String {
                 Some((x_of(at, slices.len()), height(value, (0.0, lane.high as f32), (bottom, top))))
             })
             .collect();
-        write!(
+        writeln!(
             out,
             "<line x1=\"{LEFT}\" y1=\"{bottom}\" x2=\"{RIGHT}\" y2=\"{bottom}\"/>\
-             <text x=\"{LEFT}\" y=\"{label}\">{} (to {:.0}{})</text><path d=\"{}\"/>\n",
+             <text x=\"{LEFT}\" y=\"{label}\">{} (to {:.0}{})</text><path d=\"{}\"/>",
             lane.name,
             lane.high,
             lane.unit,
@@ -107,7 +107,7 @@ fn picture(slices: &[Slice]) -> String {
     }
     for hour in 0..=(slices.len() as f64 * SLICE_S / 3_600.0) as usize {
         let x = x_of((hour as f64 * 3_600.0 / SLICE_S) as usize, slices.len());
-        write!(out, "<text x=\"{x}\" y=\"{}\">{hour} h</text>\n", tall - 4).expect("a string");
+        writeln!(out, "<text x=\"{x}\" y=\"{}\">{hour} h</text>", tall - 4).expect("a string");
     }
     out.push_str("</svg>\n");
     out

@@ -97,7 +97,7 @@ impl Target {
             self.forget_one();
         }
         while now - self.stepped_at >= STEP {
-            self.stepped_at = self.stepped_at + STEP;
+            self.stepped_at += STEP;
             let error = ((self.share - self.seen()) / self.share).clamp(-ERROR_MAX, ERROR_MAX);
             self.threshold = (self.threshold * (1.0 + GAIN * error)).clamp(THRESHOLD_MIN, THRESHOLD_MAX);
         }

@@ -99,7 +99,7 @@ fn an_invite_says_who_we_are_and_what_the_trunk_wants_to_know() {
     for (name, value) in [
         ("P-Early-Media", "supported"),
         ("X-Campaign", "spring"),
-        ("X-Contact", "1 +12125550101"),
+        ("X-Contact", "101 +12125550101"),
         ("Identity", "made;elsewhere"),
     ] {
         assert_eq!((headers.get(name), headers.count(name)), (Some(value), 1), "{name}");
@@ -310,7 +310,8 @@ impl Stage {
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Sip { target, bytes } => match Message::parse(&bytes).expect("the engine writes SIP") {
+                Output::Sip { target, bytes } => match Message::parse(&bytes).expect("the engine writes SIP")
+                {
                     Message::Request(request) => {
                         self.sent.push_back(request);
                         self.targets.push_back((target.address, self.now.instant));
