@@ -1,3 +1,5 @@
+//! The pacer told what agents and lines do, by hand.
+
 use super::*;
 use crate::time::WallTime;
 use std::time::Duration;
