@@ -236,8 +236,12 @@ fn configure(outdial: &Outdial, host: &str) {
     outdial.configure(
         50.0,
         &format!(
-            r#"[amd]
-initial_silence_ms = 500
+            r#"# The far end says nothing, and is left a long message: by the rules of Asterisk's AMD that is a machine.
+[amd]
+engine = "asterisk"
+
+[amd.asterisk]
+initial_silence = 500
 
 [[trunk]]
 name = "carrier"
@@ -264,6 +268,7 @@ message = "message.wav"
 [campaign.machine]
 action = "voicemail"
 message = "message.wav"
+end_silence_ms = 500
 "#
         ),
     );
