@@ -3,13 +3,38 @@
 use outdial::amd::detector::{Detector, Mode, Options};
 use outdial::amd::replay::{Summary, replay};
 use outdial::amd::verdict::{Cause, Class, Finding, ToneKind};
+use outdial::audio::dtmf::KeyListener;
 use outdial::audio::tone::{Tone, cadence};
-use outdial::audio::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+use outdial::audio::{FRAME_SAMPLES, Frame, SAMPLE_RATE_HZ, wav};
 use outdial::rng::Rng;
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 const LEVEL: f32 = -16.0;
+
+/// Voices, tones and mailboxes of the fixtures: none of them presses a key.
+#[test]
+fn speech_and_tones_press_no_key() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/audio");
+    let mut seconds = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "wav") {
+            continue;
+        }
+        let clip = wav::read(&std::fs::read(&path).unwrap()).unwrap();
+        seconds += clip.samples.len() / 8_000;
+        for gain in [1, 3] {
+            let mut listener = KeyListener::new();
+            let louder: Vec<i16> = clip.samples.iter().map(|sample| sample.saturating_mul(gain)).collect();
+            let frames = louder.chunks_exact(FRAME_SAMPLES).map(|frame| frame.try_into().unwrap());
+            let pressed: String =
+                frames.filter_map(|frame: Frame| listener.handle_frame(Some(&frame))).collect();
+            assert_eq!(pressed, "", "{} at {gain}", path.display());
+        }
+    }
+    assert!(seconds > 60, "{seconds} s of sound");
+}
 
 #[test]
 fn every_network_tone_is_named_and_none_is_a_human() {

@@ -219,6 +219,9 @@ impl Attempt {
                     self.record.dialed_at = now.wall;
                 }
                 self.dialed = true;
+                // The record names what the wire saw: a placement whose INVITE never left is not in it.
+                self.record.trunk.clone_from(&self.placement.trunk);
+                self.record.call_id.clone_from(&self.placement.call_id);
                 self.callee.progress = Progress::Calling;
                 let sdp = self.callee.offer(&self.placement.codecs, self.placement.security);
                 self.state = State::Calling { ring_deadline: now.instant + self.plan.ring_timeout };
@@ -281,8 +284,6 @@ impl Attempt {
     pub fn handle_placement(&mut self, now: Now, placement: Option<Placement>, out: &mut Vec<Action>) {
         match placement {
             Some(placement) => {
-                self.record.trunk.clone_from(&placement.trunk);
-                self.record.call_id.clone_from(&placement.call_id);
                 self.placement = placement;
                 self.commit(now, out);
             }
