@@ -6,6 +6,7 @@ mod peers;
 use peers::asterisk::{Asterisk, MD5_USER, SDES_USER, SHA256_USER, User};
 use peers::audio::{last_sound, seconds_of, span_of, tone};
 use peers::eventually;
+use peers::kamailio::Kamailio;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
 use serde_json::Value;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 /// The tones that the far end plays (`tests/asterisk/extensions.conf`) and those of our prompts: no two alike.
 const PERSON_HZ: f64 = 620.0;
 const AGENT_HZ: f64 = 1_300.0;
+const TRANSFERRING_HZ: f64 = 1_100.0;
 const MEMBERS_HZ: [f64; 2] = [1_500.0, 1_700.0];
 const MESSAGE_HZ: [f64; 3] = [700.0, 850.0, 1_150.0];
 const SORRY_HZ: f64 = 780.0;
@@ -129,7 +131,6 @@ fn two_people_at_once_are_bridged_to_the_two_members_of_a_queue() {
 }
 
 #[test]
-#[ignore = "to be proven against the PBX before it joins the suite"]
 fn person_and_agent_hear_each_other_over_srtp_and_a_message_is_left() {
     if !peers::installed() {
         return;
@@ -151,6 +152,75 @@ fn person_and_agent_hear_each_other_over_srtp_and_a_message_is_left() {
     assert_eq!(call["disposition"], "bridged", "{call:#}");
     person_and_agent_heard_each_other(&asterisk, person, "600", AGENT_HZ);
     the_whole_message_was_left_after_the_beep(&asterisk, &outdial, mailbox);
+    outdial.stop();
+}
+
+#[test]
+fn an_agent_of_the_pbx_transfers_the_person_by_refer_and_timers_are_agreed_upon() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let mut outdial = Outdial::new();
+    let person = "+12025550110";
+    outdial.write_contacts("contacts.csv", [person]);
+    prompts(&outdial);
+    let tables = configuration(&asterisk, &UDP, "agent", "605", 15_000);
+    let tables = tables.replace("hold = ", "transfer = \"blind\"\nhold = ");
+    outdial.configure(10.0, &format!("[trace]\nenabled = true\nfolder = \"traces\"\n\n{tables}"));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(60));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    let call = outdial.call_of(person);
+    assert_eq!(call["disposition"], "bridged", "{call:#}");
+    let heard = asterisk.heard(person);
+    let (first, second) = (seconds_of(&heard, TRANSFERRING_HZ), seconds_of(&heard, AGENT_HZ));
+    assert!(
+        first > 0.8 && second > 1.5,
+        "{person} heard {first} s of the first agent, {second} s of the other"
+    );
+    let agents = call["agent"].as_str().unwrap_or_default();
+    assert!(agents.contains("sip:605@") && agents.contains("sip:600@"), "{call:#}");
+    outdial.stop();
+    // What was agreed on the wire: the PBX's 200 names who refreshes the session, and how often (RFC 4028).
+    let captures = std::fs::read_dir(outdial.path("traces")).unwrap();
+    let captures: Vec<u8> = captures.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let captured = String::from_utf8_lossy(&captures);
+    assert!(captured.contains("REFER sip:") && captured.contains("Event: refer"), "no REFER, or no NOTIFY");
+    assert!(captured.contains("Session-Expires: 1800;refresher="), "no session timer was agreed upon");
+}
+
+#[test]
+fn through_a_proxy_that_record_routes_every_request_takes_the_same_way() {
+    if !peers::installed() {
+        return;
+    }
+    let asterisk = Asterisk::start();
+    let proxy = Kamailio::start();
+    let mut outdial = Outdial::new();
+    let (person, leaves) = ("+12025550110", "+12025550190");
+    outdial.write_contacts("contacts.csv", [person, leaves]);
+    prompts(&outdial);
+    let tables = configuration(&asterisk, &UDP, "agent", "600", 15_000);
+    let way = format!("register = false\noutbound_proxy = \"sip:{};lr\"", proxy.sip());
+    outdial.configure(10.0, &tables.replace("register = true", &way));
+
+    outdial.start();
+    outdial.wait_until_completed("spring", Duration::from_secs(60));
+    asterisk.wait_until_idle(Duration::from_secs(10));
+
+    let call = outdial.call_of(person);
+    assert_eq!(call["disposition"], "bridged", "{call:#}");
+    person_and_agent_heard_each_other(&asterisk, person, "600", AGENT_HZ);
+    // The callee's BYE comes through the proxy, too: it is the only address that we take requests from.
+    assert_eq!(outdial.call_of(leaves)["disposition"], "hung_up_early");
+    let relayed = proxy.relayed();
+    for method in ["INVITE", "ACK", "BYE"] {
+        assert!(relayed.contains(method), "no {method} went by the proxy: {relayed}");
+    }
+    outdial.wait_until_nothing_is_held(Duration::from_secs(40));
     outdial.stop();
 }
 
