@@ -12,7 +12,8 @@ use outdial::time::Instant;
 use std::time::Duration;
 
 const STATUSES: [u16; 16] = [100, 180, 183, 199, 200, 202, 302, 401, 407, 422, 423, 481, 486, 487, 491, 503];
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+const SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 struct Stage {
     endpoint: Endpoint,
@@ -22,11 +23,14 @@ struct Stage {
     registrations: Vec<RegistrationKey>,
     sent: Vec<Request>,
     number: u32,
+    /// Provisional responses that were sent reliably.
+    reliable: u32,
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let target = Target { transport: Transport::Udp, address: "192.0.2.1:5060".parse().expect("an address") };
-    let options = Options { sessions_max: 4, transactions_max: 64, registrations_max: 4, ..Options::default() };
+    let target = Target::new(Transport::Udp, "192.0.2.1:5060".parse().expect("an address"));
+    let options =
+        Options { sessions_max: 4, transactions_max: 64, registrations_max: 4, ..Options::default() };
     let mut endpoint = Endpoint::new(options, Rng::from_seed(1));
     endpoint.allow_source(target.address.ip());
     let mut stage = Stage {
@@ -37,6 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         registrations: Vec::new(),
         sent: Vec::new(),
         number: 1,
+        reliable: 2,
     };
     for pair in bytes.chunks_exact(2) {
         stage.act(pair[0], usize::from(pair[1]));
@@ -63,6 +68,8 @@ impl Stage {
                 self.endpoint.unregister(now, key);
             }
             (7, _) => drop(self.endpoint.ping(now, self.target, "sip:192.0.2.1", "<sip:us@h>")),
+            (8, Some(key)) if choice & 128 == 0 => self.transfer(key, verb, choice),
+            (8, _) if choice & 64 == 0 => self.endpoint.handle_refused(now, self.target),
             (8, _) => self.endpoint.handle_transport_error(now, self.target),
             (9..=11, _) => self.respond(verb, choice),
             (12 | 13, _) => self.ask(verb, choice),
@@ -73,9 +80,22 @@ impl Stage {
         }
     }
 
+    /// A REFER of the peer's is answered or reported on, or we send one.
+    fn transfer(&mut self, key: SessionKey, verb: u8, choice: usize) {
+        match verb / 16 % 4 {
+            0 => self.endpoint.answer_refer(self.now, key, Ok(())),
+            1 => self.endpoint.answer_refer(self.now, key, Err(603)),
+            2 => self.endpoint.report_refer(self.now, key, STATUSES[choice % STATUSES.len()]),
+            _ => self.endpoint.refer(self.now, key, "sip:agent@192.0.2.7"),
+        }
+    }
+
     /// The peer answers one of our last requests.
     fn respond(&mut self, verb: u8, choice: usize) {
-        let Some(request) = self.sent.iter().rev().nth(usize::from(verb / 16) % self.sent.len().max(1)) else { return };
+        let Some(request) = self.sent.iter().rev().nth(usize::from(verb / 16) % self.sent.len().max(1))
+        else {
+            return;
+        };
         let status = STATUSES[choice % STATUSES.len()];
         let mut response = Response::to_request(request, status, "Word");
         let headers = response.headers_mut();
@@ -89,12 +109,26 @@ impl Stage {
         match status {
             401 | 407 => {
                 let name = if status == 401 { "WWW-Authenticate" } else { "Proxy-Authenticate" };
-                headers.push(name, &format!("Digest realm=\"r\", nonce=\"n{}\", stale={}", choice / 16, choice & 16 == 0));
+                headers.push(
+                    name,
+                    &format!("Digest realm=\"r\", nonce=\"n{}\", stale={}", choice / 16, choice & 16 == 0),
+                );
             }
             423 => headers.push("Min-Expires", "7200"),
             422 => headers.push("Min-SE", "1800"),
+            181..=199 if choice & 64 == 0 => {
+                self.reliable += 1;
+                headers.push("Require", "100rel");
+                headers.push("RSeq", &(self.reliable / 2).to_string());
+                headers.push("Contact", "<sip:peer@192.0.2.1>");
+            }
             302 => headers.push("Contact", "<sip:else@192.0.2.2>"),
-            _ => headers.push("Contact", "<sip:peer@192.0.2.1>;expires=600"),
+            _ => {
+                headers.push("Contact", "<sip:peer@192.0.2.1>;expires=600");
+                if choice & 64 == 0 {
+                    headers.push("Session-Expires", "90;refresher=uac");
+                }
+            }
         }
         if choice & 32 == 0 {
             response.set_body("application/sdp", SDP.into());
@@ -116,7 +150,9 @@ impl Stage {
             Method::Refer,
             Method::Notify,
         ];
-        let Some(invite) = self.sent.iter().rev().find(|request| *request.method() == Method::Invite) else { return };
+        let Some(invite) = self.sent.iter().rev().find(|request| *request.method() == Method::Invite) else {
+            return;
+        };
         let method = METHODS[choice % METHODS.len()].clone();
         let (Ok(to), Some(from)) = (invite.headers().to(), invite.headers().get("From")) else { return };
         let repeats = verb & 64 != 0 || matches!(method, Method::Ack | Method::Cancel);
@@ -130,7 +166,23 @@ impl Stage {
         headers.push("Call-ID", invite.headers().call_id().unwrap_or("c"));
         headers.push("CSeq", &format!("{} {method}", self.number));
         headers.push("Contact", "<sip:peer@192.0.2.1>");
-        if choice & 16 == 0 {
+        match method {
+            Method::Refer => {
+                headers.push("Refer-To", "<sip:agent@192.0.2.7?Replaces=c%3Bto-tag%3D1%3Bfrom-tag%3D2>")
+            }
+            Method::Notify => {
+                headers.push("Event", "refer");
+                headers.push(
+                    "Subscription-State",
+                    if choice & 32 == 0 { "active;expires=60" } else { "terminated" },
+                );
+            }
+            _ => {}
+        }
+        if method == Method::Notify {
+            let line = format!("SIP/2.0 {} Word\r\n", STATUSES[choice / 16]);
+            request.set_body("message/sipfrag", line.into());
+        } else if choice & 16 == 0 {
             request.set_body("application/sdp", SDP.into());
         }
         self.deliver(request.into());
@@ -197,6 +249,15 @@ impl Stage {
             headers: Vec::new(),
             sdp: SDP.into(),
             response_timeout: Duration::from_secs(4),
+            extensions: Extensions {
+                reliable_provisionals: match choice % 3 {
+                    0 => ReliableProvisionals::Off,
+                    1 => ReliableProvisionals::Supported,
+                    _ => ReliableProvisionals::Required,
+                },
+                session_interval: (choice & 32 == 0).then_some(Duration::from_secs(90)),
+                transfer: choice & 64 == 0,
+            },
         }
     }
 

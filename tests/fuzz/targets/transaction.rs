@@ -66,8 +66,7 @@ impl Stage {
             1 | 2 => self.hear(choice, &mut ups),
             3 => {
                 let request = self.request(choice);
-                let (transport, address) = (target.transport, target.address);
-                self.layer.handle_request(self.now, transport, address, request, &mut ups);
+                self.layer.handle_request(self.now, target, request, &mut ups);
             }
             4 if !self.asked.is_empty() => {
                 let (key, request) = self.asked[choice % self.asked.len()].clone();
@@ -78,7 +77,8 @@ impl Stage {
                 self.now += Duration::from_millis(1 << (choice % 16));
                 self.layer.handle_timeout(self.now, &mut ups);
             }
-            6 => self.layer.handle_transport_error(self.now, target, &mut ups),
+            6 if choice & 1 == 0 => self.layer.handle_transport_error(self.now, target, &mut ups),
+            6 => self.layer.handle_refused(self.now, target, &mut ups),
             7 if !self.clients.is_empty() => {
                 let key = self.clients[choice % self.clients.len()];
                 match choice % 2 {
@@ -102,6 +102,9 @@ impl Stage {
         request.headers_mut().push_front("Via", &format!("SIP/2.0/UDP us;branch={branch}"));
         if let Ok(key) = self.layer.start(self.now, target, &request, &branch, Owner::Nobody) {
             self.clients.push(key);
+            if choice & 64 == 0 {
+                self.layer.allow_fallback(key);
+            }
         }
     }
 
@@ -147,5 +150,5 @@ fn whole(choice: usize, number: usize) -> Request {
 fn target(choice: u8) -> Target {
     let address = format!("192.0.2.{}:5060", choice / 64).parse().expect("an address");
     let transport = if choice & 32 == 0 { Transport::Udp } else { Transport::Tcp };
-    Target { transport, address }
+    Target::new(transport, address)
 }
