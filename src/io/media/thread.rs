@@ -34,6 +34,9 @@ const REPORT_MAX: usize = 2_048;
 /// A clock that is further behind (a machine that slept) begins anew instead of catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
 
+/// Datagrams of strangers that one turn reads beside the peer's: a socket's whole backlog is gone in a few turns.
+const STRANGERS_MAX: u8 = 64;
+
 /// Events that a slow control plane may leave with the thread.
 const BACKLOG_MAX: usize = 65_536;
 
@@ -200,6 +203,8 @@ struct Leg {
     key: StreamKey,
     pair: Pair,
     pace: Pace,
+    /// Datagrams of others that were read in this turn beside the peer's.
+    strangers: u8,
     remote: Option<SocketAddr>,
     remote_rtcp: Option<SocketAddr>,
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
@@ -260,6 +265,7 @@ impl Sink for Shell {
             key: stream,
             pair,
             pace: Pace::new(stream.index()),
+            strangers: 0,
             remote: None,
             remote_rtcp: None,
             connected: false,
@@ -289,7 +295,13 @@ impl Sink for Shell {
         while leg.pace.may_read() {
             match leg.pair.rtp.recv_from(datagram) {
                 Ok(received) => {
-                    leg.pace.handle_datagram();
+                    // What waits here from before the socket was connected must not hold the peer's packets up.
+                    let is_peer = leg.remote.is_none_or(|remote| remote.ip() == received.1.ip());
+                    if is_peer || leg.strangers >= STRANGERS_MAX {
+                        leg.pace.handle_datagram();
+                    } else {
+                        leg.strangers += 1;
+                    }
                     if leg.traced {
                         self.copy_received(stream.index(), received.1, &datagram[..received.0]);
                     }
@@ -300,6 +312,7 @@ impl Sink for Shell {
                 Err(_) => leg.pace.handle_datagram(),
             }
         }
+        leg.strangers = 0;
         None
     }
 
