@@ -144,7 +144,7 @@ impl Pacer {
 
     fn handle_wait_over(&mut self, now: Now, attempt: Attempt, abandoned: bool) {
         if self.floor.waits_no_more(attempt) {
-            self.target.handle_person(now.instant, abandoned);
+            self.target.handle_person(abandoned);
             self.budget.handle_person(now.wall, abandoned);
         }
     }
@@ -152,6 +152,7 @@ impl Pacer {
     /// It was hung up on as a machine.
     pub fn handle_machine(&mut self, now: Now, attempt: Attempt) {
         self.budget.handle_machine(now.wall);
+        self.target.handle_mistaken(self.budget.mistaken_share());
         self.handle_ended(now.instant, attempt);
     }
 
