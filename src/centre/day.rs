@@ -4,6 +4,7 @@
 //! whom to dial by the same call; contacts never run out.
 
 use super::chance::duration;
+use super::moment::Moment;
 use super::roster::{Roster, Wish};
 use super::scenario::{Network, Scenario};
 use super::tally::Tally;
@@ -96,6 +97,7 @@ struct Day<'a> {
     answered_at: BTreeMap<ContactId, f64>,
     next_contact: i64,
     tally: Tally,
+    trace: Option<Vec<Moment>>,
 }
 
 /// Plays a day of `agents` agents under `mode`.
@@ -108,6 +110,14 @@ pub fn play_after(scenario: &Scenario, plan: Plan<'_>) -> Tally {
     let mut day = Day::new(scenario, plan);
     day.run();
     day.tally
+}
+
+/// Plays a day and writes down what the pacer saw and decided, twice a second.
+pub fn play_traced(scenario: &Scenario, plan: Plan<'_>) -> (Tally, Vec<Moment>) {
+    let mut day = Day::new(scenario, plan);
+    day.trace = Some(Vec::new());
+    day.run();
+    (day.tally, day.trace.unwrap_or_default())
 }
 
 impl<'a> Day<'a> {
@@ -138,6 +148,7 @@ impl<'a> Day<'a> {
             answered_at: BTreeMap::new(),
             next_contact: 1,
             tally: Tally::default(),
+            trace: None,
         };
         for agent in 0..plan.agents as usize {
             let (from_s, to_s) = scenario.duty(agent, plan.agents as usize);
@@ -160,6 +171,11 @@ impl<'a> Day<'a> {
             self.handle(event);
             self.connect();
             self.dial();
+            if event == Event::Look
+                && let Some(trace) = &mut self.trace
+            {
+                trace.push(Moment::of(&self.campaign, now_at(self.begin_ms, self.now_s), &self.tally));
+            }
         }
         self.roster.close(end, &mut self.tally);
         self.tally.excess = self.wire.excess();
@@ -410,12 +426,50 @@ fn options() -> Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::pacing::Dialing;
+    use crate::campaign::pacing::forecast::Ablation;
 
     fn small(mode: Mode, seeds: std::ops::Range<u64>) -> Tally {
         let scenario = Scenario { hours: 2.0, ..Scenario::default() };
         let mut sum = Tally::default();
         seeds.for_each(|seed| sum.add(&play(&scenario, mode, 10, seed)));
         sum
+    }
+
+    /// Scenario S3: 50 agents, 40 s of talk, one in ten attempts a person; no cap on lines that would hide a burst.
+    fn short_talk(in_completion_order: bool) -> Tally {
+        let mut scenario =
+            Scenario::parse("hours = 0.5\n[[callees]]\nlive = 0.1\nmachine = 0.3\n[work]\ntalk = { mean_s = 40.0, variation = 1.0 }")
+                .unwrap();
+        scenario.dialing = Dialing {
+            lines_per_agent_max: 50.0,
+            waiting_max: 1_000,
+            abandonment_target: 0.03,
+            ..Scenario::default().dialing
+        };
+        let plan = Plan { mode: Mode::Predictive, agents: 50, seed: 1, day: 0, past: &[] };
+        let mut day = Day::new(&scenario, plan);
+        day.campaign.pacer_mut().forecast_mut().ablate(Ablation { newest: 150, in_completion_order });
+        day.run();
+        day.tally
+    }
+
+    #[test]
+    fn counting_in_the_order_in_which_attempts_end_bursts_and_counting_in_dial_order_does_not() {
+        let (right, wrong) = (short_talk(false), short_talk(true));
+        assert!(right.abandoned_percent() < 6.0, "{} %", right.abandoned_percent());
+        assert!(right.lines_peak < 900, "{}", right.lines_peak);
+        assert!(
+            wrong.abandoned_percent() > 2.0 * right.abandoned_percent(),
+            "{} %",
+            wrong.abandoned_percent()
+        );
+        assert!(
+            wrong.lines_peak > 2 * right.lines_peak,
+            "{} lines, not {}",
+            wrong.lines_peak,
+            right.lines_peak
+        );
     }
 
     #[test]

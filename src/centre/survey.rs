@@ -55,7 +55,11 @@ impl fmt::Display for Survey {
         writeln!(f, "  people for agents         {}, of them abandoned {}", total.people, total.abandoned)?;
         writeln!(f, "  people taken for machines {}", total.lost)?;
         writeln!(f, "  occupancy                 {:.1} %", total.occupancy_percent())?;
-        writeln!(f, "  above the cap on lines    {}, of calls per second {}", total.excess.lines, total.excess.calls_per_second)?;
+        writeln!(
+            f,
+            "  above the cap on lines    {}, of calls per second {}",
+            total.excess.lines, total.excess.calls_per_second
+        )?;
         write!(
             f,
             "  ledger windows            {}, of them above their limit {}; the worst at {:.1} % of it, {} days ended guarded",

@@ -66,8 +66,13 @@ impl Course {
             _ => Mode::Predictive,
         };
         let agents = (AGENTS_MIN * (AGENTS_MAX / AGENTS_MIN).powf(rng.unit())).round();
-        let callees =
-            Callees { from_h: 0.0, live: within(&mut rng, 0.08, 0.35), machine: within(&mut rng, 0.15, 0.45), failed: within(&mut rng, 0.0, 0.1), ring: 1.0 };
+        let callees = Callees {
+            from_h: 0.0,
+            live: within(&mut rng, 0.08, 0.35),
+            machine: within(&mut rng, 0.15, 0.45),
+            failed: within(&mut rng, 0.0, 0.1),
+            ring: 1.0,
+        };
         let detection = detection(&mut rng, &callees);
         let base = Scenario {
             dialing: dialing(&mut rng),
@@ -114,13 +119,8 @@ impl Course {
     pub fn play_day(&mut self) {
         let scenario = self.next_scenario();
         let day = self.past.len() as i64;
-        let plan = Plan {
-            mode: self.mode,
-            agents: self.agents,
-            seed: self.rng.next_u64(),
-            day,
-            past: &self.past,
-        };
+        let plan =
+            Plan { mode: self.mode, agents: self.agents, seed: self.rng.next_u64(), day, past: &self.past };
         let tally = play_after(&scenario, plan);
         self.past.push(tally.ledger);
         self.windows.guarded += u64::from(tally.ends_guarded);

@@ -58,7 +58,8 @@ impl Wire {
         }
         let in_second = self.begun.len();
         self.excess.lines += u64::from(self.lines > self.trunks.lines_max as usize);
-        self.excess.calls_per_second += u64::from(in_second as f64 > self.trunks.calls_per_second_max.max(1.0));
+        self.excess.calls_per_second +=
+            u64::from(in_second as f64 > self.trunks.calls_per_second_max.max(1.0));
         (self.lines, in_second)
     }
 

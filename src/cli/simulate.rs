@@ -3,9 +3,10 @@
 use super::Failure;
 use super::output;
 use crate::campaign::pacing::Mode;
-use crate::centre::day::play;
+use crate::centre::day::{Plan, play, play_traced};
+use crate::centre::moment::Moment;
 use crate::centre::page::page;
-use crate::centre::report::{Cell, text};
+use crate::centre::report::{Cell, compare, text};
 use crate::centre::scenario::Scenario;
 use crate::centre::survey::Survey;
 use crate::centre::tally::Tally;
@@ -14,7 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -51,7 +52,7 @@ pub struct SimulateArgs {
     seeds: Option<u32>,
     /// Instead of a scenario: so many days of campaigns that differ in everything (law, 3 to 100 agents, answer rates by the
     /// hour, breaks, shifts, outages, errors of the detector), held against their caps and their abandonment limits
-    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "compare", "agents", "seeds", "target", "html"],
+    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "compare", "agents", "seeds", "target", "html", "trace"],
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     days: Option<u32>,
     /// The share of abandoned people to aim at, such as 0.02
@@ -60,6 +61,13 @@ pub struct SimulateArgs {
     /// Draw the days into this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write what the pacer saw and decided into this file (CSV, a line each half second); of the first law and the first
+    /// group size, on the day of --seed
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// The day of --trace
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "trace")]
+    seed: u64,
     /// One JSON object instead of the table
     #[arg(long)]
     json: bool,
@@ -87,10 +95,12 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
         return run_variety(days, args.json);
     }
     let scenario = scenario(args)?;
+    if let Some(file) = &args.trace {
+        return write(file, &trace(&scenario, args.seed));
+    }
     let cells = cells(&scenario);
     if let Some(file) = &args.html {
-        fs::write(file, page(&scenario.name, &cells))
-            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
+        write(file, &page(&scenario.name, &cells))?;
     }
     output::line(if args.json {
         let written = Written { scenario: &scenario.name, hours: scenario.hours, results: &cells };
@@ -99,6 +109,19 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
         text(&scenario.name, &cells).trim_end().to_owned()
     });
     Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text).map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
+}
+
+/// One day, told moment by moment. The same seed is the same day.
+fn trace(scenario: &Scenario, seed: u64) -> String {
+    let (mode, agents) = (scenario.laws()[0], scenario.agents[0]);
+    let (_, moments) = play_traced(scenario, Plan { mode, agents, seed, day: 0, past: &[] });
+    let mut text = format!("{}\n", Moment::HEAD);
+    moments.iter().for_each(|moment| text.push_str(&format!("{moment}\n")));
+    text
 }
 
 fn scenario(args: &SimulateArgs) -> Result<Scenario, Failure> {
@@ -146,7 +169,8 @@ fn run_variety(days: u32, as_json: bool) -> Result<(), Failure> {
 
 fn bar(days: u64) -> ProgressBar {
     ProgressBar::new(days).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} days, {eta} left").expect("the template can be read"),
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} days, {eta} left")
+            .expect("the template can be read"),
     )
 }
 
@@ -196,5 +220,8 @@ fn cells(scenario: &Scenario) -> Vec<Cell> {
     for ((cell, _), day) in days.iter().zip(played) {
         sums[*cell].add(&day);
     }
-    cells.into_iter().zip(sums).map(|((mode, agents), tally)| Cell::new(mode, agents, tally)).collect()
+    let mut cells: Vec<Cell> =
+        cells.into_iter().zip(sums).map(|((mode, agents), tally)| Cell::new(mode, agents, tally)).collect();
+    compare(&mut cells);
+    cells
 }

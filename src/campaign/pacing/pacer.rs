@@ -73,6 +73,12 @@ impl Pacer {
         &self.forecast
     }
 
+    /// What it expects, to take something away from it.
+    #[cfg(test)]
+    pub fn forecast_mut(&mut self) -> &mut Forecast {
+        &mut self.forecast
+    }
+
     /// The ledger of abandoned people; a former run's days and the share of mistaken verdicts are put in here.
     pub fn budget_mut(&mut self) -> &mut Budget {
         &mut self.budget
