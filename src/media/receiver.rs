@@ -2,7 +2,7 @@
 
 use super::command::Session;
 use super::latch::{Judgement, Latch};
-use super::pace::{Pace, Step};
+use super::sender_clock::{SenderClock, Step};
 use crate::audio::comfort_noise::ComfortNoise;
 use crate::audio::conceal::Concealer;
 use crate::audio::dtmf::KeyListener;
@@ -44,7 +44,7 @@ pub struct Receiver {
     concealer: Concealer,
     noise: ComfortNoise,
     /// The sender's clock, as its packets show it.
-    pace: Pace,
+    sender_clock: SenderClock,
     events: EventReceiver,
     /// Keys in the sound, where no events were agreed on.
     keys: KeyListener,
@@ -99,7 +99,7 @@ impl Receiver {
             jitter: JitterBuffer::new(delay),
             concealer: Concealer::new(),
             noise: ComfortNoise::new(),
-            pace: Pace::new(),
+            sender_clock: SenderClock::new(),
             events: EventReceiver::new(),
             keys: KeyListener::new(),
             slots_without_packet: 0,
@@ -119,7 +119,7 @@ impl Receiver {
         self.jitter.reset_with(delay);
         self.concealer.reset();
         self.noise = ComfortNoise::new();
-        self.pace.reset();
+        self.sender_clock.reset();
         self.events.reset();
         self.keys.reset();
         (self.slots_without_packet, self.suppressed) = (0, false);
@@ -143,7 +143,7 @@ impl Receiver {
     /// What waits is of another law.
     pub fn change_law(&mut self) {
         self.jitter.reset();
-        self.pace.reset();
+        self.sender_clock.reset();
     }
 
     /// A datagram on the stream's port.
@@ -189,7 +189,7 @@ impl Receiver {
             }
             None => {
                 self.noise.handle_payload(packet.payload);
-                self.pace.handle_quiet(now, packet.sequence, packet.timestamp);
+                self.sender_clock.handle_quiet(now, packet.sequence, packet.timestamp);
                 self.jitter.handle_comfort_noise(packet.timestamp);
             }
         }
@@ -218,7 +218,7 @@ impl Receiver {
         if payload.is_empty() || payload.len() > SAMPLES_MAX {
             return;
         }
-        let taken = match self.pace.handle_audio(now, packet) {
+        let taken = match self.sender_clock.handle_audio(now, packet) {
             Step::Goes => self.jitter.handle_payload(now, packet.timestamp, payload),
             Step::Doubtful => Taken::Doubtful,
             Step::Jumped => self.jitter.handle_jump(now, packet.timestamp, payload),
@@ -297,7 +297,7 @@ impl Receiver {
                 self.lost_before += self.reception.lost();
                 self.reception = Reception::new();
                 self.jitter.reset();
-                self.pace.reset();
+                self.sender_clock.reset();
                 self.events.reset();
                 (self.source, self.usurper, self.peer_report) = (Some(packet.ssrc), None, None);
             }
