@@ -53,13 +53,15 @@ pub fn masked(bytes: &[u8]) -> Vec<u8> {
     let (head, body) = packet::split(&out);
     let head_end = head.len();
     let body_start = out.len() - body.len();
-    let is_sdp = packet::header(&out, "Content-Type", "c").is_none_or(|kind| {
-        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/sdp")
+    let kind = packet::header(&out, "Content-Type", "c").map(|kind| {
+        kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     });
     mask_head(&mut out[..head_end]);
-    match is_sdp {
-        true => mask_sdp(&mut out[body_start..]),
-        false => out[body_start..]
+    match kind.as_deref() {
+        None | Some("application/sdp") => mask_sdp(&mut out[body_start..]),
+        // How a transfer goes (RFC 3420): the beginning of a message like this one.
+        Some("message/sipfrag") => mask_head(&mut out[body_start..]),
+        Some(_) => out[body_start..]
             .iter_mut()
             .filter(|byte| !byte.is_ascii_whitespace())
             .for_each(|byte| *byte = b'*'),
@@ -293,6 +295,11 @@ mod tests {
             "INFO sip:h SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=5\r\nDuration=160\r\n",
         );
         assert!(text.ends_with("\r\n\r\n********\r\n************\r\n"), "{text}");
+        let text = of(
+            "NOTIFY sip:h SIP/2.0\r\nContent-Type: message/sipfrag;version=2.0\r\n\r\n\
+             SIP/2.0 486 Busy Here\r\nTo: <sip:+12025550101@h>\r\n",
+        );
+        assert!(text.ends_with("\r\n\r\nSIP/2.0 486 Busy Here\r\nTo: <sip:+000******01@h>\r\n"), "{text}");
         let text = of(
             "MESSAGE sip:h SIP/2.0\r\nc: application/sdp\r\n\r\nv=0\r\no=12025550101 1 1 IN IP4 h\r\np=+12025550101\r\n",
         );
