@@ -184,10 +184,14 @@ fn mask_runs(text: &mut [u8], least: usize) {
     }
 }
 
-/// Whether what follows belongs to a tag: dialogs could not be told apart without it.
+/// Whether what follows belongs to a tag, one of Replaces included (RFC 3891), also as it stands in a URI: dialogs could not be
+/// told apart without it.
 fn is_tag(before: &[u8]) -> bool {
+    const NAMES: [&[u8]; 5] = [b"tag=", b"to-tag=", b"from-tag=", b"to-tag%3d", b"from-tag%3d"];
     let start = before.iter().rposition(|byte| b";? ,>".contains(byte)).map_or(0, |at| at + 1);
-    before[start..].to_ascii_lowercase().starts_with(b"tag=")
+    let parameter = before[start..].to_ascii_lowercase();
+    let last = parameter.windows(3).rposition(|escape| escape == b"%3b").map_or(0, |at| at + 3);
+    NAMES.iter().any(|name| parameter[last..].starts_with(name))
 }
 
 /// A PASSporT holds both numbers in its payload: the token goes, its parameters stay.
@@ -275,6 +279,11 @@ mod tests {
             ),
             ("Contact: <sip:192.0.2.1:5060>", "Contact: <sip:192.0.2.1:5060>"),
             ("t: sip:12025550101@h;tag=99999999", "t: sip:*********01@h;tag=99999999"),
+            ("Replaces: a@h;to-tag=99999999;from-tag=b8888888", "Replaces: a@h;to-tag=99999999;from-tag=b8888888"),
+            (
+                "Refer-To: <sip:12025550101@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D12025550101>",
+                "Refer-To: <sip:*********01@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D*********01>",
+            ),
             (
                 "Identity: ey12.ab-c.x_;info=<https://h/c.pem>;alg=ES256",
                 "Identity: ****.****.**;info=<https://h/c.pem>;alg=ES256",
