@@ -53,9 +53,8 @@ pub fn masked(bytes: &[u8]) -> Vec<u8> {
     let (head, body) = packet::split(&out);
     let head_end = head.len();
     let body_start = out.len() - body.len();
-    let kind = packet::header(&out, "Content-Type", "c").map(|kind| {
-        kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    });
+    let kind = packet::header(&out, "Content-Type", "c")
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     mask_head(&mut out[..head_end]);
     match kind.as_deref() {
         None | Some("application/sdp") => mask_sdp(&mut out[body_start..]),
@@ -279,7 +278,10 @@ mod tests {
             ),
             ("Contact: <sip:192.0.2.1:5060>", "Contact: <sip:192.0.2.1:5060>"),
             ("t: sip:12025550101@h;tag=99999999", "t: sip:*********01@h;tag=99999999"),
-            ("Replaces: a@h;to-tag=99999999;from-tag=b8888888", "Replaces: a@h;to-tag=99999999;from-tag=b8888888"),
+            (
+                "Replaces: a@h;to-tag=99999999;from-tag=b8888888",
+                "Replaces: a@h;to-tag=99999999;from-tag=b8888888",
+            ),
             (
                 "Refer-To: <sip:12025550101@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D12025550101>",
                 "Refer-To: <sip:*********01@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D*********01>",
@@ -304,10 +306,8 @@ mod tests {
             "INFO sip:h SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=5\r\nDuration=160\r\n",
         );
         assert!(text.ends_with("\r\n\r\n********\r\n************\r\n"), "{text}");
-        let text = of(
-            "NOTIFY sip:h SIP/2.0\r\nContent-Type: message/sipfrag;version=2.0\r\n\r\n\
-             SIP/2.0 486 Busy Here\r\nTo: <sip:+12025550101@h>\r\n",
-        );
+        let text = of("NOTIFY sip:h SIP/2.0\r\nContent-Type: message/sipfrag;version=2.0\r\n\r\n\
+             SIP/2.0 486 Busy Here\r\nTo: <sip:+12025550101@h>\r\n");
         assert!(text.ends_with("\r\n\r\nSIP/2.0 486 Busy Here\r\nTo: <sip:+000******01@h>\r\n"), "{text}");
         let text = of(
             "MESSAGE sip:h SIP/2.0\r\nc: application/sdp\r\n\r\nv=0\r\no=12025550101 1 1 IN IP4 h\r\np=+12025550101\r\n",

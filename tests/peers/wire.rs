@@ -33,13 +33,17 @@ pub fn alone(test: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let program = std::env::current_exe().unwrap();
     let arguments = ["--exact", test, "--nocapture"];
-    let capture =
-        Capture::of(program.to_str().unwrap(), &arguments, folder.path(), Duration::from_secs(300));
+    let capture = Capture::of(program.to_str().unwrap(), &arguments, folder.path(), Duration::from_secs(300));
     assert!(capture.said.contains("1 passed"), "no test is called {test}\n{}", capture.said);
     let unnamed = "udp && !icmp && !(sip || rtp || rtcp)";
     let faulty = "_ws.malformed || ((sip || sdp || rtp || rtcp) && _ws.expert.severity >= warning)";
     let found = capture.matching(&format!("{OURS} && (({unnamed}) || {faulty})"));
-    assert!(found.is_empty(), "{} packets, such as\n{}", found.len(), found[..found.len().min(10)].join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} packets, such as\n{}",
+        found.len(),
+        found[..found.len().min(10)].join("\n")
+    );
     assert!(!capture.matching(&format!("{OURS} && udp")).is_empty(), "a judgement on nothing would be none");
     false
 }
