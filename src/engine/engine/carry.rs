@@ -55,13 +55,14 @@ impl Engine {
                 self.invite(now, key, side, call_id, sdp, &mut more);
             }
             Action::PlaceAgent => {
-                let placement = self.agent_placement(now, key);
+                let seat = self.seat(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
-                    line.attempt.handle_agent_placement(now, placement, &mut more);
+                    line.attempt.handle_seat(now, seat, &mut more);
                 }
             }
             Action::HangUp { side, q850 } => {
                 if let Some(session) = self.session(key, side) {
+                    self.watch_agent_left(session, side, q850);
                     let text = words_of(q850).to_owned();
                     let reason = Some(HangUpReason { q850, text });
                     self.endpoint.hang_up(now.instant, session, reason);
@@ -119,6 +120,7 @@ impl Engine {
                 }
             }
             Action::Journal(step) => {
+                self.watch_pacing(now, key, &step);
                 if let Some(line) = self.lines.get(key) {
                     self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
@@ -223,7 +225,9 @@ impl Engine {
                 // Requests of this call are taken even when the trunk has moved on to other addresses.
                 self.endpoint.allow_source(target.address.ip());
                 let (since, responded, rang) = (now.instant, false, false);
-                let channel = Channel { line: key, side, trunk: place, target, since, responded, rang };
+                let agent = if side == Side::Agent { line.agent.take() } else { None };
+                let (line, trunk, missed) = (key, place, false);
+                let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
             }
             Err(refused) => {
@@ -242,7 +246,7 @@ impl Engine {
     }
 
     /// Takes a line out of all tables.
-    fn close(&mut self, key: Key) -> Option<Line> {
+    fn close(&mut self, now: Now, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
         for place in line.reserved.into_iter().flatten() {
             self.trunks[place].release_unused();
@@ -253,13 +257,16 @@ impl Engine {
         for stream in line.streams {
             self.streams.remove(stream);
         }
+        if let Some(agent) = line.agent {
+            self.staff.roster.handle_released(now.instant, agent);
+        }
         self.attempts.remove(&line.attempt.id());
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
     }
 
     fn close_not_dialed(&mut self, now: Now, key: Key, reason: String) {
-        let Some(line) = self.close(key) else { return };
+        let Some(line) = self.close(now, key) else { return };
         let running = &mut self.campaigns[line.campaign];
         let campaign = running.campaign.options().name.clone();
         let number = line.contact.number.clone();
@@ -272,7 +279,7 @@ impl Engine {
     }
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
-        let Some(line) = self.close(key) else { return };
+        let Some(line) = self.close(now, key) else { return };
         self.score_trunk(now, &line, &record);
         self.finish(now, line.campaign, &line.contact, record);
     }
@@ -282,6 +289,13 @@ impl Engine {
         self.measures.handle_record(&record);
         let running = &mut self.campaigns[campaign];
         let disposition: Disposition = record.disposition;
+        match disposition {
+            Disposition::Abandoned => running.campaign.handle_abandoned(now, contact.id),
+            Disposition::Machine | Disposition::VoicemailLeft | Disposition::Screening => {
+                running.campaign.handle_machine(now, contact.id);
+            }
+            _ => {}
+        }
         *running.ended.entry(disposition.as_str().to_owned()).or_default() += 1;
         let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
         self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
