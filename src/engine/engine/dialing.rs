@@ -12,6 +12,10 @@ impl Engine {
         if self.draining || self.store_retry_at.is_some() {
             return;
         }
+        if let Some(until) = self.orphans.silent_until(now.instant) {
+            self.dial_at = Some(until);
+            return;
+        }
         let count = self.campaigns.len();
         let mut idle = 0;
         while idle < count {
@@ -20,7 +24,7 @@ impl Engine {
                 self.dial_at = Some(free_at);
                 return;
             }
-            if self.lines.len() >= self.lines.limit() {
+            if self.lines.len() + self.orphans.lines() >= self.lines.limit() {
                 return;
             }
             let turn = self.next_campaign % count;
@@ -41,7 +45,7 @@ impl Engine {
                 return false;
             }
         };
-        let free = (self.lines.limit() - self.lines.len()) as u32;
+        let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
         self.begin(now, turn, place, contact);
         true
@@ -115,6 +119,7 @@ impl Engine {
             answered_after: None,
             redirects: Vec::new(),
             forbidden: false,
+            draft: None,
             reserved: [Some(place), None, None],
             sessions: [None; 3],
             streams,

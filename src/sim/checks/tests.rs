@@ -357,6 +357,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: self.now().wall,
         };
         self.fact(Fact::Committed(&invite))
@@ -396,6 +397,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: wall,
         };
         let record = CallRecord {
