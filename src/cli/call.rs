@@ -300,7 +300,7 @@ impl Display {
                 self.end.borrow_mut().refused = Some(reason.clone());
                 self.stop.set(true);
             }
-            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } => {
+            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } | Event::Former { .. } => {
                 self.line(at, "note", &entry.event.to_string())
             }
             Event::Agent { .. } => self.line(at, "note", &entry.event.to_string()),
