@@ -39,7 +39,8 @@ pub fn prepare(config: &Config, trunks: &mut [TrunkSetup]) -> Result<Prepared, V
         let of_trunk = files_of(config, &trunk.options);
         // Whom to trust must be known where TLS is asked for; where the DNS may only lead to it, it is known or not.
         let knows_whom = || of_trunk.ca_file.is_some() || tls::system_has_authorities();
-        let is_asked_for = trunk.options.transport.fixed() == Some(Transport::Tls);
+        let secured = Some(Transport::Tls);
+        let is_asked_for = [Some(trunk.target.transport), trunk.options.transport.fixed()].contains(&secured);
         if is_asked_for || (may_be_secured(trunk) && knows_whom()) {
             files.push((trunk.target.access, of_trunk));
         }
