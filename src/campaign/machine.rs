@@ -22,7 +22,7 @@ use crate::disposition::Disposition;
 use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::{Instant, Now, WallTime};
 use staffed::Flight;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// How often the pacer is asked anew when nothing happens: what it expects changes with time alone.
@@ -86,6 +86,8 @@ pub struct Campaign {
     in_flight: HashMap<ContactId, Flight>,
     // As it was told last.
     guarded: bool,
+    // Attempts of a former run whose calls have not ended.
+    adopted: HashSet<ContactId>,
     last_dialed: Option<ContactId>,
     // Bounded by the contacts given in with one input, and a few more.
     outputs: VecDeque<Output>,
@@ -112,6 +114,7 @@ impl Campaign {
             state,
             in_flight: HashMap::new(),
             guarded: false,
+            adopted: HashSet::new(),
             last_dialed: None,
             outputs: VecDeque::new(),
             deadline: None,
@@ -238,9 +241,20 @@ impl Campaign {
     fn may_dial_one(&mut self, now: Now) -> bool {
         self.state == CampaignState::Running
             && self.engine_lines_free > 0
-            && self.in_flight.len() < self.options.lines_max as usize
+            && self.lines_used() < self.options.lines_max as usize
             && (!self.is_paced() || now.instant >= self.pacing.next_at())
             && self.lines_wanted(now) > 0
+    }
+
+    /// An attempt of a former run whose call has not ended: it takes a line, and its number is in flight, until
+    /// [`Campaign::handle_outcome`].
+    pub fn handle_adopted(&mut self, contact: &Contact, ledger: &mut Ledger) {
+        self.adopted.insert(contact.id);
+        ledger.take(&contact.number);
+    }
+
+    fn lines_used(&self) -> usize {
+        self.in_flight.len() + self.adopted.len()
     }
 
     fn is_paced(&self) -> bool {
@@ -298,6 +312,7 @@ impl Campaign {
         disposition: Disposition,
         ledger: &mut Ledger,
     ) -> ContactUpdate {
+        self.adopted.remove(&contact.id);
         if let Some(flight) = self.in_flight.remove(&contact.id) {
             self.pacer.handle_ended(now.instant, flight.attempt);
             self.wanted = None;
@@ -382,7 +397,7 @@ impl Campaign {
             let nothing_due = self.supply.pending() == Some(0) || next_at.is_some();
             reasons.push(if nothing_due { Reason::NothingDue { next_at } } else { Reason::AwaitingStore });
         }
-        if self.in_flight.len() >= self.options.lines_max as usize {
+        if self.lines_used() >= self.options.lines_max as usize {
             reasons.push(Reason::LinesBusy { lines: self.options.lines_max });
         }
         if self.engine_lines_free == 0 || now.instant < self.no_room_until {
@@ -439,7 +454,7 @@ impl Campaign {
         if self.state != CampaignState::Running {
             return;
         }
-        if self.supply.is_exhausted() && self.in_flight.is_empty() {
+        if self.supply.is_exhausted() && self.lines_used() == 0 {
             self.state = CampaignState::Completed;
             self.outputs.push_back(Output::StateChanged(CampaignState::Completed));
             return;
@@ -459,7 +474,7 @@ impl Campaign {
 
     /// When the pace lets the next contact go, if nothing else holds it.
     fn paced_at(&self, now: Instant) -> Option<Instant> {
-        let line_free = self.engine_lines_free > 0 && self.in_flight.len() < self.options.lines_max as usize;
+        let line_free = self.engine_lines_free > 0 && self.lines_used() < self.options.lines_max as usize;
         match self.options.dialing.mode {
             _ if !line_free || self.supply.claimed() == 0 => None,
             Mode::Paced => Some(self.pacing.next_at()),

@@ -73,7 +73,7 @@ pub struct CallArgs {
 
 /// Places the call.
 pub fn run(args: &CallArgs) -> Result<(), Failure> {
-    log::start(LogFormat::Text, "error");
+    let _logging = log::start(LogFormat::Text, "error");
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     let folder = Scratch::make()?;
@@ -300,7 +300,7 @@ impl Display {
                 self.end.borrow_mut().refused = Some(reason.clone());
                 self.stop.set(true);
             }
-            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } => {
+            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } | Event::Former { .. } => {
                 self.line(at, "note", &entry.event.to_string())
             }
             Event::Agent { .. } => self.line(at, "note", &entry.event.to_string()),

@@ -4,7 +4,9 @@ mod calls;
 mod carry;
 mod dialing;
 mod hearing;
+mod keeping;
 mod leaving;
+mod orphans;
 mod previews;
 mod rejection;
 mod renewal;
@@ -13,10 +15,10 @@ mod suppressing;
 mod transfers;
 mod trunks;
 
+pub use orphans::FormerRun;
 pub use renewal::Renewed;
 
 use crate::agent::{self, AgentKey};
-use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
@@ -45,6 +47,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use calls::Placed;
+
+use carry::Draft;
+use keeping::Keeping;
+use orphans::Orphans;
 
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
@@ -190,6 +196,8 @@ struct Line {
     rung: Vec<AgentKey>,
     /// The trunk that leads to its agent.
     agent_trunk: Option<usize>,
+    /// The callee's INVITE, from its commit until it leaves.
+    draft: Option<Box<Draft>>,
     /// Trunks of which a channel is taken for an INVITE that has not left.
     reserved: [Option<usize>; 3],
     sessions: [Option<SessionKey>; 3],
@@ -248,6 +256,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    keeping: Keeping,
+    orphans: Orphans,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -312,6 +322,8 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            keeping: Keeping::default(),
+            orphans: Orphans::default(),
             draining: false,
             unregister_until: None,
         };
@@ -418,6 +430,7 @@ impl Engine {
             self.store_retry_at,
             self.dial_at,
             self.leave_at,
+            self.keeping.poll_timeout(),
             self.unregister_until,
             self.staff.poll_timeout(),
         ];
@@ -434,13 +447,15 @@ impl Engine {
         let counts = self.endpoint.counts();
         let unregistered =
             self.unregister_until.is_none() || self.trunks.iter().all(|t| t.registration.is_none());
-        self.lines.is_empty() && counts.sessions == 0 && self.unsaved.is_empty() && unregistered
+        let books_are_closed = self.unsaved.is_empty() && self.keeping.is_empty();
+        let nobody_is_rung = self.lines.is_empty() && self.orphans.lines() == 0;
+        nobody_is_rung && counts.sessions == 0 && books_are_closed && unregistered
     }
 
     /// Whether every campaign has come to its end.
     pub fn is_completed(&self) -> bool {
         let ended = |running: &Running| running.campaign.state() == CampaignState::Completed;
-        self.lines.is_empty() && self.campaigns.iter().all(ended)
+        self.lines.is_empty() && self.orphans.lines() == 0 && self.campaigns.iter().all(ended)
     }
 
     /// What the operator is told on asking.
@@ -450,6 +465,7 @@ impl Engine {
             draining: self.draining,
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
+            former_calls: self.orphans.calls(),
             campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
             trunks: self.shown_trunks().map(|trunk| trunks::status(trunk, now)).collect(),
             agents: self.agents_status(now),
@@ -501,6 +517,7 @@ impl Engine {
         self.drain_endpoint(now);
         self.drain_campaigns(now);
         self.drain_staff(now);
+        self.tell_dialogs(now);
     }
 
     fn each_attempt(&mut self, now: Now, mut act: impl FnMut(&mut Attempt, &mut Vec<Action>)) {
@@ -538,23 +555,6 @@ impl Engine {
         running.campaign.handle_options(now, rules);
         self.settle(now);
         true
-    }
-
-    /// An attempt of a former run that ended with it, unknown to anyone: it counts, and gets its record.
-    pub fn handle_orphan(&mut self, now: Now, contact: &Contact, invites: &[InviteRecord]) {
-        let Some(last) = invites.last() else { return };
-        let known = |running: &Running| running.campaign.options().name == last.campaign;
-        let record = Box::new(ending::interrupted(&invites[0], last, now.wall));
-        match self.campaigns.iter().position(known) {
-            Some(turn) => self.finish(now, turn, contact, record),
-            None => {
-                // Its campaign is configured no more: the contact rests where it is.
-                let contact =
-                    ContactUpdate { id: contact.id, state: ContactState::Done, next_attempt_at: now.wall };
-                self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
-            }
-        }
-        self.settle(now);
     }
 }
 

@@ -88,6 +88,11 @@ pub enum Event {
         /// What about it.
         note: String,
     },
+    /// Calls that a former run has left.
+    Former {
+        /// What about them.
+        note: String,
+    },
     /// The store failed, or works again.
     Store {
         /// What about it.
@@ -126,6 +131,7 @@ impl fmt::Display for Event {
             Event::CallerId { campaign, caller_id, note } => {
                 write!(f, "{campaign} caller id {} {note}", Masked(caller_id))
             }
+            Event::Former { note } => f.write_str(note),
             Event::Store { note } => write!(f, "store {note}"),
         }
     }

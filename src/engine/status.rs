@@ -13,6 +13,9 @@ pub struct Status {
     pub store_fault: String,
     /// Attempts in flight.
     pub attempts: usize,
+    /// Calls of a former run that are being ended: they count against every cap until they are.
+    #[serde(default)]
+    pub former_calls: usize,
     /// Every campaign.
     pub campaigns: Vec<CampaignStatus>,
     /// Every trunk.

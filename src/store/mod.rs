@@ -22,6 +22,7 @@
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
+//! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
@@ -33,6 +34,7 @@ mod batch;
 mod call_record;
 mod connection;
 mod database;
+mod dialog;
 mod error;
 mod label;
 mod list;

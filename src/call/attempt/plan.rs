@@ -91,6 +91,7 @@ impl Plan {
             caller_id: self.caller_id.clone(),
             trunk: placement.trunk.clone(),
             call_id: placement.call_id.clone(),
+            dialog: String::new(),
             at,
         }
     }

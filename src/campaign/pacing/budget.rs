@@ -74,6 +74,11 @@ impl Budget {
         self.mistaken_share = share.clamp(0.0, 1.0);
     }
 
+    /// Of the calls hung up on as machines, the share that are people.
+    pub fn mistaken_share(&self) -> f64 {
+        self.mistaken_share
+    }
+
     /// Of `labelled` calls judged machines, labels say that so many were `people`. While there are few labels, what was
     /// measured on recordings counts beside them.
     pub fn handle_labels(&mut self, labelled: u64, people: u64) {

@@ -7,8 +7,15 @@ use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
 use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
-use crate::sip::endpoint::{Dial, Extensions, HangUpReason, SessionEvent};
+use crate::sip::endpoint::{Dial, Extensions, HangUpReason, Remains, SessionEvent};
 use crate::sip::header::words_of;
+
+/// An INVITE that has all but its offer, and what is kept of it before it leaves.
+#[derive(Debug)]
+pub(super) struct Draft {
+    dial: Dial,
+    remains: Option<Remains>,
+}
 
 impl Engine {
     /// Lets an attempt act, carries out what it asks for, and keeps its timer true.
@@ -48,7 +55,13 @@ impl Engine {
         let mut more = Vec::new();
         match action {
             Action::Media(command) => self.outputs.push_back(Output::Media(command)),
-            Action::Commit(invite) => {
+            Action::Commit(mut invite) => {
+                let draft = self.draft(now, key, Side::Callee, invite.call_id.clone());
+                let remains = draft.as_ref().and_then(|draft| draft.remains.as_ref());
+                invite.dialog = remains.map(Remains::to_text).unwrap_or_default();
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.draft = draft.map(Box::new);
+                }
                 self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
             }
             Action::Invite { side, call_id, sdp } => {
@@ -138,18 +151,11 @@ impl Engine {
         more
     }
 
-    fn invite(
-        &mut self,
-        now: Now,
-        key: Key,
-        side: Side,
-        call_id: String,
-        sdp: Vec<u8>,
-        more: &mut Vec<Action>,
-    ) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
-        let trunk = &self.trunks[place];
+    /// All of an INVITE but its offer. `None` when its trunk has no address that works.
+    fn draft(&mut self, now: Now, key: Key, side: Side, call_id: String) -> Option<Draft> {
+        let names = self.endpoint.draw_names();
+        let line = self.lines.get_mut(key)?;
+        let trunk = &self.trunks[line.reserved[side as usize]?];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
         let mut own = Vec::new();
@@ -174,14 +180,7 @@ impl Engine {
             }
         };
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
-        let Some(target) = trunk.target(now.instant, tried) else {
-            // The last hop has died since the INVITE was decided on.
-            self.trunks[place].release_unused();
-            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
-        };
-        if side == Side::Callee {
-            line.tried_hops.push(place_of(target));
-        }
+        let target = trunk.target(now.instant, tried)?;
         let scheme = trunk.options.scheme();
         let identity = trunk.options.identity.of(scheme, &shown, domain, trunk.options.username.as_deref());
         let attempt = line.attempt.id().to_string();
@@ -215,10 +214,42 @@ impl Engine {
             call_id,
             credentials: trunk.credentials.clone(),
             headers,
-            sdp,
+            sdp: Vec::new(),
             response_timeout: trunk.options.response_timeout(),
             extensions: Extensions { transfer: may_refer, ..trunk.options.extensions() },
+            names: Some(names.clone()),
         };
+        // What cannot be written as SIP is refused when it is to leave.
+        let remains = self.endpoint.remains_of(&dial, &names).ok();
+        Some(Draft { dial, remains })
+    }
+
+    fn invite(
+        &mut self,
+        now: Now,
+        key: Key,
+        side: Side,
+        call_id: String,
+        sdp: Vec<u8>,
+        more: &mut Vec<Action>,
+    ) {
+        let draft = match side {
+            Side::Callee => self.lines.get_mut(key).and_then(|line| line.draft.take()).map(|draft| *draft),
+            Side::Agent | Side::Target => self.draft(now, key, side, call_id),
+        };
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
+        let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
+        let alive = self.trunks[place].target(now.instant, tried);
+        let Some(Draft { dial, remains }) = draft.filter(|_| alive.is_some()) else {
+            // The last hop has died since the INVITE was decided on.
+            self.trunks[place].release_unused();
+            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        };
+        let (target, dial) = (dial.target, Dial { sdp, ..dial });
+        if side == Side::Callee {
+            line.tried_hops.push(place_of(target));
+        }
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
                 line.sessions[side as usize] = Some(session);
@@ -229,6 +260,10 @@ impl Engine {
                 let (line, trunk, missed) = (key, place, false);
                 let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
+                let attempt = line.attempt.id();
+                if let Some(remains) = remains {
+                    self.keep_invited(now, session, attempt, side, place, remains);
+                }
             }
             Err(refused) => {
                 self.trunks[place].release_unused();

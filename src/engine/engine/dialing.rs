@@ -14,6 +14,10 @@ impl Engine {
         if self.draining || self.store_retry_at.is_some() {
             return;
         }
+        if let Some(until) = self.orphans.silent_until(now.instant) {
+            self.dial_at = Some(until);
+            return;
+        }
         let count = self.campaigns.len();
         let mut idle = 0;
         while idle < count {
@@ -22,7 +26,7 @@ impl Engine {
                 self.dial_at = Some(free_at);
                 return;
             }
-            if self.lines.len() >= self.lines.limit() {
+            if self.lines.len() + self.orphans.lines() >= self.lines.limit() {
                 return;
             }
             if self.dial_accepted(now) {
@@ -50,7 +54,7 @@ impl Engine {
         if previewed && self.agent_for(turn, &[]).is_none() {
             return false;
         }
-        let free = (self.lines.limit() - self.lines.len()) as u32;
+        let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
         if !running.campaign.demands_agent(contact.id) {
@@ -160,6 +164,7 @@ impl Engine {
             agent,
             rung: Vec::new(),
             agent_trunk: None,
+            draft: None,
             reserved: [Some(place), None, None],
             sessions: [None; 3],
             streams,

@@ -135,6 +135,7 @@ impl Engine {
     fn handle_endpoint_event(&mut self, now: Now, event: endpoint::Event) {
         match event {
             endpoint::Event::Session { key, event } => self.handle_session(now, key, event),
+            endpoint::Event::Orphan { key, end } => self.handle_orphan_end(now, key, end),
             endpoint::Event::Registration { key, event } => {
                 self.handle_registration(now, key, event);
             }
@@ -150,6 +151,7 @@ impl Engine {
         };
         self.watch_trunk(now, session, &event);
         self.watch_agent(now, session, &event);
+        self.keep_heard(now, session, &event);
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
             self.trunks[trunk].release();

@@ -358,6 +358,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: self.now().wall,
         };
         self.fact(Fact::Committed(&invite))
@@ -397,6 +398,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: wall,
         };
         let record = CallRecord {

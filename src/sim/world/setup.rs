@@ -8,7 +8,7 @@ use super::{FNV, Far, World, staff};
 use crate::agent::Word;
 use crate::call::treatment::{AgentDial, Human, Treatment, Whom};
 use crate::campaign::{Campaign, Ledger};
-use crate::engine::engine::{self, CampaignSetup, Engine, TrunkSetup};
+use crate::engine::engine::{self, CampaignSetup, Engine, FormerRun, TrunkSetup};
 use crate::media::player::PromptTable;
 use crate::media::{self, worker::Worker};
 use crate::record::CampaignState;
@@ -103,9 +103,10 @@ impl World {
             .expect("a string takes everything");
         self.engine = engine(&self.plan, &self.records, now, &mut self.rng);
         self.coverage.add("attempts that a crash cut off", orphans.len() as u64);
-        for (contact, invites) in orphans {
-            self.engine.handle_orphan(now, &contact, &invites);
-        }
+        let dialogs: Vec<_> = self.records.dialogs().values().cloned().collect();
+        self.coverage.add("calls that a crash left", dialogs.len() as u64);
+        let former = FormerRun { attempts: orphans, dialogs, dialed_lately: true };
+        self.engine.handle_former_run(now, former);
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord 
         caller_id: "+12025550100".to_owned(),
         trunk: "carrier".to_owned(),
         call_id: call_id.to_owned(),
+        dialog: String::new(),
         at: at(1_000),
     }
 }
