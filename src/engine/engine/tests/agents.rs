@@ -120,13 +120,13 @@ fn the_boost_factor_of_a_watched_queue_dials_for_free_agents_and_not_while_peopl
     let mut floor = Floor::new("mode = \"power\"\nratio = 1.2\nwaiting_max = 2", &names);
     let numbers: Vec<String> = (101..140).map(|n| format!("+12125550{n}")).collect();
     floor.stage.contacts(&numbers.iter().map(String::as_str).collect::<Vec<_>>());
-    floor.stage.pass(4_000);
-    assert_eq!(floor.invites(), 6, "1.2 x 5 free agents");
+    let callees: [SipRequest; 6] = floor.callees();
+    floor.stage.pass(2_000);
+    assert_eq!(floor.invites(), 0, "1.2 x 5 free agents, and no more");
     for name in &names {
         floor.says(name, AgentWord::State(agent::Word::Break)).unwrap();
     }
-    let callees = [0, 1].map(|_| floor.stage.sent(Method::Invite));
-    callees.iter().for_each(|callee| floor.stage.answers(callee, 200));
+    callees[..2].iter().for_each(|callee| floor.stage.answers(callee, 200));
     floor.stage.pass(1_001);
     assert_eq!((floor.waiting(), floor.stage.waiting_for()), (2, vec!["no agent is signed in".to_owned()]));
     floor.stage.sent.clear();
