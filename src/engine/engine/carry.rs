@@ -257,10 +257,10 @@ impl Engine {
                 self.endpoint.allow_source(target.address.ip());
                 let (since, responded, rang) = (now.instant, false, false);
                 let agent = if side == Side::Agent { line.agent.take() } else { None };
+                let attempt = line.attempt.id();
                 let (line, trunk, missed) = (key, place, false);
                 let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
-                let attempt = line.attempt.id();
                 if let Some(remains) = remains {
                     self.keep_invited(now, session, attempt, side, place, remains);
                 }

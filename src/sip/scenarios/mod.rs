@@ -315,5 +315,6 @@ fn tell(event: Event) -> String {
             }
             PingOutcome::NoAnswer => "no answer".into(),
         },
+        Event::Orphan { end, .. } => format!("orphan {end:?}"),
     }
 }
