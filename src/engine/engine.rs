@@ -504,6 +504,7 @@ impl Engine {
             contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
             waiting_for,
             ended: running.ended.clone(),
+            abandonment: staffing::abandonment(campaign, now),
         }
     }
 

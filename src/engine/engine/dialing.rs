@@ -57,7 +57,7 @@ impl Engine {
         let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
-        if !running.campaign.demands_agent(&contact) {
+        if !running.campaign.demands_agent(contact.id) {
             self.begin(now, turn, place, contact, None);
             return true;
         }
