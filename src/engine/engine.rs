@@ -1,5 +1,6 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
+mod belonging;
 mod calls;
 mod carry;
 mod dialing;
@@ -19,6 +20,7 @@ use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
+use crate::engine::membership::Membership;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
@@ -143,6 +145,8 @@ struct Running {
     trunks: Vec<usize>,
     agent_trunk: Option<usize>,
     in_flight: usize,
+    /// Its state in a store that is shared, as it was last seen there.
+    followed: Option<CampaignState>,
     ended: BTreeMap<String, u64>,
 }
 
@@ -201,6 +205,7 @@ pub struct Engine {
     attempts: BTreeMap<AttemptId, Key>,
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
+    calls_per_second_max: f64,
     rate: RateLimit,
     media_keys: MediaKeys,
     rng: Rng,
@@ -218,6 +223,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    /// Of a node among several.
+    membership: Option<Membership>,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -248,6 +255,7 @@ impl Engine {
                 campaign: setup.campaign,
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
+                followed: None,
                 ended: BTreeMap::new(),
             })
             .collect();
@@ -267,6 +275,7 @@ impl Engine {
             attempts: BTreeMap::new(),
             timers: BTreeSet::new(),
             ledger: options.ledger,
+            calls_per_second_max: options.calls_per_second_max,
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
             rng,
@@ -281,6 +290,7 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            membership: None,
             draining: false,
             unregister_until: None,
         };
@@ -367,6 +377,7 @@ impl Engine {
         self.locator.handle_timeout(now.instant);
         self.drain_locator(now);
         self.ping_trunks(now);
+        self.beat(now);
         self.retry_store(now);
         self.release_committed(now);
         self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
@@ -385,6 +396,7 @@ impl Engine {
             self.dial_at,
             self.leave_at,
             self.unregister_until,
+            self.membership.as_ref().map(Membership::poll_timeout),
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
     }

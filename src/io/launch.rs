@@ -25,7 +25,7 @@ use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, AccessTable, Endpoint, Target, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::locate::search::Abilities;
-use crate::store::{Orphan, Store, writer};
+use crate::store::{Orphan, Store, StoreError, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -135,6 +135,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     engine.set_media_secret(secret);
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
+    }
+    if store.is_shared() {
+        engine.join(clock.now());
     }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
@@ -277,7 +280,15 @@ fn credentials(
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
-    Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
+    let fault = |error: StoreError| database_fault(config, &error.to_string());
+    let mut store = Store::open(&config.engine.database).await.map_err(fault)?;
+    store.join(&config.engine.node.clone().unwrap_or_else(machine_name)).await.map_err(fault)?;
+    Ok(store)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
 }
 
 /// Lists of contacts and of numbers not to be called, from their files into the store.
