@@ -1,6 +1,6 @@
 //! What several nodes on one database say to each other through it: who is alive, and how the caps are shared.
 
-use super::{CampaignState, Contact, InviteRecord};
+use super::{CampaignState, Contact, DialogRecord, InviteRecord};
 use crate::number::E164;
 use std::time::Duration;
 
@@ -56,8 +56,27 @@ pub enum Standing {
     Replaced,
 }
 
-/// An attempt that somebody has left in flight: whom it may have rung, and its INVITEs, the first first.
-pub type Inherited = (Contact, Vec<InviteRecord>);
+/// What nodes have left that died.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Inherited {
+    /// Attempts in flight: whom each may have rung, and its INVITEs, the first first.
+    pub attempts: Vec<(Contact, Vec<InviteRecord>)>,
+    /// Calls that may be up.
+    pub dialogs: Vec<DialogRecord>,
+}
+
+impl Inherited {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.attempts.is_empty() && self.dialogs.is_empty()
+    }
+
+    /// Both.
+    pub fn extend(&mut self, more: Inherited) {
+        self.attempts.extend(more.attempts);
+        self.dialogs.extend(more.dialogs);
+    }
+}
 
 /// What a node is told when it is heard of.
 #[derive(Clone, PartialEq, Debug)]
@@ -70,8 +89,8 @@ pub struct Beat {
     pub suppressed: Vec<E164>,
     /// What the operator last asked of each campaign, on whichever node.
     pub campaigns: Vec<(String, CampaignState)>,
-    /// Attempts of nodes that have died, which are this node's to close.
-    pub inherited: Vec<Inherited>,
+    /// What is this node's to end and to close.
+    pub inherited: Inherited,
     /// Nodes that are alive, this one included.
     pub nodes: u32,
 }

@@ -31,7 +31,7 @@ pub struct Store {
     /// A commit that was not answered.
     pub(super) doubt: Option<Doubt>,
     /// What this node has taken over and its engine has not been told.
-    pub(super) untold: Vec<Inherited>,
+    pub(super) untold: Inherited,
     _lock: Option<File>,
 }
 
@@ -50,7 +50,7 @@ impl Store {
         };
         schema::migrate(&mut connection).await?;
         schema::prove_writable(&mut connection).await?;
-        Ok(Store { connection, node: None, doubt: None, untold: Vec::new(), _lock: lock })
+        Ok(Store { connection, node: None, doubt: None, untold: Inherited::default(), _lock: lock })
     }
 
     /// The database's file, or its URL without the password.
@@ -59,7 +59,9 @@ impl Store {
     }
 
     /// Closes it in order. Merely dropping it loses nothing that was committed.
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        // Whoever cannot say goodbye is found dead soon enough.
+        let _found_dead = self.leave().await;
         self.connection.close().await
     }
 

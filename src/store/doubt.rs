@@ -14,7 +14,7 @@ pub(super) enum Doubt {
     /// Requests of the engine, with the answers that it did not get.
     Requests(Vec<Request>, Vec<Answer>),
     /// What this node has taken over from the dead.
-    Inherited(Vec<Inherited>),
+    Inherited(Inherited),
 }
 
 impl Store {
@@ -70,6 +70,7 @@ async fn undo(conn: &mut Connection, requests: &[Request], answers: &[Answer]) -
 async fn retract(conn: &mut Connection, invite: &InviteRecord) -> Result<(), sqlx::Error> {
     let attempt = invite.attempt.to_string();
     query("DELETE FROM invites WHERE call_id = $1").bind(&invite.call_id).execute(conn).await?;
+    query("DELETE FROM dialogs WHERE call_id = $1").bind(&invite.call_id).execute(conn).await?;
     query(
         "UPDATE contacts SET state = 'claimed', attempt = NULL
          WHERE id = $1 AND attempt = $2 AND holder = $3 AND NOT EXISTS (SELECT 1 FROM invites WHERE attempt = $2)",

@@ -18,9 +18,11 @@
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
 //! | `label` | people's words on who answered |
+//! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
+//! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `node`, `share` | one node among several: its lease, its shares of the caps |
@@ -31,11 +33,13 @@
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
+mod abandonment;
 mod batch;
 mod call_record;
 mod connection;
 mod database;
 mod dialect;
+mod dialog;
 mod doubt;
 mod error;
 mod label;
@@ -51,6 +55,7 @@ mod statement;
 pub mod table;
 pub mod writer;
 
+pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use error::StoreError;
 pub use label::{Labelled, Tally};

@@ -5,6 +5,7 @@
 
 use super::connection::Connection;
 use super::database::Store;
+use super::dialog;
 use super::doubt::Doubt;
 use super::error::StoreError;
 use super::list::read_number;
@@ -70,6 +71,19 @@ impl Store {
         Ok(true)
     }
 
+    /// Gives back what it has claimed, and is a node no more; one that has calls in flight is left to be found dead, for those
+    /// are somebody's to close.
+    pub(super) async fn leave(&mut self) -> Result<(), StoreError> {
+        if self.node.take().is_none() {
+            return Ok(());
+        }
+        self.resolve_doubt().await?;
+        let conn = &mut self.connection;
+        conn.begin().await?;
+        let left = leave(conn).await.map_err(|e| conn.error("let a node go", e));
+        conn.end(left).await
+    }
+
     /// Whether several nodes share this store.
     pub fn is_shared(&self) -> bool {
         self.node.is_some()
@@ -83,7 +97,7 @@ impl Store {
         };
         conn.begin().await?;
         let beaten = beat(conn, node, usage).await;
-        let inherited = beaten.as_ref().map_or(Vec::new(), |beat| beat.inherited.clone());
+        let inherited = beaten.as_ref().map_or_else(|_| Inherited::default(), |beat| beat.inherited.clone());
         let mut beat = match conn.end(beaten).await {
             Ok(beat) => beat,
             Err(error) => {
@@ -94,7 +108,7 @@ impl Store {
             }
         };
         node.is_anew = false;
-        beat.inherited.append(&mut self.untold);
+        beat.inherited.extend(std::mem::take(&mut self.untold));
         Ok(beat)
     }
 }
@@ -147,7 +161,7 @@ async fn beat(conn: &mut Connection, node: &mut Node, usage: &[Usage]) -> Result
     let standing = renew(conn, node, now).await?;
     if standing == Standing::Replaced {
         let campaigns = Vec::new();
-        let (shares, suppressed, inherited) = (Vec::new(), Vec::new(), Vec::new());
+        let (shares, suppressed, inherited) = (Vec::new(), Vec::new(), Inherited::default());
         return Ok(Beat { standing, shares, suppressed, campaigns, inherited, nodes: 0 });
     }
     hold(conn, usage, standing).await?;
@@ -162,6 +176,26 @@ async fn beat(conn: &mut Connection, node: &mut Node, usage: &[Usage]) -> Result
         inherited,
         nodes: living(conn, now).await?,
     })
+}
+
+async fn leave(conn: &mut Connection) -> Result<(), sqlx::Error> {
+    query(
+        "UPDATE contacts SET state = 'pending', holder = 0
+         WHERE campaign IN (SELECT name FROM campaigns) AND state = 'claimed' AND holder = $1",
+    )
+    .bind(conn.holder())
+    .execute(conn)
+    .await?;
+    query(
+        "DELETE FROM nodes WHERE token = $1 AND NOT EXISTS (
+             SELECT 1 FROM contacts
+             WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight' AND holder = $1)
+         AND NOT EXISTS (SELECT 1 FROM dialogs WHERE holder = $1)",
+    )
+    .bind(conn.holder())
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Milliseconds since the Unix epoch.
@@ -198,9 +232,9 @@ async fn renew(conn: &mut Connection, node: &mut Node, now: i64) -> Result<Stand
 
 /// Who could not renew its own lease for a while must not bury the others for the same reason: they get as long as a lease
 /// to be heard of again.
-async fn take_over(conn: &mut Connection, node: &Node, now: i64) -> Result<Vec<Inherited>, StoreError> {
+async fn take_over(conn: &mut Connection, node: &Node, now: i64) -> Result<Inherited, StoreError> {
     if now - node.alive_since < LEASE.as_millis() as i64 {
-        return Ok(Vec::new());
+        return Ok(Inherited::default());
     }
     let dead: Vec<(i64,)> =
         query("SELECT token FROM nodes WHERE lease_until < $1 /*+ FOR UPDATE SKIP LOCKED */")
@@ -212,10 +246,11 @@ async fn take_over(conn: &mut Connection, node: &Node, now: i64) -> Result<Vec<I
         bury(conn, *token).await?;
     }
     if dead.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Inherited::default());
     }
     let orphans = recovery::recover(conn).await?;
-    Ok(orphans.into_iter().map(|orphan| (orphan.contact, orphan.invites)).collect())
+    let attempts = orphans.into_iter().map(|orphan| (orphan.contact, orphan.invites)).collect();
+    Ok(Inherited { attempts, dialogs: dialog::adopt(conn).await? })
 }
 
 /// Takes what a dead node held of the caps, for its calls may be up still, and lets go of the rest. Its contacts are found by

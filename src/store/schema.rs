@@ -6,10 +6,11 @@ use super::error::StoreError;
 use super::statement::{query, scalar, script};
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_labels.sql"),
-    include_str!("migrations/0003_nodes.sql"),
+    include_str!("migrations/0003_dialogs.sql"),
+    include_str!("migrations/0007_nodes.sql"),
 ];
 
 /// The version that this program reads and writes.

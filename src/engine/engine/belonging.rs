@@ -3,7 +3,7 @@
 use super::*;
 use crate::campaign::pacing::mode::Mode;
 use crate::engine::membership::Membership;
-use crate::record::{Allowance, Beat, Standing};
+use crate::record::{Allowance, BEAT, Beat, Inherited, Standing};
 
 /// The cap over all campaigns.
 const ENGINE: &str = "engine";
@@ -61,8 +61,8 @@ impl Engine {
             self.campaigns.iter().find(|running| of_campaign(&running.campaign.options().name) == scope);
         match (trunk, campaign) {
             (Some(trunk), _) => trunk.channels_used(),
-            (None, Some(running)) => running.in_flight as u32,
-            (None, None) => self.lines.len() as u32,
+            (None, Some(running)) => (running.in_flight + self.orphans.lines_of(running)) as u32,
+            (None, None) => (self.lines.len() + self.orphans.lines()) as u32,
         }
     }
 
@@ -85,8 +85,9 @@ impl Engine {
         }
         self.remember_suppressed(now, &beat.suppressed);
         self.follow_campaigns(now, beat.campaigns);
-        for (contact, invites) in beat.inherited {
-            self.handle_orphan(now, &contact, &invites);
+        if !beat.inherited.is_empty() {
+            let Inherited { attempts, dialogs } = beat.inherited;
+            self.handle_former_run(now, FormerRun { attempts, dialogs, dialed_lately: false });
         }
     }
 
@@ -173,9 +174,7 @@ impl Engine {
         let membership = self.membership.as_ref()?;
         let scopes = self.scopes_of(turn, place);
         // Without a share it waits for the next beat.
-        let at = |scope: &String| {
-            membership.leaves_at(scope, now.instant).unwrap_or(now.instant + crate::record::BEAT)
-        };
+        let at = |scope: &String| membership.leaves_at(scope, now.instant).unwrap_or(now.instant + BEAT);
         scopes.iter().map(at).max()
     }
 

@@ -83,7 +83,7 @@ async fn a_dead_nodes_contacts_and_calls_become_anothers_and_what_it_says_later_
     let beaten = outlive(&mut b, 0).await;
     assert_eq!(beaten.nodes, 1);
     let inherited: Vec<_> =
-        beaten.inherited.iter().map(|(contact, invites)| (contact.id, invites.len())).collect();
+        beaten.inherited.attempts.iter().map(|(contact, invites)| (contact.id, invites.len())).collect();
     assert_eq!(inherited, [(of_a[0].id, 1)]);
     assert_eq!(refill(&mut b, 0, 10).await.0.len(), 2, "what was claimed waits again");
 

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the tests of several nodes use more of it")]
 mod cluster;
 
+#[path = "abandonment.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
+mod abandonment;
 #[path = "dialing.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod dialing;

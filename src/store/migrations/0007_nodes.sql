@@ -28,5 +28,8 @@ CREATE TABLE leaders (
 -- Who has claimed a contact, or has its attempt in flight.
 ALTER TABLE contacts ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
 
+-- Who has made a call, and ends it.
+ALTER TABLE dialogs ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;
+
 /*+ ALTER TABLE suppressions ADD COLUMN sequence BIGINT GENERATED ALWAYS AS IDENTITY;
 CREATE INDEX suppressions_sequence ON suppressions (sequence); */
