@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::reader::Reader;
+use super::statement::query;
 use crate::time::WallTime;
 
 /// An agent who comes more than this after the greeting's end comes too late (16 CFR 310.4(b)(4)(i)), in milliseconds.
@@ -30,7 +31,7 @@ impl Reader {
         since: WallTime,
     ) -> Result<Vec<AnsweredDay>, StoreError> {
         let conn = self.connection();
-        let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        let rows: Vec<(i64, i64, i64, i64)> = query(
             "SELECT answered_at / 86400000 AS day,
                     SUM(CASE WHEN disposition IN ('bridged', 'abandoned') OR opted_out_late THEN 1 ELSE 0 END),
                     SUM(CASE WHEN disposition = 'abandoned' OR opted_out_late OR (disposition = 'bridged'
@@ -46,7 +47,7 @@ impl Reader {
         .bind(campaign)
         .bind(since.unix_ms())
         .bind(IN_TIME_MS)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read who was abandoned", e))?;
         let day = |(day, people, abandoned, machines): (i64, i64, i64, i64)| {
