@@ -385,6 +385,7 @@ impl Stage {
             agent_trunk: None,
             in_flight: 0,
             ended: BTreeMap::new(),
+            followed: None,
         };
         self.engine.campaigns.push(running);
     }
