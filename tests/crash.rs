@@ -95,7 +95,12 @@ fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_its
     std::thread::sleep(Duration::from_millis(1_000));
     let before = rig.far_end.calls();
     std::thread::sleep(Duration::from_secs(4));
-    assert_eq!(rig.far_end.calls(), before, "an INVITE left although nothing could be written\n{}", rig.log());
+    assert_eq!(
+        rig.far_end.calls(),
+        before,
+        "an INVITE left although nothing could be written\n{}",
+        rig.log()
+    );
     assert!(rig.has_logged("dialing stops"), "{}", rig.log());
     // Calls go on to their ends meanwhile, and their records wait.
     let open = rig.ledger().calls.values().filter(|call| call.ended_at.is_none()).count();
@@ -131,6 +136,7 @@ fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
         assert_eq!(found.faults, [""; 0]);
         sum.calls += found.calls;
         sum.interrupted += found.interrupted;
+        sum.most_at_once = sum.most_at_once.max(found.most_at_once);
         sum.orphans += found.orphans;
         sum.ended_by_engine += found.ended_by_engine;
         sum.slowest_orphan = sum.slowest_orphan.max(found.slowest_orphan);

@@ -122,7 +122,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut ledger = Ledger::new();
     import(&config, &mut store, &mut ledger, now, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
-    let former = former_run(&mut store, now, &mut notes).await.map_err(|error| database_fault(&config, &error.to_string()))?;
+    let former = former_run(&mut store, now, &mut notes)
+        .await
+        .map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let signers = signers(&config)?;
     let towards = towards(&trunks);
@@ -134,8 +136,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
-    let mut engine =
-        make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
+    let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);

@@ -176,7 +176,8 @@ impl Worker {
         if self.dialogs.contains_key(call_id) {
             return;
         }
-        let number = message.head.split("sip:").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
+        let number =
+            message.head.split("sip:").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
         let repeated: String = ["Via", "From", "Call-ID", "CSeq"]
             .iter()
             .map(|name| format!("{name}: {}\r\n", message.get(name)))
@@ -218,7 +219,9 @@ impl Worker {
         let (is_open, is_gone) = match known {
             None => (false, true),
             // Half of the world has forgotten an INVITE whose response was acknowledged.
-            Some(dialog) => (dialog.last.is_none(), dialog.is_acknowledged && call_id.len().is_multiple_of(2)),
+            Some(dialog) => {
+                (dialog.last.is_none(), dialog.is_acknowledged && call_id.len().is_multiple_of(2))
+            }
         };
         self.respond(peer, message, if is_gone { 481 } else { 200 });
         if is_open {
@@ -243,10 +246,15 @@ impl Worker {
         let now = Instant::now();
         let due: Vec<(String, Call)> = {
             let ledger = self.ledger.lock().unwrap();
-            ledger.calls.iter().filter(|(id, call)| {
-                let unacknowledged = self.dialogs.get(*id).is_some_and(|dialog| !dialog.is_acknowledged);
-                call.ended_at.is_none() || unacknowledged
-            }).map(|(id, call)| (id.clone(), call.clone())).collect()
+            ledger
+                .calls
+                .iter()
+                .filter(|(id, call)| {
+                    let unacknowledged = self.dialogs.get(*id).is_some_and(|dialog| !dialog.is_acknowledged);
+                    call.ended_at.is_none() || unacknowledged
+                })
+                .map(|(id, call)| (id.clone(), call.clone()))
+                .collect()
         };
         for (id, call) in due {
             self.go_on_with(now, &id, &call);
@@ -271,7 +279,9 @@ impl Worker {
                     self.finish(id, status);
                 }
             }
-            Some((status, at, interval)) if !dialog.is_acknowledged && now >= at && after(0) && !after(40_000) => {
+            Some((status, at, interval))
+                if !dialog.is_acknowledged && now >= at && after(0) && !after(40_000) =>
+            {
                 dialog.last = Some((status, now + interval, (2 * interval).min(Duration::from_secs(4))));
                 let response = dialog.response(status);
                 let _ = self.socket.send_to(response.as_bytes(), dialog.peer);
@@ -325,7 +335,9 @@ impl Dialog {
     fn response(&self, status: u16) -> String {
         let ip = self.here().split(':').next().unwrap_or_default();
         let sdp = match status {
-            200 => format!("v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"),
+            200 => format!(
+                "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+            ),
             _ => String::new(),
         };
         let to = if status == 100 { self.to.replace(";tag=far", "") } else { self.to.clone() };

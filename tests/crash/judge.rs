@@ -29,7 +29,8 @@ pub struct Findings {
 /// Compares everything.
 pub fn judge(rig: &Rig) -> Findings {
     let (ledger, records, contacts) = (rig.ledger(), rig.export("calls"), rig.export("contacts"));
-    let mut found = Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
+    let mut found =
+        Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
     found.interrupted = records.iter().filter(|record| record["disposition"] == "interrupted").count();
     if ledger.most_at_once > rig.load.most_at_once() {
         let (most, cap) = (ledger.most_at_once, rig.load.most_at_once());
@@ -121,7 +122,9 @@ fn people(contacts: &[Value], records: &[Value], expected: usize, found: &mut Fi
         found.faults.push(format!("{} contacts of {expected}", contacts.len()));
     }
     for contact in contacts {
-        if contact["state"] != "done" || !contact["number"].as_str().is_some_and(|number| dialed.contains(number)) {
+        if contact["state"] != "done"
+            || !contact["number"].as_str().is_some_and(|number| dialed.contains(number))
+        {
             found.faults.push(format!("a contact was forgotten: {contact}"));
         }
     }

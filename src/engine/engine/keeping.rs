@@ -42,6 +42,13 @@ impl Keeping {
         self.forget_at(now + CHANGED_WITHIN, call_id);
     }
 
+    /// The INVITE was committed and will not leave: there is nothing to end.
+    pub fn forget_unsent(&mut self, now: Instant, unsent: Option<&Remains>) {
+        if let Some(remains) = unsent {
+            self.forget(now, remains.call_id.clone());
+        }
+    }
+
     fn forget_at(&mut self, at: Instant, call_id: String) {
         self.changed.remove(&call_id);
         self.gone.insert((at, call_id));
@@ -84,7 +91,15 @@ impl Keeping {
 
 impl Engine {
     /// An INVITE has left; an agent's is told of now, a callee's was before.
-    pub(super) fn keep_invited(&mut self, now: Now, session: SessionKey, attempt: AttemptId, side: Side, trunk: usize, remains: Remains) {
+    pub(super) fn keep_invited(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        attempt: AttemptId,
+        side: Side,
+        trunk: usize,
+        remains: Remains,
+    ) {
         let trunk = self.trunks[trunk].options.name.clone();
         let kept = Kept { attempt, trunk, remains, is_over: false };
         if side != Side::Callee {

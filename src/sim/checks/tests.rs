@@ -265,7 +265,11 @@ fn after_a_crash_the_policy_goes_on_and_the_wire_with_it() {
     let mut trace = Trace::new();
     trace.commit(1, ANN, "a").invite(0, ANN, "a").hears(0, 180, "a", 1, "x").crash(&[]);
     trace.pass(2_000).invite(0, "600", "b");
-    assert_eq!(trace.broken(), [Rule::ChannelsAreKept], "the call of the dead engine takes the channel still");
+    assert_eq!(
+        trace.broken(),
+        [Rule::ChannelsAreKept],
+        "the call of the dead engine takes the channel still"
+    );
     let mut ended = Trace::new();
     ended.commit(1, ANN, "a").invite(0, ANN, "a").hears(0, 180, "a", 1, "x").crash(&[]);
     ended.sends(0, "CANCEL", "a", 1, "").hears(0, 487, "a", 1, "x").pass(2_000);
@@ -274,7 +278,12 @@ fn after_a_crash_the_policy_goes_on_and_the_wire_with_it() {
     ended.commit(2, ANN, "c").invite(0, ANN, "c").hears(0, 486, "c", 1, "x");
     assert_eq!(ended.broken(), [Rule::OneCallANumber], "its attempt has no record yet");
     let mut left = Trace::new();
-    left.invite(0, "600", "a").hears(0, 200, "a", 1, "x").sends(0, "ACK", "a", 1, "x").step().crash(&[]).end();
+    left.invite(0, "600", "a")
+        .hears(0, 200, "a", 1, "x")
+        .sends(0, "ACK", "a", 1, "x")
+        .step()
+        .crash(&[])
+        .end();
     assert_eq!(left.broken(), [Rule::NothingIsLeft], "whoever was up when the engine died is hung up on");
     let mut late = Trace::new();
     late.invite(0, "600", "a").hears(0, 180, "a", 1, "x").crash(&[]).sends(0, "CANCEL", "a", 1, "");

@@ -243,9 +243,7 @@ impl Wire {
 
     /// Whether a call takes a channel.
     pub fn holds(&self, now: Instant, call_id: &str) -> bool {
-        self.calls.get(call_id).is_some_and(|call| {
-            !call.over && call.given_up(now, &self.trunks).is_none()
-        })
+        self.calls.get(call_id).is_some_and(|call| !call.over && call.given_up(now, &self.trunks).is_none())
     }
 
     /// The calls that take a channel of a trunk.
@@ -274,7 +272,8 @@ impl Wire {
         let mut unknown = 0;
         for call_id in held {
             let Some(call) = self.calls.get_mut(&call_id) else { continue };
-            let knows = |tag: &String| kept.get(&call_id).is_some_and(|d| d.dialog.contains(&format!("tag={tag}")));
+            let knows =
+                |tag: &String| kept.get(&call_id).is_some_and(|d| d.dialog.contains(&format!("tag={tag}")));
             if !kept.contains_key(&call_id) || call.tag.as_ref().is_some_and(|tag| !knows(tag)) {
                 (call.over, unknown) = (true, unknown + 1);
             } else {
