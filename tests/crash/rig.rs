@@ -112,7 +112,7 @@ contacts = "contacts.csv"
 default_region = "US"
 caller_id = "+12025550199"
 lines_max = {lines}
-calls_per_minute = 60000.0
+calls_per_minute = 6000.0
 ring_timeout_s = 15
 max_attempts = {ATTEMPTS_MAX}
 attempt_gap_min = 0
@@ -167,7 +167,7 @@ action = "hang_up"
     pub fn expect_alive(&mut self) {
         let engine = self.engine.as_mut().expect("it was started");
         if let Some(status) = engine.try_wait().unwrap() {
-            if self.disk.as_ref().is_some_and(Disk::fails) && status.code() == Some(1) {
+            if self.disk.as_ref().is_some_and(Disk::fails) && status.code() == Some(3) {
                 // It could not write as it began, and said so: whoever runs it starts it again.
                 self.lives.push(Life { from: self.began, to: Instant::now() });
                 return self.start();
