@@ -13,18 +13,23 @@ use super::explain::Reason;
 use super::gate::{Decision, Gate, Refusal};
 use super::ledger::Ledger;
 use super::options::Options;
+use super::pacing::budget::Sums;
 use super::pacing::even::{NOT_DIALED_REST, Pacing};
-use super::pacing::{Attempt, Guess, Mode, Pacer};
+use super::pacing::{Guess, Mode, Pacer};
 use super::retry::Retry;
 use super::supply::{Supply, instant_of};
 use crate::disposition::Disposition;
 use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::{Instant, Now, WallTime};
+use staffed::Flight;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// How often the pacer is asked anew when nothing happens: what it expects changes with time alone.
 const TICK: Duration = Duration::from_millis(500);
+
+/// A contact that wants an agent kept for them, while there is none, is looked at again after this.
+const AGENT_DEMANDED_REST: Duration = Duration::from_secs(60);
 
 /// What the campaign wants of the engine.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,6 +50,13 @@ pub enum Output {
     },
     /// Keep the state, so that a restart goes on where it was.
     StateChanged(CampaignState),
+    /// The abandonment guard has come into force, or is over: one line for each waiting agent is the most meanwhile.
+    Guarded {
+        /// It has come into force.
+        on: bool,
+        /// The ledger at this moment.
+        sums: Sums,
+    },
 }
 
 /// How many contacts are where.
@@ -71,7 +83,9 @@ pub struct Campaign {
     supply: Supply,
     state: CampaignState,
     // With the pacer's numbers; bounded by `lines_max`.
-    in_flight: HashMap<ContactId, Attempt>,
+    in_flight: HashMap<ContactId, Flight>,
+    // As it was told last.
+    guarded: bool,
     // Attempts of a former run whose calls have not ended.
     adopted: HashSet<ContactId>,
     last_dialed: Option<ContactId>,
@@ -99,6 +113,7 @@ impl Campaign {
             supply: Supply::new(options.supply_per_minute(), now.instant),
             state,
             in_flight: HashMap::new(),
+            guarded: false,
             adopted: HashSet::new(),
             last_dialed: None,
             outputs: VecDeque::new(),
@@ -249,10 +264,16 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
+                Decision::Allow if self.demands_agent(&contact) && !self.has_agent() => {
+                    self.supply.handle_barren();
+                    let until = now.wall + AGENT_DEMANDED_REST;
+                    self.release(contact, Refusal::AgentDemanded, Some(until));
+                }
                 Decision::Allow => {
                     ledger.take(&contact.number);
                     self.pacing.handle_dial(now.instant);
-                    self.in_flight.insert(contact.id, self.pacer.handle_dialed(now.instant));
+                    let attempt = self.pacer.handle_dialed(now.instant);
+                    self.in_flight.insert(contact.id, Flight { attempt, counted: false });
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;
@@ -274,6 +295,11 @@ impl Campaign {
         None
     }
 
+    /// Whether an agent waits whom nobody else is waiting for.
+    fn has_agent(&self) -> bool {
+        self.pacer.floor().ready() > self.pacer.floor().waiting()
+    }
+
     /// An attempt is over. `contact` is as it was dialed; what is returned goes to the store with the call record.
     ///
     /// Also for attempts of a former run that the engine did not live to see ([`Disposition::Interrupted`]).
@@ -285,8 +311,8 @@ impl Campaign {
         ledger: &mut Ledger,
     ) -> ContactUpdate {
         self.adopted.remove(&contact.id);
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_ended(now.instant, attempt);
+        if let Some(flight) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_ended(now.instant, flight.attempt);
             self.wanted = None;
         }
         ledger.finish(&contact.number, now.instant);
@@ -303,11 +329,7 @@ impl Campaign {
 
     /// No INVITE left for this contact (no room on a trunk, or the store refused): it is the next one again.
     pub fn handle_not_dialed(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_not_dialed(attempt);
-            self.wanted = None;
-        }
-        ledger.give_back(&contact.number);
+        self.forget_flight(&contact, ledger);
         if self.last_dialed == Some(contact.id) {
             self.pacing.handle_not_dialed(now.instant);
         }
@@ -320,13 +342,18 @@ impl Campaign {
         self.settle(now);
     }
 
-    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
-    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_not_dialed(attempt);
+    /// The contact was not dialed after all.
+    fn forget_flight(&mut self, contact: &Contact, ledger: &mut Ledger) {
+        if let Some(flight) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_not_dialed(flight.attempt);
             self.wanted = None;
         }
         ledger.give_back(&contact.number);
+    }
+
+    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
+    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.forget_flight(&contact, ledger);
         self.release(contact, Refusal::Forbidden, Some(now.wall + self.options.attempt_gap()));
         self.settle(now);
     }
@@ -377,7 +404,13 @@ impl Campaign {
         if self.is_paced() && self.supply.claimed() > 0 && self.pacing.next_at() > now.instant {
             reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
         }
-        reasons.extend(self.pacer.clone().held(now).map(Reason::Agents));
+        if let Some(held) = self.pacer.clone().held(now) {
+            if self.guarded {
+                let Sums { people, abandoned, .. } = self.pacer.budget().sums(now.wall);
+                reasons.push(Reason::Guarded { people, abandoned });
+            }
+            reasons.push(Reason::Agents(held));
+        }
         reasons
     }
 

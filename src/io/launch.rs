@@ -18,14 +18,14 @@ use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{entropy, lists, reload, secret, stir};
+use crate::io::{abandonment, entropy, lists, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, AccessTable, Endpoint, Target, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::locate::search::Abilities;
-use crate::store::{Store, StoreError, writer};
+use crate::store::{Reader, Store, StoreError, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -138,6 +138,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let secret = entropy::bits_256().map_err(no_randomness)?;
     let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
+    engine.handle_agents(now, config.agents.clone());
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
     }
@@ -382,14 +383,21 @@ async fn campaigns(
     now: Now,
 ) -> Result<Vec<CampaignSetup>, Vec<Fault>> {
     let mut setups = Vec::new();
+    let mut reader = Reader::open(&config.engine.database)
+        .await
+        .map_err(|error| database_fault(config, &error.to_string()))?;
     for section in &config.campaigns {
         let kept = store
             .campaign_state(&section.rules.name)
             .await
             .map_err(|error| database_fault(config, &error.to_string()))?;
         let state = kept.unwrap_or(CampaignState::Draft);
+        let mut campaign = Campaign::new(section.rules.clone(), state, now);
+        abandonment::restore(&mut campaign, &mut reader, now)
+            .await
+            .map_err(|error| database_fault(config, &error.to_string()))?;
         setups.push(CampaignSetup {
-            campaign: Campaign::new(section.rules.clone(), state, now),
+            campaign,
             treatment: section.treatment.resolve(|path| prompts.place(path)),
             agent_trunk: section.treatment.human.agent_trunk.clone(),
         });

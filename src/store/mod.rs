@@ -18,6 +18,7 @@
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
 //! | `label` | people's words on who answered |
+//! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
@@ -28,6 +29,7 @@
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
+mod abandonment;
 mod batch;
 mod call_record;
 mod connection;
@@ -43,6 +45,7 @@ mod schema;
 pub mod table;
 pub mod writer;
 
+pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use error::StoreError;
 pub use label::{Labelled, Tally};

@@ -70,13 +70,14 @@ impl Engine {
                 self.invite(now, key, side, call_id, sdp, &mut more);
             }
             Action::PlaceAgent => {
-                let placement = self.agent_placement(now, key);
+                let seat = self.seat(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
-                    line.attempt.handle_agent_placement(now, placement, &mut more);
+                    line.attempt.handle_seat(now, seat, &mut more);
                 }
             }
             Action::HangUp { side, q850 } => {
                 if let Some(session) = self.session(key, side) {
+                    self.watch_agent_left(session, side, q850);
                     let text = words_of(q850).to_owned();
                     let reason = Some(HangUpReason { q850, text });
                     self.endpoint.hang_up(now.instant, session, reason);
@@ -134,6 +135,7 @@ impl Engine {
                 }
             }
             Action::Journal(step) => {
+                self.watch_pacing(now, key, &step);
                 if let Some(line) = self.lines.get(key) {
                     self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
@@ -262,9 +264,11 @@ impl Engine {
                 // Requests of this call are taken even when the trunk has moved on to other addresses.
                 self.endpoint.allow_source(target.address.ip());
                 let (since, responded, rang) = (now.instant, false, false);
-                let channel = Channel { line: key, side, trunk: place, target, since, responded, rang };
-                self.sessions.insert(session, channel);
+                let agent = if side == Side::Agent { line.agent.take() } else { None };
                 let attempt = line.attempt.id();
+                let (line, trunk, missed) = (key, place, false);
+                let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
+                self.sessions.insert(session, channel);
                 if let Some(remains) = remains {
                     self.keep_invited(now, session, attempt, side, place, remains);
                 }
@@ -299,6 +303,9 @@ impl Engine {
         for stream in line.streams {
             self.streams.remove(stream);
         }
+        if let Some(agent) = line.agent {
+            self.staff.roster.handle_released(now.instant, agent);
+        }
         self.attempts.remove(&line.attempt.id());
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
@@ -328,6 +335,13 @@ impl Engine {
         self.measures.handle_record(&record);
         let running = &mut self.campaigns[campaign];
         let disposition: Disposition = record.disposition;
+        match disposition {
+            Disposition::Abandoned => running.campaign.handle_abandoned(now, contact.id),
+            Disposition::Machine | Disposition::VoicemailLeft | Disposition::Screening => {
+                running.campaign.handle_machine(now, contact.id);
+            }
+            _ => {}
+        }
         *running.ended.entry(disposition.as_str().to_owned()).or_default() += 1;
         let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
         self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));

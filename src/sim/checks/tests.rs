@@ -329,6 +329,7 @@ impl Trace {
             lines_max: 2,
             calls_per_second_max: 2.0,
             agents: BTreeSet::from(["600".to_owned()]),
+            phones: BTreeMap::new(),
             offsets: BTreeMap::from([("1212".to_owned(), -300), ("1213".to_owned(), -480)]),
         };
         Trace { rules, checks: None, kept: BTreeMap::new(), ms: 0 }

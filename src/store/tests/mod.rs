@@ -1,6 +1,7 @@
 //! The store's promises, on real files in temporary folders, one file a subject. Here are the shared words of these
 //! tests: contacts, INVITEs and records in short form, and the picture that a crash would leave on the disk.
 
+mod abandonment;
 mod dialing;
 mod disk;
 mod labels;
