@@ -15,7 +15,7 @@ mod tests;
 use crate::disposition::Disposition;
 use crate::media::command::StreamKey;
 use crate::number::E164;
-use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
+use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
 use crate::sip::message::Message;
 use crate::time::Now;
@@ -262,11 +262,18 @@ impl Checks {
     }
 
     /// The engine is gone at once, and with it what the store does not have: records that were asked for in vain, numbers
-    /// that were to be suppressed.
-    pub fn handle_crash(&mut self, kept: &BTreeMap<AttemptId, CallRecord>, suppressed: &BTreeSet<E164>) {
+    /// that were to be suppressed. Gives how many calls the store knows too little of to end them.
+    pub fn handle_crash(
+        &mut self,
+        now: Now,
+        kept: &BTreeMap<AttemptId, CallRecord>,
+        suppressed: &BTreeSet<E164>,
+        dialogs: &BTreeMap<String, DialogRecord>,
+    ) -> u64 {
         self.records.retain(|attempt, _| kept.contains_key(attempt));
-        self.calls.handle_crash(suppressed.iter().map(|number| digits(number.as_str())));
         self.streams = Streams::default();
+        let suppressed = suppressed.iter().map(|number| digits(number.as_str()));
+        self.calls.handle_crash(now.instant, suppressed, dialogs)
     }
 
     /// A rule that the world itself found broken.

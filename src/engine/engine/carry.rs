@@ -59,9 +59,11 @@ impl Engine {
                 let draft = self.draft(now, key, Side::Callee, invite.call_id.clone());
                 let remains = draft.as_ref().and_then(|draft| draft.remains.as_ref());
                 invite.dialog = remains.map(Remains::to_text).unwrap_or_default();
-                if let Some(line) = self.lines.get_mut(key) {
-                    line.draft = draft.map(Box::new);
-                }
+                let unsent = self
+                    .lines
+                    .get_mut(key)
+                    .and_then(|line| std::mem::replace(&mut line.draft, draft.map(Box::new)));
+                self.keeping.forget_unsent(now.instant, unsent.and_then(|draft| draft.remains).as_ref());
                 self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
             }
             Action::Invite { side, call_id, sdp } => {
@@ -241,10 +243,16 @@ impl Engine {
         let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
         let alive = self.trunks[place].target(now.instant, tried);
-        let Some(Draft { dial, remains }) = draft.filter(|_| alive.is_some()) else {
-            // The last hop has died since the INVITE was decided on.
-            self.trunks[place].release_unused();
-            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        let Draft { dial, remains } = match draft {
+            Some(draft) if alive.is_some() => draft,
+            unsent => {
+                // The last hop has died since the INVITE was decided on.
+                self.trunks[place].release_unused();
+                line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+                return self
+                    .keeping
+                    .forget_unsent(now.instant, unsent.and_then(|draft| draft.remains).as_ref());
+            }
         };
         let (target, dial) = (dial.target, Dial { sdp, ..dial });
         if side == Side::Callee {
@@ -276,6 +284,7 @@ impl Engine {
                     contacts: Vec::new(),
                 };
                 line.attempt.handle_session(now, side, event, more);
+                self.keeping.forget_unsent(now.instant, remains.as_ref());
             }
         }
     }
@@ -283,6 +292,8 @@ impl Engine {
     /// Takes a line out of all tables.
     fn close(&mut self, now: Now, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
+        let unsent = line.draft.as_ref().and_then(|draft| draft.remains.as_ref());
+        self.keeping.forget_unsent(now.instant, unsent);
         for place in line.reserved.into_iter().flatten() {
             self.trunks[place].release_unused();
         }

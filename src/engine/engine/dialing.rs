@@ -14,10 +14,6 @@ impl Engine {
         if self.draining || self.store_retry_at.is_some() || !self.belongs(now) {
             return;
         }
-        if let Some(until) = self.orphans.silent_until(now.instant) {
-            self.dial_at = Some(until);
-            return;
-        }
         let count = self.campaigns.len();
         let mut idle = 0;
         while idle < count {

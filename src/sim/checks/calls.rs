@@ -4,7 +4,7 @@ use super::phones::Phones;
 use super::wire::{Invite, Wire};
 use super::{CampaignRules, Rule, Rules, Violation};
 use crate::disposition::Disposition;
-use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
+use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
 use crate::sip::message::{Message, Request};
 use crate::sip::method::Method;
@@ -88,10 +88,15 @@ impl Calls {
     }
 
     /// The engine is gone, and with it whatever the store does not have.
-    pub(super) fn handle_crash(&mut self, suppressed: impl Iterator<Item = String>) {
-        self.wire.handle_crash();
+    pub(super) fn handle_crash(
+        &mut self,
+        now: Instant,
+        suppressed: impl Iterator<Item = String>,
+        dialogs: &BTreeMap<String, DialogRecord>,
+    ) -> u64 {
         self.phones.handle_crash();
         self.suppressed = suppressed.collect();
+        self.wire.handle_crash(now, dialogs)
     }
 
     pub(super) fn handle_sent(

@@ -29,8 +29,8 @@ impl World {
     fn judge_what_is_left(&mut self) {
         let status = self.engine.status(self.now());
         let channels: u32 = status.trunks.iter().map(|trunk| trunk.channels).sum();
-        // Whom a dead engine was talking to, nobody hangs up on: the store keeps no dialogs.
-        let alone = !self.plan.crashes.is_empty();
+        // Whom nobody can know to be up, nobody hangs up on.
+        let alone = self.coverage.count("calls that came up as a crash came") > 0;
         let carriers = |count: fn(&super::Carrier) -> usize| {
             self.far.iter().map(|far| if alone { 0 } else { count(&far.carrier) }).sum()
         };

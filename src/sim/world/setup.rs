@@ -86,7 +86,9 @@ impl World {
     pub(super) fn crash(&mut self, gone: Duration) {
         self.gone_until = Some(self.now + gone);
         self.records.handle_crash();
-        self.checks.handle_crash(self.records.calls(), self.records.suppressed());
+        let (now, records) = (self.now(), &self.records);
+        let unknown = self.checks.handle_crash(now, records.calls(), records.suppressed(), records.dialogs());
+        self.coverage.add("calls that came up as a crash came", unknown);
         self.worker = worker(&self.plan, &self.prompts, &mut self.rng);
         self.ports = ports(&self.plan);
         self.coverage.add("crashes", 1);
