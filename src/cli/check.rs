@@ -124,12 +124,9 @@ fn check_files(config: &Config, report: &mut Report) {
     }
     for (i, campaign) in config.campaigns.iter().enumerate() {
         let (rules, region) = (&campaign.rules, campaign.rules.default_region);
-        match lists::contacts(&rules.contacts, region) {
+        match lists::count_contacts(&rules.contacts, region) {
             Err(text) => report.bad(config.line(&format!("campaign.{i}.contacts")), text),
-            Ok(mut rows) => {
-                let faults = rows.faults();
-                let good = rows.by_ref().count();
-                let faults = faults.take();
+            Ok((good, faults)) => {
                 let shown = rules.contacts.display();
                 report.good(format!("{shown}: {good} contacts, {} rows skipped", faults.skipped));
                 for line in faults.lines {

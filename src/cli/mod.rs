@@ -4,6 +4,7 @@
 //! for programs. The exit status is 0 for success, 1 when the thing asked for went wrong, 2 for a command line that is not
 //! understood, 3 for a configuration that is faulty.
 
+mod backup;
 mod call;
 mod campaign;
 mod check;
@@ -13,9 +14,11 @@ mod demo;
 pub mod demo_carrier;
 mod detection;
 pub mod engine;
+mod erase;
 pub mod evaluate;
 pub mod export;
 mod failure;
+mod import;
 mod label;
 mod load;
 mod log;
@@ -75,6 +78,16 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
     Export(export::Args),
+    /// Bring contact lists into a campaign: CSV, TSV, JSON lines, packed or not
+    Import(import::ImportArgs),
+    /// Copy the database while the engine runs
+    Backup(backup::BackupArgs),
+    /// Put a copy of the database back
+    Restore(backup::RestoreArgs),
+    /// Forget a person: what names them goes, and no list brings them back
+    Erase(erase::EraseArgs),
+    /// Forget call records and contacts that are older than the configuration allows
+    Retention(erase::RetentionArgs),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
     /// Start, pause, resume or stop a campaign of a running engine
@@ -113,6 +126,11 @@ pub fn main() -> ExitCode {
         Command::Corpus(args) => return corpus::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Export(args) => export(args),
+        Command::Import(args) => import::run(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Erase(args) => erase::erase(args),
+        Command::Retention(args) => erase::retention(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
         Command::Trace(args) => trace::run(args),

@@ -130,6 +130,8 @@ pub enum Operator {
     Stop(String),
     /// Put a number on the do-not-call list.
     Suppress(E164),
+    /// A campaign's contacts have changed in the store.
+    Imported(String),
     /// Shut down: no new call, unanswered ones are ended, answered ones go on.
     Drain,
     /// End every call now.
@@ -322,6 +324,7 @@ impl Engine {
                 }
             }
             Operator::Stop(name) => drop(self.find(name)?.stop(now)),
+            Operator::Imported(name) => self.find(name)?.handle_imported(now),
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }

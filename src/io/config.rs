@@ -38,6 +38,8 @@ pub struct Config {
     pub amd: amd::Options,
     /// `[trace]`.
     pub trace: trace::Section,
+    /// `[retention]`.
+    pub retention: RetentionSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[campaign]]`.
@@ -119,6 +121,19 @@ impl Default for MediaSection {
     }
 }
 
+/// `[retention]`: what `outdial retention` forgets.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Call records and their recordings, so many days after the call.
+    pub calls_days: Option<u32>,
+    /// Contacts in a final state, so many days after their last call.
+    pub contacts_days: Option<u32>,
+}
+
+/// Caps look back over this many days: what they count must still be there.
+const RETENTION_DAYS_MIN: u32 = 31;
+
 /// `jitter`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -198,6 +213,7 @@ impl Config {
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
+            retention: reader.table("retention", section("retention")),
             trunks: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
@@ -211,7 +227,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [[trunk]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -301,6 +317,14 @@ impl Config {
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
+        }
+        for (key, days) in
+            [("calls_days", self.retention.calls_days), ("contacts_days", self.retention.contacts_days)]
+        {
+            if days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
+                let text = format!("{key} must be at least {RETENTION_DAYS_MIN}: caps and rates look back over a month");
+                fault(format!("retention.{key}"), text);
+            }
         }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);

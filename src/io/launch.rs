@@ -18,7 +18,8 @@ use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{entropy, lists, reload, secret, stir};
+use crate::io::lists::import;
+use crate::io::{entropy, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
@@ -116,7 +117,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     check_located(&config, &located, &mut notes)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
-    import(&config, &mut store, &mut ledger, now, &mut notes).await?;
+    import::at_start(&config, &mut store, &mut ledger, now.wall, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
@@ -278,55 +279,6 @@ fn credentials(
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
     Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
-}
-
-/// Lists of contacts and of numbers not to be called, from their files into the store.
-async fn import(
-    config: &Config,
-    store: &mut Store,
-    ledger: &mut Ledger,
-    now: Now,
-    notes: &mut Vec<String>,
-) -> Result<(), Vec<Fault>> {
-    for (i, campaign) in config.campaigns.iter().enumerate() {
-        if let Some(file) = &campaign.rules.do_not_call {
-            let numbers = lists::do_not_call(file, campaign.rules.default_region).map_err(|text| {
-                vec![Fault { line: config.line(&format!("campaign.{i}.do_not_call")), text }]
-            })?;
-            let counted = numbers.numbers.len();
-            let new = store
-                .suppress_many(numbers.numbers, "file", now.wall)
-                .await
-                .map_err(|error| database_fault(config, &error.to_string()))?;
-            notes.push(format!("do-not-call list {}: {counted} numbers, {new} new", file.display()));
-            notes.extend(numbers.faults);
-        }
-    }
-    for (i, campaign) in config.campaigns.iter().enumerate() {
-        let file = &campaign.rules.contacts;
-        let rows = lists::contacts(file, campaign.rules.default_region)
-            .map_err(|text| vec![Fault { line: config.line(&format!("campaign.{i}.contacts")), text }])?;
-        let faults = rows.faults();
-        let counts = store
-            .import_contacts(&campaign.rules.name, rows)
-            .await
-            .map_err(|error| database_fault(config, &error.to_string()))?;
-        let faults = faults.take();
-        notes.push(format!(
-            "campaign {}: {} contacts added, {} known already, {} rows skipped",
-            campaign.rules.name, counts.added, counts.already_there, faults.skipped
-        ));
-        notes.extend(faults.lines);
-    }
-    let suppressed =
-        store.suppressions().await.map_err(|error| database_fault(config, &error.to_string()))?;
-    for suppression in &suppressed {
-        if ledger.suppress(&suppression.number).is_err() {
-            let text = "the do-not-call list is larger than the engine can hold".to_owned();
-            return Err(vec![whole(text)]);
-        }
-    }
-    Ok(())
 }
 
 /// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number

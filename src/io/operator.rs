@@ -1,7 +1,7 @@
 //! The operator's door: a Unix socket that takes one JSON line and answers with one.
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
-//! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
+//! `{"do":"imported","campaign":"spring"}` after its contacts have changed, `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
 //! attempt's id or a Call-ID. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
 //! `trace_show` with `call` are what `outdial trace` says. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
@@ -56,6 +56,11 @@ pub enum Wish {
         /// Its name.
         campaign: String,
     },
+    /// Its contacts have changed in the store: look again.
+    Imported {
+        /// Its name.
+        campaign: String,
+    },
     /// Put a number on the do-not-call list.
     Suppress {
         /// E.164.
@@ -107,6 +112,7 @@ impl fmt::Display for Wish {
             Wish::Pause { campaign } => write!(f, "pause {campaign:?}"),
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
+            Wish::Imported { campaign } => write!(f, "imported {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
             Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
@@ -159,6 +165,7 @@ impl Wish {
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
+            Wish::Imported { campaign } => Operator::Imported(campaign.clone()),
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)
                     .ok_or_else(|| format!("{number:?} is no E.164 number: write it as +12025550101"))?,

@@ -8,6 +8,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::{Reach, StoreError};
+use super::order::Orders;
 use super::request::apply;
 use crate::record::{Answer, Request};
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl Store {
     /// same order. When this returns, all is on disk, except what was answered [`Answer::InviteRefused`] or
     /// [`Answer::Failed`]: of that, nothing is.
     pub async fn handle_all(&mut self, requests: Vec<Request>) -> Vec<Answer> {
-        let error = match commit(&mut self.connection, &requests).await {
+        let error = match commit(&mut self.connection, &self.orders, &requests).await {
             Ok(answers) => return answers,
             Err(error) => error,
         };
@@ -43,7 +44,7 @@ impl Store {
     async fn handle_each_alone(&mut self, requests: Vec<Request>) -> Vec<Answer> {
         let mut answers = Vec::new();
         for request in requests {
-            match commit(&mut self.connection, std::slice::from_ref(&request)).await {
+            match commit(&mut self.connection, &self.orders, std::slice::from_ref(&request)).await {
                 Ok(answer) => answers.extend(answer),
                 Err(error) => answers.push(refusal(request, &error.to_string())),
             }
@@ -52,10 +53,10 @@ impl Store {
     }
 }
 
-async fn commit(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+async fn commit(conn: &mut Connection, orders: &Orders, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
     let mut retries = 0;
     loop {
-        match commit_once(conn, requests).await {
+        match commit_once(conn, orders, requests).await {
             Err(error) if error.reach() == Reach::Moment && retries < RETRIES_MAX => {
                 retries += 1;
                 tokio::time::sleep(RETRY_DELAY).await;
@@ -65,16 +66,16 @@ async fn commit(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answe
     }
 }
 
-async fn commit_once(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+async fn commit_once(conn: &mut Connection, orders: &Orders, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
     conn.begin().await?;
-    let applied = apply_all(conn, requests).await;
+    let applied = apply_all(conn, orders, requests).await;
     conn.end(applied).await
 }
 
-async fn apply_all(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+async fn apply_all(conn: &mut Connection, orders: &Orders, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
     let mut answers = Vec::new();
     for request in requests {
-        answers.extend(apply(conn, request).await?);
+        answers.extend(apply(conn, orders, request).await?);
     }
     Ok(answers)
 }

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::order::Orders;
 use super::schema;
 use crate::record::CampaignState;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -22,7 +23,8 @@ const PROCESS_ID_MAX: u64 = 20;
 pub struct Store {
     // Fields drop in this order: the connection is told to close before the lock is given up.
     pub(super) connection: Connection,
-    _lock: File,
+    pub(super) orders: Orders,
+    _lock: Option<File>,
 }
 
 impl Store {
@@ -35,7 +37,34 @@ impl Store {
         let mut connection = Connection::for_writing(&path).await?;
         schema::migrate(&mut connection).await?;
         schema::prove_writable(&mut connection).await?;
-        Ok(Store { connection, _lock: lock })
+        Ok(Store { connection, orders: Orders::default(), _lock: Some(lock) })
+    }
+
+    /// Opens it beside an engine that holds it: for work in short transactions, between which the engine does its own.
+    /// Only an up-to-date database will do, for its schema cannot change under a running engine.
+    pub async fn open_beside(path: &Path) -> Result<Store, StoreError> {
+        let path = settle(path)?;
+        if !path.exists() {
+            return Err(StoreError::Missing(path));
+        }
+        check_writable(&path)?;
+        let mut connection = Connection::for_writing(&path).await?;
+        schema::require_current(&mut connection).await?;
+        Ok(Store { connection, orders: Orders::default(), _lock: None })
+    }
+
+    /// Opens it, or opens it beside the engine that holds it; then the second is true.
+    pub async fn open_or_beside(path: &Path) -> Result<(Store, bool), StoreError> {
+        match Store::open(path).await {
+            Ok(store) => Ok((store, false)),
+            Err(StoreError::InUse(..)) => Ok((Store::open_beside(path).await?, true)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// In which order contacts are claimed: to be set at the start, and changed at any time.
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     /// The database's file.
@@ -79,7 +108,7 @@ pub(super) fn settle(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -89,7 +118,7 @@ fn folder_of(path: &Path) -> PathBuf {
 /// Holds `<database>.lock` for the life of the process. The kernel lets go of it however the process dies, so a
 /// lock file that was left behind holds nobody up; it is never deleted, because a deletion would race with the
 /// next engine.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -139,7 +168,7 @@ fn create_if_missing(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn owner_only() -> OpenOptions {
+pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]

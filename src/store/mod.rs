@@ -17,36 +17,51 @@
 //! |---|---|
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
+//! | `source` | the files that they came from |
+//! | `claim`, `order` | who is dialed next |
 //! | `label` | people's words on who answered |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
 //! | `recovery` | what a crash left behind |
+//! | `backup` | copies of the whole, made and put back |
+//! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
+mod backup;
 mod batch;
 mod call_record;
+mod claim;
 mod connection;
 mod database;
+mod erase;
 mod error;
 mod label;
 mod list;
+mod order;
+mod pseudonym;
 mod reader;
 mod recovery;
 mod request;
 mod schema;
+mod source;
 pub mod table;
 pub mod writer;
 
+pub use backup::{Contents, restore};
+pub use claim::CALLBACK_AGENT;
 pub use database::Store;
+pub use erase::{Erased, Expired};
 pub use error::StoreError;
 pub use label::{Labelled, Tally};
-pub use list::{ImportCounts, Suppression};
+pub use list::{ImportCounts, ROWS_MAX, Suppression};
+pub use order::{Hours, ListShare, Order, Orders, ZoneHours};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
+pub use source::{Identity, KnownList, ListId, ListKind};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -116,7 +116,7 @@ async fn count(conn: &mut Connection, campaign: &str) -> Result<Counts, StoreErr
     const DOING: &str = "count a campaign";
     let mut counts = Counts::default();
     let states: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM contacts WHERE campaign = $1 GROUP BY state")
+        sqlx::query_as("SELECT state, sum(contacts) FROM contact_counts WHERE campaign = $1 GROUP BY state")
             .bind(campaign)
             .fetch_all(conn.sqlite())
             .await

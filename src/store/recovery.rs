@@ -8,6 +8,7 @@ use super::request::{ContactRow, read_contacts};
 use crate::number::E164;
 use crate::record::{AttemptId, Contact, InviteRecord};
 use crate::time::WallTime;
+use sqlx::{FromRow as _, Row as _};
 
 /// An attempt that was in flight when the engine died: its INVITE may have rung somebody, and nothing more is known.
 #[derive(Clone, PartialEq, Debug)]
@@ -57,7 +58,7 @@ impl Store {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT number, MAX(ended_at) AS ended_at
              FROM (SELECT number, ended_at FROM calls ORDER BY sequence DESC LIMIT $2)
-             WHERE ended_at > $1 GROUP BY number ORDER BY ended_at",
+             WHERE ended_at > $1 AND number LIKE '+%' GROUP BY number ORDER BY ended_at",
         )
         .bind(since.unix_ms())
         .bind(calls_max as i64)
@@ -71,14 +72,18 @@ impl Store {
 }
 
 async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, StoreError> {
-    let rows: Vec<(String, i64, String, String, String, String, i64)> = sqlx::query_as(
-        "SELECT attempt, id, number, name, comment, attributes, next_attempt_at FROM contacts
+    let rows = sqlx::query(
+        "SELECT id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier, attempt
+         FROM contacts
          WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight' ORDER BY attempt",
     )
     .fetch_all(conn.sqlite())
     .await
     .map_err(|e| conn.error("read attempts in flight", e))?;
-    Ok(rows.into_iter().map(|(attempt, a, b, c, d, e, f)| (attempt, (a, b, c, d, e, f))).collect())
+    rows.iter()
+        .map(|row| Ok((row.try_get("attempt")?, ContactRow::from_row(row)?)))
+        .collect::<Result<_, _>>()
+        .map_err(|e| conn.error("read attempts in flight", e))
 }
 
 async fn read_invites(

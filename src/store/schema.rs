@@ -4,8 +4,11 @@ use super::connection::Connection;
 use super::error::StoreError;
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_labels.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_labels.sql"),
+    include_str!("migrations/0005_lists.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -64,6 +67,14 @@ pub(super) async fn require_current(conn: &mut Connection) -> Result<(), StoreEr
     match version(conn).await? {
         VERSION => Ok(()),
         found => Err(StoreError::OlderSchema { path: conn.path().to_owned(), found, known: VERSION }),
+    }
+}
+
+/// A copy may be of an older version: it is migrated when it is put back.
+pub(super) async fn require_known(conn: &mut Connection) -> Result<(), StoreError> {
+    match version(conn).await? {
+        0 => Err(StoreError::NotOurs(conn.path().to_owned())),
+        _ => Ok(()),
     }
 }
 
