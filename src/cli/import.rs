@@ -1,5 +1,6 @@
 //! `outdial import`: contact lists into a campaign, whether its engine runs or not.
 
+use crate::cli::recycle::rules_of;
 use crate::cli::{ConfigArg, Failure, output, run};
 use crate::io::config::{self, Config};
 use crate::io::lists::import::{self, Import, ImportError, Imported, Progress};
@@ -95,14 +96,9 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
 const LINES_SHOWN_MAX: usize = 10;
 
 fn region_of(args: &ImportArgs, config: &Config) -> Result<Option<Region>, Failure> {
-    let campaign = config.campaigns.iter().find(|section| section.rules.name == args.campaign);
-    let Some(campaign) = campaign else {
-        let known: Vec<&str> = config.campaigns.iter().map(|section| section.rules.name.as_str()).collect();
-        let text = format!("there is no [[campaign]] {:?}: there are {}", args.campaign, known.join(", "));
-        return Err(Failure::Failed(text));
-    };
+    let rules = rules_of(config, &args.campaign)?;
     match &args.region {
-        None => Ok(campaign.rules.default_region),
+        None => Ok(rules.default_region),
         Some(code) => Region::from_code(code).map(Some).ok_or_else(|| {
             Failure::Failed(format!("{code:?} is no region: write an ISO 3166 code such as US"))
         }),

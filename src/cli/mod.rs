@@ -25,10 +25,12 @@ mod log;
 mod measures;
 mod output;
 pub mod parse;
+mod recycle;
 mod run;
 mod simulate;
 mod trace;
 pub mod train;
+mod vicidial;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -80,6 +82,14 @@ enum Command {
     Export(export::Args),
     /// Bring contact lists into a campaign: CSV, TSV, JSON lines, packed or not
     Import(import::ImportArgs),
+    /// Bring leads, statuses, do-not-call numbers and recycle rules over from VICIdial
+    ImportVicidial(vicidial::VicidialArgs),
+    /// Show how far each list has been dialed
+    Lists(recycle::ListsArgs),
+    /// Have a contact called at a promised time, by a certain agent if asked
+    Callback(recycle::CallbackArgs),
+    /// Dial contacts again that ended with certain outcomes
+    Recycle(recycle::RecycleArgs),
     /// Copy the database while the engine runs
     Backup(backup::BackupArgs),
     /// Put a copy of the database back
@@ -127,6 +137,10 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Export(args) => export(args),
         Command::Import(args) => import::run(args),
+        Command::ImportVicidial(args) => vicidial::run(args),
+        Command::Lists(args) => recycle::lists(args),
+        Command::Callback(args) => recycle::callback(args),
+        Command::Recycle(args) => recycle::recycle(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
         Command::Erase(args) => erase::erase(args),

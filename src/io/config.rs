@@ -284,7 +284,10 @@ impl Config {
             files.into_iter().flatten().for_each(join);
         }
         for campaign in &mut self.campaigns {
-            join(&mut campaign.rules.contacts);
+            if !campaign.rules.contacts.as_os_str().is_empty() {
+                join(&mut campaign.rules.contacts);
+            }
+            campaign.rules.list.iter_mut().for_each(|list| join(&mut list.file));
             campaign.rules.do_not_call.iter_mut().for_each(join);
             let treatment = &mut campaign.treatment;
             treatment.human.hold.iter_mut().for_each(join);

@@ -139,6 +139,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
+    let orders = store.orders();
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
     let (wish_sender, wishes) = mpsc::channel(WISHES_MAX);
     let door = if wished.open_door { Some(open_door(&config, wish_sender)?) } else { None };
@@ -158,7 +159,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         labels: Labels::default(),
         tracer,
         onlooker,
-        reload: reload::of(config, prompts, tls),
+        reload: reload::of(config, prompts, tls, orders),
         drain,
         stop: Rc::default(),
         until_completed: wished.until_completed,

@@ -24,9 +24,10 @@
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
 //! | `recovery` | what a crash left behind |
+//! | `promise` | callbacks, and contacts that are dialed again |
 //! | `backup` | copies of the whole, made and put back |
 //! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
-//! | `reader`, `table` | reading beside the engine: counts, pages of rows |
+//! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
 //! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
@@ -42,6 +43,8 @@ mod error;
 mod label;
 mod list;
 mod order;
+mod penetration;
+mod promise;
 mod pseudonym;
 mod reader;
 mod recovery;
@@ -59,6 +62,8 @@ pub use error::StoreError;
 pub use label::{Labelled, Tally};
 pub use list::{ImportCounts, ROWS_MAX, Suppression};
 pub use order::{Hours, ListShare, Order, Orders, ZoneHours};
+pub use penetration::Penetration;
+pub use promise::{Promised, Recycled};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
 pub use source::{Identity, KnownList, ListId, ListKind};

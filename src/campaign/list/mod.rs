@@ -14,6 +14,7 @@ mod fault;
 mod records;
 mod seen;
 mod sheet;
+pub mod vicidial;
 
 pub use fault::{RowFault, RowReason};
 pub use records::{ROW_BYTES_MAX, Row, Rows};

@@ -3,7 +3,7 @@
 
 use super::pipeline::{Chunk, Pipeline};
 use super::rejects::Rejects;
-use super::{ListFile, Skipped, file, identity, numbers};
+use super::{ListFile, Skipped, file, identity, numbers, order};
 use crate::campaign::Ledger;
 use crate::campaign::list::Options;
 use crate::io::config::{Config, Fault};
@@ -87,7 +87,7 @@ impl From<String> for ImportError {
 }
 
 /// The name by which the store knows a file: where it really is, so that two ways to it are one list.
-fn source_of(path: &Path) -> String {
+pub(super) fn source_of(path: &Path) -> String {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
@@ -246,10 +246,14 @@ pub async fn at_start(
         let rules = &campaign.rules;
         let (campaign, region) = (rules.name.as_str(), rules.default_region);
         let import = Import { campaign, region, rejects: None, anew: false, now };
-        let done = contacts(store, &rules.contacts, &import, |_| ()).await;
-        let done = done.map_err(fault(format!("campaign.{i}.contacts")))?;
-        notes.push(describe(campaign, &rules.contacts, &done));
-        notes.extend(done.skipped.lines);
+        for list in rules.lists() {
+            let done = contacts(store, &list.file, &import, |_| ()).await;
+            let key = if list.file == rules.contacts { "contacts" } else { "list" };
+            let done = done.map_err(fault(format!("campaign.{i}.{key}")))?;
+            notes.push(describe(campaign, &list.file, &done));
+            notes.extend(done.skipped.lines);
+        }
+        store.orders().set(campaign, order::of(rules));
     }
     let mut full = false;
     let each = |number| full |= ledger.suppress(&number).is_err();

@@ -6,9 +6,11 @@
 //! | `pipeline` | a contact list read by several threads, its rows in their order |
 //! | `rejects` | refused rows, kept for whoever corrects them |
 //! | `import` | from files into the store |
+//! | `order` | the order of dialing, as the store wants it told |
 
 mod file;
 pub mod import;
+pub mod order;
 mod pipeline;
 mod rejects;
 

@@ -3,9 +3,11 @@
 
 mod dialing;
 mod disk;
+mod forgetting;
 mod labels;
 mod lists;
 mod opening;
+mod order;
 mod reading;
 
 use super::Store;
