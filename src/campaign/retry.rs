@@ -72,11 +72,9 @@ impl Retry {
             Some(rule) if met < rule.max && attempts < self.max_attempts => {
                 let delay = Duration::from_secs(u64::from(rule.delay_min) * 60);
                 let due_at = now + delay.max(self.attempt_gap) + spread(rule.spread_min, contact.id, attempts);
-                let zones = number::zones(&contact.number);
-                let due_at = match (rule.other_hour_band, zones.first()) {
-                    (true, Some(zone)) => hour_band::outside(*zone, now, due_at),
-                    _ => due_at,
-                };
+                // Asked for only where it counts: a number's zones are looked up in its whole numbering plan.
+                let zone = rule.other_hour_band.then(|| number::zones(&contact.number).first()).flatten();
+                let due_at = zone.map_or(due_at, |zone| hour_band::outside(*zone, now, due_at));
                 (ContactState::Pending, due_at)
             }
             _ => (ContactState::Done, now),

@@ -120,6 +120,7 @@ async fn import_all(
             campaign: &args.campaign,
             region,
             rejects: Some(args.rejects.clone().unwrap_or_else(|| rejects_of(file))),
+            beside,
             anew: args.again,
             now: now(),
         };

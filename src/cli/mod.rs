@@ -5,6 +5,7 @@
 //! understood, 3 for a configuration that is faulty.
 
 mod backup;
+mod agent;
 mod call;
 mod campaign;
 mod check;
@@ -102,6 +103,8 @@ enum Command {
     Status(campaign::StatusArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
+    /// Show the agents of a running engine, and say for one of them: ready, break, away, offline, accept, skip
+    Agent(agent::AgentArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
     Trace(trace::TraceArgs),
     /// Put a number on a running engine's do-not-call list
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Retention(args) => erase::retention(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
+        Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Parse(args) => parse::run(args),

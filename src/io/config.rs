@@ -3,8 +3,10 @@
 //! Each section is deserialised by itself from the parsed document, so that one mistake does not hide the next, and the
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
+mod agents;
 mod sip;
 
+use crate::agent;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
@@ -42,6 +44,8 @@ pub struct Config {
     pub retention: RetentionSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
+    /// `[[agent]]`.
+    pub agents: Vec<agent::Options>,
     /// `[[campaign]]`.
     pub campaigns: Vec<CampaignSection>,
     lines: Vec<(String, usize)>,
@@ -215,11 +219,15 @@ impl Config {
             trace: reader.table("trace", section("trace")),
             retention: reader.table("retention", section("retention")),
             trunks: Vec::new(),
+            agents: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
         };
         for value in reader.array("trunk", section("trunk")) {
             config.trunks.extend(reader.read::<trunk::Options>("[[trunk]]", value));
+        }
+        for value in reader.array("agent", section("agent")) {
+            config.agents.extend(reader.read::<agent::Options>("[[agent]]", value));
         }
         for value in reader.array("campaign", section("campaign")) {
             config.campaigns.extend(reader.campaign(value));
@@ -227,7 +235,8 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [[trunk]], [[agent]] or \
+                 [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -340,8 +349,10 @@ impl Config {
                 fault(format!("trunk.{i}.{key}"), text);
             }
         }
+        self.check_agents(&mut fault);
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
+            self.check_staffing(i, campaign, &mut fault);
         }
     }
 
@@ -363,16 +374,6 @@ impl Config {
         }
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));
-        }
-        if rules.dialing.mode.needs_agents() {
-            fault(
-                format!("campaign.{i}.dialing.mode"),
-                format!(
-                    "dialing.mode: {} needs agents whose states the engine knows, and it rings agents by one address yet; \
-                     write \"paced\" or \"agentless\" (`outdial simulate` plays the other laws)",
-                    rules.dialing.mode
-                ),
-            );
         }
         for (key, text) in campaign.treatment.faults() {
             fault(format!("campaign.{i}.{key}"), text);

@@ -7,7 +7,7 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
-use super::order::{Order, Orders};
+use super::order::{Order, Orders, Turns};
 use super::request::{ContactRow, read_contacts};
 use crate::number::ZoneGroup;
 use crate::record::Answer;
@@ -54,20 +54,20 @@ pub(super) async fn refill(
     limit: u32,
 ) -> Result<Answer, StoreError> {
     let limit = limit.min(REFILL_MAX) as usize;
-    let mut order = orders.take(campaign);
-    let lanes = lanes(conn, &mut order, campaign, due_at).await?;
+    let mut turns = orders.take(campaign);
+    let lanes = lanes(conn, &mut turns, campaign, due_at).await?;
     let mut ids = promised(conn, campaign, due_at, limit).await?;
     for tier in tiers(&lanes, due_at) {
         if ids.len() >= limit {
             break;
         }
-        let found = candidates(conn, &order, campaign, &tier, due_at, limit).await?;
-        mix(&mut order, &tier, found, limit, &mut ids);
+        let found = candidates(conn, &turns.order, campaign, &tier, due_at, limit).await?;
+        mix(&mut turns, &tier, found, limit, &mut ids);
     }
     if ids.is_empty()
         && let Some(closed) = lanes.iter().filter(|lane| lane.due_at <= due_at).min_by_key(|lane| lane.until)
     {
-        let one = candidates(conn, &order, campaign, std::slice::from_ref(closed), due_at, 1).await?;
+        let one = candidates(conn, &turns.order, campaign, std::slice::from_ref(closed), due_at, 1).await?;
         ids.extend(one.first().map(|(id, ..)| *id));
     }
     let rows = claim(conn, &ids).await?;
@@ -75,8 +75,8 @@ pub(super) async fn refill(
     let places: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
     // RETURNING promises no order.
     contacts.sort_by_key(|contact| places.get(&contact.id.0).copied());
-    let left = self::lanes(conn, &mut order, campaign, due_at).await?;
-    orders.put_back(campaign, order);
+    let left = self::lanes(conn, &mut turns, campaign, due_at).await?;
+    orders.put_back(campaign, turns);
     // What waits for its hours is due when they begin.
     let next = |lane: &Lane| if lane.open { lane.due_at } else { lane.due_at.max(lane.until) };
     Ok(Answer::Refilled {
@@ -93,7 +93,7 @@ type LaneRow = (i64, i64, i64, Option<String>, Option<i64>);
 /// The lanes in which somebody waits, each with the time of its first.
 async fn lanes(
     conn: &mut Connection,
-    order: &mut Order,
+    turns: &mut Turns,
     campaign: &str,
     at: WallTime,
 ) -> Result<Vec<Lane>, StoreError> {
@@ -109,8 +109,8 @@ async fn lanes(
     .map_err(|e| conn.error("count waiting contacts", e))?;
     let lane = |(list, zone, waiting, source, due_at): LaneRow| {
         let zone = ZoneGroup(zone as u32);
-        let hours = order.hours_of(zone, at);
-        let (weight, priority) = order.share_of(&source.unwrap_or_default());
+        let hours = turns.hours_of(zone, at);
+        let (weight, priority) = turns.share_of(&source.unwrap_or_default());
         let due_at = WallTime::from_unix_ms(due_at?);
         let (open, until) = (hours.open, hours.until);
         Some(Lane { list, zone, waiting: waiting as u64, due_at, weight, priority, open, until })
@@ -208,8 +208,8 @@ fn parts_of(order: &Order, lane: &Lane) -> Vec<String> {
 }
 
 /// Puts candidates behind those that are there already: each list's in their order, the lists by their weights.
-fn mix(order: &mut Order, tier: &[Lane], mut found: Vec<Candidate>, limit: usize, ids: &mut Vec<i64>) {
-    let (newest_first, retries_first) = (order.newest_first, order.retries_first);
+fn mix(turns: &mut Turns, tier: &[Lane], mut found: Vec<Candidate>, limit: usize, ids: &mut Vec<i64>) {
+    let (newest_first, retries_first) = (turns.order.newest_first, turns.order.retries_first);
     found.sort_unstable_by_key(|(id, next_attempt_at, priority, _)| {
         let fresh = *next_attempt_at == 0;
         let place = if fresh && newest_first { -*id } else { *id };
@@ -224,7 +224,7 @@ fn mix(order: &mut Order, tier: &[Lane], mut found: Vec<Candidate>, limit: usize
     let weight = |list: i64| tier.iter().find(|lane| lane.list == list).map_or(1, |lane| lane.weight);
     while ids.len() < limit && !lists.is_empty() {
         let shares: Vec<(i64, u32)> = lists.keys().map(|list| (*list, weight(*list))).collect();
-        let Some(list) = order.next_list(&shares) else { return };
+        let Some(list) = turns.next_list(&shares) else { return };
         let waiting = lists.get_mut(&list).expect("a list of those that wait was chosen");
         ids.extend(waiting.pop_front());
         if waiting.is_empty() {

@@ -8,10 +8,13 @@ use super::list::read_number;
 use super::pseudonym::Key;
 use crate::number::E164;
 use crate::time::WallTime;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one transaction: an engine that runs beside waits for it.
 const ROWS_PER_TRANSACTION: i64 = 5_000;
+
+/// Numbers that are followed from one contact to the next: no person has as many.
+const NUMBERS_MAX: usize = 100;
 
 /// What an erasure did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -186,27 +189,30 @@ async fn erase(
     at: WallTime,
 ) -> Result<Erased, StoreError> {
     const DOING: &str = "erase a number";
-    // The whole table: nobody looks for further numbers often enough to keep an index of them.
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
-        "SELECT id, state, number, further FROM contacts
-         WHERE number = $1 OR instr(' ' || further || ' ', ' ' || $1 || ' ') > 0",
-    )
-    .bind(number.as_str())
-    .fetch_all(conn.sqlite())
-    .await
-    .map_err(|e| conn.error(DOING, e))?;
-    let in_flight = rows.iter().filter(|(_, state, ..)| state == "in_flight").count() as u64;
+    let mut numbers = vec![number.clone()];
+    let mut rows: BTreeMap<i64, String> = BTreeMap::new();
+    let mut asked = 0;
+    // Whoever has one of a person's numbers is that person, with all of theirs.
+    while let Some(number) = numbers.get(asked).filter(|_| asked < NUMBERS_MAX).cloned() {
+        for (id, state, first, further) in contacts_of(conn, &number).await? {
+            if rows.insert(id, state).is_some() {
+                continue;
+            }
+            for text in further.split_whitespace().chain([first.as_str()]) {
+                let other = read_number(conn, text)?;
+                if !numbers.contains(&other) {
+                    numbers.push(other);
+                }
+            }
+        }
+        asked += 1;
+    }
+    let in_flight = rows.values().filter(|state| *state == "in_flight").count() as u64;
     if in_flight > 0 {
         return Ok(Erased { in_flight, ..Erased::default() });
     }
-    let mut numbers = BTreeSet::from([number.clone()]);
-    for text in rows.iter().flat_map(|(_, _, number, further)| further.split(' ').chain([number.as_str()])) {
-        if !text.is_empty() {
-            numbers.insert(read_number(conn, text)?);
-        }
-    }
     let mut erased = Erased { contacts: rows.len() as u64, ..Erased::default() };
-    let ids = to_json(&rows.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
+    let ids = to_json(&rows.keys().copied().collect::<Vec<_>>());
     erased.recordings = sqlx::query_scalar(
         "SELECT recording FROM calls WHERE contact IN (SELECT value FROM json_each($1)) AND recording <> ''",
     )
@@ -224,6 +230,21 @@ async fn erase(
     let emptied = "UPDATE calls SET digits = '', recording = '' WHERE contact IN (SELECT value FROM json_each($1))";
     execute(conn, DOING, emptied, &ids).await?;
     Ok(erased)
+}
+
+/// id, state, first number, further ones
+type PersonRow = (i64, String, String, String);
+
+/// The whole table is read: nobody looks for further numbers often enough to keep an index of them.
+async fn contacts_of(conn: &mut Connection, number: &E164) -> Result<Vec<PersonRow>, StoreError> {
+    sqlx::query_as(
+        "SELECT id, state, number, further FROM contacts
+         WHERE number = $1 OR instr(' ' || further || ' ', ' ' || $1 || ' ') > 0",
+    )
+    .bind(number.as_str())
+    .fetch_all(conn.sqlite())
+    .await
+    .map_err(|e| conn.error("erase a number", e))
 }
 
 /// Puts the hash in the number's place, wherever it stands, and counts where it still does.

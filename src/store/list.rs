@@ -208,8 +208,16 @@ fn rows_by_number(rows: Vec<NewContact>) -> String {
     let mut placed: Vec<(usize, NewContact)> = (1..).zip(rows).collect();
     // Stable: of two with the same number the first comes in.
     placed.sort_by(|(_, a), (_, b)| a.number.cmp(&b.number));
-    let rows: Vec<Value> = placed.into_iter().map(|(place, contact)| row(place, contact)).collect();
-    to_json(&rows)
+    // Row by row: the rows as a tree of values would take several times the memory of their text.
+    let mut text = "[".to_owned();
+    for (place, contact) in placed {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text += &row(place, contact).to_string();
+    }
+    text.push(']');
+    text
 }
 
 fn row(place: usize, contact: NewContact) -> Value {

@@ -20,9 +20,11 @@
 //! | `source` | the files that they came from |
 //! | `claim`, `order` | who is dialed next |
 //! | `label` | people's words on who answered |
+//! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
+//! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `promise` | callbacks, and contacts that are dialed again |
 //! | `backup` | copies of the whole, made and put back |
@@ -33,12 +35,14 @@
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
 mod backup;
+mod abandonment;
 mod batch;
 mod call_record;
 mod claim;
 mod connection;
 mod database;
 mod erase;
+mod dialog;
 mod error;
 mod label;
 mod list;
@@ -56,6 +60,7 @@ pub mod writer;
 
 pub use backup::{Contents, restore};
 pub use claim::CALLBACK_AGENT;
+pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use erase::{Erased, Expired};
 pub use error::StoreError;

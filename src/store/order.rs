@@ -32,7 +32,7 @@ pub struct ListShare {
 }
 
 /// The order of one campaign.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Order {
     /// Of those never tried, the last that came in goes first.
     pub newest_first: bool,
@@ -44,23 +44,15 @@ pub struct Order {
     pub next_phone_after: BTreeSet<Disposition>,
     /// When phones may ring; the group that closes first is dialed first.
     pub hours: Option<Hours>,
+}
+
+/// An order at work: what claims have learned and given so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns {
+    pub(super) order: Order,
     // How far each list is behind its share.
     credits: BTreeMap<i64, i64>,
     known_hours: BTreeMap<ZoneGroup, (WallTime, ZoneHours)>,
-}
-
-impl Default for Order {
-    fn default() -> Self {
-        Order {
-            newest_first: false,
-            retries_first: false,
-            lists: Vec::new(),
-            next_phone_after: BTreeSet::new(),
-            hours: None,
-            credits: BTreeMap::new(),
-            known_hours: BTreeMap::new(),
-        }
-    }
 }
 
 impl fmt::Debug for Order {
@@ -73,10 +65,10 @@ impl fmt::Debug for Order {
     }
 }
 
-impl Order {
+impl Turns {
     /// The hours of a group; asked anew only when they have changed, or the clock has gone back.
     pub(super) fn hours_of(&mut self, zone: ZoneGroup, at: WallTime) -> ZoneHours {
-        let Some(hours) = &self.hours else {
+        let Some(hours) = &self.order.hours else {
             return ZoneHours { open: true, until: WallTime::from_unix_ms(i64::MAX) };
         };
         match self.known_hours.get(&zone) {
@@ -91,7 +83,7 @@ impl Order {
 
     /// A list's weight and priority.
     pub(super) fn share_of(&self, source: &str) -> (u32, u32) {
-        let share = self.lists.iter().find(|share| share.source == source);
+        let share = self.order.lists.iter().find(|share| share.source == source);
         share.map_or((1, 1), |share| (share.weight, share.priority))
     }
 
@@ -109,31 +101,32 @@ impl Order {
 
 /// The orders of all campaigns, shared by the store and whoever changes them.
 #[derive(Clone, Debug, Default)]
-pub struct Orders(Arc<Mutex<BTreeMap<String, Order>>>);
+pub struct Orders(Arc<Mutex<BTreeMap<String, Turns>>>);
 
 impl Orders {
     /// From the next claim on.
     pub fn set(&self, campaign: &str, order: Order) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(campaign.to_owned(), order);
+        let turns = Turns { order, ..Turns::default() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(campaign.to_owned(), turns);
     }
 
     /// Takes a campaign's order out, to work with it for the length of one claim.
-    pub(super) fn take(&self, campaign: &str) -> Order {
-        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.get_mut(campaign).cloned().unwrap_or_default()
+    pub(super) fn take(&self, campaign: &str) -> Turns {
+        let orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.get(campaign).cloned().unwrap_or_default()
     }
 
-    /// Keeps what the claim has learned, unless the order was changed meanwhile.
-    pub(super) fn put_back(&self, campaign: &str, order: Order) {
+    /// Keeps what the claim has learned, for the next one.
+    pub(super) fn put_back(&self, campaign: &str, turns: Turns) {
         let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = orders.entry(campaign.to_owned()).or_default();
-        (kept.credits, kept.known_hours) = (order.credits, order.known_hours);
+        (kept.credits, kept.known_hours) = (turns.credits, turns.known_hours);
     }
 
     /// Whether the next attempt after this outcome goes to another number.
     pub(super) fn goes_to_next_phone(&self, campaign: &str, disposition: Disposition) -> bool {
         let orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.get(campaign).is_some_and(|order| order.next_phone_after.contains(&disposition))
+        orders.get(campaign).is_some_and(|turns| turns.order.next_phone_after.contains(&disposition))
     }
 }
 
@@ -143,7 +136,7 @@ mod tests {
 
     #[test]
     fn lists_are_mixed_by_their_weights_without_long_runs() {
-        let mut order = Order::default();
+        let mut order = Turns::default();
         let picked: Vec<i64> = (0..12).filter_map(|_| order.next_list(&[(1, 3), (2, 1), (3, 2)])).collect();
         let count = |list| picked.iter().filter(|picked| **picked == list).count();
         assert_eq!((count(1), count(2), count(3)), (6, 2, 4), "{picked:?}");
@@ -161,7 +154,8 @@ mod tests {
             let until = now.unix_ms() / 100 * 100 + 100;
             ZoneHours { open: now.unix_ms() >= 100, until: at(until) }
         });
-        let mut order = Order { hours: Some(hours), ..Order::default() };
+        let order = Order { hours: Some(hours), ..Order::default() };
+        let mut order = Turns { order, ..Turns::default() };
         let zone = ZoneGroup(7);
         let open: Vec<bool> =
             [10, 20, 99, 100, 150, 50].into_iter().map(|ms| order.hours_of(zone, at(ms)).open).collect();

@@ -3,6 +3,7 @@
 use super::call_record;
 use super::claim::{CALLBACK_AGENT, refill};
 use super::connection::Connection;
+use super::dialog;
 use super::error::StoreError;
 use super::label;
 use super::order::Orders;
@@ -25,6 +26,7 @@ pub(super) async fn apply(conn: &mut Connection, orders: &Orders, request: &Requ
         Request::FinishAttempt { record, contact } => {
             finish(conn, orders, record, contact).await.map(|()| None)
         }
+        Request::KeepDialogs { open, gone } => dialog::keep(conn, open, gone).await.map(|()| None),
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
         Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
         Request::Label { ticket, record } => {
@@ -135,12 +137,15 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
         .execute(conn.sqlite())
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
-    sqlx::query("UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '', callback_at = NULL WHERE id = $1")
+    sqlx::query(
+        "UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '', callback_at = NULL WHERE id = $1",
+    )
         .bind(invite.contact.0)
         .bind(attempt)
         .execute(conn.sqlite())
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
+    dialog::insert_of_invite(conn, invite).await?;
     Ok(Answer::InviteCommitted { attempt: invite.attempt })
 }
 

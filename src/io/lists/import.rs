@@ -13,6 +13,13 @@ use crate::store::{Identity, ImportCounts, KnownList, ListId, ListKind, ROWS_MAX
 use crate::time::WallTime;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Rows of one transaction beside an engine.
+const ROWS_BESIDE: usize = 2_000;
+
+/// Between two of them.
+const PAUSE_BESIDE: Duration = Duration::from_millis(10);
 
 /// How far an import has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,6 +40,8 @@ pub struct Import<'a> {
     pub region: Option<Region>,
     /// Refused rows are kept there.
     pub rejects: Option<PathBuf>,
+    /// An engine holds the database: it is to wait for each transaction only for a moment, and to come in between.
+    pub beside: bool,
     /// Read the file even if it has not changed.
     pub anew: bool,
     /// When.
@@ -115,8 +124,12 @@ pub async fn contacts(
     let mut waiting = Vec::with_capacity(ROWS_MAX);
     while let Some(chunk) = pipeline.next_chunk() {
         sort_out(chunk, &shown, &mut done, &mut waiting, &mut rejects)?;
-        while waiting.len() >= ROWS_MAX {
-            put(store, import.campaign, list, ROWS_MAX, &mut waiting, &mut done).await?;
+        let rows = if import.beside { ROWS_BESIDE } else { ROWS_MAX };
+        while waiting.len() >= rows {
+            put(store, import.campaign, list, rows, &mut waiting, &mut done).await?;
+            if import.beside {
+                tokio::time::sleep(PAUSE_BESIDE).await;
+            }
         }
         progress(Progress { read: position.load(Ordering::Relaxed), size, rows: done.rows });
     }
@@ -245,7 +258,7 @@ pub async fn at_start(
     for (i, campaign) in config.campaigns.iter().enumerate() {
         let rules = &campaign.rules;
         let (campaign, region) = (rules.name.as_str(), rules.default_region);
-        let import = Import { campaign, region, rejects: None, anew: false, now };
+        let import = Import { campaign, region, rejects: None, beside: false, anew: false, now };
         for list in rules.lists() {
             let done = contacts(store, &list.file, &import, |_| ()).await;
             let key = if list.file == rules.contacts { "contacts" } else { "list" };

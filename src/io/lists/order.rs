@@ -30,7 +30,6 @@ pub fn of(rules: &Options) -> Order {
         lists: rules.lists().into_iter().map(share).collect(),
         next_phone_after: rules.retry.iter().filter(|(_, rule)| rule.next_phone).map(|(d, _)| *d).collect(),
         hours: Some(Arc::new(move |zone, at| hours(&window, zone, at))),
-        ..Order::default()
     }
 }
 

@@ -23,7 +23,7 @@ async fn an_erased_number_is_nowhere_and_no_list_brings_it_back() {
 
     // By its second number.
     let erased = store.erase(&number(100), [7; 32], at(5)).await.unwrap();
-    assert_eq!((erased.contacts, erased.calls, erased.attempts, erased.left), (1, 1, 1, 0));
+    assert_eq!((erased.contacts, erased.calls, erased.attempts, erased.left), (2, 1, 1, 0));
     assert_eq!(erased.recordings, ["a.wav"]);
     store.erase(&number(0), [9; 32], at(6)).await.unwrap();
     assert!(!everything(&mut store).await.contains("2020000000"), "the number is still there");
