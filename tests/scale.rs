@@ -9,7 +9,7 @@ use outdial::record::{Answer, Request};
 use outdial::sim::callee::Callee;
 use outdial::store::Store;
 use outdial::time::WallTime;
-use scene::{Scene, SOON};
+use scene::{SOON, Scene};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -199,8 +199,11 @@ impl Options {
 
     /// All its lists, the short form first.
     pub fn lists(&self) -> Vec<List> {
-        let short = (!self.contacts.as_os_str().is_empty())
-            .then(|| List { file: self.contacts.clone(), weight: 1, priority: 1 });
+        let short = (!self.contacts.as_os_str().is_empty()).then(|| List {
+            file: self.contacts.clone(),
+            weight: 1,
+            priority: 1,
+        });
         short.into_iter().chain(self.list.iter().cloned()).collect()
     }
 
@@ -238,7 +241,9 @@ impl Options {
             "name a CSV file, or several in [[campaign.list]] tables".into()
         });
         for (i, list) in self.list.iter().enumerate() {
-            faults.unless(!list.file.as_os_str().is_empty(), &format!("list.{i}.file"), || "name a file".into());
+            faults.unless(!list.file.as_os_str().is_empty(), &format!("list.{i}.file"), || {
+                "name a file".into()
+            });
             faults.within(&format!("list.{i}.weight"), list.weight, 1, SHARE_MAX);
             faults.within(&format!("list.{i}.priority"), list.priority, 1, SHARE_MAX);
         }

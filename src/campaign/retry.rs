@@ -6,8 +6,8 @@
 //! the engine did not live to see ([`Disposition::Interrupted`]) may have reached the person, so it is final too,
 //! unless a rule says otherwise.
 
-use crate::disposition::Disposition;
 use super::hour_band;
+use crate::disposition::Disposition;
 use crate::number;
 use crate::record::{Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::WallTime;
@@ -71,7 +71,8 @@ impl Retry {
             _ if disposition == Disposition::OptedOut => (ContactState::Suppressed, now),
             Some(rule) if met < rule.max && attempts < self.max_attempts => {
                 let delay = Duration::from_secs(u64::from(rule.delay_min) * 60);
-                let due_at = now + delay.max(self.attempt_gap) + spread(rule.spread_min, contact.id, attempts);
+                let due_at =
+                    now + delay.max(self.attempt_gap) + spread(rule.spread_min, contact.id, attempts);
                 // Asked for only where it counts: a number's zones are looked up in its whole numbering plan.
                 let zone = rule.other_hour_band.then(|| number::zones(&contact.number).first()).flatten();
                 let due_at = zone.map_or(due_at, |zone| hour_band::outside(*zone, now, due_at));
@@ -152,7 +153,10 @@ mod tests {
     #[test]
     fn contacts_of_one_minute_are_spread_over_the_next_ones() {
         let mut retry = retry();
-        retry.rules.insert(Disposition::NoAnswer, Rule { delay_min: 120, max: 3, spread_min: 30, ..Rule::default() });
+        retry.rules.insert(
+            Disposition::NoAnswer,
+            Rule { delay_min: 120, max: 3, spread_min: 30, ..Rule::default() },
+        );
         let waits: Vec<i64> = (0..1_000)
             .map(|id| {
                 let contact = contact(id, "+12025550101");
@@ -174,7 +178,9 @@ mod tests {
         let rule = Rule { delay_min: 120, max: 3, other_hour_band: true, ..Rule::default() };
         retry.rules.insert(Disposition::NoAnswer, rule);
         // 2026-11-20T15:00Z is 10:00 in Washington: two hours later is noon, another part; one minute earlier is not.
-        for (at, expected) in [(15 * 60, 17 * 60), (14 * 60 + 30, 17 * 60), (17 * 60, 22 * 60), (23 * 60, 29 * 60)] {
+        for (at, expected) in
+            [(15 * 60, 17 * 60), (14 * 60 + 30, 17 * 60), (17 * 60, 22 * 60), (23 * 60, 29 * 60)]
+        {
             let midnight = 1_795_132_800_000;
             let now = WallTime::from_unix_ms(midnight + at * 60_000);
             let update = retry.after(&with(&[]), Disposition::NoAnswer, now);
@@ -190,8 +196,8 @@ mod tests {
 
     fn retry() -> Retry {
         let mut rules = default_rules();
-        rules.insert(Disposition::Busy, Rule { delay_min: 10, max: 5 });
-        rules.insert(Disposition::Bridged, Rule { delay_min: 10, max: 5 });
+        rules.insert(Disposition::Busy, Rule { delay_min: 10, max: 5, ..Rule::default() });
+        rules.insert(Disposition::Bridged, Rule { delay_min: 10, max: 5, ..Rule::default() });
         Retry { rules, max_attempts: 5, attempt_gap: Duration::from_secs(3_600) }
     }
 

@@ -61,9 +61,8 @@ struct Shown<'a> {
 /// Makes a copy.
 pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
-    let contents = run::runtime()?.block_on(async {
-        Reader::open(&config.engine.database).await?.back_up(&args.file).await
-    });
+    let contents = run::runtime()?
+        .block_on(async { Reader::open(&config.engine.database).await?.back_up(&args.file).await });
     show(args.json, "backed up", &args.file, contents.map_err(failed)?, None);
     Ok(())
 }
@@ -71,7 +70,10 @@ pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
 /// Puts a copy back.
 pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
-    let restored = run::runtime()?.block_on(put_back(&args.file, &config.engine.database, now()));
+    let Some(database) = config.engine.database.file() else {
+        return Err(Failure::Failed("a database on a server is put back by pg_restore".to_owned()));
+    };
+    let restored = run::runtime()?.block_on(put_back(&args.file, database, now()));
     let (contents, replaced) = restored.map_err(failed)?;
     show(args.json, "restored", &args.file, contents, replaced.as_deref());
     Ok(())

@@ -87,7 +87,8 @@ pub fn erase(args: &EraseArgs) -> Result<(), Failure> {
 
 /// A running engine learns it first: nobody is dialed between the answer and the erasure.
 fn stop_dialing(arg: &ConfigArg, number: &E164) -> Result<(), Failure> {
-    let socket = config::control_socket(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
+    let socket =
+        config::control_socket(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
     match operator::ask(&socket, &Wish::Suppress { number: number.to_string() }) {
         Ok(Reply::Error(text)) => Err(Failure::Failed(text)),
         Ok(_) => Ok(()),
@@ -125,7 +126,8 @@ pub fn retention(args: &RetentionArgs) -> Result<(), Failure> {
         }));
     } else {
         output::line(format_args!(
-            "past their time: {} call records, {} contacts", before.calls, before.contacts
+            "past their time: {} call records, {} contacts",
+            before.calls, before.contacts
         ));
         if !args.dry_run {
             output::line(format_args!(
@@ -144,7 +146,9 @@ fn delete(recordings: &[String]) -> Result<u64, Failure> {
         match std::fs::remove_file(Path::new(file)) {
             Ok(()) => deleted += 1,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Failure::Failed(format!("cannot delete the recording {file}: {error}"))),
+            Err(error) => {
+                return Err(Failure::Failed(format!("cannot delete the recording {file}: {error}")));
+            }
         }
     }
     Ok(deleted)

@@ -68,7 +68,8 @@ pub fn run(args: &ImportArgs) -> Result<(), Failure> {
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     let region = region_of(args, &config)?;
     if args.rejects.is_some() && args.files.len() > 1 {
-        let text = "--rejects names one file and there are several lists: import them one by one, or leave it out";
+        let text =
+            "--rejects names one file and there are several lists: import them one by one, or leave it out";
         return Err(Failure::Failed(text.to_owned()));
     }
     let (done, beside) = run::runtime()?.block_on(import_all(args, &config, region))?;
@@ -154,7 +155,8 @@ fn rejects_of(file: &Path) -> PathBuf {
 
 /// The engine that holds the database looks at its contacts again. One that serves another socket finds them by itself.
 pub(super) fn tell_engine(arg: &ConfigArg, campaign: &str) -> Result<(), Failure> {
-    let socket = config::control_socket(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
+    let socket =
+        config::control_socket(&arg.config).map_err(|faults| Failure::faults(&arg.config, faults))?;
     match operator::ask(&socket, &Wish::Imported { campaign: campaign.to_owned() }) {
         Ok(Reply::Error(text)) => Err(Failure::Failed(format!("imported, but the engine says: {text}"))),
         Ok(_) | Err(_) => Ok(()),

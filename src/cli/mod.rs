@@ -4,8 +4,8 @@
 //! for programs. The exit status is 0 for success, 1 when the thing asked for went wrong, 2 for a command line that is not
 //! understood, 3 for a configuration that is faulty.
 
-mod backup;
 mod agent;
+mod backup;
 mod call;
 mod campaign;
 mod check;

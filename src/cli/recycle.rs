@@ -94,11 +94,16 @@ pub fn callback(args: &CallbackArgs) -> Result<(), Failure> {
     let attempts = match promised {
         Promised::Kept { attempts } => attempts,
         Promised::Unknown => {
-            let text = format!("campaign {} has no contact {}: import it first", args.campaign, number.masked());
+            let text =
+                format!("campaign {} has no contact {}: import it first", args.campaign, number.masked());
             return Err(Failure::Failed(text));
         }
         Promised::Refused { state } => {
-            let why = if state == "suppressed" { "is never to be dialed" } else { "is being called: ask again after that" };
+            let why = if state == "suppressed" {
+                "is never to be dialed"
+            } else {
+                "is being called: ask again after that"
+            };
             return Err(Failure::Failed(format!("the contact is {state}: it {why}")));
         }
     };
@@ -194,7 +199,12 @@ pub fn lists(args: &ListsArgs) -> Result<(), Failure> {
             list.suppressed
         ));
         if let Some(at) = list.imported_at {
-            output::line(format_args!("  imported {}, {} rows, {} refused", shown(at), list.rows.0, list.rows.1));
+            output::line(format_args!(
+                "  imported {}, {} rows, {} refused",
+                shown(at),
+                list.rows.0,
+                list.rows.1
+            ));
         }
     }
     Ok(())

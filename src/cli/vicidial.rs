@@ -18,14 +18,12 @@ use std::time::Duration;
 
 /// Arguments of `outdial import-vicidial`.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "The exports have a header with the tables' own column names, for instance from\n\
+#[command(after_help = "The exports have a header with the tables' own column names, for instance from\n\
                   mysql --batch -e 'SELECT * FROM vicidial_list WHERE list_id = 101' asterisk > leads.tsv\n\
                   (comma or tab, packed or not). Attempts come along and count against max_attempts; statuses that mean nothing to us \
                   are kept as reached, so that nobody is called by mistake, and are counted. Recycle rules are printed as \
                   [campaign.retry] tables for outdial.toml.\n\n\
-                  outdial import-vicidial spring --leads leads.tsv --statuses statuses.tsv --dnc dnc.tsv --recycle recycle.tsv"
-)]
+                  outdial import-vicidial spring --leads leads.tsv --statuses statuses.tsv --dnc dnc.tsv --recycle recycle.tsv")]
 pub struct VicidialArgs {
     /// The campaign's name
     campaign: String,
@@ -114,7 +112,11 @@ async fn leads(
             done.leads += 1;
             let read = row.and_then(|row| {
                 let lead = mapping.lead(&export, &row, options, gap)?;
-                seen.check(&lead.number, row.line).map_err(|reason| RowFault { line: row.line, column: 0, reason })?;
+                seen.check(&lead.number, row.line).map_err(|reason| RowFault {
+                    line: row.line,
+                    column: 0,
+                    reason,
+                })?;
                 Ok(lead)
             });
             match read {
@@ -188,9 +190,7 @@ fn report(args: &VicidialArgs, mapping: &Mapping, done: &Done) {
     }
     output::line(format_args!(
         "{leads} leads: {} added, {} known already, {} rows refused; {listed} numbers new on the do-not-call list",
-        counts.added,
-        counts.already_there,
-        refused
+        counts.added, counts.already_there, refused
     ));
     for fault in named {
         output::line(format_args!("  {}: {fault}", args.leads.display()));
@@ -199,7 +199,9 @@ fn report(args: &VicidialArgs, mapping: &Mapping, done: &Done) {
         output::line(format_args!("  {line}"));
     }
     for (status, leads) in &mapping.unknown {
-        output::line(format_args!("  status {status} is not known here: its {leads} leads are kept as reached"));
+        output::line(format_args!(
+            "  status {status} is not known here: its {leads} leads are kept as reached"
+        ));
     }
     if mapping.promised > 0 {
         output::line(format_args!(

@@ -13,12 +13,12 @@ use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
+use crate::io::lists::import;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::lists::import;
 use crate::io::{abandonment, entropy, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
@@ -145,6 +145,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     }
     // Calls per second are counted from here: whoever ran before has died before our store was opened.
     engine.handle_former_run(clock.now(), former);
+    if store.is_shared() {
+        engine.join(clock.now());
+    }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let orders = store.orders();
@@ -287,7 +290,15 @@ fn credentials(
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
-    Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
+    let fault = |error: StoreError| database_fault(config, &error.to_string());
+    let mut store = Store::open(&config.engine.database).await.map_err(fault)?;
+    store.join(&config.engine.node.clone().unwrap_or_else(machine_name)).await.map_err(fault)?;
+    Ok(store)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
 }
 
 /// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number

@@ -40,7 +40,8 @@ impl ZoneGroup {
             return ZoneGroup::default();
         }
         let bytes = zones.iter().flat_map(|zone| zone.name().bytes().chain([b' ']));
-        let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let hash =
+            bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         ZoneGroup(hash.max(1))
     }
 }

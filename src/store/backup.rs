@@ -5,6 +5,7 @@ use super::database::{self, lock, owner_only, settle};
 use super::error::StoreError;
 use super::reader::Reader;
 use super::schema;
+use super::statement::{query, scalar};
 use crate::time::WallTime;
 use std::ffi::OsString;
 use std::fs::File;
@@ -33,6 +34,12 @@ impl Reader {
     /// to be sure of it. The file appears under its name only when it is whole.
     pub async fn back_up(&mut self, to: &Path) -> Result<Contents, StoreError> {
         let unreachable = |error| StoreError::Unreachable(to.to_owned(), error);
+        if self.connection().is_server() {
+            return Err(unreachable(std::io::Error::new(
+                ErrorKind::Unsupported,
+                "a database on a server is copied by pg_dump",
+            )));
+        }
         if to.exists() {
             return Err(unreachable(std::io::Error::new(
                 ErrorKind::AlreadyExists,
@@ -43,9 +50,9 @@ impl Reader {
         // SQLite writes into an empty file, and the file has its owner's mode from the beginning.
         let file = owner_only().create(true).truncate(true).open(&part).map_err(unreachable)?;
         let conn = self.connection();
-        sqlx::query("VACUUM INTO $1")
+        query("VACUUM INTO $1")
             .bind(part.display().to_string())
-            .execute(conn.sqlite())
+            .execute(conn)
             .await
             .map_err(|e| conn.error("be copied", e))?;
         let contents = check(&part).await?;
@@ -90,7 +97,8 @@ async fn put_aside(database: &Path, now: WallTime) -> Result<PathBuf, StoreError
         // What is to be replaced may well be damaged; then its log goes with it.
         Err(_) => {
             for suffix in ["-wal", "-shm"] {
-                let _may_be_missing = std::fs::rename(with_suffix(database, suffix), with_suffix(&aside, suffix));
+                let _may_be_missing =
+                    std::fs::rename(with_suffix(database, suffix), with_suffix(&aside, suffix));
             }
         }
     }
@@ -105,18 +113,16 @@ async fn put_aside(database: &Path, now: WallTime) -> Result<PathBuf, StoreError
 async fn check(path: &Path) -> Result<Contents, StoreError> {
     let mut conn = Connection::for_reading(path).await?;
     schema::require_known(&mut conn).await?;
-    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
-        .fetch_one(conn.sqlite())
-        .await
-        .map_err(|e| conn.error("be checked", e))?;
+    let verdict: String =
+        scalar("PRAGMA integrity_check(1)").fetch_one(conn).await.map_err(|e| conn.error("be checked", e))?;
     if verdict != "ok" {
         return Err(conn.damaged(format!("pages: {verdict}")));
     }
-    let (contacts, attempts, calls, suppressions, last): (i64, i64, i64, i64, Option<i64>) = sqlx::query_as(
+    let (contacts, attempts, calls, suppressions, last): (i64, i64, i64, i64, Option<i64>) = query(
         "SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM attempts), (SELECT count(*) FROM calls),
                 (SELECT count(*) FROM suppressions), (SELECT max(started_at) FROM attempts)",
     )
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error("be counted", e))?;
     conn.close().await?;

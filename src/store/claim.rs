@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::order::{Order, Orders, Turns};
 use super::request::{ContactRow, read_contacts};
+use super::statement::{composed, query, scalar};
 use crate::number::ZoneGroup;
 use crate::record::Answer;
 use crate::time::WallTime;
@@ -19,6 +20,9 @@ const REFILL_MAX: u32 = 1_000;
 
 /// The most candidates that one claim looks at; where there are many lanes, each gives fewer.
 const CANDIDATES_MAX: usize = 2_000;
+
+/// When a refill is asked for again while only other nodes hold contacts.
+const ASK_AGAIN_MS: i64 = 1_000;
 
 /// Lanes of one statement: SQLite takes 500 parts at most.
 const LANES_PER_STATEMENT: usize = 100;
@@ -79,12 +83,31 @@ pub(super) async fn refill(
     orders.put_back(campaign, turns);
     // What waits for its hours is due when they begin.
     let next = |lane: &Lane| if lane.open { lane.due_at } else { lane.due_at.max(lane.until) };
+    // What other nodes have at hand may come back: a campaign is not over before it is settled.
+    let elsewhere = held_by_others(conn, campaign).await?;
+    let again_at = (elsewhere > 0).then(|| WallTime::from_unix_ms(due_at.unix_ms() + ASK_AGAIN_MS));
     Ok(Answer::Refilled {
         campaign: campaign.to_owned(),
         contacts,
-        pending: left.iter().map(|lane| lane.waiting).sum(),
-        next_due_at: left.iter().map(next).min(),
+        pending: left.iter().map(|lane| lane.waiting).sum::<u64>() + elsewhere as u64,
+        next_due_at: left.iter().map(next).chain(again_at).min(),
     })
+}
+
+/// Contacts that other nodes hold; none on a file.
+pub(super) async fn held_by_others(conn: &mut Connection, campaign: &str) -> Result<i64, StoreError> {
+    if conn.holder() == 0 {
+        return Ok(0);
+    }
+    scalar(
+        "SELECT count(*) FROM contacts
+         WHERE campaign = $1 AND state IN ('claimed', 'in_flight') AND holder <> $2",
+    )
+    .bind(campaign)
+    .bind(conn.holder())
+    .fetch_one(conn)
+    .await
+    .map_err(|e| conn.error("count what other nodes hold", e))
 }
 
 /// list, zone, how many, the list's file, when the first is due
@@ -97,14 +120,14 @@ async fn lanes(
     campaign: &str,
     at: WallTime,
 ) -> Result<Vec<Lane>, StoreError> {
-    let rows: Vec<LaneRow> = sqlx::query_as(
+    let rows: Vec<LaneRow> = query(
         "SELECT list, zone, contacts, (SELECT source FROM lists WHERE lists.id = n.list),
                 (SELECT min(c.next_attempt_at) FROM contacts AS c
                  WHERE c.campaign = n.campaign AND c.state = 'pending' AND c.list = n.list AND c.zone = n.zone)
          FROM contact_counts AS n WHERE campaign = $1 AND state = 'pending' AND contacts > 0",
     )
     .bind(campaign)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("count waiting contacts", e))?;
     let lane = |(list, zone, waiting, source, due_at): LaneRow| {
@@ -134,14 +157,14 @@ async fn promised(
     due_at: WallTime,
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
-    sqlx::query_scalar(
+    scalar(
         "SELECT id FROM contacts WHERE campaign = $1 AND callback_at IS NOT NULL AND callback_at <= $2
-             AND state = 'pending' AND next_attempt_at <= $2 ORDER BY callback_at LIMIT $3",
+             AND state = 'pending' AND next_attempt_at <= $2 ORDER BY callback_at LIMIT $3 /*+ FOR UPDATE SKIP LOCKED */",
     )
     .bind(campaign)
     .bind(due_at.unix_ms())
     .bind(limit as i64)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("look for promised calls", e))
 }
@@ -163,12 +186,11 @@ async fn candidates(
     let mut found = Vec::new();
     for some in lanes.chunks(LANES_PER_STATEMENT) {
         let parts: Vec<String> = some.iter().flat_map(|lane| parts_of(order, lane)).collect();
-        let rows: Vec<Candidate> = sqlx::query_as(sqlx::AssertSqlSafe(parts.join(" UNION ALL ")))
-            .persistent(false)
+        let rows: Vec<Candidate> = composed(parts.join(" UNION ALL "))
             .bind(campaign)
             .bind(due_at.unix_ms())
             .bind(each as i64)
-            .fetch_all(conn.sqlite())
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("look for contacts", e))?;
         found.extend(rows);
@@ -183,7 +205,7 @@ fn parts_of(order: &Order, lane: &Lane) -> Vec<String> {
         format!(
             "SELECT * FROM (SELECT id, next_attempt_at, priority, list FROM contacts
              WHERE campaign = $1 AND state = 'pending' AND list = {list} AND zone = {zone} AND {which}
-             ORDER BY {by} LIMIT $3)"
+             ORDER BY {by} LIMIT $3 /*+ FOR UPDATE SKIP LOCKED */) AS part"
         )
     };
     let by_time = "next_attempt_at, priority, id";
@@ -238,13 +260,16 @@ async fn claim(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ContactRow>, St
         return Ok(Vec::new());
     }
     let ids = serde_json::to_string(ids).expect("integers always have a JSON form");
-    sqlx::query_as(
-        "UPDATE contacts SET state = 'claimed'
-         WHERE id IN (SELECT value FROM json_each($1)) AND state = 'pending'
+    query(
+        "UPDATE contacts SET state = 'claimed', holder = $2 WHERE id IN (
+             SELECT id FROM contacts
+             WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'pending'
+             /*+ FOR UPDATE SKIP LOCKED */)
          RETURNING id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier",
     )
     .bind(ids)
-    .fetch_all(conn.sqlite())
+    .bind(conn.holder())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("claim contacts", e))
 }

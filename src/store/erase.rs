@@ -6,6 +6,7 @@ use super::database::Store;
 use super::error::StoreError;
 use super::list::read_number;
 use super::pseudonym::Key;
+use super::statement::{composed_scalar, query, scalar};
 use crate::number::E164;
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +56,13 @@ impl Store {
         fresh: [u8; 32],
         at: WallTime,
     ) -> Result<Erased, StoreError> {
+        if self.connection.is_server() {
+            let error = std::io::Error::new(
+                std::io::ErrorKind::Unsupported,
+                "numbers are erased in a database on a file only: its key has no place that all nodes reach",
+            );
+            return Err(StoreError::Unreachable(self.path().to_owned(), error));
+        }
         let key = Key::load_or_create(self.path(), fresh)?;
         let conn = &mut self.connection;
         conn.begin().await?;
@@ -119,9 +127,9 @@ async fn count(
     limit: Option<WallTime>,
 ) -> Result<u64, StoreError> {
     let Some(limit) = limit else { return Ok(0) };
-    let counted: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM ({overdue}) AS overdue")))
+    let counted: i64 = composed_scalar(format!("SELECT count(*) FROM ({overdue}) AS overdue"))
         .bind(limit.unix_ms())
-        .fetch_one(conn.sqlite())
+        .fetch_one(conn)
         .await
         .map_err(|e| conn.error("count what is overdue", e))?;
     Ok(counted as u64)
@@ -134,10 +142,10 @@ async fn expire(
     recordings: &mut Vec<String>,
 ) -> Result<u64, StoreError> {
     const DOING: &str = "forget what is overdue";
-    let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("{overdue} LIMIT $2")))
+    let ids: Vec<i64> = composed_scalar(format!("{overdue} LIMIT $2"))
         .bind(limit.unix_ms())
         .bind(ROWS_PER_TRANSACTION)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
     let list = to_json(&ids);
@@ -148,17 +156,17 @@ async fn expire(
             DOING,
             "UPDATE contacts SET number = 'expired:' || id, name = '', comment = '', attributes = '{}', further = '',
                  callback_at = NULL, callback_agent = ''
-             WHERE id IN (SELECT value FROM json_each($1))",
+             WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
             &list,
         )
         .await?;
     } else {
-        let kept: Vec<String> = sqlx::query_scalar(
+        let kept: Vec<String> = scalar(
             "SELECT recording FROM calls
-             WHERE sequence IN (SELECT value FROM json_each($1)) AND recording <> ''",
+             WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND recording <> ''",
         )
         .bind(list.as_str())
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
         recordings.extend(kept);
@@ -166,7 +174,7 @@ async fn expire(
             conn,
             DOING,
             "UPDATE attempts SET number = 'expired:' || contact WHERE id IN
-                 (SELECT attempt FROM calls WHERE sequence IN (SELECT value FROM json_each($1)))",
+                 (SELECT attempt FROM calls WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)))",
             &list,
         )
         .await?;
@@ -174,7 +182,7 @@ async fn expire(
             conn,
             DOING,
             "UPDATE calls SET number = 'expired:' || contact, digits = '', recording = ''
-             WHERE sequence IN (SELECT value FROM json_each($1))",
+             WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
             &list,
         )
         .await?;
@@ -182,12 +190,7 @@ async fn expire(
     Ok(ids.len() as u64)
 }
 
-async fn erase(
-    conn: &mut Connection,
-    number: &E164,
-    key: &Key,
-    at: WallTime,
-) -> Result<Erased, StoreError> {
+async fn erase(conn: &mut Connection, number: &E164, key: &Key, at: WallTime) -> Result<Erased, StoreError> {
     const DOING: &str = "erase a number";
     let mut numbers = vec![number.clone()];
     let mut rows: BTreeMap<i64, String> = BTreeMap::new();
@@ -213,21 +216,22 @@ async fn erase(
     }
     let mut erased = Erased { contacts: rows.len() as u64, ..Erased::default() };
     let ids = to_json(&rows.keys().copied().collect::<Vec<_>>());
-    erased.recordings = sqlx::query_scalar(
-        "SELECT recording FROM calls WHERE contact IN (SELECT value FROM json_each($1)) AND recording <> ''",
+    erased.recordings = scalar(
+        "SELECT recording FROM calls WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND recording <> ''",
     )
     .bind(ids.as_str())
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     for number in &numbers {
         forget(conn, number, key, at, &mut erased).await?;
     }
-    let emptied = "UPDATE contacts SET name = '', comment = '', attributes = '{}', further = '', callback_at = NULL,
+    let emptied =
+        "UPDATE contacts SET name = '', comment = '', attributes = '{}', further = '', callback_at = NULL,
                        callback_agent = '', state = 'suppressed', last_reason = 'erased'
-                   WHERE id IN (SELECT value FROM json_each($1))";
+                   WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
     execute(conn, DOING, emptied, &ids).await?;
-    let emptied = "UPDATE calls SET digits = '', recording = '' WHERE contact IN (SELECT value FROM json_each($1))";
+    let emptied = "UPDATE calls SET digits = '', recording = '' WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
     execute(conn, DOING, emptied, &ids).await?;
     Ok(erased)
 }
@@ -237,12 +241,12 @@ type PersonRow = (i64, String, String, String);
 
 /// The whole table is read: nobody looks for further numbers often enough to keep an index of them.
 async fn contacts_of(conn: &mut Connection, number: &E164) -> Result<Vec<PersonRow>, StoreError> {
-    sqlx::query_as(
+    query(
         "SELECT id, state, number, further FROM contacts
-         WHERE number = $1 OR instr(' ' || further || ' ', ' ' || $1 || ' ') > 0",
+         WHERE number = $1 OR ' ' || further || ' ' LIKE '% ' || $1 || ' %'",
     )
     .bind(number.as_str())
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("erase a number", e))
 }
@@ -257,10 +261,10 @@ async fn forget(
 ) -> Result<(), StoreError> {
     const DOING: &str = "erase a number";
     let pseudonym = key.pseudonym(number);
-    sqlx::query("INSERT INTO erasures (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
+    query("INSERT INTO erasures (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
         .bind(pseudonym.as_str())
         .bind(at.unix_ms())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
     for (sql, counted) in [
@@ -268,26 +272,26 @@ async fn forget(
         ("UPDATE calls SET number = $2 WHERE number = $1", &mut erased.calls),
         ("UPDATE contacts SET number = $2 WHERE number = $1", &mut 0),
     ] {
-        let done = sqlx::query(sql)
+        let done = query(sql)
             .bind(number.as_str())
             .bind(pseudonym.as_str())
-            .execute(conn.sqlite())
+            .execute(conn)
             .await
             .map_err(|e| conn.error(DOING, e))?;
-        *counted += done.rows_affected();
+        *counted += done;
     }
-    sqlx::query("DELETE FROM suppressions WHERE number = $1")
+    query("DELETE FROM suppressions WHERE number = $1")
         .bind(number.as_str())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
-    let left: i64 = sqlx::query_scalar(
+    let left: i64 = scalar(
         "SELECT (SELECT count(*) FROM attempts WHERE number = $1) + (SELECT count(*) FROM calls WHERE number = $1)
               + (SELECT count(*) FROM contacts WHERE number = $1)
               + (SELECT count(*) FROM suppressions WHERE number = $1)",
     )
     .bind(number.as_str())
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     erased.left += left as u64;
@@ -300,8 +304,7 @@ async fn execute(
     sql: &'static str,
     ids: &str,
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(sql).bind(ids).execute(conn.sqlite()).await.map_err(|e| conn.error(doing, e))?;
-    Ok(done.rows_affected())
+    query(sql).bind(ids).execute(conn).await.map_err(|e| conn.error(doing, e))
 }
 
 /// Of these numbers, those that are to be forgotten: lists must not bring them back.
@@ -309,8 +312,8 @@ pub(super) async fn erased_among(
     conn: &mut Connection,
     numbers: impl Iterator<Item = &E164>,
 ) -> Result<BTreeSet<E164>, StoreError> {
-    let hashes: Vec<String> = sqlx::query_scalar("SELECT hash FROM erasures")
-        .fetch_all(conn.sqlite())
+    let hashes: Vec<String> = scalar("SELECT hash FROM erasures")
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read erasures", e))?;
     if hashes.is_empty() {

@@ -4,8 +4,9 @@ use super::connection::Connection;
 use super::database::Store;
 use super::erase::erased_among;
 use super::error::StoreError;
-use crate::number::E164;
 use super::source::ListId;
+use super::statement::{query, scalar};
+use crate::number::E164;
 use crate::record::{CampaignState, ContactState, NewContact, Past};
 use crate::time::WallTime;
 use serde_json::{Value, json};
@@ -109,13 +110,13 @@ impl Store {
         let mut after = String::new();
         loop {
             // As one text: a row for each would cost ten times as much, and an engine starts only when all are read.
-            let numbers: Option<String> = sqlx::query_scalar(
+            let numbers: Option<String> = scalar(
                 "SELECT group_concat(number, ' ') FROM
-                     (SELECT number FROM suppressions WHERE number > $1 ORDER BY number LIMIT $2)",
+                     (SELECT number FROM suppressions WHERE number > $1 ORDER BY number LIMIT $2) AS page",
             )
             .bind(after.as_str())
             .bind(ROWS_MAX as i64)
-            .fetch_one(conn.sqlite())
+            .fetch_one(conn)
             .await
             .map_err(|e| conn.error("read the do-not-call list", e))?;
             let Some(numbers) = numbers else { return Ok(()) };
@@ -135,8 +136,8 @@ impl Store {
 
 pub(super) async fn read_suppressions(conn: &mut Connection) -> Result<Vec<Suppression>, StoreError> {
     let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT number, source, at FROM suppressions ORDER BY number")
-            .fetch_all(conn.sqlite())
+        query("SELECT number, source, at FROM suppressions ORDER BY number")
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("read the do-not-call list", e))?;
     rows.into_iter()
@@ -154,15 +155,15 @@ async fn import(
     rows: Vec<NewContact>,
 ) -> Result<ImportCounts, StoreError> {
     const DOING: &str = "import contacts";
-    sqlx::query("INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+    query("INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
         .bind(campaign)
         .bind(CampaignState::Draft.as_str())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error("import a campaign", e))?;
     let suppressed_before = count_suppressed(conn, campaign, list).await?;
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM contacts")
-        .fetch_one(conn.sqlite())
+    let last: i64 = scalar("SELECT coalesce(max(id), 0) FROM contacts")
+        .fetch_one(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
     let count = rows.len() as u64;
@@ -173,15 +174,15 @@ async fn import(
         rows.into_iter().filter(|row| !erased.contains(&row.number)).collect()
     };
     let kept_out = count - rows.len() as u64;
-    let done = sqlx::query(IMPORT)
+    let done = query(if conn.is_server() { IMPORT_ON_SERVER } else { IMPORT })
         .bind(campaign)
         .bind(list.0)
         .bind(last)
         .bind(rows_by_number(rows))
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
-    let added = done.rows_affected();
+    let added = done;
     let suppressed = count_suppressed(conn, campaign, list).await?.saturating_sub(suppressed_before);
     Ok(ImportCounts { added, already_there: count - kept_out - added, suppressed: suppressed + kept_out })
 }
@@ -190,17 +191,26 @@ async fn import(
 const IMPORT: &str = "
     INSERT INTO contacts (id, campaign, list, number, name, comment, attributes, further, priority, zone,
                           next_attempt_at, earlier, callback_at, callback_agent, state, last_reason)
-    SELECT $3 + place, $1, $2, new.number, name, comment, attributes, further, priority, zone,
-           next_attempt_at, earlier, callback_at, callback_agent,
-           CASE WHEN s.number IS NULL THEN new.state ELSE 'suppressed' END,
+    SELECT $3 + CAST(value ->> 0 AS BIGINT), $1, $2, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5,
+           CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), value ->> 9,
+           CAST(value ->> 10 AS BIGINT), value ->> 11,
+           CASE WHEN s.number IS NULL THEN value ->> 12 ELSE 'suppressed' END,
            CASE WHEN s.number IS NULL THEN '' ELSE 'do_not_call' END
-    FROM (SELECT key, value ->> 0 AS place, value ->> 1 AS number, value ->> 2 AS name, value ->> 3 AS comment,
-                 value -> 4 AS attributes, value ->> 5 AS further, value ->> 6 AS priority, value ->> 7 AS zone,
-                 value ->> 8 AS next_attempt_at, value ->> 9 AS earlier, value ->> 10 AS callback_at,
-                 value ->> 11 AS callback_agent, value ->> 12 AS state
-          FROM json_each($4)) AS new
-    LEFT JOIN suppressions AS s ON s.number = new.number
+    FROM json_each($4) AS new LEFT JOIN suppressions AS s ON s.number = value ->> 1
     WHERE true ORDER BY new.key
+    ON CONFLICT (campaign, number) DO NOTHING";
+
+/// A server gives the ids itself, for other nodes may import at the same time: in the order of the list.
+const IMPORT_ON_SERVER: &str = "
+    INSERT INTO contacts (campaign, list, number, name, comment, attributes, further, priority, zone,
+                          next_attempt_at, earlier, callback_at, callback_agent, state, last_reason)
+    SELECT $1, $2, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5,
+           CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), value ->> 9,
+           CAST(value ->> 10 AS BIGINT), value ->> 11,
+           CASE WHEN s.number IS NULL THEN value ->> 12 ELSE 'suppressed' END,
+           CASE WHEN s.number IS NULL THEN '' ELSE 'do_not_call' END
+    FROM json_each($4) AS new LEFT JOIN suppressions AS s ON s.number = value ->> 1
+    WHERE $3 >= 0 ORDER BY CAST(value ->> 0 AS BIGINT)
     ON CONFLICT (campaign, number) DO NOTHING";
 
 /// Each row says its place in the list, from 1; the rows themselves go in the order of their numbers.
@@ -241,13 +251,13 @@ fn row(place: usize, contact: NewContact) -> Value {
 }
 
 async fn count_suppressed(conn: &mut Connection, campaign: &str, list: ListId) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT coalesce(sum(contacts), 0) FROM contact_counts
+    let count: i64 = scalar(
+        "SELECT CAST(coalesce(sum(contacts), 0) AS BIGINT) FROM contact_counts
          WHERE campaign = $1 AND state = 'suppressed' AND list = $2",
     )
     .bind(campaign)
     .bind(list.0)
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error("count a list", e))?;
     Ok(count as u64)
@@ -261,26 +271,26 @@ pub(super) async fn suppress(
     at: WallTime,
 ) -> Result<u64, StoreError> {
     let numbers = to_json(&numbers.iter().map(E164::as_str).collect::<Vec<_>>());
-    let done = sqlx::query(
+    let done = query(
         "INSERT INTO suppressions (number, source, at) SELECT value, $2, $3 FROM json_each($1) WHERE true
          ON CONFLICT (number) DO NOTHING",
     )
     .bind(numbers.as_str())
     .bind(source)
     .bind(at.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("add to the do-not-call list", e))?;
-    sqlx::query(
+    query(
         "UPDATE contacts SET state = 'suppressed', last_reason = 'do_not_call'
          WHERE campaign IN (SELECT name FROM campaigns) AND number IN (SELECT value FROM json_each($1))
              AND state IN ('pending', 'claimed')",
     )
     .bind(numbers)
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("suppress contacts", e))?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 fn to_json(rows: &impl serde::Serialize) -> String {

@@ -1,8 +1,8 @@
-//! The store: what must outlive the process, in one SQLite file.
+//! The store: what must outlive the process, in one SQLite file, or on a PostgreSQL server for several nodes.
 //!
-//! [`Store`] is the one writer. A lock file beside the database keeps a second engine out, and the engine speaks to it
+//! [`Store`] is the writer. A lock file beside a SQLite database keeps a second engine out, and the engine speaks to it
 //! through [`writer::run`], which commits whatever is waiting in one transaction and answers only afterwards.
-//! [`Reader`] opens the same file beside a running engine, for exports and status.
+//! [`Reader`] opens the same database beside a running engine, for exports and status.
 //!
 //! The promises, each kept by a constraint or a transaction and proved by a test:
 //!
@@ -30,22 +30,30 @@
 //! | `backup` | copies of the whole, made and put back |
 //! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
 //! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
-//! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
+//! | `node`, `share` | one node among several: its lease, its shares of the caps |
+//! | `doubt` | commits that a server did not answer |
+//! | `location`, `connection` | the database itself, a file or a server |
+//! | `statement`, `dialect` | one text for both, and where their words differ |
+//! | `schema`, `error` | migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
-mod backup;
 mod abandonment;
+mod backup;
 mod batch;
 mod call_record;
 mod claim;
 mod connection;
 mod database;
-mod erase;
+mod dialect;
 mod dialog;
+mod doubt;
+mod erase;
 mod error;
 mod label;
 mod list;
+mod location;
+mod node;
 mod order;
 mod penetration;
 mod promise;
@@ -54,18 +62,21 @@ mod reader;
 mod recovery;
 mod request;
 mod schema;
+mod share;
 mod source;
+mod statement;
 pub mod table;
 pub mod writer;
 
+pub use abandonment::AnsweredDay;
 pub use backup::{Contents, restore};
 pub use claim::CALLBACK_AGENT;
-pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use erase::{Erased, Expired};
 pub use error::StoreError;
 pub use label::{Labelled, Tally};
 pub use list::{ImportCounts, ROWS_MAX, Suppression};
+pub use location::{Location, Server};
 pub use order::{Hours, ListShare, Order, Orders, ZoneHours};
 pub use penetration::Penetration;
 pub use promise::{Promised, Recycled};

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::reader::Reader;
+use super::statement::query;
 use crate::time::WallTime;
 
 /// A list in numbers.
@@ -33,30 +34,32 @@ impl Reader {
     /// All lists of a campaign, or of all.
     pub async fn penetration(&mut self, campaign: Option<&str>) -> Result<Vec<Penetration>, StoreError> {
         let conn = self.connection();
-        let rows: Vec<Columns> = sqlx::query_as(
+        let rows: Vec<Columns> = query(
             "SELECT n.campaign, n.list, l.source, coalesce(l.rows, 0), coalesce(l.refused, 0), l.imported_at,
-                    sum(n.contacts), sum(CASE WHEN n.state = 'pending' THEN n.contacts ELSE 0 END),
-                    sum(CASE WHEN n.state = 'done' THEN n.contacts ELSE 0 END),
-                    sum(CASE WHEN n.state = 'suppressed' THEN n.contacts ELSE 0 END)
+                    CAST(sum(n.contacts) AS BIGINT),
+                    CAST(sum(CASE WHEN n.state = 'pending' THEN n.contacts ELSE 0 END) AS BIGINT),
+                    CAST(sum(CASE WHEN n.state = 'done' THEN n.contacts ELSE 0 END) AS BIGINT),
+                    CAST(sum(CASE WHEN n.state = 'suppressed' THEN n.contacts ELSE 0 END) AS BIGINT)
              FROM contact_counts AS n LEFT JOIN lists AS l ON l.id = n.list
-             WHERE $1 IS NULL OR n.campaign = $1
-             GROUP BY n.campaign, n.list HAVING sum(n.contacts) > 0 ORDER BY n.campaign, n.list",
+             WHERE CAST($1 AS TEXT) IS NULL OR n.campaign = $1
+             GROUP BY n.campaign, n.list, l.source, l.rows, l.refused, l.imported_at HAVING sum(n.contacts) > 0 ORDER BY n.campaign, n.list",
         )
         .bind(campaign)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("count lists", e))?;
-        let dialed: Vec<(String, i64, i64)> = sqlx::query_as(
+        let dialed: Vec<(String, i64, i64)> = query(
             "SELECT c.campaign, c.list, count(*)
              FROM (SELECT DISTINCT contact FROM attempts) AS a JOIN contacts AS c ON c.id = a.contact
-             WHERE $1 IS NULL OR c.campaign = $1 GROUP BY c.campaign, c.list",
+             WHERE CAST($1 AS TEXT) IS NULL OR c.campaign = $1 GROUP BY c.campaign, c.list",
         )
         .bind(campaign)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("count lists", e))?;
         let read = |row: Columns| {
-            let (campaign, list, source, rows, refused, imported_at, contacts, waiting, done, suppressed) = row;
+            let (campaign, list, source, rows, refused, imported_at, contacts, waiting, done, suppressed) =
+                row;
             let dialed = dialed.iter().find(|(of, id, _)| (of, *id) == (&campaign, list));
             Penetration {
                 dialed: dialed.map_or(0, |(.., count)| *count as u64),

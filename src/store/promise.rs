@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::statement::query;
 use crate::disposition::Disposition;
 use crate::number::E164;
 use crate::time::WallTime;
@@ -88,27 +89,27 @@ async fn promise(
     agent: &str,
 ) -> Result<Promised, StoreError> {
     const DOING: &str = "keep a promised call";
-    let found: Option<(i64, String, i64, String)> = sqlx::query_as(
+    let found: Option<(i64, String, i64, String)> = query(
         "SELECT id, state, (SELECT count(*) FROM calls WHERE contact = contacts.id), earlier FROM contacts
          WHERE campaign = $1 AND number = $2",
     )
     .bind(campaign)
     .bind(number.as_str())
-    .fetch_optional(conn.sqlite())
+    .fetch_optional(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let Some((id, state, calls, earlier)) = found else { return Ok(Promised::Unknown) };
     if !matches!(state.as_str(), "pending" | "done") {
         return Ok(Promised::Refused { state });
     }
-    sqlx::query(
+    query(
         "UPDATE contacts SET state = 'pending', next_attempt_at = $2, callback_at = $2, callback_agent = $3
          WHERE id = $1",
     )
     .bind(id)
     .bind(at.unix_ms())
     .bind(agent)
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     Ok(Promised::Kept { attempts: calls as u32 + earlier_attempts(&earlier) })
@@ -131,7 +132,7 @@ async fn recycle(
 ) -> Result<Option<(i64, Recycled)>, StoreError> {
     const DOING: &str = "recycle contacts";
     // How the last attempt ended, ours or another dialer's, and how many there were.
-    let rows: Vec<(i64, Option<String>, i64, String)> = sqlx::query_as(
+    let rows: Vec<(i64, Option<String>, i64, String)> = query(
         "SELECT id, (SELECT disposition FROM calls WHERE contact = c.id ORDER BY sequence DESC LIMIT 1),
                 (SELECT count(*) FROM calls WHERE contact = c.id), earlier
          FROM contacts AS c WHERE campaign = $1 AND state = 'done' AND id > $2 ORDER BY id LIMIT $3",
@@ -139,7 +140,7 @@ async fn recycle(
     .bind(campaign)
     .bind(after)
     .bind(ROWS_PER_TRANSACTION)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let Some(last) = rows.last().map(|row| row.0) else { return Ok(None) };
@@ -160,15 +161,15 @@ async fn recycle(
             done.used_up += 1;
         }
     }
-    let moved = sqlx::query(
+    let moved = query(
         "UPDATE contacts SET state = 'pending', next_attempt_at = $2, last_reason = 'recycled'
-         WHERE id IN (SELECT value FROM json_each($1)) AND state = 'done'",
+         WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'done'",
     )
     .bind(serde_json::to_string(&ids).expect("integers always have a JSON form"))
     .bind(now.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
-    done.contacts = moved.rows_affected();
+    done.contacts = moved;
     Ok(Some((last, done)))
 }

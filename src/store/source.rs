@@ -4,6 +4,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::statement::{query, scalar};
 use crate::time::WallTime;
 
 /// An imported list's row in the store; 0 for contacts that came with none.
@@ -65,14 +66,14 @@ impl Store {
         source: &str,
     ) -> Result<Option<KnownList>, StoreError> {
         let conn = &mut self.connection;
-        let row: Option<Columns> = sqlx::query_as(
+        let row: Option<Columns> = query(
             "SELECT id, size, modified_at, digest, region, rows, refused, imported_at FROM lists
              WHERE kind = $1 AND campaign = $2 AND source = $3",
         )
         .bind(kind.as_str())
         .bind(campaign)
         .bind(source)
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read lists", e))?;
         Ok(row.map(|(id, size, modified_ms, digest, region, rows, refused, imported_at)| KnownList {
@@ -106,7 +107,7 @@ impl Store {
         at: WallTime,
     ) -> Result<(), StoreError> {
         let conn = &mut self.connection;
-        sqlx::query(
+        query(
             "UPDATE lists SET size = $2, modified_at = $3, digest = $4, region = $5, rows = $6, refused = $7,
                  imported_at = $8
              WHERE id = $1",
@@ -119,7 +120,7 @@ impl Store {
         .bind(rows.0 as i64)
         .bind(rows.1 as i64)
         .bind(at.unix_ms())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error("keep a list", e))?;
         Ok(())
@@ -132,7 +133,7 @@ async fn begin(
     campaign: &str,
     source: &str,
 ) -> Result<ListId, StoreError> {
-    let id: i64 = sqlx::query_scalar(
+    let id: i64 = scalar(
         "INSERT INTO lists (kind, campaign, source) VALUES ($1, $2, $3)
          ON CONFLICT (kind, campaign, source) DO UPDATE SET imported_at = NULL
          RETURNING id",
@@ -140,7 +141,7 @@ async fn begin(
     .bind(kind.as_str())
     .bind(campaign)
     .bind(source)
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error("keep a list", e))?;
     Ok(ListId(id))

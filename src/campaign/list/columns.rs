@@ -60,8 +60,10 @@ impl Columns {
     /// By the first row. It is a header when it has a known title, or when its first cell can be no number at all.
     pub fn of_first(cells: &[String], is_number: impl Fn(&str) -> bool) -> Columns {
         let columns = Columns::of_titles(cells);
-        let known =
-            columns.has_number || !columns.names.is_empty() || columns.comment.is_some() || columns.is_returned();
+        let known = columns.has_number
+            || !columns.names.is_empty()
+            || columns.comment.is_some()
+            || columns.is_returned();
         let first = cells.first().map_or("", String::as_str);
         let wordy = !first.chars().any(char::is_numeric) && first.chars().any(char::is_alphabetic);
         // A contact whose name happens to be a title ("Contact") still begins with a number.

@@ -54,9 +54,7 @@ impl Encoding {
         let first_of_pair = units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
         let whole = if ended || !first_of_pair { units.len() } else { units.len() - 1 };
         let text = char::decode_utf16(units[..whole].iter().copied());
-        chunk.extend(
-            text.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes(),
-        );
+        chunk.extend(text.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes());
         if !ended {
             left_over.extend_from_slice(&bytes[2 * whole..]);
         }

@@ -376,9 +376,7 @@ mod tests {
     fn a_mark_at_the_start_is_dropped_and_what_is_no_text_is_refused() {
         assert_eq!(printed(b"\xef\xbb\xbfa,b\n"), "1:a|b");
         assert_eq!(printed(b"J\xfcrgen,\x80 5\n"), "1:Jürgen|€ 5");
-        for other in
-            [&b"PK\x03\x04abc"[..], b"\x1f\x8b\x08\0", b"%PDF-1.7", b"\xd0\xcf\x11\xe0\xa1"]
-        {
+        for other in [&b"PK\x03\x04abc"[..], b"\x1f\x8b\x08\0", b"%PDF-1.7", b"\xd0\xcf\x11\xe0\xa1"] {
             assert_eq!(printed(other), "1!not_text", "{other:?}");
         }
         assert_eq!(printed(b""), "");

@@ -1,8 +1,8 @@
 //! The numbers of a list that have come already, so that each contact enters once.
 
-use super::fault::RowReason;
 use super::super::suppression;
 use super::CONTACTS_MAX;
+use super::fault::RowReason;
 use crate::number::E164;
 use std::collections::HashMap;
 

@@ -73,9 +73,9 @@ impl Sheet {
         if let Some(column) = cells.iter().position(|cell| cell.contains(is_unprintable)) {
             return Err(fault(column, RowReason::ControlCharacter));
         }
-        let (number, further, left) = self.phones(columns, cells).map_err(|(column, reason)| {
-            fault(column, RowReason::Number(reason))
-        })?;
+        let (number, further, left) = self
+            .phones(columns, cells)
+            .map_err(|(column, reason)| fault(column, RowReason::Number(reason)))?;
         Ok(columns.contact(number, further, &left, cells))
     }
 

@@ -92,7 +92,10 @@ impl Mapping {
             Meaning::Ended(Disposition::Machine)
         } else if yes("unworkable") {
             Meaning::Ended(Disposition::InvalidNumber)
-        } else if ["sale", "not_interested", "completed", "customer_contact", "human_answered"].into_iter().any(yes) {
+        } else if ["sale", "not_interested", "completed", "customer_contact", "human_answered"]
+            .into_iter()
+            .any(yes)
+        {
             Meaning::Reached
         } else {
             return;
@@ -166,7 +169,8 @@ impl Mapping {
         let fault = |reason| RowFault::new(row.line, 0, RowReason::Number(reason));
         let phone = |text: &str| phone(cell("phone_code"), text, options);
         let number = phone(cell("phone_number")).map_err(fault)?;
-        let further = Some(cell("alt_phone")).filter(|text| !text.is_empty()).and_then(|text| phone(text).ok());
+        let further =
+            Some(cell("alt_phone")).filter(|text| !text.is_empty()).and_then(|text| phone(text).ok());
         let further: Vec<E164> = further.into_iter().filter(|other| *other != number).collect();
         let names = [cell("first_name"), cell("middle_initial"), cell("last_name")];
         let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
@@ -249,10 +253,13 @@ struct Called {
 impl Called {
     /// The time is that of the lead's own clock; the offset says how many hours that is ahead of Greenwich.
     fn of(export: &Export, cells: &[String]) -> Called {
-        let last = NaiveDateTime::parse_from_str(export.cell(cells, "last_local_call_time"), "%Y-%m-%d %H:%M:%S");
+        let last =
+            NaiveDateTime::parse_from_str(export.cell(cells, "last_local_call_time"), "%Y-%m-%d %H:%M:%S");
         let offset: f64 = export.cell(cells, "gmt_offset_now").parse().unwrap_or(0.0);
         let utc = |local: NaiveDateTime| {
-            WallTime::from_unix_ms(local.and_utc().timestamp_millis() - (offset.clamp(-14.0, 14.0) * 3_600_000.0) as i64)
+            WallTime::from_unix_ms(
+                local.and_utc().timestamp_millis() - (offset.clamp(-14.0, 14.0) * 3_600_000.0) as i64,
+            )
         };
         Called {
             // "called_count" of a lead that is being dialed at the export counts too.
@@ -265,8 +272,8 @@ impl Called {
 /// The country's code and the number within it; where the code leads nowhere, as the campaign reads its numbers.
 fn phone(code: &str, text: &str, options: Options) -> Result<E164, number::NumberFault> {
     let whole = format!("+{code}{text}");
-    let with_code = (!code.is_empty() && code.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| number::parse(&whole, None));
+    let with_code =
+        (!code.is_empty() && code.bytes().all(|b| b.is_ascii_digit())).then(|| number::parse(&whole, None));
     match with_code {
         Some(Ok(number)) => Ok(number),
         _ => number::parse(text, options.default_region),
@@ -331,9 +338,12 @@ mod tests {
 
     fn mapping() -> Mapping {
         let mut mapping = Mapping::default();
-        each("status,status_name,dnc,answering_machine,sale\nMYCODE,Robot,N,Y,N\nNA,No Answer,N,N,N\n", |export, row| {
-            mapping.handle_status(export, row);
-        });
+        each(
+            "status,status_name,dnc,answering_machine,sale\nMYCODE,Robot,N,Y,N\nNA,No Answer,N,N,N\n",
+            |export, row| {
+                mapping.handle_status(export, row);
+            },
+        );
         let recycle = "recycle_id,campaign_id,status,attempt_delay,attempt_maximum,active
 1,TEST,NA,3600,5,Y\n2,TEST,N,7200,3,Y\n3,TEST,B,900,5,Y\n4,TEST,A,900,5,N\n5,TEST,SALE,900,5,Y\n";
         each(recycle, |export, row| mapping.handle_recycle(export, row));

@@ -112,7 +112,8 @@ impl Read for Inflated {
         self.given += count as u64;
         let most = INFLATED_FREE.max(INFLATION_MAX * self.position.load(Ordering::Relaxed));
         if self.given > most {
-            let text = format!("it unpacks to more than {INFLATION_MAX} times its size, as no list of people does");
+            let text =
+                format!("it unpacks to more than {INFLATION_MAX} times its size, as no list of people does");
             return Err(io::Error::other(text));
         }
         Ok(count)

@@ -130,7 +130,8 @@ fn find(file: ListFile, options: Options, ways: &[SyncSender<Found>]) {
 }
 
 fn judge(found: Found) -> Read {
-    let mut read = Read { sheet: found.sheet, rows: Vec::with_capacity(found.rows.len()), faults: Vec::new() };
+    let mut read =
+        Read { sheet: found.sheet, rows: Vec::with_capacity(found.rows.len()), faults: Vec::new() };
     for (place, row) in found.rows.into_iter().enumerate() {
         match (row, &read.sheet) {
             (Ok(row), Some(sheet)) => {

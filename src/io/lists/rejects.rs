@@ -22,7 +22,10 @@ impl Rejects {
     pub fn new(path: &Path) -> Result<Rejects, String> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("cannot replace {}: {error}: name another file with --rejects", path.display()));
+                return Err(format!(
+                    "cannot replace {}: {error}: name another file with --rejects",
+                    path.display()
+                ));
             }
             _ => {}
         }
@@ -39,9 +42,9 @@ impl Rejects {
             Some(writer) => Ok(writer),
             none => begin(path, sheet, cells.len()).map(|writer| none.insert(writer)),
         };
-        written
-            .and_then(|writer| Ok(writer.write_record(said.iter().chain(&cells))?))
-            .map_err(|error| format!("cannot write {}: {error}: name another file with --rejects", path.display()))
+        written.and_then(|writer| Ok(writer.write_record(said.iter().chain(&cells))?)).map_err(|error| {
+            format!("cannot write {}: {error}: name another file with --rejects", path.display())
+        })
     }
 
     /// Gives the file's path, if there is one.
@@ -56,7 +59,8 @@ impl Rejects {
 fn begin(path: &Path, sheet: Option<&Sheet>, columns: usize) -> io::Result<csv::Writer<File>> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(file);
-    let mut titles: Vec<String> = ["rejected_line", "rejected_reason", "rejected_remedy"].map(str::to_owned).into();
+    let mut titles: Vec<String> =
+        ["rejected_line", "rejected_reason", "rejected_remedy"].map(str::to_owned).into();
     match sheet.map(Sheet::titles) {
         Some(known) if !known.is_empty() => titles.extend_from_slice(known),
         _ => titles.extend((0..columns.max(CUSTOM.len())).map(|index| match CUSTOM.get(index) {

@@ -347,7 +347,11 @@ fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {
     [NoAnswer, Busy, Congestion, Machine, Silence, Abandoned, HungUpEarly, Declined, TrunkRejected]
         .into_iter()
         .filter_map(|disposition| {
-            let rule = RetryRule { delay_min: rng.between(0, 8) as u32, max: rng.between(1, 4) as u32, ..RetryRule::default() };
+            let rule = RetryRule {
+                delay_min: rng.between(0, 8) as u32,
+                max: rng.between(1, 4) as u32,
+                ..RetryRule::default()
+            };
             rng.chance(0.6).then_some((disposition, rule))
         })
         .collect()

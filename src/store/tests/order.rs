@@ -58,9 +58,11 @@ async fn lists_are_mixed_by_weight_within_their_priority() {
 
 #[tokio::test]
 async fn priority_comes_before_age_and_age_counts_either_way() {
-    for (newest_first, retries_first, expected) in
-        [(false, false, [3, 0, 2, 5, 1, 4]), (true, false, [3, 5, 2, 0, 1, 4]), (false, true, [1, 4, 3, 0, 2, 5])]
-    {
+    for (newest_first, retries_first, expected) in [
+        (false, false, [3, 0, 2, 5, 1, 4]),
+        (true, false, [3, 5, 2, 0, 1, 4]),
+        (false, true, [1, 4, 3, 0, 2, 5]),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let mut store = open(&folder).await;
         let contacts = (0..6).map(|n| NewContact { priority: i32::from(n != 3), ..new_contact(n) });
@@ -80,7 +82,10 @@ async fn priority_comes_before_age_and_age_counts_either_way() {
         }
         if newest_first {
             // Of one priority at a time, with whoever is due again behind them.
-            assert_eq!((all[0], all.iter().position(|n| *n == 5) < all.iter().position(|n| *n == 0)), (3, true));
+            assert_eq!(
+                (all[0], all.iter().position(|n| *n == 5) < all.iter().position(|n| *n == 0)),
+                (3, true)
+            );
         } else {
             assert_eq!(all, expected, "newest first {newest_first}, retries first {retries_first}");
         }
@@ -194,13 +199,13 @@ async fn what_waits_is_counted_right_whatever_happens() {
             }
         }
     }
-    let wrong: i64 = sqlx::query_scalar(
+    let wrong: i64 = scalar(
         "SELECT (SELECT count(*) FROM (
                     SELECT campaign, state, list, zone, count(*) FROM contacts GROUP BY 1, 2, 3, 4
                     EXCEPT SELECT campaign, state, list, zone, contacts FROM contact_counts))
               + (SELECT abs(sum(contacts) - (SELECT count(*) FROM contacts)) FROM contact_counts)",
     )
-    .fetch_one(store.connection.sqlite())
+    .fetch_one(&mut store.connection)
     .await
     .unwrap();
     assert_eq!(wrong, 0);
