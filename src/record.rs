@@ -7,7 +7,7 @@ mod node;
 pub use node::{Allowance, BEAT, Beat, Inherited, LEASE, LEASE_MARGIN, Share, Standing, Usage};
 
 use crate::disposition::Disposition;
-use crate::number::E164;
+use crate::number::{E164, ZoneGroup};
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -111,6 +111,43 @@ pub struct NewContact {
     pub comment: String,
     /// The list's further columns.
     pub attributes: BTreeMap<String, String>,
+    /// Numbers to try after that one, at most three.
+    pub further: Vec<E164>,
+    /// Its place in the order of dialing within its list: lower is dialed first.
+    pub priority: i32,
+    /// Where the number's phone may ring.
+    pub zone: ZoneGroup,
+    /// What became of it before it came to us.
+    pub past: Past,
+}
+
+/// What another dialer leaves behind with a contact; nothing of it for a contact of a plain list.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Past {
+    /// Final already: reached, or never to be dialed.
+    pub ended: Option<ContactState>,
+    /// Not to be dialed before this.
+    pub next_attempt_at: WallTime,
+    /// The attempts made, by outcome: they count against the caps.
+    pub outcomes: BTreeMap<Disposition, u32>,
+    /// A call was promised, and by whom (empty: by anybody).
+    pub callback: Option<(WallTime, String)>,
+}
+
+impl NewContact {
+    /// With nothing known but the number.
+    pub fn new(number: E164) -> NewContact {
+        NewContact {
+            zone: ZoneGroup::of(&number),
+            number,
+            name: String::new(),
+            comment: String::new(),
+            attributes: BTreeMap::new(),
+            further: Vec::new(),
+            priority: 0,
+            past: Past::default(),
+        }
+    }
 }
 
 /// What the operator last asked of a campaign; kept, so that a restart goes on where it was.

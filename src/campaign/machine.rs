@@ -183,6 +183,15 @@ impl Campaign {
         self.state != CampaignState::Stopped && self.enter(CampaignState::Stopped, now)
     }
 
+    /// Its contacts have changed in the store: there may be more to dial. A campaign that had come to its end goes on.
+    pub fn handle_imported(&mut self, now: Now) {
+        self.supply.forget();
+        if self.state == CampaignState::Completed {
+            self.enter(CampaignState::Running, now);
+        }
+        self.settle(now);
+    }
+
     /// The store's answer to a refill.
     pub fn handle_contacts(
         &mut self,

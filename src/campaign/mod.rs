@@ -20,6 +20,7 @@ pub mod window;
 mod random_test;
 
 mod explain;
+mod hour_band;
 mod machine;
 mod supply;
 

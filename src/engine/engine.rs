@@ -139,6 +139,8 @@ pub enum Operator {
     Stop(String),
     /// Put a number on the do-not-call list.
     Suppress(E164),
+    /// A campaign's contacts have changed in the store.
+    Imported(String),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -375,6 +377,7 @@ impl Engine {
                 }
             }
             Operator::Stop(name) => drop(self.find(name)?.stop(now)),
+            Operator::Imported(name) => self.find(name)?.handle_imported(now),
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }

@@ -45,6 +45,8 @@ pub struct Config {
     pub amd: amd::Options,
     /// `[trace]`.
     pub trace: trace::Section,
+    /// `[retention]`.
+    pub retention: RetentionSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[agent]]`.
@@ -134,6 +136,19 @@ impl Default for MediaSection {
     }
 }
 
+/// `[retention]`: what `outdial retention` forgets.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Call records and their recordings, so many days after the call.
+    pub calls_days: Option<u32>,
+    /// Contacts in a final state, so many days after their last call.
+    pub contacts_days: Option<u32>,
+}
+
+/// Caps look back over this many days: what they count must still be there.
+const RETENTION_DAYS_MIN: u32 = 31;
+
 /// `jitter`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -213,6 +228,7 @@ impl Config {
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
+            retention: reader.table("retention", section("retention")),
             trunks: Vec::new(),
             agents: Vec::new(),
             campaigns: Vec::new(),
@@ -230,7 +246,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]], [[agent]] or \
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [[trunk]], [[agent]] or \
                  [[campaign]]",
                 key.get_ref()
             );
@@ -292,7 +308,10 @@ impl Config {
             files.into_iter().flatten().for_each(join);
         }
         for campaign in &mut self.campaigns {
-            join(&mut campaign.rules.contacts);
+            if !campaign.rules.contacts.as_os_str().is_empty() {
+                join(&mut campaign.rules.contacts);
+            }
+            campaign.rules.list.iter_mut().for_each(|list| join(&mut list.file));
             campaign.rules.do_not_call.iter_mut().for_each(join);
             let treatment = &mut campaign.treatment;
             treatment.human.hold.iter_mut().for_each(join);
@@ -330,6 +349,16 @@ impl Config {
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
+        }
+        for (key, days) in
+            [("calls_days", self.retention.calls_days), ("contacts_days", self.retention.contacts_days)]
+        {
+            if days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
+                let text = format!(
+                    "{key} must be at least {RETENTION_DAYS_MIN}: caps and rates look back over a month"
+                );
+                fault(format!("retention.{key}"), text);
+            }
         }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);

@@ -7,11 +7,12 @@ use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
 use crate::io::tls::Tls;
 use crate::io::{enrolled, launch, lists};
+use crate::store::Orders;
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
 /// before anything is taken over, so that a fault leaves all as it was.
-pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
+pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Reload {
     Box::new(move |engine, media, now| {
         let file = running.path.display();
         let named = |fault: &Fault| match fault.line {
@@ -49,6 +50,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
         let agents = config.agents;
         for section in config.campaigns {
             let agent_trunk = section.treatment.human.agent_trunk.clone();
+            orders.set(&section.rules.name, lists::order::of(&section.rules));
             let treatment = section.treatment.resolve(|path| prompts.place(path));
             rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
         }
@@ -124,7 +126,7 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         match rules_of(running, name) {
             None => notes.push(format!("campaign {name} is new: campaigns are added at the start only")),
             Some(before) => {
-                if before.contacts != rules.contacts {
+                if before.lists() != rules.lists() {
                     notes
                         .push(format!("campaign {name}: contacts has changed and is read at the start only"));
                 }

@@ -17,6 +17,35 @@ pub fn zones(number: &E164) -> &'static [Tz] {
     TABLE.longest_prefix(number.digits(), telling_digits(number))
 }
 
+/// A set of zones that numbers share, as one number that the store can keep: the same in every version of the program, as
+/// long as the zones have their names. Zero stands for no zone at all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct ZoneGroup(pub u32);
+
+impl ZoneGroup {
+    /// The group of a number.
+    pub fn of(number: &E164) -> ZoneGroup {
+        ZoneGroup::of_zones(zones(number))
+    }
+
+    /// Every group that a number may be of, with its zones; the one without zones is not among them.
+    pub fn all() -> impl Iterator<Item = (ZoneGroup, &'static [Tz])> {
+        TABLE.sets.iter().map(|zones| (ZoneGroup::of_zones(zones), zones.as_slice()))
+    }
+
+    /// FNV-1a over the names: made to tell short texts apart, and written down here rather than in a library that may
+    /// change its mind.
+    fn of_zones(zones: &[Tz]) -> ZoneGroup {
+        if zones.is_empty() {
+            return ZoneGroup::default();
+        }
+        let bytes = zones.iter().flat_map(|zone| zone.name().bytes().chain([b' ']));
+        let hash =
+            bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        ZoneGroup(hash.max(1))
+    }
+}
+
 /// How many digits tell where the phone is: all of a fixed line's (and of a mobile's where mobiles have area codes),
 /// else the country code.
 fn telling_digits(number: &E164) -> usize {
@@ -104,6 +133,19 @@ mod tests {
     fn a_number_of_no_country_has_no_zone() {
         assert_eq!(names("+881612345678"), "");
         assert_eq!(names("+999123456"), "");
+    }
+
+    #[test]
+    fn every_set_of_zones_is_a_group_of_its_own() {
+        let groups: std::collections::BTreeMap<_, _> = ZoneGroup::all().collect();
+        let sets: std::collections::BTreeSet<String> =
+            ZoneGroup::all().map(|(_, zones)| format!("{zones:?}")).collect();
+        assert_eq!(groups.len(), sets.len(), "two sets of zones in one group");
+        let number = E164::from_e164("+12025550101").unwrap();
+        assert_eq!(groups[&ZoneGroup::of(&number)], zones(&number));
+        // Kept in databases: it must not change.
+        assert_eq!(ZoneGroup::of(&number), ZoneGroup(1_837_597_492));
+        assert_eq!(ZoneGroup::of(&E164::from_e164("+999123456").unwrap()), ZoneGroup(0));
     }
 
     fn names(number: &str) -> String {

@@ -315,6 +315,8 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         name: format!("campaign-{place}"),
         trunks: allowed,
         contacts: "contacts.csv".into(),
+        list: Vec::new(),
+        order: Default::default(),
         default_region: None,
         do_not_call: None,
         caller_id: "+12125550100".into(),
@@ -344,7 +346,11 @@ fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {
     [NoAnswer, Busy, Congestion, Machine, Silence, Abandoned, HungUpEarly, Declined, TrunkRejected]
         .into_iter()
         .filter_map(|disposition| {
-            let rule = RetryRule { delay_min: rng.between(0, 8) as u32, max: rng.between(1, 4) as u32 };
+            let rule = RetryRule {
+                delay_min: rng.between(0, 8) as u32,
+                max: rng.between(1, 4) as u32,
+                ..RetryRule::default()
+            };
             rng.chance(0.6).then_some((disposition, rule))
         })
         .collect()
