@@ -11,6 +11,7 @@
 
 use super::explain::Reason;
 use super::gate::{Decision, Gate, Refusal};
+use super::law::Basis;
 use super::ledger::Ledger;
 use super::options::Options;
 use super::pacing::even::{NOT_DIALED_REST, Pacing};
@@ -73,6 +74,7 @@ pub struct Campaign {
     // With the pacer's numbers; bounded by `lines_max`.
     in_flight: HashMap<ContactId, Attempt>,
     last_dialed: Option<ContactId>,
+    last_basis: Option<Basis>,
     // Bounded by the contacts given in with one input, and a few more.
     outputs: VecDeque<Output>,
     deadline: Option<Instant>,
@@ -98,6 +100,7 @@ impl Campaign {
             state,
             in_flight: HashMap::new(),
             last_dialed: None,
+            last_basis: None,
             outputs: VecDeque::new(),
             deadline: None,
             engine_lines_free: u32::MAX,
@@ -197,7 +200,7 @@ impl Campaign {
 
     /// Numbers have come on the do-not-call list; the [`Ledger`] has them already.
     pub fn handle_suppressed(&mut self, now: Now, ledger: &Ledger) {
-        for contact in self.supply.take_out(|contact| ledger.is_suppressed(&contact.number)) {
+        for contact in self.supply.take_out(|contact| self.gate.is_listed(&contact.number, ledger)) {
             self.release_finally(contact, Refusal::DoNotCall);
         }
         // The store suppresses its pending contacts itself, and one of ours may have been the last.
@@ -205,7 +208,17 @@ impl Campaign {
         self.settle(now);
     }
 
-    /// Whether the contact's phone may ring at this moment, the calling window alone considered.
+    /// What the last contact that [`Campaign::next_dial`] gave was dialed on.
+    pub fn basis(&self) -> Option<&Basis> {
+        self.last_basis.as_ref()
+    }
+
+    /// The gate that every dial goes through.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Whether the contact's phone may ring at this moment, the hours of campaign and law considered.
     pub fn window_is_open(&self, now: Now, contact: &Contact) -> bool {
         self.gate.window_is_open(contact, now.wall)
     }
@@ -235,8 +248,9 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
-                Decision::Allow => {
-                    ledger.take(&contact.number);
+                Decision::Allow { .. } => {
+                    self.last_basis = Some(self.gate.basis(&contact, now.wall, ledger));
+                    ledger.take(&contact.number, now.wall);
                     self.pacing.handle_dial(now.instant);
                     self.in_flight.insert(contact.id, self.pacer.handle_dialed(now.instant));
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
@@ -245,7 +259,7 @@ impl Campaign {
                     return Some(contact);
                 }
                 Decision::Skip { reason, until } => {
-                    if reason == Refusal::WindowClosed {
+                    if reason.is_hours() {
                         self.window_opens_at = self.window_opens_at.into_iter().chain([until]).min();
                     }
                     self.supply.handle_barren();
@@ -274,9 +288,9 @@ impl Campaign {
             self.pacer.handle_ended(now.instant, attempt);
             self.wanted = None;
         }
-        ledger.finish(&contact.number, now.instant);
+        ledger.finish(&contact.number, now, disposition);
         let mut update = self.retry.after(contact, disposition, now.wall);
-        if update.state == ContactState::Pending && ledger.is_suppressed(&contact.number) {
+        if update.state == ContactState::Pending && self.gate.is_listed(&contact.number, ledger) {
             update.state = ContactState::Suppressed;
         }
         if update.state == ContactState::Pending {

@@ -4,6 +4,7 @@ mod calls;
 mod carry;
 mod dialing;
 mod hearing;
+mod lawful;
 mod leaving;
 mod rejection;
 mod renewal;
@@ -130,6 +131,8 @@ pub enum Operator {
     Stop(String),
     /// Put a number on the do-not-call list.
     Suppress(E164),
+    /// Switch all dialing off, or on again.
+    Dialing(bool),
     /// Shut down: no new call, unanswered ones are ended, answered ones go on.
     Drain,
     /// End every call now.
@@ -219,6 +222,8 @@ pub struct Engine {
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
     draining: bool,
+    /// The switch over all campaigns.
+    dialing: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
 }
@@ -282,6 +287,7 @@ impl Engine {
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
             draining: false,
+            dialing: true,
             unregister_until: None,
         };
         for place in 0..engine.trunks.len() {
@@ -325,6 +331,7 @@ impl Engine {
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
+            Operator::Dialing(on) => self.switch_dialing(now, *on),
             Operator::Drain => {
                 self.draining = true;
                 self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
@@ -440,6 +447,8 @@ impl Engine {
         let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
         if self.draining && campaign.state() == CampaignState::Running {
             waiting_for = vec!["the engine is shutting down".to_owned()];
+        } else if !self.dialing && campaign.state() == CampaignState::Running {
+            waiting_for = vec!["dialing is switched off: `outdial dialing on` switches it on".to_owned()];
         } else if campaign.state() == CampaignState::Running
             && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
         {
@@ -505,9 +514,11 @@ impl Engine {
 
     /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
     fn cancel_suppressed(&mut self, now: Now) {
-        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
-        let listed =
-            |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);
+        let listed = |line: &Line| {
+            let gate = self.campaigns[line.campaign].campaign.gate();
+            let forbids = |number: &E164| gate.is_listed(number, &self.ledger);
+            forbids(line.attempt.number()) || line.redirects.last().is_some_and(forbids)
+        };
         let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
         for key in keys {
             self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));

@@ -3,6 +3,7 @@
 //! Each section is deserialised by itself from the parsed document, so that one mistake does not hide the next, and the
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
+pub mod law;
 mod sip;
 
 use crate::amd;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use law::LawSection;
 pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
@@ -38,6 +40,8 @@ pub struct Config {
     pub amd: amd::Options,
     /// `[trace]`.
     pub trace: trace::Section,
+    /// `[law]`.
+    pub law: LawSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[campaign]]`.
@@ -61,6 +65,8 @@ pub struct EngineSection {
     pub drain_s: u64,
     /// Unix socket for the operator's commands.
     pub control: PathBuf,
+    /// False: nothing is dialed, by no campaign.
+    pub dialing: bool,
 }
 
 impl Default for EngineSection {
@@ -72,6 +78,7 @@ impl Default for EngineSection {
             calls_per_second_max: 10.0,
             drain_s: 60,
             control: "outdial.sock".into(),
+            dialing: true,
         }
     }
 }
@@ -198,6 +205,7 @@ impl Config {
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
+            law: reader.table("law", section("law")),
             trunks: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
@@ -211,7 +219,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [law], [[trunk]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -222,6 +230,7 @@ impl Config {
         if let Err(text) = model::load(&mut config.amd, folder) {
             faults.push(Fault { line: config.line("amd.model_file"), text });
         }
+        config.take_packs(folder, &mut faults);
         config.check(&mut faults);
         if faults.is_empty() {
             config.join_paths();
@@ -261,6 +270,7 @@ impl Config {
         let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
         files.into_iter().flatten().for_each(join);
         self.trace.join_paths(join);
+        self.law.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
             trunk.stir.iter_mut().for_each(|stir| join(&mut stir.key_file));
@@ -304,6 +314,9 @@ impl Config {
         }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);
+        }
+        for (key, text) in self.law.faults() {
+            fault(format!("law.{key}"), text);
         }
         for (i, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..i].iter().any(|other| other.name == trunk.name) {

@@ -1,7 +1,7 @@
 //! The operator's door: a Unix socket that takes one JSON line and answers with one.
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
-//! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
+//! `{"do":"suppress","number":"+12025550101"}`, `{"do":"dialing","on":false}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
 //! attempt's id or a Call-ID. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
 //! `trace_show` with `call` are what `outdial trace` says. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
@@ -61,6 +61,11 @@ pub enum Wish {
         /// E.164.
         number: String,
     },
+    /// Switch all dialing off, or on again.
+    Dialing {
+        /// On?
+        on: bool,
+    },
     /// Trace calls.
     TraceOn {
         /// A call, a number, a campaign or `all`.
@@ -108,6 +113,7 @@ impl fmt::Display for Wish {
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+            Wish::Dialing { on } => write!(f, "dialing {}", if *on { "on" } else { "off" }),
             Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
             Wish::TraceList => f.write_str("trace list"),
@@ -159,6 +165,7 @@ impl Wish {
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
+            Wish::Dialing { on } => Operator::Dialing(*on),
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)
                     .ok_or_else(|| format!("{number:?} is no E.164 number: write it as +12025550101"))?,

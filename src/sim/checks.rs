@@ -5,6 +5,7 @@
 //! so that a fault of the engine cannot hide itself.
 
 mod calls;
+mod law;
 mod streams;
 mod wire;
 
@@ -19,6 +20,7 @@ use crate::sim::ledger::digits;
 use crate::sip::message::Message;
 use crate::time::Now;
 use calls::Calls;
+pub use law::Lawful;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -55,6 +57,8 @@ pub enum Rule {
     AttemptsAreCapped,
     /// Attempts on a number keep their distance.
     GapsAreKept,
+    /// No call breaks the law: its hours, caps and rests.
+    LawIsKept,
     /// No INVITE leaves before its commit.
     CommitComesFirst,
     /// Who was rung, answered or said no is not rung through another trunk.
@@ -75,7 +79,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 22] = [
+    pub const ALL: [Rule; 23] = [
         Rule::EveryAnswerIsAcknowledged,
         Rule::UnwantedAnswersAreEnded,
         Rule::CancelFollowsAResponse,
@@ -90,6 +94,7 @@ impl Rule {
         Rule::OneCallANumber,
         Rule::AttemptsAreCapped,
         Rule::GapsAreKept,
+        Rule::LawIsKept,
         Rule::CommitComesFirst,
         Rule::NobodyIsRungTwice,
         Rule::OneRecordAnAttempt,
@@ -163,6 +168,8 @@ pub struct CampaignRules {
     pub delays: BTreeMap<Disposition, Duration>,
     /// Open from and until, in minutes of the callee's day.
     pub window: (i64, i64),
+    /// What the law asks.
+    pub law: Vec<Lawful>,
 }
 
 /// What must be kept.

@@ -237,6 +237,7 @@ impl World {
             Operator::Resume(_) => "operator resumes",
             Operator::Stop(_) => "operator stops",
             Operator::Suppress(_) => "operator suppresses",
+            Operator::Dialing(_) => "operator switches dialing",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",
         };

@@ -32,6 +32,7 @@ mod call_record;
 mod connection;
 mod database;
 mod error;
+mod history;
 mod label;
 mod list;
 mod reader;

@@ -3,6 +3,7 @@
 use super::call_record;
 use super::connection::Connection;
 use super::error::StoreError;
+use super::history;
 use super::label;
 use super::list::{read_number, suppress};
 use crate::disposition::Disposition;
@@ -28,6 +29,12 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
         Request::Label { ticket, record } => {
             let attempt = label::insert(conn, record).await?;
             Ok(Some(Answer::Labelled { ticket: *ticket, attempt }))
+        }
+        Request::SuppressFor { number, reach, source, at } => {
+            history::suppress_for(conn, number, reach, source, *at).await.map(|()| None)
+        }
+        Request::KeepDecision { attempt, decision, caps } => {
+            history::keep_decision(conn, *attempt, decision, caps).await.map(|()| None)
         }
         Request::SaveCampaign { campaign, state } => {
             save_campaign(conn, campaign, *state).await.map(|()| None)
@@ -57,6 +64,7 @@ async fn refill(
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let mut contacts = read_contacts(conn, rows).await?;
+    history::attach(conn, &mut contacts, due_at).await?;
     // RETURNING promises no order.
     contacts.sort_by_key(|contact| (contact.next_attempt_at.unix_ms(), contact.id));
     let (pending, next_due_at): (i64, Option<i64>) = sqlx::query_as(
@@ -94,6 +102,7 @@ pub(super) async fn read_contacts(
                     .map_err(|e| conn.damaged(format!("contact {id} with unreadable attributes ({e})")))?,
                 outcomes: outcomes.remove(&id).unwrap_or_default(),
                 next_attempt_at: WallTime::from_unix_ms(next_attempt_at),
+                history: Vec::new(),
             })
         })
         .collect()
@@ -178,7 +187,10 @@ async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Optio
     .map_err(|e| conn.error("commit an INVITE", e))?;
     Ok(match row {
         None => Some(format!("there is no contact {}", invite.contact.0)),
-        Some(row) => row_objection(&row, invite),
+        Some(row) => match row_objection(&row, invite) {
+            None => history::cap_objection(conn, invite).await?,
+            objection => objection,
+        },
     })
 }
 

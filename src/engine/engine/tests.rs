@@ -297,6 +297,7 @@ impl Stage {
             attributes: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_attempt_at: self.now.wall,
+            history: Vec::new(),
         };
         let contacts = numbers.iter().map(contact).collect();
         // There are more, so that the campaign is not completed by these.
