@@ -149,7 +149,7 @@ impl Gate {
         if contact.attempts() >= self.max_attempts {
             return Decision::Never { reason: Refusal::AttemptsUsed };
         }
-        let judgement = self.law.judge(contact, now.wall, ledger);
+        let judgement = self.law.judge(contact, self.place(contact), now.wall, ledger);
         let lawful = judgement.decision(now.wall);
         if let Decision::Never { .. } = lawful {
             return lawful;
@@ -187,12 +187,20 @@ impl Gate {
 
     /// What the law says of the contact, rule by rule.
     pub fn judge(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Judgement<'_> {
-        self.law.judge(contact, now, ledger)
+        self.law.judge(contact, Place::of(&contact.number, &contact.attributes), now, ledger)
     }
 
     /// What a dial that is allowed now rests on.
     pub fn basis(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Basis {
-        self.law.basis(contact, now, ledger)
+        self.law.basis(contact, self.place(contact), now, ledger)
+    }
+
+    /// Where the callee may be; nobody asks that where neither the window nor a pack depends on it.
+    fn place(&self, contact: &Contact) -> Place {
+        match self.window.zone {
+            Zone::Named(_) if self.law.is_empty() => Place::default(),
+            _ => Place::of(&contact.number, &contact.attributes),
+        }
     }
 
     /// Whether the list of somebody forbids the call.
@@ -202,7 +210,7 @@ impl Gate {
 
     /// Whether the contact's phone may ring at this moment, by the campaign's hours and the law's.
     pub fn window_is_open(&self, contact: &Contact, at: WallTime) -> bool {
-        let place = Place::of(&contact.number, &contact.attributes);
+        let place = self.place(contact);
         self.own_opening(&place, at).is_ok() && matches!(self.opening(&place, at), Opening::Open { .. })
     }
 

@@ -103,7 +103,7 @@ const ATTEMPTS: [Column; 11] = [
     column("call_ids", Kind::Text),
     column("disposition", Kind::Text),
     column("ended_at", Kind::Time),
-    column("decision", Kind::Text),
+    column("decision", Kind::Json),
 ];
 
 const ATTEMPTS_SQL: &str = "

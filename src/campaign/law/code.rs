@@ -100,9 +100,13 @@ impl Law {
         pack.rules.iter().filter(move |rule| rule.concerns(purpose, prerecorded))
     }
 
-    /// What every rule says of a call to the contact at this moment.
-    pub fn judge(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Judgement<'_> {
-        let place = Place::of(&contact.number, &contact.attributes);
+    /// Whether no pack holds for anybody.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty()
+    }
+
+    /// What every rule says of a call to the contact, who may be at this place, at this moment.
+    pub fn judge(&self, contact: &Contact, place: Place, now: WallTime, ledger: &Ledger) -> Judgement<'_> {
         let mut dates: Vec<NaiveDate> =
             place.zones.iter().filter_map(|zone| local_date(now, *zone)).collect();
         dates.extend(local_date(now, Tz::UTC).filter(|_| place.zones.is_empty()));
@@ -167,8 +171,8 @@ impl Law {
     }
 
     /// What is kept with the attempt that is made of this judgement.
-    pub fn basis(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Basis {
-        let judgement = self.judge(contact, now, ledger);
+    pub fn basis(&self, contact: &Contact, place: Place, now: WallTime, ledger: &Ledger) -> Basis {
+        let judgement = self.judge(contact, place, now, ledger);
         let place = &judgement.place;
         let shown = |zone: &Tz| {
             let utc = DateTime::<Utc>::from_timestamp_millis(now.unix_ms())?;

@@ -63,16 +63,19 @@ impl Place {
             states.extend(states_with(|state| here(state) && state.has_postcode(&code)));
         }
         let mut zones: Vec<Tz> = states.iter().filter_map(|code| find(code)).flat_map(|s| s.zones.clone()).collect();
+        // A state of the number's own country, or a zone among those of the number, says where in them the phone is.
+        let within = |zones: &[Tz]| !states.is_empty() || zones.iter().all(|zone| self.zones.contains(zone));
         zones.extend(cell(&ZONE).and_then(|name| zone(&name)));
+        let narrows = !number::is_bound_to_a_place(number) && within(&zones);
         self.states.extend(states);
-        self.add_zones(zones, number::is_bound_to_a_place(number));
+        self.add_zones(zones, narrows);
     }
 
-    fn add_zones(&mut self, zones: Vec<Tz>, bound: bool) {
+    fn add_zones(&mut self, zones: Vec<Tz>, narrows: bool) {
         if zones.is_empty() {
             return;
         }
-        if !bound && zones.iter().all(|zone| self.zones.contains(zone)) {
+        if narrows {
             self.zones = zones;
         } else {
             self.zones.extend(zones);
@@ -179,7 +182,8 @@ mod tests {
             ("+442079460018", "", "GB |  | Europe/London"),
             ("+442079460018", "country=Germany", "DE GB |  | Europe/London"),
             // A mobile of Australia may ring in Perth and in Sydney, unless somebody says where.
-            ("+61412345678", "state=NSW", "AU | AU-NSW | Australia/Sydney"),
+            ("+61412345678", "state=NSW", "AU | AU-NSW | Australia/Broken_Hill Australia/Sydney"),
+            ("+61412345678", "tz=Australia/Perth", "AU |  | Australia/Perth"),
             ("+881612345678", "", " |  | "),
         ] {
             let attributes = address.split_once('=').map(|(key, cell)| (key.to_owned(), cell.to_owned()));

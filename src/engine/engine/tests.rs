@@ -12,6 +12,7 @@ use crate::sip::method::Method;
 use crate::time::WallTime;
 use std::net::SocketAddr;
 
+mod lawful;
 mod routes;
 
 #[test]
@@ -225,6 +226,8 @@ struct Stage {
     /// The store takes its time.
     hold_commits: bool,
     held: Vec<AttemptId>,
+    /// What else was asked of the store.
+    of_store: Vec<Request>,
     /// What it answered, as `603 REFER`.
     replies: Vec<String>,
 }
@@ -281,6 +284,7 @@ impl Stage {
             held: Vec::new(),
             commits: Vec::new(),
             notes: Vec::new(),
+            of_store: Vec::new(),
             replies: Vec::new(),
         };
         stage.settle();
@@ -343,7 +347,7 @@ impl Stage {
                     }
                     self.journal.push(entry.event.to_string());
                 }
-                Output::Store(_) => {}
+                Output::Store(request) => self.of_store.push(request),
             }
         }
     }

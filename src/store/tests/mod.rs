@@ -4,6 +4,7 @@
 mod dialing;
 mod disk;
 mod labels;
+mod law;
 mod lists;
 mod opening;
 mod reading;

@@ -142,10 +142,10 @@ impl<'a> Alone<'a> {
             if !timetable::covers(self.pack, self.rule, date) {
                 continue;
             }
-            // All weekdays of four weeks, all holidays, and the Sundays of the changes.
+            // All days of a week, all holidays, and the Sundays of the changes.
             let holiday = self.pack.holiday(date).is_some();
             let is_change = [(3, 8), (3, 29), (4, 5), (10, 4), (10, 25), (11, 1)].contains(&(date.month(), date.day()));
-            if date.month() != 6 && !holiday && !is_change {
+            if (date.month(), date.day() <= 7) != (6, true) && !holiday && !is_change {
                 continue;
             }
             on_holidays += u32::from(holiday);
