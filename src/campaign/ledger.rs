@@ -260,7 +260,8 @@ mod tests {
         ledger.take(&contact.number, wall(20));
         ledger.finish(&contact.number, Now { wall: wall(25), ..Now::default() }, Disposition::Busy);
         ledger.take(&contact.number, wall(30));
-        let at = |ledger: &Ledger| ledger.past(&contact).iter().map(|past| past.at.unix_ms()).collect::<Vec<_>>();
+        let at =
+            |ledger: &Ledger| ledger.past(&contact).iter().map(|past| past.at.unix_ms()).collect::<Vec<_>>();
         assert_eq!(at(&ledger), [5, 20, 30]);
         assert_eq!(ledger.past(&contact)[1].disposition, Some(Disposition::Busy));
         ledger.give_back(&contact.number);

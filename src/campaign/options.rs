@@ -278,7 +278,8 @@ pub(super) mod tests {
 
     fn is_ours(section: &str) -> bool {
         section.starts_with("campaign.window")
-            || section.starts_with("campaign.law") || section.starts_with("campaign.retry")
+            || section.starts_with("campaign.law")
+            || section.starts_with("campaign.retry")
     }
 
     #[test]

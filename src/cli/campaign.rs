@@ -55,7 +55,9 @@ pub struct SuppressArgs {
 
 /// Arguments of `outdial dialing`.
 #[derive(Args, Debug)]
-#[command(after_help = "Off: nothing is dialed, by no campaign, and what rings is ended; who has answered is served. It                         holds until it is switched on or the engine starts again, when [engine] dialing counts.")]
+#[command(
+    after_help = "Off: nothing is dialed, by no campaign, and what rings is ended; who has answered is served. It                         holds until it is switched on or the engine starts again, when [engine] dialing counts."
+)]
 pub struct DialingArgs {
     /// What to do
     #[arg(value_enum)]

@@ -63,9 +63,8 @@ struct Share {
 pub fn run(args: &PreflightArgs) -> Result<(), Failure> {
     let config =
         Config::load(&args.config.config).map_err(|faults| Failure::faults(&args.config.config, faults))?;
-    let wanted = |section: &&CampaignSection| {
-        args.campaign.as_ref().is_none_or(|name| section.rules.name == *name)
-    };
+    let wanted =
+        |section: &&CampaignSection| args.campaign.as_ref().is_none_or(|name| section.rules.name == *name);
     let sections: Vec<&CampaignSection> = config.campaigns.iter().filter(wanted).collect();
     if let (Some(name), []) = (&args.campaign, &sections[..]) {
         return Err(Failure::Failed(format!("no campaign is called {name:?}")));
@@ -234,7 +233,8 @@ fn describe(report: &Report, rules: &Options) -> String {
         text += &format!("{:9} {}{}\n", share.contacts, words(reason), first.unwrap_or_default());
     }
     if report.unreadable > 0 {
-        text += &format!("{:9} rows hold no number that may be dialed: see `outdial check`\n", report.unreadable);
+        text +=
+            &format!("{:9} rows hold no number that may be dialed: see `outdial check`\n", report.unreadable);
     }
     if rules.law.purpose.is_none() {
         text += "          the campaign states no purpose, so consent and lists were not asked for: set \

@@ -7,8 +7,8 @@ use crate::campaign::law::rule::Rule;
 use crate::campaign::law::{Judgement, Purpose, Ruling};
 use crate::campaign::{Ledger, Options};
 use crate::cli::{ConfigArg, Failure, output, run};
-use crate::io::config::law::read_lists;
 use crate::io::config::Config;
+use crate::io::config::law::read_lists;
 use crate::number;
 use crate::record::{Contact, ContactId};
 use crate::store::Reader;
@@ -106,7 +106,9 @@ fn config(arg: &ConfigArg) -> Result<Option<Config>, Failure> {
 fn list(args: &ShowArgs) -> Result<(), Failure> {
     let packs = packs(&args.config)?;
     if args.json {
-        output::line(serde_json::to_string(&packs.iter().map(|pack| head(pack)).collect::<Vec<_>>()).expect("JSON"));
+        output::line(
+            serde_json::to_string(&packs.iter().map(|pack| head(pack)).collect::<Vec<_>>()).expect("JSON"),
+        );
         return Ok(());
     }
     for pack in packs {
@@ -142,7 +144,10 @@ fn show(args: &PackArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let to = pack.to.map_or_else(|| "open end".to_owned(), |to| to.to_string());
-    output::line(format_args!("{} ({}), edition {}, in force {} to {to}", pack.name, pack.id, pack.version, pack.from));
+    output::line(format_args!(
+        "{} ({}), edition {}, in force {} to {to}",
+        pack.name, pack.id, pack.version, pack.from
+    ));
     for rule in &pack.rules {
         output::line(format_args!("\n{:12} {}{}", rule.kind.as_str(), rule.kind, whom(rule)));
         let since = rule.from.map(|from| format!(", in force since {from}")).unwrap_or_default();
@@ -324,10 +329,14 @@ fn describe(judgement: &Judgement, decision: Decision, at: WallTime, options: &O
     text += &format!("place: {} {}; {}\n", words(&place.countries), words(&place.states), clocks.join(", "));
     match options.law.purpose {
         Some(purpose) => text += &format!("purpose: {}\n", purpose.as_str()),
-        None => text += "purpose: not stated, so consent and lists are not asked for; see [campaign.law] purpose\n",
+        None => {
+            text +=
+                "purpose: not stated, so consent and lists are not asked for; see [campaign.law] purpose\n"
+        }
     }
     if judgement.findings.is_empty() {
-        let why = if options.law.packs == Packs::Auto { "no pack is for this place" } else { "no pack holds" };
+        let why =
+            if options.law.packs == Packs::Auto { "no pack is for this place" } else { "no pack holds" };
         text += &format!("no rule applies: {why}; [campaign.window] counts alone\n");
     }
     for finding in &judgement.findings {

@@ -58,8 +58,8 @@ async fn read(
     .map_err(|e| conn.error(DOING, e))?;
     let mut histories = Histories::new();
     for (number, id, word, ended_at) in rows {
-        let id = AttemptId::parse(&id)
-            .ok_or_else(|| conn.damaged(format!("an attempt with the id {id:?}")))?;
+        let id =
+            AttemptId::parse(&id).ok_or_else(|| conn.damaged(format!("an attempt with the id {id:?}")))?;
         let disposition = word.map(|word| read_disposition(conn, &word)).transpose()?;
         let past = PastAttempt { at: id.at(), ended_at: ended_at.map(WallTime::from_unix_ms), disposition };
         histories.entry(read_number(conn, &number)?).or_default().push(past);
@@ -117,7 +117,9 @@ pub(super) async fn cap_objection(
         .await
         .map_err(|e| conn.error(DOING, e))?;
         if made >= i64::from(most) {
-            return Ok(Some(format!("the number has had {made} of the {most} attempts that the law allows for now")));
+            return Ok(Some(format!(
+                "the number has had {made} of the {most} attempts that the law allows for now"
+            )));
         }
     }
     Ok(None)
@@ -163,7 +165,11 @@ impl Store {
 
 impl Reader {
     /// The attempts of late on these numbers.
-    pub async fn history(&mut self, numbers: &BTreeSet<&str>, now: WallTime) -> Result<Histories, StoreError> {
+    pub async fn history(
+        &mut self,
+        numbers: &BTreeSet<&str>,
+        now: WallTime,
+    ) -> Result<Histories, StoreError> {
         read(self.connection(), numbers, now).await
     }
 

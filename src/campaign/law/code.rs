@@ -114,8 +114,10 @@ impl Law {
         let opening = self.opening(&place, now);
         let past = ledger.past(contact);
         let case = Case { contact, now, place: &place, past, ledger, dates, opening };
-        let packs: Vec<&Pack> =
-            self.packs_for(&place).filter(|pack| case.dates.iter().any(|date| pack.holds_on(*date))).collect();
+        let packs: Vec<&Pack> = self
+            .packs_for(&place)
+            .filter(|pack| case.dates.iter().any(|date| pack.holds_on(*date)))
+            .collect();
         let findings = packs
             .iter()
             .flat_map(|pack| self.concerning(pack).map(move |rule| (*pack, rule)))

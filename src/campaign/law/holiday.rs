@@ -107,7 +107,9 @@ impl When {
             }
             When::Before { weekday, month, day } => {
                 let date = NaiveDate::from_ymd_opt(year, month, day)?;
-                (1..=7).filter_map(|days| date.checked_sub_days(Days::new(days))).find(|d| d.weekday() == weekday)
+                (1..=7)
+                    .filter_map(|days| date.checked_sub_days(Days::new(days)))
+                    .find(|d| d.weekday() == weekday)
             }
             When::Easter { days } => {
                 easter(year)?.checked_add_signed(chrono::TimeDelta::days(i64::from(days)))
@@ -127,9 +129,9 @@ impl Holiday {
     /// Whether the date is this holiday, or the day on which it is kept too.
     pub fn falls_on(&self, date: NaiveDate) -> bool {
         // New Year's Day of the next year may be kept on the last of this one.
-        (date.year() - 1..=date.year() + 1).filter_map(|year| self.when.in_year(year)).any(|day| {
-            day == date || self.kept_too(day).is_some_and(|kept| kept.contains(&date))
-        })
+        (date.year() - 1..=date.year() + 1)
+            .filter_map(|year| self.when.in_year(year))
+            .any(|day| day == date || self.kept_too(day).is_some_and(|kept| kept.contains(&date)))
     }
 
     fn kept_too(&self, day: NaiveDate) -> Option<Vec<NaiveDate>> {
@@ -201,14 +203,25 @@ mod tests {
             let when = When::parse(text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(when.in_year(year).unwrap().to_string(), expected, "{text}");
         }
-        for bad in ["", "13-01", "02-30", "6th mon 01", "1st mon 13", "easter+x", "easter+99", "monday", "1st moon 01"] {
+        for bad in [
+            "",
+            "13-01",
+            "02-30",
+            "6th mon 01",
+            "1st mon 13",
+            "easter+x",
+            "easter+99",
+            "monday",
+            "1st moon 01",
+        ] {
             assert_eq!(When::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn a_holiday_on_a_weekend_is_kept_beside_it_too() {
-        let holiday = |text, observed| Holiday { name: String::new(), when: When::parse(text).unwrap(), observed };
+        let holiday =
+            |text, observed| Holiday { name: String::new(), when: When::parse(text).unwrap(), observed };
         let on = |text: &str| text.parse::<NaiveDate>().unwrap();
         // 4 July 2026 is a Saturday, 1 January 2028 too.
         let fourth = holiday("07-04", Observed::Nearest);

@@ -57,7 +57,8 @@ pub struct Judgement<'a> {
 impl Judgement<'_> {
     /// Whether the contact may be dialed by these rules: what is final first, then what takes longest to pass.
     pub fn decision(&self, now: WallTime) -> Decision {
-        let reasons = || self.findings.iter().filter_map(|finding| Some((finding, reason(&finding.rule.kind)?)));
+        let reasons =
+            || self.findings.iter().filter_map(|finding| Some((finding, reason(&finding.rule.kind)?)));
         if let Some((_, reason)) = reasons().find(|(finding, _)| finding.ruling == Ruling::Never) {
             return Decision::Never { reason };
         }

@@ -81,6 +81,8 @@ impl Options {
         let known = self.known();
         let Packs::Named(ids) = &self.packs else { return Vec::new() };
         let unknown = ids.iter().filter(|id| !known.iter().any(|pack| pack.id == **id));
-        unknown.map(|id| ("packs", format!("no pack is called {id:?}: `outdial rules list` shows them"))).collect()
+        unknown
+            .map(|id| ("packs", format!("no pack is called {id:?}: `outdial rules list` shows them")))
+            .collect()
     }
 }

@@ -194,7 +194,8 @@ const SHIPPED: &[&str] = &[
 ];
 
 static PACKS: LazyLock<Vec<Arc<Pack>>> = LazyLock::new(|| {
-    let read = |text: &&str| Arc::new(Pack::parse(text).expect("the packs of the program are read by its tests"));
+    let read =
+        |text: &&str| Arc::new(Pack::parse(text).expect("the packs of the program are read by its tests"));
     SHIPPED.iter().map(read).collect()
 });
 

@@ -7,7 +7,13 @@ use crate::time::WallTime;
 use chrono_tz::Tz;
 
 /// The attempts that count at `now`, and when there is room for one more if there is none.
-pub fn cap(past: &[PastAttempt], most: u32, per: Span, zones: &[Tz], now: WallTime) -> (u32, Option<WallTime>) {
+pub fn cap(
+    past: &[PastAttempt],
+    most: u32,
+    per: Span,
+    zones: &[Tz],
+    now: WallTime,
+) -> (u32, Option<WallTime>) {
     let mut ends: Vec<WallTime> =
         past.iter().filter_map(|attempt| per.end(attempt.at, zones)).filter(|end| *end > now).collect();
     ends.sort();

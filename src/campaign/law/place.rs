@@ -62,7 +62,8 @@ impl Place {
         if let Some(code) = cell(&POSTCODE) {
             states.extend(states_with(|state| here(state) && state.has_postcode(&code)));
         }
-        let mut zones: Vec<Tz> = states.iter().filter_map(|code| find(code)).flat_map(|s| s.zones.clone()).collect();
+        let mut zones: Vec<Tz> =
+            states.iter().filter_map(|code| find(code)).flat_map(|s| s.zones.clone()).collect();
         // A state of the number's own country, or a zone among those of the number, says where in them the phone is.
         let within = |zones: &[Tz]| !states.is_empty() || zones.iter().all(|zone| self.zones.contains(zone));
         zones.extend(cell(&ZONE).and_then(|name| zone(&name)));
@@ -172,9 +173,17 @@ mod tests {
             ("+12125550101", "state=CA", "US | US-CA US-NY | America/Los_Angeles America/New_York"),
             ("+12125550101", "state=california", "US | US-CA US-NY | America/Los_Angeles America/New_York"),
             ("+12125550101", "zip=90210", "US | US-CA US-NY | America/Los_Angeles America/New_York"),
-            ("+12125550101", "zip_code=90210-1234", "US | US-CA US-NY | America/Los_Angeles America/New_York"),
+            (
+                "+12125550101",
+                "zip_code=90210-1234",
+                "US | US-CA US-NY | America/Los_Angeles America/New_York",
+            ),
             // Of Texas two zones.
-            ("+12125550101", "state=TX", "US | US-NY US-TX | America/Chicago America/Denver America/New_York"),
+            (
+                "+12125550101",
+                "state=TX",
+                "US | US-NY US-TX | America/Chicago America/Denver America/New_York",
+            ),
             ("+12125550101", "state=Bavaria", "US | US-NY | America/New_York"),
             ("+12125550101", "tz=america/denver", "US | US-NY | America/Denver America/New_York"),
             ("+14165550101", "", "CA | CA-ON | America/Toronto"),
@@ -190,7 +199,8 @@ mod tests {
             let place = Place::of(&E164::from_e164(number).unwrap(), &attributes.into_iter().collect());
             let words = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(" ");
             let zones: Vec<&str> = place.zones.iter().map(|zone| zone.name()).collect();
-            let said = format!("{} | {} | {}", words(&place.countries), words(&place.states), zones.join(" "));
+            let said =
+                format!("{} | {} | {}", words(&place.countries), words(&place.states), zones.join(" "));
             assert!(said.starts_with(expected), "{number} {address}: {said}");
         }
     }

@@ -346,7 +346,9 @@ impl TryFrom<String> for NaiveDateText {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(NaiveDateText).map_err(|_| format!("{text:?} is no date: write it as \"2026-11-22\""))
+        text.parse()
+            .map(NaiveDateText)
+            .map_err(|_| format!("{text:?} is no date: write it as \"2026-11-22\""))
     }
 }
 

@@ -29,7 +29,8 @@ impl Span {
             _ => {}
         }
         let unit = text.chars().last()?;
-        let count: u64 = text[..text.len() - unit.len_utf8()].parse().ok().filter(|count| (1..=400).contains(count))?;
+        let count: u64 =
+            text[..text.len() - unit.len_utf8()].parse().ok().filter(|count| (1..=400).contains(count))?;
         match unit {
             'h' => Some(Span::Rolling(Duration::from_secs(count * 3_600))),
             'd' => Some(Span::Rolling(Duration::from_secs(count * 86_400))),
@@ -90,7 +91,12 @@ mod tests {
             ("calendar_day", "America/New_York", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
             // 03:59Z is still the day before there, so it ends as this one begins.
             ("calendar_day", "America/New_York", "2026-11-01T03:59:59Z", "2026-11-01T04:00:00Z"),
-            ("calendar_day", "America/New_York America/Los_Angeles", "2026-11-10T12:00:00Z", "2026-11-11T08:00:00Z"),
+            (
+                "calendar_day",
+                "America/New_York America/Los_Angeles",
+                "2026-11-10T12:00:00Z",
+                "2026-11-11T08:00:00Z",
+            ),
             ("calendar_month", "Europe/London", "2026-10-31T23:59:59Z", "2026-11-01T00:00:00Z"),
             ("calendar_month", "Europe/London", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
         ] {

@@ -10,9 +10,11 @@ pub type Hours = Vec<(TimeOfDay, TimeOfDay)>;
 
 /// What all rules of a date leave open, the whole day where none says anything.
 pub fn hours_on<'a>(rules: impl Iterator<Item = (&'a Pack, &'a Rule)>, date: NaiveDate) -> Hours {
-    rules.filter(|(pack, rule)| covers(pack, rule, date)).fold(whole_day(), |left, (_, rule)| match &rule.kind {
-        Kind::Hours { open, .. } => intersect(&left, open),
-        _ => left,
+    rules.filter(|(pack, rule)| covers(pack, rule, date)).fold(whole_day(), |left, (_, rule)| {
+        match &rule.kind {
+            Kind::Hours { open, .. } => intersect(&left, open),
+            _ => left,
+        }
     })
 }
 

@@ -70,7 +70,8 @@ impl LawSection {
                 fault("as_of", format!("{text:?} is no date: write it as \"2026-11-01\""));
             }
             if Reach::from_word(&list.reach).to_word() != list.reach {
-                let text = format!("{:?} is no reach: \"all\", \"purpose:sales\" or \"campaign:NAME\"", list.reach);
+                let text =
+                    format!("{:?} is no reach: \"all\", \"purpose:sales\" or \"campaign:NAME\"", list.reach);
                 fault("reach", text);
             }
         }
@@ -127,9 +128,8 @@ pub fn own_packs(folder: &Path) -> Result<Vec<Arc<Pack>>, String> {
 pub fn read_lists(config: &Config) -> Result<(Vec<List>, Vec<String>), Vec<Fault>> {
     let (mut lists, mut notes) = (Vec::new(), Vec::new());
     for (i, section) in config.law.do_not_call.iter().enumerate() {
-        let (list, faults) = read_list(section).map_err(|text| {
-            vec![Fault { line: config.line(&format!("law.do_not_call.{i}.file")), text }]
-        })?;
+        let (list, faults) = read_list(section)
+            .map_err(|text| vec![Fault { line: config.line(&format!("law.do_not_call.{i}.file")), text }])?;
         let (file, count) = (section.file.display(), list.numbers.len());
         notes.push(format!("do-not-call list {} from {file}: {count} numbers", section.kind));
         notes.extend(faults);

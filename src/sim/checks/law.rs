@@ -56,7 +56,8 @@ impl Law {
                 }
                 Lawful::Rest(after, span) => {
                     let ended = self.ended.get(number).map_or(&[][..], Vec::as_slice);
-                    let resting = |(at, how): &&(WallTime, Disposition)| after.contains(how) && now < *at + *span;
+                    let resting =
+                        |(at, how): &&(WallTime, Disposition)| after.contains(how) && now < *at + *span;
                     if let Some((at, how)) = ended.iter().find(resting) {
                         let since = (now.unix_ms() - at.unix_ms()) / 1_000;
                         broken(format!("{number} again {since} s after {how}, which the law forbids"));

@@ -16,7 +16,8 @@ async fn a_contact_brings_what_its_number_has_been_through_in_all_campaigns() {
     store.handle(finish(&contact, 1, Disposition::Abandoned, update(&contact, Pending, 0))).await;
     let request = Request::Refill { campaign: "autumn".to_owned(), due_at: at(10_000), limit: 9 };
     let Some(Answer::Refilled { contacts, .. }) = store.handle(request).await else { panic!("no refill") };
-    let past = PastAttempt { at: at(1_000), ended_at: Some(at(9_000)), disposition: Some(Disposition::Abandoned) };
+    let past =
+        PastAttempt { at: at(1_000), ended_at: Some(at(9_000)), disposition: Some(Disposition::Abandoned) };
     assert_eq!(contacts.iter().map(|c| c.history.clone()).collect::<Vec<_>>(), [vec![past], vec![]]);
     // Two months later nobody asks any more.
     let later = 62 * 86_400_000;
@@ -30,7 +31,9 @@ async fn an_attempt_whose_invite_never_left_is_none() {
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
     store.handle(finish(&contact, 1, Disposition::Canceled, update(&contact, Pending, 0))).await;
-    store.handle(Request::ReleaseContact { contact: update(&contact, Pending, 0), reason: String::new() }).await;
+    store
+        .handle(Request::ReleaseContact { contact: update(&contact, Pending, 0), reason: String::new() })
+        .await;
     assert_eq!(claim_one(&mut store).await.history, []);
 }
 
@@ -77,12 +80,18 @@ async fn a_decision_is_kept_with_its_attempt_and_a_scoped_opt_out_with_its_reach
     let mut store = open(&folder).await;
     for decision in ["{\"packs\":[]}", "{\"another\":1}"] {
         let caps = Vec::new();
-        store.handle(Request::KeepDecision { attempt: attempt(1), decision: decision.to_owned(), caps }).await;
+        store
+            .handle(Request::KeepDecision { attempt: attempt(1), decision: decision.to_owned(), caps })
+            .await;
         let (reach, source) = ("campaign:spring".to_owned(), "key_press".to_owned());
         store.handle(Request::SuppressFor { number: number(1), reach, source, at: at(5) }).await;
     }
     assert_eq!(store.scoped_suppressions().await.unwrap(), [(number(1), "campaign:spring".to_owned())]);
     let mut reader = Reader::open(&path_in(&folder)).await.unwrap();
-    assert_eq!(reader.decision(attempt(1)).await.unwrap().as_deref(), Some("{\"packs\":[]}"), "the first counts");
+    assert_eq!(
+        reader.decision(attempt(1)).await.unwrap().as_deref(),
+        Some("{\"packs\":[]}"),
+        "the first counts"
+    );
     assert_eq!(reader.decision(attempt(2)).await.unwrap(), None);
 }
