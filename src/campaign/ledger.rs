@@ -160,6 +160,19 @@ impl Ledger {
         free
     }
 
+    /// The call of a former run on this number has not ended; the store tells of its attempt.
+    pub(super) fn adopt(&mut self, number: &E164) {
+        self.in_flight.insert(key(number));
+    }
+
+    /// The attempt that the number is taken for is made at this moment: an agent may have looked at it first.
+    pub fn handle_dialed(&mut self, number: &E164, at: WallTime) {
+        let open = self.attempts.get_mut(&key(number)).and_then(|attempts| attempts.last_mut());
+        if let Some(attempt) = open.filter(|attempt| attempt.ended_at.is_none()) {
+            attempt.at = at;
+        }
+    }
+
     /// The attempt was not made after all.
     pub(super) fn give_back(&mut self, number: &E164) {
         let key = key(number);

@@ -3,10 +3,12 @@
 //! The call goes the whole way of a campaign's: do-not-call list, calling window, trunk, detector, treatment. Only its
 //! records go to a database of its own.
 
+use crate::agent::Word;
 use crate::amd::verdict::Finding;
 use crate::call::step::Step;
 use crate::campaign::gate::Gate;
 use crate::campaign::law;
+use crate::campaign::pacing::Mode;
 use crate::campaign::window::Window;
 use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
 use crate::cli::log::{self, LogFormat};
@@ -72,7 +74,7 @@ pub struct CallArgs {
 
 /// Places the call.
 pub fn run(args: &CallArgs) -> Result<(), Failure> {
-    log::start(LogFormat::Text, "error");
+    let _logging = log::start(LogFormat::Text, "error");
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     let folder = Scratch::make()?;
@@ -165,6 +167,10 @@ fn narrowed(mut config: Config, args: &CallArgs, folder: &Scratch) -> Result<Con
     rules.do_not_call = None;
     rules.autostart = true;
     rules.max_attempts = 1;
+    // One call needs no law of dialing; its agents are rung as if they were there.
+    rules.dialing.mode = Mode::Paced;
+    rules.guaranteed_agent_after.clear();
+    config.agents.iter_mut().for_each(|agent| agent.initial = Word::Ready);
     if args.outside_hours {
         rules.window = Window::always();
         rules.law = law::options::Options::none();
@@ -297,10 +303,11 @@ impl Display {
                 self.end.borrow_mut().refused = Some(reason.clone());
                 self.stop.set(true);
             }
-            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } => {
+            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } | Event::Former { .. } => {
                 self.line(at, "note", &entry.event.to_string())
             }
-            Event::Campaign { .. } => {}
+            Event::Agent { .. } => self.line(at, "note", &entry.event.to_string()),
+            Event::Campaign { .. } | Event::Guard { .. } => {}
         }
     }
 

@@ -30,7 +30,7 @@ pub struct RunArgs {
 
 /// Runs the engine.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    log::start(args.log_format, "info");
+    let _logging = log::start(args.log_format, "info");
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     if let Some(warning) = limits::too_few(limits::raise_descriptors(), config.engine.lines_max) {

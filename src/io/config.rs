@@ -4,8 +4,10 @@
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
 pub mod law;
+mod agents;
 mod sip;
 
+use crate::agent;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
@@ -44,6 +46,8 @@ pub struct Config {
     pub law: LawSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
+    /// `[[agent]]`.
+    pub agents: Vec<agent::Options>,
     /// `[[campaign]]`.
     pub campaigns: Vec<CampaignSection>,
     lines: Vec<(String, usize)>,
@@ -207,11 +211,15 @@ impl Config {
             trace: reader.table("trace", section("trace")),
             law: reader.table("law", section("law")),
             trunks: Vec::new(),
+            agents: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
         };
         for value in reader.array("trunk", section("trunk")) {
             config.trunks.extend(reader.read::<trunk::Options>("[[trunk]]", value));
+        }
+        for value in reader.array("agent", section("agent")) {
+            config.agents.extend(reader.read::<agent::Options>("[[agent]]", value));
         }
         for value in reader.array("campaign", section("campaign")) {
             config.campaigns.extend(reader.campaign(value));
@@ -219,7 +227,8 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [law], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [law], [[trunk]], [[agent]] or \
+                 [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -326,8 +335,10 @@ impl Config {
                 fault(format!("trunk.{i}.{key}"), text);
             }
         }
+        self.check_agents(&mut fault);
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
+            self.check_staffing(i, campaign, &mut fault);
         }
     }
 
@@ -349,16 +360,6 @@ impl Config {
         }
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));
-        }
-        if rules.dialing.mode.needs_agents() {
-            fault(
-                format!("campaign.{i}.dialing.mode"),
-                format!(
-                    "dialing.mode: {} needs agents whose states the engine knows, and it rings agents by one address yet; \
-                     write \"paced\" or \"agentless\" (`outdial simulate` plays the other laws)",
-                    rules.dialing.mode
-                ),
-            );
         }
         for (key, text) in campaign.treatment.faults() {
             fault(format!("campaign.{i}.{key}"), text);

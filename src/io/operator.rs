@@ -2,11 +2,13 @@
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
 //! `{"do":"suppress","number":"+12025550101"}`, `{"do":"dialing","on":false}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
-//! attempt's id or a Call-ID. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
+//! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
+//! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
 //! `trace_show` with `call` are what `outdial trace` says. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
-use crate::engine::engine::Operator;
+use crate::agent::Word;
+use crate::engine::engine::{AgentWord, Operator};
 use crate::engine::status::Status;
 use crate::io::trace::Traces;
 use crate::number::{E164, Masked};
@@ -66,6 +68,13 @@ pub enum Wish {
         /// On?
         on: bool,
     },
+    /// An agent says something of themselves, or of the contact that they are shown.
+    Agent {
+        /// Who.
+        name: String,
+        /// What.
+        word: SaidWord,
+    },
     /// Trace calls.
     TraceOn {
         /// A call, a number, a campaign or `all`.
@@ -103,6 +112,49 @@ pub enum Wish {
     },
 }
 
+/// What an agent may say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaidWord {
+    /// Takes calls.
+    Ready,
+    /// On a break.
+    Break,
+    /// Not at the phone.
+    Away,
+    /// Signed out.
+    Offline,
+    /// Dial the contact that is shown.
+    Accept,
+    /// Do not dial it.
+    Skip,
+}
+
+impl SaidWord {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SaidWord::Ready => "ready",
+            SaidWord::Break => "break",
+            SaidWord::Away => "away",
+            SaidWord::Offline => "offline",
+            SaidWord::Accept => "accept",
+            SaidWord::Skip => "skip",
+        }
+    }
+
+    fn to_engine(self) -> AgentWord {
+        match self {
+            SaidWord::Ready => AgentWord::State(Word::Ready),
+            SaidWord::Break => AgentWord::State(Word::Break),
+            SaidWord::Away => AgentWord::State(Word::Away),
+            SaidWord::Offline => AgentWord::State(Word::Offline),
+            SaidWord::Accept => AgentWord::Accept,
+            SaidWord::Skip => AgentWord::Skip,
+        }
+    }
+}
+
 /// For the log: a number is masked, whatever the operator typed for one.
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,6 +166,7 @@ impl fmt::Display for Wish {
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
             Wish::Dialing { on } => write!(f, "dialing {}", if *on { "on" } else { "off" }),
+            Wish::Agent { name, word } => write!(f, "agent {name:?} {}", word.as_str()),
             Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
             Wish::TraceList => f.write_str("trace list"),
@@ -166,6 +219,7 @@ impl Wish {
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
             Wish::Dialing { on } => Operator::Dialing(*on),
+            Wish::Agent { name, word } => Operator::Agent { name: name.clone(), word: word.to_engine() },
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)
                     .ok_or_else(|| format!("{number:?} is no E.164 number: write it as +12025550101"))?,

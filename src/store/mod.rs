@@ -18,19 +18,23 @@
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
 //! | `label` | people's words on who answered |
+//! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
+//! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
+mod abandonment;
 mod batch;
 mod call_record;
 mod connection;
 mod database;
+mod dialog;
 mod error;
 mod history;
 mod label;
@@ -42,6 +46,7 @@ mod schema;
 pub mod table;
 pub mod writer;
 
+pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use error::StoreError;
 pub use label::{Labelled, Tally};

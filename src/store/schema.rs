@@ -4,9 +4,10 @@ use super::connection::Connection;
 use super::error::StoreError;
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_labels.sql"),
+    include_str!("migrations/0003_dialogs.sql"),
     include_str!("migrations/0004_law.sql"),
 ];
 

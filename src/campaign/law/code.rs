@@ -31,7 +31,7 @@ pub struct Law {
     prerecorded: bool,
     campaign: String,
     ring_timeout_s: u32,
-    /// Whether each call has its agent before it is made.
+    /// Whether a call can have its agent before it is made.
     guarantees_agents: bool,
     /// The share that it may abandon, where it dials more lines than agents wait.
     abandonment: Option<f64>,
@@ -64,7 +64,7 @@ impl Law {
             prerecorded: law.prerecorded.unwrap_or(mode == Mode::Agentless),
             campaign: options.name.clone(),
             ring_timeout_s: options.ring_timeout_s,
-            guarantees_agents: matches!(mode, Mode::Preview | Mode::Progressive),
+            guarantees_agents: mode.needs_agents(),
             abandonment: mode.overdials().then_some(options.dialing.abandonment_limit),
         }
     }
@@ -138,7 +138,7 @@ impl Law {
             Kind::Rest { after, span, unless_guaranteed_agent } => {
                 match past::rest(&case.past, *after, *span, zones, case.now) {
                     Some(_) if *unless_guaranteed_agent && self.guarantees_agents => {
-                        (Ruling::WithGuaranteedAgent, "each call has its agent".to_owned())
+                        (Ruling::WithGuaranteedAgent, "an agent is kept for the call".to_owned())
                     }
                     Some(until) => (Ruling::Until(until), String::new()),
                     None => (Ruling::Kept, "there was none".to_owned()),
@@ -198,7 +198,10 @@ impl Law {
         };
         for finding in &judgement.findings {
             if let Kind::Cap { most, per } = finding.rule.kind {
-                let (made, _) = past::cap(&ledger.past(contact), most, per, &place.zones, now);
+                // The attempt that is being made does not count.
+                let before: Vec<PastAttempt> =
+                    ledger.past(contact).into_iter().filter(|past| past.at < now).collect();
+                let (made, _) = past::cap(&before, most, per, &place.zones, now);
                 basis.caps.push(Cap { most, made, since: counted_since(per, &place.zones, now) });
             }
         }

@@ -16,11 +16,12 @@ pub mod forecast;
 pub mod held;
 pub mod lookahead;
 pub mod mode;
+pub mod outlook;
 pub mod pacer;
 pub mod target;
 
 pub use floor::{AgentId, Attempt, Presence};
 pub use forecast::Guess;
 pub use held::Held;
-pub use mode::{Dialing, Mode};
+pub use mode::{Dialing, Mode, PreviewEnd};
 pub use pacer::Pacer;

@@ -34,8 +34,10 @@ impl Engine {
     }
 
     /// Why an attempt is made; asked of the store before its INVITE is.
-    pub(super) fn keep_decision(&mut self, turn: usize, attempt: AttemptId) {
-        let Some(basis) = self.campaigns[turn].campaign.basis() else { return };
+    pub(super) fn keep_decision(&mut self, now: Now, turn: usize, attempt: AttemptId, contact: &Contact) {
+        self.ledger.handle_dialed(&contact.number, now.wall);
+        let gate = self.campaigns[turn].campaign.gate();
+        let basis = gate.basis(contact, now.wall, &self.ledger);
         let caps = basis.caps.iter().map(|cap| (cap.most, cap.since)).collect();
         let decision = basis.to_json();
         self.outputs.push_back(Output::Store(Request::KeepDecision { attempt, decision, caps }));
