@@ -89,8 +89,6 @@ pub struct Campaign {
     // Attempts of a former run whose calls have not ended.
     adopted: HashSet<ContactId>,
     last_dialed: Option<ContactId>,
-    // The contact that the law lets dial with an agent only who is kept for the call.
-    bound_to_agent: Option<ContactId>,
     // Bounded by the contacts given in with one input, and a few more.
     outputs: VecDeque<Output>,
     deadline: Option<Instant>,
@@ -118,7 +116,6 @@ impl Campaign {
             guarded: false,
             adopted: HashSet::new(),
             last_dialed: None,
-            bound_to_agent: None,
             outputs: VecDeque::new(),
             deadline: None,
             engine_lines_free: u32::MAX,
@@ -272,19 +269,18 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
-                Decision::Allow { guaranteed_agent }
-                    if (guaranteed_agent || self.demands_agent(&contact)) && !self.has_agent() =>
-                {
-                    self.supply.handle_barren();
-                    let until = now.wall + AGENT_DEMANDED_REST;
-                    self.release(contact, Refusal::AgentDemanded, Some(until));
-                }
                 Decision::Allow { guaranteed_agent } => {
-                    self.bound_to_agent = guaranteed_agent.then_some(contact.id);
+                    let guaranteed = guaranteed_agent || self.wants_agent_kept(&contact);
+                    if guaranteed && !self.has_agent() {
+                        self.supply.handle_barren();
+                        let until = now.wall + AGENT_DEMANDED_REST;
+                        self.release(contact, Refusal::AgentDemanded, Some(until));
+                        continue;
+                    }
                     ledger.take(&contact.number, now.wall);
                     self.pacing.handle_dial(now.instant);
                     let attempt = self.pacer.handle_dialed(now.instant);
-                    self.in_flight.insert(contact.id, Flight { attempt, counted: false });
+                    self.in_flight.insert(contact.id, Flight { attempt, guaranteed, counted: false });
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;
@@ -416,7 +412,7 @@ impl Campaign {
             reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
         }
         if let Some(held) = self.pacer.clone().held(now) {
-            if self.guarded {
+            if self.pacer.is_guarded() {
                 let Sums { people, abandoned, .. } = self.pacer.budget().sums(now.wall);
                 reasons.push(Reason::Guarded { people, abandoned });
             }

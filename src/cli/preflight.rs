@@ -92,7 +92,7 @@ async fn gather(config: &Config) -> Result<(Ledger, Option<Reader>), Failure> {
     let mut ledger = Ledger::new();
     let (lists, _) = read_lists(config).map_err(|faults| Failure::faults(&config.path, faults))?;
     lists.into_iter().for_each(|list| ledger.put_list(list));
-    if !config.engine.database.exists() {
+    if config.engine.database.file().is_some_and(|file| !file.exists()) {
         return Ok((ledger, None));
     }
     let failed = |error: StoreError| Failure::Failed(error.to_string());

@@ -231,7 +231,7 @@ fn options(config: Option<&Config>, args: &WhyArgs) -> Result<Options, Failure> 
 fn fill(config: &Config, ledger: &mut Ledger, contact: &mut Contact, at: WallTime) -> Result<(), Failure> {
     let (lists, _) = read_lists(config).map_err(|faults| Failure::faults(&config.path, faults))?;
     lists.into_iter().for_each(|list| ledger.put_list(list));
-    if !config.engine.database.exists() {
+    if config.engine.database.file().is_some_and(|file| !file.exists()) {
         return Ok(());
     }
     let read = run::runtime()?.block_on(async {

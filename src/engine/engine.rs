@@ -1,11 +1,12 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
+mod belonging;
 mod calls;
 mod carry;
 mod dialing;
 mod hearing;
-mod lawful;
 mod keeping;
+mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
@@ -26,6 +27,7 @@ use crate::campaign::{self, Campaign, Ledger};
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
+use crate::engine::membership::Membership;
 use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
@@ -171,6 +173,8 @@ struct Running {
     trunks: Vec<usize>,
     agent_trunk: Option<usize>,
     in_flight: usize,
+    /// Its state in a store that is shared, as it was last seen there.
+    followed: Option<CampaignState>,
     ended: BTreeMap<String, u64>,
 }
 
@@ -241,6 +245,7 @@ pub struct Engine {
     attempts: BTreeMap<AttemptId, Key>,
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
+    calls_per_second_max: f64,
     staff: staffing::Staff,
     rate: RateLimit,
     media_keys: MediaKeys,
@@ -259,6 +264,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    /// Of a node among several.
+    membership: Option<Membership>,
     keeping: Keeping,
     orphans: Orphans,
     draining: bool,
@@ -293,6 +300,7 @@ impl Engine {
                 campaign: setup.campaign,
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
+                followed: None,
                 ended: BTreeMap::new(),
             })
             .collect();
@@ -312,6 +320,7 @@ impl Engine {
             attempts: BTreeMap::new(),
             timers: BTreeSet::new(),
             ledger: options.ledger,
+            calls_per_second_max: options.calls_per_second_max,
             staff: staffing::Staff::default(),
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
@@ -327,6 +336,7 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            membership: None,
             keeping: Keeping::default(),
             orphans: Orphans::default(),
             draining: false,
@@ -420,6 +430,7 @@ impl Engine {
         self.locator.handle_timeout(now.instant);
         self.drain_locator(now);
         self.ping_trunks(now);
+        self.beat(now);
         self.retry_store(now);
         self.release_committed(now);
         self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
@@ -439,6 +450,7 @@ impl Engine {
             self.leave_at,
             self.keeping.poll_timeout(),
             self.unregister_until,
+            self.membership.as_ref().map(Membership::poll_timeout),
             self.staff.poll_timeout(),
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
@@ -513,6 +525,7 @@ impl Engine {
             contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
             waiting_for,
             ended: running.ended.clone(),
+            abandonment: staffing::abandonment(campaign, now),
         }
     }
 

@@ -125,7 +125,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     import(&config, &mut store, &mut ledger, now, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     load_lists(&config, &mut store, &mut ledger, &mut notes).await?;
-    let former = former_run(&mut store, now, &mut notes).await.map_err(|error| database_fault(&config, &error.to_string()))?;
+    let former = former_run(&mut store, now, &mut notes)
+        .await
+        .map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let signers = signers(&config)?;
     let towards = towards(&trunks);
@@ -137,8 +139,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
-    let mut engine =
-        make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
+    let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
     engine.set_dialing(config.engine.dialing);
     engine.handle_agents(now, config.agents.clone());
@@ -147,6 +148,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     }
     // Calls per second are counted from here: whoever ran before has died before our store was opened.
     engine.handle_former_run(clock.now(), former);
+    if store.is_shared() {
+        engine.join(clock.now());
+    }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -288,7 +292,15 @@ fn credentials(
 }
 
 async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
-    Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
+    let fault = |error: StoreError| database_fault(config, &error.to_string());
+    let mut store = Store::open(&config.engine.database).await.map_err(fault)?;
+    store.join(&config.engine.node.clone().unwrap_or_else(machine_name)).await.map_err(fault)?;
+    Ok(store)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
 }
 
 /// Lists of contacts and of numbers not to be called, from their files into the store.

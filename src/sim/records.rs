@@ -204,6 +204,8 @@ impl Records {
                 None
             }
             // Nobody labels in the simulation.
+            // There is one node.
+            Request::Beat(_) => None,
             Request::Label { ticket, .. } => Some(Answer::Labelled { ticket: *ticket, attempt: None }),
             // Opt-outs of the simulation reach everybody.
             Request::SuppressFor { .. } => None,

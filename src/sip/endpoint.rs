@@ -28,7 +28,8 @@ use crate::time::Instant;
 
 pub use super::access::{Access, AccessId, AccessTable, Local};
 pub use super::event::{
-    Event, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
+    Event, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey,
+    SessionEvent, SessionKey,
 };
 pub use super::options::{
     Counts, Dial, Extensions, HangUpReason, Names, Options, Refused, Registration, ReliableProvisionals,
@@ -384,9 +385,11 @@ impl Endpoint {
             Owner::Farewell(key) => {
                 late::handle_farewell(now, &mut self.stack, key, target, Some((&response, sent)));
             }
-            Owner::Orphan(key) if self.orphans.get(key).is_some() => self.with_orphan(key, |orphan, stack| {
-                orphan.handle_response(now, stack, transaction, target, &response, sent);
-            }),
+            Owner::Orphan(key) if self.orphans.get(key).is_some() => {
+                self.with_orphan(key, |orphan, stack| {
+                    orphan.handle_response(now, stack, transaction, target, &response, sent);
+                })
+            }
             Owner::Abandoned if response.is_provisional() => {
                 self.stack.layer.set_owner(transaction, Owner::Nobody);
                 self.stack.layer.cancel(now, transaction, &[]);

@@ -73,7 +73,13 @@ pub(crate) struct Orphan {
 }
 
 impl Orphan {
-    pub(crate) fn new(now: Instant, stack: &Stack, trunk: Target, remains: Remains, authentication: Authentication) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        stack: &Stack,
+        trunk: Target,
+        remains: Remains,
+        authentication: Authentication,
+    ) -> Self {
         Orphan {
             key: Key::from_u64(0),
             trunk,
@@ -204,7 +210,9 @@ impl Orphan {
     /// The callee has answered, now or while nobody was there: it must not hear silence.
     fn dismiss(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
         let callee = self.remains.callee();
-        let Some(Ok(mut dialog)) = callee.map(|callee| Dialog::of_response(response, &callee)) else { return };
+        let Some(Ok(mut dialog)) = callee.map(|callee| Dialog::of_response(response, &callee)) else {
+            return;
+        };
         stack.acknowledge(now, &dialog, self.trunk, response);
         if !self.left.iter().any(|tag| tag == dialog.remote_tag()) {
             dialog.resume_numbers();

@@ -72,9 +72,8 @@ pub struct FarEnd {
 impl Remains {
     /// Of a call whose INVITE is about to leave under `names`.
     pub(super) fn of_dial(stack: &Stack, dial: &Dial, names: &Names) -> Result<Remains, Refused> {
-        let unusable = |part| move |fault: super::malformed::Malformed| Refused::Unusable {
-            part,
-            fault: fault.to_string(),
+        let unusable = |part| {
+            move |fault: super::malformed::Malformed| Refused::Unusable { part, fault: fault.to_string() }
         };
         let from = session::from_with_tag(&dial.from, &names.local_tag).map_err(unusable("From"))?;
         let to = NameAddr::parse(&dial.to).map_err(unusable("To"))?.to_string();
@@ -108,7 +107,13 @@ impl Remains {
     }
 
     /// The same, with what is known now: which INVITE was answered, by which way, and by whom.
-    pub(super) fn heard(&self, tries: u32, transport: Option<Transport>, far_ends: Vec<FarEnd>, is_answered: bool) -> Remains {
+    pub(super) fn heard(
+        &self,
+        tries: u32,
+        transport: Option<Transport>,
+        far_ends: Vec<FarEnd>,
+        is_answered: bool,
+    ) -> Remains {
         let transport = transport.map_or(self.transport.clone(), |known| known.parameter().to_owned());
         let tries = if far_ends.is_empty() { self.tries } else { (tries, tries) };
         Remains { transport, tries, far_ends, is_answered, ..self.clone() }
@@ -144,9 +149,9 @@ impl Remains {
             let branch = branch_of(&self.branch, tries);
             let via = self.via.replace(&self.branch, &branch);
             // The transport of a Via is how its request travels.
-            let via = via.split_once(' ').map_or(via.clone(), |(_, rest)| {
-                format!("SIP/2.0/{} {rest}", target.transport.as_str())
-            });
+            let via = via
+                .split_once(' ')
+                .map_or(via.clone(), |(_, rest)| format!("SIP/2.0/{} {rest}", target.transport.as_str()));
             let mut invite = Request::new(Method::Invite, &self.uri);
             let headers = invite.headers_mut();
             headers.push("Via", &via);

@@ -6,6 +6,7 @@ use super::error::StoreError;
 use super::list::read_number;
 use super::reader::Reader;
 use super::request::read_disposition;
+use super::statement::{query, scalar};
 use crate::number::E164;
 use crate::record::{AttemptId, Contact, InviteRecord, PastAttempt};
 use crate::time::WallTime;
@@ -44,7 +45,7 @@ async fn read(
 ) -> Result<Histories, StoreError> {
     let since = now.unix_ms().saturating_sub(KEPT_DAYS * 86_400_000);
     let numbers = serde_json::to_string(numbers).expect("texts always have a JSON form");
-    let rows: Vec<(String, String, Option<String>, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<(String, String, Option<String>, Option<i64>)> = query(
         "SELECT a.number, a.id, c.disposition, c.ended_at
          FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id
          WHERE a.number IN (SELECT value FROM json_each($1)) AND a.started_at >= $2
@@ -53,7 +54,7 @@ async fn read(
     )
     .bind(numbers)
     .bind(since)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let mut histories = Histories::new();
@@ -75,13 +76,13 @@ pub(super) async fn keep_decision(
     caps: &[(u32, WallTime)],
 ) -> Result<(), StoreError> {
     let caps: Vec<(u32, i64)> = caps.iter().map(|(most, since)| (*most, since.unix_ms())).collect();
-    sqlx::query(
+    query(
         "INSERT INTO decisions (attempt, decision, caps) VALUES ($1, $2, $3) ON CONFLICT (attempt) DO NOTHING",
     )
     .bind(attempt.to_string())
     .bind(decision)
     .bind(serde_json::to_string(&caps).expect("integers always have a JSON form"))
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("keep a decision", e))?;
     Ok(())
@@ -95,9 +96,9 @@ pub(super) async fn cap_objection(
 ) -> Result<Option<String>, StoreError> {
     const DOING: &str = "commit an INVITE";
     let attempt = invite.attempt.to_string();
-    let kept: Option<String> = sqlx::query_scalar("SELECT caps FROM decisions WHERE attempt = $1")
+    let kept: Option<String> = scalar("SELECT caps FROM decisions WHERE attempt = $1")
         .bind(attempt.as_str())
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
     let Some(kept) = kept else { return Ok(None) };
@@ -106,14 +107,14 @@ pub(super) async fn cap_objection(
     for (most, since) in caps {
         // Ids are in the order of the moments of which they are made.
         let first = AttemptId((since.max(0) as u128) << 80).to_string();
-        let made: i64 = sqlx::query_scalar(
+        let made: i64 = scalar(
             "SELECT count(*) FROM attempts WHERE number = $1 AND id <> $2 AND id >= $3
              AND EXISTS (SELECT 1 FROM invites WHERE attempt = attempts.id)",
         )
         .bind(invite.number.as_str())
         .bind(attempt.as_str())
         .bind(first)
-        .fetch_one(conn.sqlite())
+        .fetch_one(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
         if made >= i64::from(most) {
@@ -133,7 +134,7 @@ pub(super) async fn suppress_for(
     source: &str,
     at: WallTime,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO scoped_suppressions (number, reach, source, at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (number, reach) DO NOTHING",
     )
@@ -141,7 +142,7 @@ pub(super) async fn suppress_for(
     .bind(reach)
     .bind(source)
     .bind(at.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("add to the do-not-call list", e))?;
     Ok(())
@@ -149,8 +150,8 @@ pub(super) async fn suppress_for(
 
 async fn scoped(conn: &mut Connection) -> Result<Vec<(E164, String)>, StoreError> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT number, reach FROM scoped_suppressions ORDER BY number, reach")
-            .fetch_all(conn.sqlite())
+        query("SELECT number, reach FROM scoped_suppressions ORDER BY number, reach")
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("read the do-not-call list", e))?;
     rows.into_iter().map(|(number, reach)| Ok((read_number(conn, &number)?, reach))).collect()
@@ -181,9 +182,9 @@ impl Reader {
     /// What the decision to make an attempt rested on, as JSON; none for attempts of before it was kept.
     pub async fn decision(&mut self, attempt: AttemptId) -> Result<Option<String>, StoreError> {
         let conn = self.connection();
-        sqlx::query_scalar("SELECT decision FROM decisions WHERE attempt = $1")
+        scalar("SELECT decision FROM decisions WHERE attempt = $1")
             .bind(attempt.to_string())
-            .fetch_optional(conn.sqlite())
+            .fetch_optional(conn)
             .await
             .map_err(|e| conn.error("read a decision", e))
     }

@@ -66,7 +66,8 @@ impl Keeping {
         }
         self.tell_at = None;
         let open = std::mem::take(&mut self.changed).into_values().collect();
-        let due = if all || is_much { self.gone.len() } else { self.gone.partition_point(|(at, _)| *at <= now) };
+        let due =
+            if all || is_much { self.gone.len() } else { self.gone.partition_point(|(at, _)| *at <= now) };
         let gone = self.gone.drain(..due).map(|(_, call_id)| call_id).collect();
         Some(Request::KeepDialogs { open, gone })
     }
@@ -74,7 +75,15 @@ impl Keeping {
 
 impl Engine {
     /// An INVITE has left; an agent's is told of now, a callee's was before.
-    pub(super) fn keep_invited(&mut self, now: Now, session: SessionKey, attempt: AttemptId, side: Side, trunk: usize, remains: Remains) {
+    pub(super) fn keep_invited(
+        &mut self,
+        now: Now,
+        session: SessionKey,
+        attempt: AttemptId,
+        side: Side,
+        trunk: usize,
+        remains: Remains,
+    ) {
         let trunk = self.trunks[trunk].options.name.clone();
         let kept = Kept { attempt, trunk, remains };
         if side != Side::Callee {

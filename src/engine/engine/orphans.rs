@@ -62,6 +62,15 @@ impl Orphans {
         self.attempts.len()
     }
 
+    /// Of them, lines of a campaign.
+    pub fn lines_of(&self, running: &Running) -> usize {
+        let name = &running.campaign.options().name;
+        let of_it = |attempt: &&OrphanAttempt| {
+            attempt.closing.as_ref().is_some_and(|(_, record)| record.campaign == *name)
+        };
+        self.attempts.values().filter(of_it).count()
+    }
+
     /// Calls that have not ended.
     pub fn calls(&self) -> usize {
         self.calls.len()
@@ -182,7 +191,8 @@ impl Engine {
         for place in 0..self.trunks.len() {
             let calls = self.orphans.calls.values().filter(|call| call.trunk == Some(place)).count();
             if calls > 0 {
-                let note = format!("has {calls} calls of the former run: they are ended, and count until then");
+                let note =
+                    format!("has {calls} calls of the former run: they are ended, and count until then");
                 self.note_trunk(now, place, note);
             }
         }
@@ -191,9 +201,13 @@ impl Engine {
     fn note_orphans_ended(&mut self, now: Now) {
         let ends = std::mem::take(&mut self.orphans.ends);
         let after = self.orphans.since.map_or(Duration::ZERO, |since| now.instant - since);
-        let ends: Vec<String> = ends.iter().map(|(end, calls)| format!("{calls}: {}", words_of(*end))).collect();
-        let note =
-            format!("calls of the former run have ended after {:.3} s ({})", after.as_secs_f64(), ends.join("; "));
+        let ends: Vec<String> =
+            ends.iter().map(|(end, calls)| format!("{calls}: {}", words_of(*end))).collect();
+        let note = format!(
+            "calls of the former run have ended after {:.3} s ({})",
+            after.as_secs_f64(),
+            ends.join("; ")
+        );
         self.journal(now, Event::Former { note });
     }
 }

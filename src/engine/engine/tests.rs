@@ -12,8 +12,8 @@ use crate::sip::method::Method;
 use crate::time::WallTime;
 use std::net::SocketAddr;
 
-mod lawful;
 mod agents;
+mod lawful;
 mod routes;
 
 #[test]

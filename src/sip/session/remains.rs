@@ -16,7 +16,8 @@ impl Session {
             State::Confirmed => (None, true),
             State::Prepared | State::Ended => return None,
         };
-        let transport = invite.and_then(|invite| stack.layer.target_of(invite)).map(|target| target.transport);
+        let transport =
+            invite.and_then(|invite| stack.layer.target_of(invite)).map(|target| target.transport);
         Some(before.heard(self.tries, transport, far_ends, is_answered))
     }
 }
