@@ -31,6 +31,11 @@ impl AttemptId {
         AttemptId(ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
     }
 
+    /// The civil time of which it was made.
+    pub fn at(self) -> WallTime {
+        WallTime::from_unix_ms((self.0 >> 80) as i64)
+    }
+
     /// Reads the hyphenated form back.
     pub fn parse(text: &str) -> Option<AttemptId> {
         let hex: String = text.chars().filter(|c| *c != '-').collect();
@@ -91,6 +96,19 @@ pub struct Contact {
     pub outcomes: BTreeMap<Disposition, u32>,
     /// Not to be dialed before this.
     pub next_attempt_at: WallTime,
+    /// What the number has been through of late, on all lists and in all campaigns.
+    pub history: Vec<PastAttempt>,
+}
+
+/// An attempt on a number, as caps and rests look at it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PastAttempt {
+    /// When it was decided on: the moment in its [`AttemptId`].
+    pub at: WallTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<WallTime>,
+    /// How it ended, if it has.
+    pub disposition: Option<Disposition>,
 }
 
 impl Contact {
@@ -508,12 +526,32 @@ pub enum Request {
         /// When.
         at: WallTime,
     },
+    /// Put a number on the do-not-call list for one campaign or one purpose.
+    SuppressFor {
+        /// Which.
+        number: E164,
+        /// `campaign:NAME` or `purpose:WORD`.
+        reach: String,
+        /// Where it came from.
+        source: String,
+        /// When.
+        at: WallTime,
+    },
     /// Keep a person's word on a call; answered with [`Answer::Labelled`].
     Label {
         /// Whose wish it is; comes back in the answer.
         ticket: u64,
         /// The word.
         record: LabelRecord,
+    },
+    /// Keep what the decision to make an attempt rested on; asked before its first INVITE is committed.
+    KeepDecision {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// On what, as JSON.
+        decision: String,
+        /// Caps on attempts on the number: so many from that moment on. The store counts once more as it commits.
+        caps: Vec<(u32, WallTime)>,
     },
     /// This node is alive, and stands so towards the caps that are shared; answered with [`Answer::Beat`].
     Beat(Vec<Usage>),
@@ -588,6 +626,7 @@ mod tests {
         assert_eq!(id.to_string(), "01928f5a-1b2c-7fff-bfff-ffffffffffff");
         assert_eq!(AttemptId::parse(&id.to_string()), Some(id));
         assert_eq!(AttemptId::parse("01928f5a"), None);
+        assert_eq!(id.at(), WallTime::from_unix_ms(0x0192_8f5a_1b2c));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! It can be flattened beside those: it has no flattened part of its own and names all its fields.
 
+use super::law;
 use super::pacing::{Dialing, Mode};
 use super::retry::{self, Retry, Rules};
 use super::window::Window;
@@ -95,6 +96,9 @@ pub struct Options {
     /// When it may dial.
     #[serde(default)]
     pub window: Window,
+    /// By which law, beside all of these, it may dial.
+    #[serde(default)]
+    pub law: law::options::Options,
     /// When it tries again, by outcome.
     #[serde(default = "retry::default_rules")]
     pub retry: Rules,
@@ -222,6 +226,9 @@ impl Options {
         for (setting, remedy) in self.dialing.faults() {
             faults.0.push(Fault { setting: format!("dialing.{setting}"), message: remedy });
         }
+        for (setting, remedy) in self.law.faults() {
+            faults.0.push(Fault { setting: format!("law.{setting}"), message: remedy });
+        }
         faults.0
     }
 
@@ -345,12 +352,14 @@ pub(super) mod tests {
         }
         let read: Options = toml::from_str(&kept.join("\n")).unwrap();
         assert_eq!(read.faults(), []);
-        let bare = options("default_region = \"US\"\ndo_not_call = \"do-not-call.csv\"");
+        let bare = options(
+            "default_region = \"US\"\ndo_not_call = \"do-not-call.csv\"\n[law]\npurpose = \"sales\"\nprerecorded = false",
+        );
         assert_eq!(read, bare);
     }
 
     fn is_ours(section: &str) -> bool {
-        ["campaign.window", "campaign.retry", "campaign.order"].iter().any(|ours| section.starts_with(ours))
+        ["campaign.window", "campaign.law", "campaign.retry", "campaign.order"].iter().any(|ours| section.starts_with(ours))
     }
 
     #[test]

@@ -381,6 +381,7 @@ impl<'a> Day<'a> {
             attributes: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_attempt_at: WallTime::from_unix_ms(0),
+            history: Vec::new(),
         }
     }
 
@@ -419,7 +420,7 @@ fn now_at(begin_ms: i64, second: f64) -> Now {
 fn options() -> Options {
     let text = "name = \"simulated\"\ntrunks = [\"simulated\"]\ncontacts = \"simulated.csv\"\n\
                 caller_id = \"+12025550100\"\nlines_max = 10000\nattempt_gap_min = 0\n[window]\nzone = \"UTC\"\n\
-                days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nstart = \"00:00\"\nend = \"24:00\"";
+                days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nstart = \"00:00\"\nend = \"24:00\"\n[law]\npacks = []";
     toml::from_str(text).expect("the options of a simulated campaign can be read")
 }
 

@@ -53,6 +53,36 @@ pub struct SuppressArgs {
     config: ConfigArg,
 }
 
+/// Arguments of `outdial dialing`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Off: nothing is dialed, by no campaign, and what rings is ended; who has answered is served. It                         holds until it is switched on or the engine starts again, when [engine] dialing counts."
+)]
+pub struct DialingArgs {
+    /// What to do
+    #[arg(value_enum)]
+    switch: Switch,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// On or off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Switch {
+    /// Dial as the campaigns ask
+    On,
+    /// Dial nobody
+    Off,
+}
+
+/// Switches all dialing.
+pub fn dialing(args: &DialingArgs) -> Result<(), Failure> {
+    let on = args.switch == Switch::On;
+    ask(&args.config, &Wish::Dialing { on })?;
+    output::line(if on { "dialing is on" } else { "dialing is off: nobody is dialed by any campaign" });
+    Ok(())
+}
+
 /// Shows what the engine is doing.
 pub fn status(args: &StatusArgs) -> Result<(), Failure> {
     let Reply::Status(status) = ask(&args.config, &Wish::Status)? else {

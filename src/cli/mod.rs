@@ -26,7 +26,9 @@ mod log;
 mod measures;
 mod output;
 pub mod parse;
+mod preflight;
 mod recycle;
+mod rules;
 mod run;
 mod simulate;
 mod trace;
@@ -107,6 +109,12 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
     Trace(trace::TraceArgs),
+    /// Switch all dialing of a running engine off, or on again
+    Dialing(campaign::DialingArgs),
+    /// Tell how many of a list would be skipped now, and why
+    Preflight(preflight::PreflightArgs),
+    /// Show the rule packs, and which rules apply to a number at a time
+    Rules(rules::RulesArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
     /// Show how SIP messages in files are judged: accepted or refused, why, and what is answered
@@ -153,6 +161,9 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
+        Command::Dialing(args) => campaign::dialing(args),
+        Command::Preflight(args) => preflight::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),

@@ -6,6 +6,7 @@ mod carry;
 mod dialing;
 mod hearing;
 mod keeping;
+mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
@@ -141,6 +142,8 @@ pub enum Operator {
     Suppress(E164),
     /// A campaign's contacts have changed in the store.
     Imported(String),
+    /// Switch all dialing off, or on again.
+    Dialing(bool),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -268,6 +271,8 @@ pub struct Engine {
     keeping: Keeping,
     orphans: Orphans,
     draining: bool,
+    /// The switch over all campaigns.
+    dialing: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
 }
@@ -337,6 +342,7 @@ impl Engine {
             keeping: Keeping::default(),
             orphans: Orphans::default(),
             draining: false,
+            dialing: true,
             unregister_until: None,
         };
         for place in 0..engine.trunks.len() {
@@ -381,6 +387,7 @@ impl Engine {
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
+            Operator::Dialing(on) => self.switch_dialing(now, *on),
             Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;
@@ -507,6 +514,8 @@ impl Engine {
         let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
         if self.draining && campaign.state() == CampaignState::Running {
             waiting_for = vec!["the engine is shutting down".to_owned()];
+        } else if !self.dialing && campaign.state() == CampaignState::Running {
+            waiting_for = vec!["dialing is switched off: `outdial dialing on` switches it on".to_owned()];
         } else if campaign.state() == CampaignState::Running
             && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
         {

@@ -5,6 +5,7 @@
 
 mod agents;
 pub mod database;
+pub mod law;
 mod sip;
 
 use crate::agent;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use law::LawSection;
 pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
@@ -47,6 +49,8 @@ pub struct Config {
     pub trace: trace::Section,
     /// `[retention]`.
     pub retention: RetentionSection,
+    /// `[law]`.
+    pub law: LawSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[agent]]`.
@@ -76,6 +80,8 @@ pub struct EngineSection {
     pub drain_s: u64,
     /// Unix socket for the operator's commands.
     pub control: PathBuf,
+    /// False: nothing is dialed, by no campaign.
+    pub dialing: bool,
 }
 
 impl Default for EngineSection {
@@ -89,6 +95,7 @@ impl Default for EngineSection {
             calls_per_second_max: 10.0,
             drain_s: 60,
             control: "outdial.sock".into(),
+            dialing: true,
         }
     }
 }
@@ -229,6 +236,7 @@ impl Config {
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
             retention: reader.table("retention", section("retention")),
+            law: reader.table("law", section("law")),
             trunks: Vec::new(),
             agents: Vec::new(),
             campaigns: Vec::new(),
@@ -246,7 +254,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [[trunk]], [[agent]] or \
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [law], [[trunk]], [[agent]] or \
                  [[campaign]]",
                 key.get_ref()
             );
@@ -258,6 +266,7 @@ impl Config {
         if let Err(text) = model::load(&mut config.amd, folder) {
             faults.push(Fault { line: config.line("amd.model_file"), text });
         }
+        config.take_packs(folder, &mut faults);
         config.check(&mut faults);
         let file = config.engine.database_password_file.as_deref();
         match database::settle(config.engine.database.clone(), file, path) {
@@ -301,6 +310,7 @@ impl Config {
         let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
         files.into_iter().flatten().for_each(join);
         self.trace.join_paths(join);
+        self.law.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
             trunk.stir.iter_mut().for_each(|stir| join(&mut stir.key_file));
@@ -362,6 +372,9 @@ impl Config {
         }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);
+        }
+        for (key, text) in self.law.faults() {
+            fault(format!("law.{key}"), text);
         }
         for (i, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..i].iter().any(|other| other.name == trunk.name) {

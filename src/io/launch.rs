@@ -3,12 +3,14 @@
 //! Nothing is dialed before all of it stands, and everything that does not is named at once.
 
 use crate::campaign::ledger::RECENT_MAX;
+use crate::campaign::suppression::Reach;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
 use crate::io::clock::Clock;
+use crate::io::config::law::read_lists;
 use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
@@ -123,6 +125,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut ledger = Ledger::new();
     import::at_start(&config, &mut store, &mut ledger, now.wall, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
+    load_lists(&config, &mut store, &mut ledger, &mut notes).await?;
     let former = former_run(&mut store, now, &mut notes)
         .await
         .map_err(|error| database_fault(&config, &error.to_string()))?;
@@ -139,6 +142,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let secret = entropy::bits_256().map_err(no_randomness)?;
     let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
+    engine.set_dialing(config.engine.dialing);
     engine.handle_agents(now, config.agents.clone());
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
@@ -299,6 +303,25 @@ async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
 fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
+}
+
+/// Published do-not-call lists, and opt-outs that reach one campaign or one purpose.
+async fn load_lists(
+    config: &Config,
+    store: &mut Store,
+    ledger: &mut Ledger,
+    notes: &mut Vec<String>,
+) -> Result<(), Vec<Fault>> {
+    let (lists, read) = read_lists(config)?;
+    notes.extend(read);
+    lists.into_iter().for_each(|list| ledger.put_list(list));
+    let scoped =
+        store.scoped_suppressions().await.map_err(|error| database_fault(config, &error.to_string()))?;
+    for (number, reach) in scoped {
+        let full = |_| vec![whole("the do-not-call list is larger than the engine can hold".to_owned())];
+        ledger.suppress_for(&number, Reach::from_word(&reach)).map_err(full)?;
+    }
+    Ok(())
 }
 
 /// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number

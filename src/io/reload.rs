@@ -2,7 +2,7 @@
 
 use crate::campaign;
 use crate::engine::engine::{Engine, TrunkSetup};
-use crate::io::config::{Config, Fault};
+use crate::io::config::{self, Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
 use crate::io::tls::Tls;
@@ -44,7 +44,10 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
                 warnings.extend(read.faults);
             }
         }
+        let (published, read) = config::law::read_lists(&config).map_err(list)?;
+        warnings.extend(read);
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
+        engine.handle_lists(now, published);
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         let agents = config.agents;

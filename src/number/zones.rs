@@ -46,6 +46,21 @@ impl ZoneGroup {
     }
 }
 
+/// The country or territory whose numbering plan has the number, as an ISO 3166 code; none for numbers of no country.
+pub fn country(number: &E164) -> Option<String> {
+    let parsed = rlibphonenumber::PhoneNumber::parse(number.as_str(), None).ok()?;
+    let code = parsed.country_code;
+    let main = || rlibphonenumber::PHONE_NUMBER_UTIL.get_region_for_country_code(code);
+    // A number that its plan does not have (yet) is still of the country whose code it begins with.
+    let region = parsed.get_region_code().or_else(main)?.as_region_str();
+    region.bytes().all(|byte| byte.is_ascii_uppercase()).then(|| region.to_string())
+}
+
+/// Whether the number says where its phone is: a fixed line, or a mobile where mobiles have area codes.
+pub fn is_bound_to_a_place(number: &E164) -> bool {
+    telling_digits(number) == DIGITS_MAX
+}
+
 /// How many digits tell where the phone is: all of a fixed line's (and of a mobile's where mobiles have area codes),
 /// else the country code.
 fn telling_digits(number: &E164) -> usize {
@@ -146,6 +161,22 @@ mod tests {
         // Kept in databases: it must not change.
         assert_eq!(ZoneGroup::of(&number), ZoneGroup(1_837_597_492));
         assert_eq!(ZoneGroup::of(&E164::from_e164("+999123456").unwrap()), ZoneGroup(0));
+    }
+
+    #[test]
+    fn a_number_is_of_the_country_of_its_plan() {
+        for (number, expected) in [
+            ("+12025550101", Some("US")),
+            ("+14165550101", Some("CA")),
+            ("+17875550101", Some("PR")),
+            ("+442079460018", Some("GB")),
+            ("+33123456789", Some("FR")),
+            ("+4915123456789", Some("DE")),
+            ("+61412345678", Some("AU")),
+            ("+881612345678", None),
+        ] {
+            assert_eq!(country(&E164::from_e164(number).unwrap()).as_deref(), expected, "{number}");
+        }
     }
 
     fn names(number: &str) -> String {

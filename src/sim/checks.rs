@@ -5,6 +5,7 @@
 //! so that a fault of the engine cannot hide itself.
 
 mod calls;
+mod law;
 mod phones;
 mod streams;
 mod wire;
@@ -20,6 +21,7 @@ use crate::sim::ledger::digits;
 use crate::sip::message::Message;
 use crate::time::Now;
 use calls::Calls;
+pub use law::Lawful;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +58,8 @@ pub enum Rule {
     AttemptsAreCapped,
     /// Attempts on a number keep their distance.
     GapsAreKept,
+    /// No call breaks the law: its hours, caps and rests.
+    LawIsKept,
     /// No INVITE leaves before its commit.
     CommitComesFirst,
     /// Who was rung, answered or said no is not rung through another trunk.
@@ -80,7 +84,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 24] = [
+    pub const ALL: [Rule; 25] = [
         Rule::EveryAnswerIsAcknowledged,
         Rule::UnwantedAnswersAreEnded,
         Rule::CancelFollowsAResponse,
@@ -95,6 +99,7 @@ impl Rule {
         Rule::OneCallANumber,
         Rule::AttemptsAreCapped,
         Rule::GapsAreKept,
+        Rule::LawIsKept,
         Rule::CommitComesFirst,
         Rule::NobodyIsRungTwice,
         Rule::OneRecordAnAttempt,
@@ -172,6 +177,8 @@ pub struct CampaignRules {
     pub delays: BTreeMap<Disposition, Duration>,
     /// Open from and until, in minutes of the callee's day.
     pub window: (i64, i64),
+    /// What the law asks.
+    pub law: Vec<Lawful>,
 }
 
 /// When an agent's phone may ring.

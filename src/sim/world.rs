@@ -242,6 +242,7 @@ impl World {
             Operator::Stop(_) => "operator stops",
             Operator::Suppress(_) => "operator suppresses",
             Operator::Imported(_) => "operator imports",
+            Operator::Dialing(_) => "operator switches dialing",
             Operator::Agent { .. } => "agent says something",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",

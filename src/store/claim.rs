@@ -7,6 +7,7 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::history;
 use super::order::{Order, Orders, Turns};
 use super::request::{ContactRow, read_contacts};
 use super::statement::{composed, query, scalar};
@@ -76,6 +77,7 @@ pub(super) async fn refill(
     }
     let rows = claim(conn, &ids).await?;
     let mut contacts = read_contacts(conn, rows).await?;
+    history::attach(conn, &mut contacts, due_at).await?;
     let places: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
     // RETURNING promises no order.
     contacts.sort_by_key(|contact| places.get(&contact.id.0).copied());

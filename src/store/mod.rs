@@ -50,6 +50,7 @@ mod dialog;
 mod doubt;
 mod erase;
 mod error;
+mod history;
 mod label;
 mod list;
 mod location;

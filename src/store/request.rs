@@ -38,6 +38,12 @@ pub(super) async fn apply(
             let attempt = label::insert(conn, record).await?;
             Ok(Some(Answer::Labelled { ticket: *ticket, attempt }))
         }
+        Request::SuppressFor { number, reach, source, at } => {
+            history::suppress_for(conn, number, reach, source, *at).await.map(|()| None)
+        }
+        Request::KeepDecision { attempt, decision, caps } => {
+            history::keep_decision(conn, *attempt, decision, caps).await.map(|()| None)
+        }
         Request::Beat(_) => Err(conn.damaged("a beat among other requests".to_owned())),
         Request::SaveCampaign { campaign, state } => {
             save_campaign(conn, campaign, *state).await.map(|()| None)
@@ -75,6 +81,7 @@ pub(super) async fn read_contacts(
                 attributes,
                 outcomes,
                 next_attempt_at: WallTime::from_unix_ms(next_attempt_at),
+                history: Vec::new(),
             })
         })
         .collect()
@@ -174,7 +181,10 @@ async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Optio
     .map_err(|e| conn.error("commit an INVITE", e))?;
     Ok(match row {
         None => Some(format!("there is no contact {}", invite.contact.0)),
-        Some(row) => row_objection(&row, invite),
+        Some(row) => match row_objection(&row, invite) {
+            None => history::cap_objection(conn, invite).await?,
+            objection => objection,
+        },
     })
 }
 

@@ -6,10 +6,11 @@ use super::error::StoreError;
 use super::statement::{query, scalar, script};
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_labels.sql"),
     include_str!("migrations/0003_dialogs.sql"),
+    include_str!("migrations/0004_law.sql"),
     include_str!("migrations/0005_lists.sql"),
     include_str!("migrations/0007_nodes.sql"),
 ];

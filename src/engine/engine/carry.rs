@@ -121,11 +121,7 @@ impl Engine {
                     line.attempt.handle_placement(now, placement, &mut more);
                 }
             }
-            Action::OptOut => {
-                if let Some(number) = self.lines.get(key).map(|line| line.attempt.number().clone()) {
-                    self.suppress(now, &[number], "key_press");
-                }
-            }
+            Action::OptOut => self.opt_out(now, key),
             Action::Label { label, by } => {
                 if let Some(line) = self.lines.get(key) {
                     let call = line.attempt.id().to_string();

@@ -206,6 +206,27 @@ fn a_number_is_in_one_call_keeps_its_distance_and_has_its_attempts() {
 }
 
 #[test]
+fn the_law_is_kept_in_hours_caps_and_rests() {
+    let hour = Duration::from_secs(3_600);
+    for (asked, broken) in [
+        (Lawful::Hours(600, 900), false),
+        (Lawful::Hours(600, 601), true),
+        (Lawful::Cap(2, hour), false),
+        (Lawful::Cap(1, hour), true),
+        (Lawful::Cap(1, Duration::from_secs(60)), false),
+        (Lawful::Rest(vec![Disposition::Busy], hour), true),
+        (Lawful::Rest(vec![Disposition::Busy], Duration::from_secs(60)), false),
+        (Lawful::Rest(vec![Disposition::Abandoned], hour), false),
+    ] {
+        let mut trace = Trace::new();
+        trace.campaign().law = vec![asked.clone()];
+        trace.attempt(1, ANN, "a").pass(60_000).attempt(2, ANN, "b");
+        let expected: &[Rule] = if broken { &[Rule::LawIsKept] } else { &[] };
+        assert_eq!(trace.broken(), expected, "{asked:?}");
+    }
+}
+
+#[test]
 fn the_commit_comes_first_and_names_whom_is_rung() {
     let mut none = Trace::new();
     none.invite(0, ANN, "a").commit(1, ANN, "a");
@@ -322,6 +343,7 @@ impl Trace {
             attempt_gap: Duration::from_secs(60),
             delays: BTreeMap::new(),
             window: (600, 900),
+            law: Vec::new(),
         };
         let rules = Rules {
             trunks: vec![trunk; 2],

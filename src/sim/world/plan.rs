@@ -6,6 +6,7 @@ use crate::agent;
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine as OnMachine, Treatment, Whom};
 use crate::campaign;
+use crate::campaign::law::options::Packs;
 use crate::campaign::retry::Rule as RetryRule;
 use crate::campaign::window::{Day, TimeOfDay, Window, Zone};
 use crate::disposition::Disposition;
@@ -336,9 +337,21 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
             start: time(window.0),
             end: time(window.1),
         },
+        law: law(place, window.0),
         retry: retry(rng),
     };
     CampaignPlan { options, window, treatment: treatment(rng), numbers }
+}
+
+/// The packs that hold by place, or those of a state and a country wherever the phone is; drawn from what is drawn already.
+fn law(place: usize, opens: i64) -> campaign::law::options::Options {
+    let packs: &[&str] = match (place as i64 + opens) % 4 {
+        0 | 1 => return Default::default(),
+        2 => &["us-florida"],
+        _ => &["us-florida", "uk-ofcom"],
+    };
+    let packs = packs.iter().map(|id| (*id).to_owned()).collect();
+    campaign::law::options::Options { packs: Packs::Named(packs), ..Default::default() }
 }
 
 fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {

@@ -7,6 +7,7 @@ mod dialing;
 mod disk;
 mod forgetting;
 mod labels;
+mod law;
 mod lists;
 mod on_postgres;
 mod opening;

@@ -405,6 +405,7 @@ fn contact(number: &str, now: Now) -> Contact {
         attributes: BTreeMap::new(),
         outcomes: BTreeMap::new(),
         next_attempt_at: now.wall,
+        history: Vec::new(),
     }
 }
 
