@@ -5,6 +5,7 @@ use super::claim::{CALLBACK_AGENT, held_by_others, refill};
 use super::connection::Connection;
 use super::dialog;
 use super::error::StoreError;
+use super::history;
 use super::label;
 use super::list::{read_number, suppress};
 use super::order::Orders;
