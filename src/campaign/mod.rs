@@ -19,7 +19,7 @@ pub mod window;
 #[cfg(test)]
 mod random_test;
 
-mod explain;
+pub mod explain;
 mod machine;
 mod supply;
 

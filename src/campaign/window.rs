@@ -81,6 +81,13 @@ pub enum Day {
     Sun,
 }
 
+impl Day {
+    /// Its word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        ["mon", "tue", "wed", "thu", "fri", "sat", "sun"][self as usize]
+    }
+}
+
 /// A time of day to the minute, `00:00` to `24:00`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct TimeOfDay {
@@ -102,6 +109,12 @@ impl TimeOfDay {
 
     fn on(self, date: NaiveDate) -> Option<NaiveDateTime> {
         date.and_hms_opt(0, 0, 0)?.checked_add_signed(TimeDelta::minutes(i64::from(self.minutes)))
+    }
+}
+
+impl std::fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02}:{:02}", self.minutes / 60, self.minutes % 60)
     }
 }
 

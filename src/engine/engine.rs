@@ -3,6 +3,7 @@
 mod calls;
 mod carry;
 mod dialing;
+mod explaining;
 mod hearing;
 mod leaving;
 mod rejection;
@@ -16,10 +17,10 @@ use crate::call::attempt::ending;
 use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
+use crate::engine::caller_id::Pool;
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
-use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
@@ -142,6 +143,8 @@ struct Running {
     treatment: Arc<Treatment>,
     trunks: Vec<usize>,
     agent_trunk: Option<usize>,
+    /// The pool of its caller ids.
+    pool: Option<usize>,
     in_flight: usize,
     ended: BTreeMap<String, u64>,
 }
@@ -152,6 +155,8 @@ struct Line {
     contact: Contact,
     campaign: usize,
     trunk: usize,
+    /// Why it has the caller id that it has.
+    caller_id_why: String,
     tried: Vec<usize>,
     /// Hops of the present trunk that had its INVITE.
     tried_hops: Vec<Place>,
@@ -201,6 +206,7 @@ pub struct Engine {
     attempts: BTreeMap<AttemptId, Key>,
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
+    calls_per_second_max: f64,
     rate: RateLimit,
     media_keys: MediaKeys,
     rng: Rng,
@@ -218,6 +224,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    /// Caller ids to choose from.
+    pools: Vec<Pool>,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -246,6 +254,7 @@ impl Engine {
                 trunks: setup.campaign.options().trunks.iter().filter_map(place).collect(),
                 agent_trunk: setup.agent_trunk.as_ref().and_then(place),
                 campaign: setup.campaign,
+                pool: None,
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
                 ended: BTreeMap::new(),
@@ -267,6 +276,7 @@ impl Engine {
             attempts: BTreeMap::new(),
             timers: BTreeSet::new(),
             ledger: options.ledger,
+            calls_per_second_max: options.calls_per_second_max,
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
             rng,
@@ -281,6 +291,7 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            pools: Vec::new(),
             draining: false,
             unregister_until: None,
         };
@@ -426,6 +437,7 @@ impl Engine {
             media: MediaStatus { streams: self.streams.len() },
             detection: self.measures.status(),
             caller_ids: self.caller_ids.values().cloned().collect(),
+            caller_id_pools: self.pools.iter().map(|pool| pool.status(now.wall)).collect(),
         }
     }
 
@@ -437,20 +449,15 @@ impl Engine {
     fn campaign_status(&self, running: &Running, now: Now) -> CampaignStatus {
         let campaign = &running.campaign;
         let counts = campaign.counts();
-        let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
-        if self.draining && campaign.state() == CampaignState::Running {
-            waiting_for = vec!["the engine is shutting down".to_owned()];
-        } else if campaign.state() == CampaignState::Running
-            && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
-        {
-            waiting_for.push(format!("trunk {name}: {}", why.describe(now.instant)));
-        }
+        let holds = self.holds(running, now);
         CampaignStatus {
             name: campaign.options().name.clone(),
             state: campaign.state().as_str().to_owned(),
             in_flight: running.in_flight,
             contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
-            waiting_for,
+            waiting_for: holds.iter().map(|hold| hold.text.clone()).collect(),
+            holds,
+            lines_max: campaign.options().lines_max,
             ended: running.ended.clone(),
         }
     }
@@ -539,6 +546,8 @@ impl Engine {
         let trunks = self.places_of(&rules.trunks);
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
         running.trunks = trunks;
+        running.pool =
+            rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
         running.treatment = Arc::new(treatment);
         running.agent_trunk =
             agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));

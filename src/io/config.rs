@@ -8,7 +8,7 @@ mod sip;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
-use crate::engine::{headers, trunk};
+use crate::engine::{caller_id, headers, trunk};
 use crate::io::{model, resolver, trace};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -40,6 +40,8 @@ pub struct Config {
     pub trace: trace::Section,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
+    /// `[[caller_id_pool]]`.
+    pub caller_id_pools: Vec<caller_id::Options>,
     /// `[[campaign]]`.
     pub campaigns: Vec<CampaignSection>,
     lines: Vec<(String, usize)>,
@@ -199,9 +201,13 @@ impl Config {
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
             trunks: Vec::new(),
+            caller_id_pools: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
         };
+        for value in reader.array("caller_id_pool", section("caller_id_pool")) {
+            config.caller_id_pools.extend(reader.read::<caller_id::Options>("[[caller_id_pool]]", value));
+        }
         for value in reader.array("trunk", section("trunk")) {
             config.trunks.extend(reader.read::<trunk::Options>("[[trunk]]", value));
         }
@@ -211,7 +217,8 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]] or [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]], \
+                 [[caller_id_pool]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -313,6 +320,14 @@ impl Config {
                 fault(format!("trunk.{i}.{key}"), text);
             }
         }
+        for (i, pool) in self.caller_id_pools.iter().enumerate() {
+            if self.caller_id_pools[..i].iter().any(|other| other.name == pool.name) {
+                fault(format!("caller_id_pool.{i}.name"), format!("caller_id_pool {:?} is there twice", pool.name));
+            }
+            for (key, text) in pool.faults() {
+                fault(format!("caller_id_pool.{i}.{key}"), text);
+            }
+        }
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
         }
@@ -330,6 +345,12 @@ impl Config {
                 let text = format!("no [[trunk]] is called {name:?}");
                 fault(format!("campaign.{i}.{key}"), text);
             }
+        }
+        if let Some(name) = rules.pool()
+            && !self.caller_id_pools.iter().any(|pool| pool.name == name)
+        {
+            let key = if rules.caller_id_pool.is_some() { "caller_id_pool" } else { "caller_id" };
+            fault(format!("campaign.{i}.{key}"), format!("no [[caller_id_pool]] is called {name:?}"));
         }
         for text in headers::faults(&rules.headers) {
             fault(format!("campaign.{i}.headers"), text);

@@ -8,6 +8,7 @@ use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
+use crate::io::caller_ids;
 use crate::io::clock::Clock;
 use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
@@ -120,6 +121,14 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
+    let pools = match config.caller_id_pools.is_empty() {
+        true => Vec::new(),
+        false => {
+            let uses = store.caller_id_uses(caller_ids::CALLS_MAX).await;
+            let uses = uses.map_err(|error| database_fault(&config, &error.to_string()))?;
+            caller_ids::pools(&config, &uses)
+        }
+    };
     let signers = signers(&config)?;
     let towards = towards(&trunks);
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
@@ -133,6 +142,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut engine =
         make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
     engine.set_media_secret(secret);
+    engine.set_caller_id_pools(pools);
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
     }

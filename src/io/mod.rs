@@ -18,6 +18,7 @@
 
 pub mod access;
 pub mod address;
+pub mod caller_ids;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -44,6 +44,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
             }
         }
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
+        engine.handle_caller_id_pools(config.caller_id_pools.clone());
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         for section in config.campaigns {

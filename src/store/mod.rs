@@ -23,6 +23,7 @@
 //! | `writer` | the task |
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
+//! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
 //! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
@@ -38,6 +39,7 @@ mod reader;
 mod recovery;
 mod request;
 mod schema;
+mod story;
 pub mod table;
 pub mod writer;
 
@@ -47,6 +49,7 @@ pub use label::{Labelled, Tally};
 pub use list::{ImportCounts, Suppression};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
+pub use story::{AttemptStory, CallLine, CallerIdUse, CallerIdUses, ContactStory, End, Holding, InviteLine};
 
 #[cfg(test)]
 pub(crate) mod tests;

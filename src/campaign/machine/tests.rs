@@ -2,6 +2,7 @@
 
 use super::super::gate::tests::{FRIDAY_MS, contact, e164, wall};
 use super::super::options::tests::options;
+use super::super::explain::Reason;
 use super::*;
 use std::time::Duration;
 

@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::call::attempt::{Placement, Plan};
+use crate::engine::caller_id::Chosen;
 use crate::engine::placement;
 use crate::engine::trunk::Unavailable;
+use crate::time::WallTime;
+
+/// Who waits for civil time looks at the clock again after so many milliseconds.
+const CIVIL_RECHECK_MS: i64 = 60_000;
 
 impl Engine {
     /// Dials while anyone wants to and everything allows it, the campaigns in turn.
@@ -41,6 +46,11 @@ impl Engine {
                 return false;
             }
         };
+        if let Some(Err(until)) = running.pool.map(|pool| self.pools[pool].free_at(now.wall)) {
+            self.wait_for_caller_id(now, until);
+            return false;
+        }
+        let running = &mut self.campaigns[turn];
         let free = (self.lines.limit() - self.lines.len()) as u32;
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
         self.begin(now, turn, place, contact);
@@ -55,6 +65,23 @@ impl Engine {
             _ => None,
         };
         self.dial_at = [self.dial_at, until].into_iter().flatten().min();
+    }
+
+    /// Civil time may be set, so the clock is looked at again every minute.
+    fn wait_for_caller_id(&mut self, now: Now, until: WallTime) {
+        let ahead = until.unix_ms().saturating_sub(now.wall.unix_ms()).clamp(1, CIVIL_RECHECK_MS);
+        let look_at = now.instant + Duration::from_millis(ahead as u64);
+        self.dial_at = [self.dial_at, Some(look_at)].into_iter().flatten().min();
+    }
+
+    /// The number that the callee sees, and why this one.
+    fn caller_id_for(&mut self, now: Now, turn: usize, callee: &E164) -> Chosen {
+        let running = &self.campaigns[turn];
+        let chosen = running.pool.and_then(|pool| self.pools[pool].choose(now.wall, callee));
+        chosen.unwrap_or_else(|| Chosen {
+            caller_id: running.campaign.options().caller_id.clone(),
+            why: "the campaign's only one (caller_id)".to_owned(),
+        })
     }
 
     fn begin(&mut self, now: Now, turn: usize, place: usize, contact: Contact) {
@@ -83,6 +110,7 @@ impl Engine {
         let mut stream =
             |side| self.streams.insert((reserve, side)).expect("two streams are reserved for every line");
         let streams = [stream(Side::Callee), stream(Side::Agent)];
+        let Chosen { caller_id, why } = self.caller_id_for(now, turn, &contact.number);
         let running = &self.campaigns[turn];
         let options = running.campaign.options();
         let plan = Plan {
@@ -90,7 +118,7 @@ impl Engine {
             contact: contact.id,
             number: contact.number.clone(),
             campaign: options.name.clone(),
-            caller_id: options.caller_id.clone(),
+            caller_id,
             treatment: Arc::clone(&running.treatment),
             ring_timeout: Duration::from_secs(options.ring_timeout_s.into()),
             duration_max: Duration::from_secs(options.call_duration_max_s.into()),
@@ -108,6 +136,7 @@ impl Engine {
             contact,
             campaign: turn,
             trunk: place,
+            caller_id_why: why,
             tried: vec![place],
             tried_hops: Vec::new(),
             may_try_hop: false,
