@@ -213,6 +213,7 @@ mod tests {
                 contacts_waiting: Some(17),
                 waiting_for: vec!["window opens in 2 h".into()],
                 ended: [("busy".to_owned(), 4)].into(),
+                ..CampaignStatus::default()
             }],
             trunks: vec![TrunkStatus {
                 name: "carrier".into(),

@@ -5,6 +5,7 @@
 //! understood, 3 for a configuration that is faulty.
 
 mod call;
+mod caller_ids;
 mod campaign;
 mod check;
 pub mod classify;
@@ -12,8 +13,10 @@ pub mod corpus;
 mod demo;
 pub mod demo_carrier;
 mod detection;
+mod dry_run;
 pub mod engine;
 pub mod evaluate;
+mod explain;
 pub mod export;
 mod failure;
 mod label;
@@ -77,6 +80,10 @@ enum Command {
     Export(export::Args),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
+    /// Say why a campaign or a contact is not dialed, or why a number was called
+    Explain(explain::ExplainArgs),
+    /// Show the pools of caller ids: caps, rests, and how each number fares
+    CallerIds(caller_ids::CallerIdsArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
@@ -114,6 +121,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Export(args) => export(args),
         Command::Status(args) => campaign::status(args),
+        Command::Explain(args) => explain::run(args),
+        Command::CallerIds(args) => caller_ids::run(args),
         Command::Campaign(args) => campaign::command(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),

@@ -4,6 +4,7 @@
 
 use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
+use crate::engine::caller_id::Pool;
 use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
@@ -121,14 +122,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     remember_recent(&config, &mut store, &mut ledger, now).await?;
     let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
-    let pools = match config.caller_id_pools.is_empty() {
-        true => Vec::new(),
-        false => {
-            let uses = store.caller_id_uses(caller_ids::CALLS_MAX).await;
-            let uses = uses.map_err(|error| database_fault(&config, &error.to_string()))?;
-            caller_ids::pools(&config, &uses)
-        }
-    };
+    let pools = pools(&config, &mut store).await?;
     let signers = signers(&config)?;
     let towards = towards(&trunks);
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
@@ -180,7 +174,7 @@ fn whole(text: String) -> Fault {
     Fault { line: 0, text }
 }
 
-fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
+pub(super) fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
     vec![Fault { line: config.line("engine.database"), text: error.to_owned() }]
 }
 
@@ -286,12 +280,12 @@ fn credentials(
     }))
 }
 
-async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
+pub(super) async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
     Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
 }
 
 /// Lists of contacts and of numbers not to be called, from their files into the store.
-async fn import(
+pub(super) async fn import(
     config: &Config,
     store: &mut Store,
     ledger: &mut Ledger,
@@ -341,7 +335,7 @@ async fn import(
 
 /// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number
 /// knows nothing of the call.
-async fn remember_recent(
+pub(super) async fn remember_recent(
     config: &Config,
     store: &mut Store,
     ledger: &mut Ledger,
@@ -361,7 +355,7 @@ async fn remember_recent(
     Ok(())
 }
 
-async fn campaigns(
+pub(super) async fn campaigns(
     config: &Config,
     prompts: &Prompts,
     store: &mut Store,
@@ -381,6 +375,16 @@ async fn campaigns(
         });
     }
     Ok(setups)
+}
+
+/// The pools of caller ids, with what the store knows of their calls.
+pub(super) async fn pools(config: &Config, store: &mut Store) -> Result<Vec<Pool>, Vec<Fault>> {
+    if config.caller_id_pools.is_empty() {
+        return Ok(Vec::new());
+    }
+    let uses = store.caller_id_uses(caller_ids::CALLS_MAX).await;
+    let uses = uses.map_err(|error| database_fault(config, &error.to_string()))?;
+    Ok(caller_ids::pools(config, &uses))
 }
 
 fn start_media(
@@ -426,7 +430,7 @@ fn start_media(
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where all parts come together")]
-fn make_engine(
+pub(super) fn make_engine(
     config: &Config,
     wished: &Launch,
     now: Now,

@@ -3,6 +3,7 @@
 //! * [`config`]: the configuration file, every fault with its line;
 //! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
 //! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
+//! * [`rehearse`]: the same for a dry run, over a copy of the database; [`caller_ids`]: pools with their past calls;
 //! * [`reload`]: a changed configuration into the running engine;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
@@ -36,6 +37,7 @@ pub mod priority;
 pub mod probe;
 pub mod prompts;
 pub mod recorder;
+pub mod rehearse;
 pub mod reload;
 pub mod resolver;
 pub mod secret;

@@ -324,7 +324,7 @@ mod tests {
             (
                 ended,
                 "skip attempt_gap",
-                "the last call of the number ended 10 min ago; 60 min are asked until \
+                "the last call of the number ended 10 min ago; 1 h are asked until \
                  Fri 2026-11-20 10:50 EST (America/New_York), 15:50 UTC (in 50 min)",
             ),
         ] {
