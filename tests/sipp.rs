@@ -1,4 +1,5 @@
-//! The engine against SIPp: a thousand calls without a loss or a leak, and the faults that carriers and callees have.
+//! The engine against SIPp: a thousand calls without a loss or a leak, and the faults that carriers and callees have. What
+//! the engine sends to those is judged by tshark.
 
 mod peers;
 
@@ -7,6 +8,7 @@ use peers::asterisk::prompt;
 use peers::audio::tone;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
 use peers::sipp::Sipp;
+use peers::wire;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,6 +30,12 @@ fn alone() -> RwLockWriteGuard<'static, ()> {
 
 fn beside_others() -> RwLockReadGuard<'static, ()> {
     TURN.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the peers are there and the test goes on here, in a capture of its own ([`wire::alone`]).
+fn captured(test: &str) -> bool {
+    let _turn = beside_others();
+    peers::installed() && wire::alone(test)
 }
 
 #[test]
@@ -100,7 +108,7 @@ fn is_judged_rightly(call: &Value) -> bool {
 
 #[test]
 fn a_trunk_that_challenges_for_ever_gets_three_invites_at_most() {
-    if !peers::installed() {
+    if !captured("a_trunk_that_challenges_for_ever_gets_three_invites_at_most") {
         return;
     }
     std::thread::scope(|both| {
@@ -125,7 +133,7 @@ fn is_challenged_for_ever(scenario: &str, status: u64) {
 
 #[test]
 fn a_trunk_that_is_full_rests_as_long_as_it_asked_and_the_next_one_carries_the_calls() {
-    if !peers::installed() {
+    if !captured("a_trunk_that_is_full_rests_as_long_as_it_asked_and_the_next_one_carries_the_calls") {
         return;
     }
     let turn = beside_others();
@@ -160,7 +168,7 @@ fn a_trunk_that_is_full_rests_as_long_as_it_asked_and_the_next_one_carries_the_c
 
 #[test]
 fn a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
-    if !peers::installed() {
+    if !captured("a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up") {
         return;
     }
     let mut callee = Sipp::start("crossing", 1, Duration::from_secs(60), &[]);
@@ -174,7 +182,7 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
 
 #[test]
 fn every_copy_of_a_200_is_acknowledged() {
-    if !peers::installed() {
+    if !captured("every_copy_of_a_200_is_acknowledged") {
         return;
     }
     let mut callee = Sipp::start("repeated-200", 1, Duration::from_secs(60), &[]);
@@ -186,7 +194,7 @@ fn every_copy_of_a_200_is_acknowledged() {
 
 #[test]
 fn a_bye_that_is_never_answered_frees_the_line_at_once_and_its_transaction_after_64_t1() {
-    if !peers::installed() {
+    if !captured("a_bye_that_is_never_answered_frees_the_line_at_once_and_its_transaction_after_64_t1") {
         return;
     }
     let mut callee = Sipp::start("lost-bye", 1, Duration::from_secs(90), &[]);
@@ -201,7 +209,7 @@ fn a_bye_that_is_never_answered_frees_the_line_at_once_and_its_transaction_after
 
 #[test]
 fn a_carrier_that_wants_prack_longer_intervals_update_and_holds_gets_exact_answers() {
-    if !peers::installed() {
+    if !captured("a_carrier_that_wants_prack_longer_intervals_update_and_holds_gets_exact_answers") {
         return;
     }
     let _turn = beside_others();
@@ -223,7 +231,7 @@ fn a_carrier_that_wants_prack_longer_intervals_update_and_holds_gets_exact_answe
 
 #[test]
 fn an_agents_refer_joins_the_callee_with_the_new_party_where_the_campaign_allows_it() {
-    if !peers::installed() {
+    if !captured("an_agents_refer_joins_the_callee_with_the_new_party_where_the_campaign_allows_it") {
         return;
     }
     let _turn = beside_others();

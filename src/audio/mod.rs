@@ -1,7 +1,7 @@
 //! Samples: everything that is known about sound and nothing about the network.
 //!
 //! The whole engine thinks in one format, 16-bit linear samples of one channel at 8 kHz, in frames of 20 ms. Other
-//! formats exist at the rim only: G.711 on the wire ([`g711`]), WAV files of any kind on the disk ([`wav`], which leans
+//! formats exist at the rim only: G.711 and G.722 on the wire ([`g711`], [`g722`]), WAV files of any kind on the disk ([`wav`], which leans
 //! on [`resample`]). [`level`] measures, [`tone`] synthesises, [`conceal`] fills the gap of a lost frame,
 //! [`comfort_noise`] that of a silent peer; [`dtmf`] hears keys.
 
@@ -9,6 +9,7 @@ pub mod comfort_noise;
 pub mod conceal;
 pub mod dtmf;
 pub mod g711;
+pub mod g722;
 pub mod level;
 pub mod resample;
 pub mod tone;

@@ -172,9 +172,13 @@ impl Attempt {
         }
     }
 
-    /// The Call-IDs of its legs.
+    /// The Call-IDs of its legs, that of a transfer's new party included.
     pub fn call_ids(&self) -> impl Iterator<Item = &str> {
-        let legs = std::iter::once(&self.placement).chain(&self.agent_placement);
+        let new_party = match &self.state {
+            State::Transferring(transferring) => transferring.placement(),
+            _ => None,
+        };
+        let legs = std::iter::once(&self.placement).chain(&self.agent_placement).chain(new_party);
         legs.map(|placement| placement.call_id.as_str())
     }
 

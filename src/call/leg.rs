@@ -1,7 +1,7 @@
 //! One side of a call: its stream, how far its INVITE has come, and its session description (RFC 3264).
 
 use crate::audio::g711::Law;
-use crate::media::command::{self, Session, StreamKey};
+use crate::media::command::{self, Coding, Session, StreamKey};
 use crate::sdp::{self, Codec, Direction, Negotiated, Security};
 use std::net::SocketAddr;
 
@@ -150,9 +150,10 @@ fn session_of(negotiated: Negotiated) -> Session {
     Session {
         remote: negotiated.remote,
         remote_rtcp: negotiated.remote_rtcp,
-        law: match negotiated.codec {
-            Codec::Pcmu => Law::Mu,
-            Codec::Pcma => Law::A,
+        coding: match negotiated.codec {
+            Codec::Pcmu => Coding::G711(Law::Mu),
+            Codec::Pcma => Coding::G711(Law::A),
+            Codec::G722 => Coding::G722,
         },
         payload_type: negotiated.codec.payload_type(),
         telephone_event: negotiated.telephone_event,

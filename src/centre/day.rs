@@ -146,6 +146,8 @@ impl<'a> Day<'a> {
         match event {
             Event::Look => {
                 self.campaign.handle_timeout(self.now());
+                let threshold = self.campaign.pacer().threshold();
+                self.tally.slice(self.now_s).threshold = threshold;
                 self.schedule(0.5, Event::Look);
             }
             Event::Answer(contact, person) => self.handle_answer(contact, person),
@@ -232,6 +234,7 @@ impl<'a> Day<'a> {
                 self.tally.slice(self.now_s).people += 1;
                 self.tally.talk_s += lasts;
                 self.tally.waited_s += self.now_s - waiting.since;
+                self.tally.slice(self.now_s).waited_s += self.now_s - waiting.since;
             } else {
                 self.tally.machines_passed += 1;
             }

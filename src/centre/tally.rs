@@ -15,6 +15,10 @@ pub struct Slice {
     pub abandoned: u64,
     /// The most lines in flight.
     pub lines: usize,
+    /// Seconds that connected people waited after the verdict.
+    pub waited_s: f64,
+    /// The risk that a line could carry, as last seen.
+    pub threshold: f64,
 }
 
 /// Slices of a day are this long, in seconds.
@@ -121,6 +125,8 @@ impl Tally {
             sum.people += slice.people;
             sum.abandoned += slice.abandoned;
             sum.lines = sum.lines.max(slice.lines);
+            sum.waited_s += slice.waited_s;
+            sum.threshold = slice.threshold;
         }
     }
 }

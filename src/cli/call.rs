@@ -71,7 +71,7 @@ pub struct CallArgs {
 
 /// Places the call.
 pub fn run(args: &CallArgs) -> Result<(), Failure> {
-    log::start(LogFormat::Text, "error");
+    let _logging = log::start(LogFormat::Text, "error");
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     let folder = Scratch::make()?;

@@ -54,7 +54,7 @@ pub struct DemoArgs {
 
 /// Runs the demo.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    log::start(LogFormat::Text, "error");
+    let _logging = log::start(LogFormat::Text, "error");
     let scenario = scenario::demo();
     let folder = setup::folder(args.folder.as_deref())?;
     let started = std::time::Instant::now();

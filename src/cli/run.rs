@@ -33,7 +33,7 @@ pub struct RunArgs {
 
 /// Runs the engine.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    log::start(args.log_format, if args.dry_run.dry_run { "warn" } else { "info" });
+    let _logging = log::start(args.log_format, if args.dry_run.dry_run { "warn" } else { "info" });
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
     if args.dry_run.dry_run {

@@ -314,11 +314,14 @@ impl Options {
         let mut faults = Vec::new();
         for name in &self.codecs {
             if codec_of(name).is_none() {
-                faults.push(("codecs", format!("codec {name:?} is not known: use \"PCMU\" or \"PCMA\"")));
+                faults.push((
+                    "codecs",
+                    format!("codec {name:?} is not known: use \"PCMU\", \"PCMA\" or \"G722\""),
+                ));
             }
         }
         if self.codecs.is_empty() {
-            faults.push(("codecs", "at least one codec is needed: \"PCMU\" or \"PCMA\"".into()));
+            faults.push(("codecs", "at least one codec is needed: \"PCMU\", \"PCMA\" or \"G722\"".into()));
         }
         if let Err(text) = self.proxy() {
             faults.push(("outbound_proxy", text));
@@ -394,6 +397,7 @@ fn codec_of(name: &str) -> Option<Codec> {
     match name.to_ascii_uppercase().as_str() {
         "PCMU" => Some(Codec::Pcmu),
         "PCMA" => Some(Codec::Pcma),
+        "G722" => Some(Codec::G722),
         _ => None,
     }
 }

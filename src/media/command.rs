@@ -27,9 +27,9 @@ pub struct Session {
     pub remote: SocketAddr,
     /// Where the peer takes RTCP.
     pub remote_rtcp: SocketAddr,
-    /// The companding law of both directions.
-    pub law: Law,
-    /// The payload type of the audio (0 PCMU, 8 PCMA).
+    /// How both directions are coded.
+    pub coding: Coding,
+    /// The payload type of the audio (0 PCMU, 8 PCMA, 9 G722).
     pub payload_type: u8,
     /// The payload type of telephone-event (RFC 4733), when agreed.
     pub telephone_event: Option<u8>,
@@ -55,7 +55,7 @@ impl Session {
         Session {
             remote,
             remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
-            law,
+            coding: Coding::G711(law),
             payload_type: payload_type_of(law),
             telephone_event: Some(101),
             send: true,
@@ -68,16 +68,35 @@ impl Session {
         }
     }
 
-    /// The law of a payload type, when it is one of audio that may come.
-    pub fn law_of(&self, payload_type: u8) -> Option<Law> {
-        let other = match self.law {
+    /// The coding of a payload type, when it is one of audio that may come.
+    pub fn coding_of(&self, payload_type: u8) -> Option<Coding> {
+        let other = match self.coding.law() {
             Law::Mu => Law::A,
             Law::A => Law::Mu,
         };
         match () {
-            () if payload_type == self.payload_type => Some(self.law),
-            () if self.both_laws && payload_type == payload_type_of(other) => Some(other),
+            () if payload_type == self.payload_type => Some(self.coding),
+            () if self.both_laws && payload_type == payload_type_of(other) => Some(Coding::G711(other)),
             () => None,
+        }
+    }
+}
+
+/// How audio is coded on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Coding {
+    /// G.711.
+    G711(Law),
+    /// G.722 at 64 kbit/s.
+    G722,
+}
+
+impl Coding {
+    /// The law in which what is to be said is kept before it is coded: for G.711 that is all.
+    pub fn law(self) -> Law {
+        match self {
+            Coding::G711(law) => law,
+            Coding::G722 => Law::Mu,
         }
     }
 }

@@ -15,11 +15,11 @@
 pub mod bridge;
 pub mod command;
 pub mod latch;
-pub mod pace;
 pub mod player;
 pub mod protection;
 pub mod receiver;
 pub mod sender;
+pub mod sender_clock;
 pub mod stream;
 pub mod tap;
 pub mod worker;

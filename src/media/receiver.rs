@@ -1,12 +1,13 @@
 //! The receiving half of a stream: from the datagram to a frame, with everything that is counted on the way.
 
-use super::command::Session;
+use super::command::{Coding, Session};
 use super::latch::{Judgement, Latch};
-use super::pace::{Pace, Step};
+use super::sender_clock::{SenderClock, Step};
 use crate::audio::comfort_noise::ComfortNoise;
 use crate::audio::conceal::Concealer;
 use crate::audio::dtmf::KeyListener;
-use crate::audio::g711::{self, Law};
+use crate::audio::g711::{self, CodedFrame};
+use crate::audio::g722;
 use crate::audio::{Frame, SILENT_FRAME};
 use crate::rtp::Ssrc;
 use crate::rtp::delay::Delay;
@@ -41,10 +42,14 @@ pub struct Receiver {
     lost_before: u64,
     refused: u64,
     jitter: JitterBuffer,
+    /// Of a peer that speaks G.722.
+    g722: Option<Box<g722::Decoder>>,
     concealer: Concealer,
+    /// The last slot had what the peer sent: what comes now follows on it as it is.
+    was_known: bool,
     noise: ComfortNoise,
     /// The sender's clock, as its packets show it.
-    pace: Pace,
+    sender_clock: SenderClock,
     events: EventReceiver,
     /// Keys in the sound, where no events were agreed on.
     keys: KeyListener,
@@ -79,6 +84,8 @@ pub struct Heard {
     pub sound: Frame,
     /// Whether it is what the peer sent; otherwise the peer's sound is unknown.
     pub known: bool,
+    /// The sound as it came, where it follows on what came before and so can be handed on without decoding.
+    pub codes: Option<CodedFrame>,
     /// A key was pressed in it.
     pub digit: Option<char>,
     /// It is the sound of a key, and of nothing else.
@@ -97,9 +104,11 @@ impl Receiver {
             lost_before: 0,
             refused: 0,
             jitter: JitterBuffer::new(delay),
+            g722: None,
             concealer: Concealer::new(),
+            was_known: false,
             noise: ComfortNoise::new(),
-            pace: Pace::new(),
+            sender_clock: SenderClock::new(),
             events: EventReceiver::new(),
             keys: KeyListener::new(),
             slots_without_packet: 0,
@@ -117,9 +126,10 @@ impl Receiver {
         self.reception = Reception::new();
         (self.received_before, self.lost_before, self.refused) = (0, 0, 0);
         self.jitter.reset_with(delay);
+        (self.g722, self.was_known) = (None, false);
         self.concealer.reset();
         self.noise = ComfortNoise::new();
-        self.pace.reset();
+        self.sender_clock.reset();
         self.events.reset();
         self.keys.reset();
         (self.slots_without_packet, self.suppressed) = (0, false);
@@ -140,10 +150,12 @@ impl Receiver {
         latch.loosen(now).then(|| latch.target())
     }
 
-    /// What waits is of another law.
-    pub fn change_law(&mut self) {
+    /// What waits is coded otherwise than what comes now.
+    pub fn change_coding(&mut self, coding: Coding) {
+        self.g722 = (coding == Coding::G722).then(Default::default);
+        self.was_known = false;
         self.jitter.reset();
-        self.pace.reset();
+        self.sender_clock.reset();
     }
 
     /// A datagram on the stream's port.
@@ -159,8 +171,8 @@ impl Receiver {
             Err(Malformed::Rtcp) => return Received::Rtcp,
             Err(_) => return self.refuse(),
         };
-        let law = session.law_of(packet.payload_type);
-        let audio = law.is_some();
+        let coding = session.coding_of(packet.payload_type);
+        let audio = coding.is_some();
         let event = Some(packet.payload_type) == session.telephone_event;
         if !(audio || event || packet.payload_type == COMFORT_NOISE) {
             return self.refuse();
@@ -182,32 +194,32 @@ impl Receiver {
         }
         self.slots_without_packet = 0;
         let mut digit = None;
-        match law {
-            Some(law) => self.handle_audio(now, session, law, &packet),
+        match coding {
+            Some(coding) => self.handle_audio(now, session, coding, &packet),
             None if event => {
                 digit = self.events.handle_payload(packet.marker, packet.timestamp, packet.payload);
             }
             None => {
                 self.noise.handle_payload(packet.payload);
-                self.pace.handle_quiet(now, packet.sequence, packet.timestamp);
+                self.sender_clock.handle_quiet(now, packet.sequence, packet.timestamp);
                 self.jitter.handle_comfort_noise(packet.timestamp);
             }
         }
         Received::Taken { latched, digit }
     }
 
-    fn handle_audio(&mut self, now: Instant, session: &Session, law: Law, packet: &Packet<'_>) {
+    fn handle_audio(&mut self, now: Instant, session: &Session, coding: Coding, packet: &Packet<'_>) {
         // On hold the peer should be silent; what it sends all the same is counted and not heard.
         if !session.receive {
             return;
         }
-        if law == session.law {
+        if coding == session.coding {
             return self.lay(now, packet, packet.payload);
         }
         let mut recoded = [0; RECODED_MAX];
         if let Some(codes) = recoded.get_mut(..packet.payload.len()) {
             codes.iter_mut().zip(packet.payload).for_each(|(code, from)| {
-                *code = g711::encode(session.law, g711::decode(law, *from));
+                *code = g711::encode(session.coding.law(), g711::decode(coding.law(), *from));
             });
             self.lay(now, packet, codes);
         }
@@ -218,7 +230,7 @@ impl Receiver {
         if payload.is_empty() || payload.len() > SAMPLES_MAX {
             return;
         }
-        let taken = match self.pace.handle_audio(now, packet) {
+        let taken = match self.sender_clock.handle_audio(now, packet) {
             Step::Goes => self.jitter.handle_payload(now, packet.timestamp, payload),
             Step::Doubtful => Taken::Doubtful,
             Step::Jumped => self.jitter.handle_jump(now, packet.timestamp, payload),
@@ -233,23 +245,34 @@ impl Receiver {
         let mut codes = [0; FRAME];
         self.slots_without_packet = self.slots_without_packet.saturating_add(1);
         self.suppressed |= self.slots_without_packet > SUPPRESSED_SLOTS;
-        let mut heard = match self.jitter.handle_slot(now, &mut codes) {
+        let playout = self.jitter.handle_slot(now, &mut codes);
+        let is_frame = playout == Playout::Frame;
+        let mut heard = match playout {
             Playout::Frame => {
                 self.suppressed = false;
                 let mut sound = SILENT_FRAME;
-                g711::decode_frame(session.law, &codes, &mut sound);
+                match &mut self.g722 {
+                    None => g711::decode_frame(session.coding.law(), &codes, &mut sound),
+                    Some(g722) => g722.decode(&codes, &mut sound),
+                }
                 self.concealer.handle_frame(&mut sound);
-                Heard { sound, known: true, digit: None, is_key: false }
+                let codes = self.was_known.then_some(codes);
+                Heard { sound, known: true, codes, digit: None, is_key: false }
             }
-            Playout::Missing | Playout::Waiting if !self.suppressed => {
-                Heard { sound: self.concealer.conceal(), known: false, digit: None, is_key: false }
-            }
+            Playout::Missing | Playout::Waiting if !self.suppressed => Heard {
+                sound: self.concealer.conceal(),
+                known: false,
+                codes: None,
+                digit: None,
+                is_key: false,
+            },
             Playout::Quiet | Playout::Missing | Playout::Waiting => {
                 let mut sound = self.noise.frame();
                 self.concealer.handle_frame(&mut sound);
-                Heard { sound, known: true, digit: None, is_key: false }
+                Heard { sound, known: true, codes: None, digit: None, is_key: false }
             }
         };
+        self.was_known = is_frame;
         if session.audible_keys {
             heard.digit = self.keys.handle_frame(heard.known.then_some(&heard.sound));
             heard.is_key = self.keys.is_pressed();
@@ -297,7 +320,7 @@ impl Receiver {
                 self.lost_before += self.reception.lost();
                 self.reception = Reception::new();
                 self.jitter.reset();
-                self.pace.reset();
+                self.sender_clock.reset();
                 self.events.reset();
                 (self.source, self.usurper, self.peer_report) = (Some(packet.ssrc), None, None);
             }

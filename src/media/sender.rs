@@ -1,10 +1,11 @@
 //! The sending half of a stream: our own SSRC, sequence and media time; a packet a slot, or as long ones as the peer
 //! likes.
 
-use super::command::Session;
-use crate::audio::FRAME_SAMPLES;
+use super::command::{Coding, Session};
 use crate::audio::g711::{self, CodedFrame};
+use crate::audio::g722;
 use crate::audio::tone::Tone;
+use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::rtp::Ssrc;
 use crate::rtp::packet::{HEADER, Packet};
@@ -24,6 +25,15 @@ pub const PACKET_MAX: usize = HEADER + PACKET_SAMPLES + RTP_GROWTH;
 /// The level of each line of a key that is sent as sound, in dBFS: some -9 dBm0 together.
 const KEY_DBFS: f32 = -15.0;
 
+/// What is to be said in a slot.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// In the session's law ([`Coding::law`]).
+    InLaw(&'a CodedFrame),
+    /// Coded as the session is, by somebody else.
+    AsItCame(&'a CodedFrame),
+}
+
 /// Sends one stream.
 #[derive(Debug)]
 pub struct Sender {
@@ -35,6 +45,8 @@ pub struct Sender {
     octets: u64,
     packets_at_report: u64,
     events: EventSender,
+    /// For a peer that speaks G.722.
+    g722: Option<Box<g722::Encoder>>,
     /// Audio that is less than a packet, and how much of it there is.
     pending: [u8; PACKET_SAMPLES + FRAME_SAMPLES],
     pending_samples: usize,
@@ -52,6 +64,7 @@ impl Sender {
             octets: 0,
             packets_at_report: 0,
             events: EventSender::new(),
+            g722: None,
             pending: [0; PACKET_SAMPLES + FRAME_SAMPLES],
             pending_samples: 0,
         }
@@ -67,6 +80,13 @@ impl Sender {
         self.marker_due = true;
         (self.packets, self.octets, self.packets_at_report) = (0, 0, 0);
         self.events.reset();
+        self.g722 = None;
+        self.pending_samples = 0;
+    }
+
+    /// The session is coded so from now on.
+    pub fn change_coding(&mut self, coding: Coding) {
+        self.g722 = (coding == Coding::G722).then(Default::default);
         self.pending_samples = 0;
     }
 
@@ -92,12 +112,12 @@ impl Sender {
         self.marker_due = true;
     }
 
-    /// The packets of a slot, none to two: a waiting key before `codes`. Each is handed to `emit` with its length, in a
-    /// buffer with room for protection. Tells what was put in place of `codes`.
+    /// The packets of a slot, none to two: a waiting key before `said`. Each is handed to `emit` with its length, in a
+    /// buffer with room for protection. Tells what was put in place of `said`, in the session's law.
     pub fn write_slot(
         &mut self,
         session: &Session,
-        codes: &CodedFrame,
+        said: Said<'_>,
         emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
     ) -> Option<CodedFrame> {
         let event = self.events.handle_slot(self.timestamp, FRAME_SAMPLES as u16);
@@ -105,16 +125,16 @@ impl Sender {
             (Some(event), Some(payload_type)) => {
                 self.flush(session, self.pending_samples, emit);
                 self.write(event.marker, payload_type, event.timestamp, &event.payload, emit);
-                Some([session.law.silence(); FRAME_SAMPLES])
+                Some([session.coding.law().silence(); FRAME_SAMPLES])
             }
             (Some(event), None) => {
                 // Without telephone-event in the answer the key is sent as sound.
                 let codes = key_codes(session, &event);
-                self.write_audio(session, &codes, emit);
+                self.write_said(session, Said::InLaw(&codes), emit);
                 Some(codes)
             }
             (None, _) => {
-                self.write_audio(session, codes, emit);
+                self.write_said(session, said, emit);
                 None
             }
         };
@@ -127,6 +147,23 @@ impl Sender {
         let fresh = self.packets > self.packets_at_report;
         self.packets_at_report = self.packets;
         fresh.then_some(Sent { packets: self.packets, octets: self.octets, timestamp: self.timestamp })
+    }
+
+    fn write_said(
+        &mut self,
+        session: &Session,
+        said: Said<'_>,
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) {
+        match (said, &mut self.g722) {
+            (Said::AsItCame(codes), _) | (Said::InLaw(codes), None) => self.write_audio(session, codes, emit),
+            (Said::InLaw(codes), Some(g722)) => {
+                let mut sound = SILENT_FRAME;
+                g711::decode_frame(session.coding.law(), codes, &mut sound);
+                let codes = g722.encode(&sound);
+                self.write_audio(session, &codes, emit);
+            }
+        }
     }
 
     fn write_audio(
@@ -198,7 +235,9 @@ fn key_codes(session: &Session, event: &Outgoing) -> CodedFrame {
     let end = usize::from(u16::from_be_bytes([high, low]));
     let tone = digit_of(code).and_then(|digit| Tone::dtmf(digit, KEY_DBFS)).filter(|_| !event.repeated);
     let begin = end.saturating_sub(FRAME_SAMPLES);
-    std::array::from_fn(|index| g711::encode(session.law, tone.map_or(0, |tone| tone.sample(begin + index))))
+    std::array::from_fn(|index| {
+        g711::encode(session.coding.law(), tone.map_or(0, |tone| tone.sample(begin + index)))
+    })
 }
 
 #[cfg(test)]
@@ -229,7 +268,9 @@ mod tests {
         let mut packets = Vec::new();
         for slot in 0..count {
             let codes = codes(slot);
-            sender.write_slot(session, &codes, &mut |buffer, length| packets.push(buffer[..length].to_vec()));
+            sender.write_slot(session, Said::InLaw(&codes), &mut |buffer, length| {
+                packets.push(buffer[..length].to_vec())
+            });
         }
         packets
     }

@@ -1,12 +1,12 @@
 //! One leg's RTP session: both halves, and what hangs on them.
 
 use super::Options;
-use super::bridge::Bridge;
-use super::command::{Event, EventKind, Session, Statistics, StreamKey};
+use super::bridge::{Bridge, Laid};
+use super::command::{Coding, Event, EventKind, Session, Statistics, StreamKey};
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
 use super::receiver::{Received, Receiver};
-use super::sender::Sender;
+use super::sender::{Said, Sender};
 use super::tap::Tap;
 use super::worker::Sink;
 use crate::amd::Prompts;
@@ -129,8 +129,9 @@ impl Stream {
             sink.aim(self.key, session.remote, session.remote_rtcp);
         }
         self.receiver.aim(now, session.remote);
-        if before.is_some_and(|before| before.law != session.law) {
-            self.receiver.change_law();
+        if before.is_none_or(|before| before.coding != session.coding) {
+            self.receiver.change_coding(session.coding);
+            self.sender.change_coding(session.coding);
         }
         if self.protection.as_ref().map(|protection| protection.keys()) != session.srtp {
             self.protection =
@@ -252,14 +253,17 @@ impl Stream {
     pub fn handle_slot(
         &mut self,
         now: Instant,
-        from_partner: Option<Frame>,
+        from_partner: Option<Laid>,
         rng: &mut Rng,
         sink: &mut impl Sink,
     ) -> Option<char> {
         let Phase::Connected { session, .. } = self.phase else { return None };
         let heard = self.receiver.handle_slot(now, &session);
         // A key is carried as a key; its sound beside it would be a second press.
-        self.bridge.lay_down(if heard.is_key { &SILENT_FRAME } else { &heard.sound });
+        self.bridge.lay_down(match heard.is_key {
+            true => Laid { sound: SILENT_FRAME, codes: None },
+            false => Laid { sound: heard.sound, codes: heard.codes.map(|codes| (session.coding, codes)) },
+        });
         self.run_detector(now, heard.known.then_some(&heard.sound), sink);
         let said = self.send(now, &session, from_partner, sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
@@ -267,7 +271,7 @@ impl Stream {
         }
         if self.tap.recording {
             let mut said_sound = SILENT_FRAME;
-            g711::decode_frame(session.law, &said, &mut said_sound);
+            g711::decode_frame(session.coding.law(), &said, &mut said_sound);
             sink.record(self.key, &heard.sound, &said_sound);
         }
         self.watch_clock(now, &session, rng, sink);
@@ -290,22 +294,28 @@ impl Stream {
         &mut self,
         now: Instant,
         session: &Session,
-        from_partner: Option<Frame>,
+        from_partner: Option<Laid>,
         sink: &mut impl Sink,
     ) -> CodedFrame {
-        let (played, ended) = if session.send { self.player.next_frame(session.law) } else { (None, None) };
-        let codes = match (played, from_partner) {
-            (Some(codes), _) => codes,
-            (None, Some(frame)) => g711::coded(session.law, &frame),
-            (None, None) => [session.law.silence(); FRAME_SAMPLES],
+        let law = session.coding.law();
+        let (played, ended) = if session.send { self.player.next_frame(law) } else { (None, None) };
+        // Where both legs are coded alike, what one said is handed on as it came.
+        let as_it_came = from_partner.and_then(|laid| laid.codes).filter(|_| played.is_none());
+        let as_it_came = as_it_came.filter(|(coding, _)| *coding == session.coding).map(|(_, codes)| codes);
+        let codes = match (played, as_it_came, from_partner) {
+            (Some(codes), ..) => codes,
+            (None, Some(codes), _) if session.coding == Coding::G711(law) => codes,
+            (None, _, Some(laid)) => g711::coded(law, &laid.sound),
+            (None, _, None) => [law.silence(); FRAME_SAMPLES],
         };
+        let said = as_it_came.as_ref().map_or(Said::InLaw(&codes), Said::AsItCame);
         if !session.send {
             self.sender.skip_slot();
-            return [session.law.silence(); FRAME_SAMPLES];
+            return [law.silence(); FRAME_SAMPLES];
         }
         let (protection, key) = (&mut self.protection, self.key);
         let mut sent = false;
-        let in_place = self.sender.write_slot(session, &codes, &mut |buffer, length| {
+        let in_place = self.sender.write_slot(session, said, &mut |buffer, length| {
             let length = match protection {
                 None => length,
                 Some(protection) => protection.protect(buffer, length),

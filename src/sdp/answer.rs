@@ -174,7 +174,7 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
     // No address is how RFC 2543 held a call: nothing may be sent there (RFC 3264 section 8.4).
     let reachable = Direction { send: !remote.ip().is_unspecified(), receive: true };
     let rtcp_mux = local.rtcp_mux && stream.has_rtcp_mux();
-    let codec = choose_codec(local, stream, None).ok_or(Unusable::NoCodec)?;
+    let codec = choose_codec(local, stream, |_| true).ok_or(Unusable::NoCodec)?;
     Ok(Negotiated {
         remote,
         remote_rtcp: if rtcp_mux { remote } else { stream.remote_rtcp(remote) },
@@ -182,7 +182,7 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
         telephone_event: choose_telephone_event(local, stream),
         ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
-        both_laws: choose_codec(local, stream, Some(codec)).is_some(),
+        both_laws: choose_both_laws(local, stream, codec),
         rtcp_mux,
         protection: choose_protection(local, stream)?,
     })
@@ -213,9 +213,9 @@ fn choose_protection(local: &Offer, stream: Stream<'_>) -> Result<Option<Protect
 
 /// The first of the peer's codecs that is ours too: the peer's order counts on both ways (sections 6.1 and 7). A
 /// mapping may repeat what the static payload type says, but not change it.
-fn choose_codec(local: &Offer, stream: Stream<'_>, but: Option<Codec>) -> Option<Codec> {
+fn choose_codec(local: &Offer, stream: Stream<'_>, fits: impl Fn(Codec) -> bool) -> Option<Codec> {
     let codecs = stream.payload_types().filter_map(Codec::from_payload_type);
-    let codecs = codecs.filter(|codec| Some(*codec) != but);
+    let codecs = codecs.filter(|codec| fits(*codec));
     codecs.filter(|codec| local.codecs.contains(codec)).find(|codec| {
         stream.mapping(codec.payload_type()).is_none_or(|mapping| {
             mapping.name.eq_ignore_ascii_case(codec.name())
@@ -223,6 +223,13 @@ fn choose_codec(local: &Offer, stream: Stream<'_>, but: Option<Codec>) -> Option
                 && mapping.channels == 1
         })
     })
+}
+
+/// Whether the peer may send G.711 of either law. A codec that remembers cannot be changed from packet to packet.
+fn choose_both_laws(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
+    let is_g711 = |codec| codec != Codec::G722;
+    let other = || choose_codec(local, stream, |codec| codec != chosen && is_g711(codec));
+    is_g711(chosen) && other().is_some()
 }
 
 /// The peer's payload type for telephone-events at the codec's rate: events at 48000 beside 8000 belong to another
@@ -321,6 +328,21 @@ mod tests {
         assert!(text.contains("a=rtpmap:13 CN/8000\r\n"), "{text}");
         assert!(settled.both_laws);
         assert!(!read_answer(&local(), &described("m=audio 4000 RTP/AVP 8 13\r\n")).unwrap().both_laws);
+    }
+
+    #[test]
+    fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_alone() {
+        let local = Offer { codecs: &[Codec::G722, Codec::Pcmu, Codec::Pcma], ..local() };
+        for (formats, mapping, codec, both_laws) in [
+            ("9 0 8", "G722/8000", Codec::G722, false),
+            ("9", "g722/8000/1", Codec::G722, false),
+            ("9 0 8", "G722/16000", Codec::Pcmu, true),
+            ("0 9", "G722/8000", Codec::Pcmu, false),
+        ] {
+            let lines = format!("m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:9 {mapping}\r\n");
+            let settled = read_answer(&local, &described(&lines)).unwrap();
+            assert_eq!((settled.codec, settled.both_laws), (codec, both_laws), "{lines}");
+        }
     }
 
     #[test]

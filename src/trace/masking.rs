@@ -53,13 +53,14 @@ pub fn masked(bytes: &[u8]) -> Vec<u8> {
     let (head, body) = packet::split(&out);
     let head_end = head.len();
     let body_start = out.len() - body.len();
-    let is_sdp = packet::header(&out, "Content-Type", "c").is_none_or(|kind| {
-        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/sdp")
-    });
+    let kind = packet::header(&out, "Content-Type", "c")
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     mask_head(&mut out[..head_end]);
-    match is_sdp {
-        true => mask_sdp(&mut out[body_start..]),
-        false => out[body_start..]
+    match kind.as_deref() {
+        None | Some("application/sdp") => mask_sdp(&mut out[body_start..]),
+        // How a transfer goes (RFC 3420): the beginning of a message like this one.
+        Some("message/sipfrag") => mask_head(&mut out[body_start..]),
+        Some(_) => out[body_start..]
             .iter_mut()
             .filter(|byte| !byte.is_ascii_whitespace())
             .for_each(|byte| *byte = b'*'),
@@ -182,10 +183,14 @@ fn mask_runs(text: &mut [u8], least: usize) {
     }
 }
 
-/// Whether what follows belongs to a tag: dialogs could not be told apart without it.
+/// Whether what follows belongs to a tag, one of Replaces included (RFC 3891), also as it stands in a URI: dialogs could not be
+/// told apart without it.
 fn is_tag(before: &[u8]) -> bool {
+    const NAMES: [&[u8]; 5] = [b"tag=", b"to-tag=", b"from-tag=", b"to-tag%3d", b"from-tag%3d"];
     let start = before.iter().rposition(|byte| b";? ,>".contains(byte)).map_or(0, |at| at + 1);
-    before[start..].to_ascii_lowercase().starts_with(b"tag=")
+    let parameter = before[start..].to_ascii_lowercase();
+    let last = parameter.windows(3).rposition(|escape| escape == b"%3b").map_or(0, |at| at + 3);
+    NAMES.iter().any(|name| parameter[last..].starts_with(name))
 }
 
 /// A PASSporT holds both numbers in its payload: the token goes, its parameters stay.
@@ -274,6 +279,14 @@ mod tests {
             ("Contact: <sip:192.0.2.1:5060>", "Contact: <sip:192.0.2.1:5060>"),
             ("t: sip:12025550101@h;tag=99999999", "t: sip:*********01@h;tag=99999999"),
             (
+                "Replaces: a@h;to-tag=99999999;from-tag=b8888888",
+                "Replaces: a@h;to-tag=99999999;from-tag=b8888888",
+            ),
+            (
+                "Refer-To: <sip:12025550101@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D12025550101>",
+                "Refer-To: <sip:*********01@h?Replaces=a%40h%3Bto-tag%3D99999999%3Bx%3D*********01>",
+            ),
+            (
                 "Identity: ey12.ab-c.x_;info=<https://h/c.pem>;alg=ES256",
                 "Identity: ****.****.**;info=<https://h/c.pem>;alg=ES256",
             ),
@@ -293,6 +306,9 @@ mod tests {
             "INFO sip:h SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=5\r\nDuration=160\r\n",
         );
         assert!(text.ends_with("\r\n\r\n********\r\n************\r\n"), "{text}");
+        let text = of("NOTIFY sip:h SIP/2.0\r\nContent-Type: message/sipfrag;version=2.0\r\n\r\n\
+             SIP/2.0 486 Busy Here\r\nTo: <sip:+12025550101@h>\r\n");
+        assert!(text.ends_with("\r\n\r\nSIP/2.0 486 Busy Here\r\nTo: <sip:+000******01@h>\r\n"), "{text}");
         let text = of(
             "MESSAGE sip:h SIP/2.0\r\nc: application/sdp\r\n\r\nv=0\r\no=12025550101 1 1 IN IP4 h\r\np=+12025550101\r\n",
         );

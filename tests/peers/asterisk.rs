@@ -39,8 +39,12 @@ pub const SDES_USER: User = User { name: "outdialsdes", password: "s3cret-sdes" 
 impl Asterisk {
     /// Starts one and waits until it takes calls.
     pub fn start() -> Asterisk {
+        Asterisk::start_at(own_address())
+    }
+
+    /// The same on a given address.
+    pub fn start_at(address: Ipv4Addr) -> Asterisk {
         let scratch = tempfile::Builder::new().prefix("outdial-asterisk-").tempdir().unwrap();
-        let address = own_address();
         for folder in ["etc", "db", "spool", "run", "log", "recordings", "tls"] {
             fs::create_dir(scratch.path().join(folder)).unwrap();
         }

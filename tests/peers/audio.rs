@@ -73,6 +73,23 @@ pub fn span_of(samples: &[i16], hertz: f64) -> Option<(f64, f64)> {
     Some((seconds(first), seconds(last + 1)))
 }
 
+/// The stretches of time, in seconds, in which `hertz` dominates, without gaps of more than 200 ms.
+pub fn stretches(samples: &[i16], hertz: f64) -> Vec<(f64, f64)> {
+    const BLOCK: usize = RATE / 50;
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    for (n, block) in samples.chunks_exact(BLOCK).enumerate() {
+        if level(block) <= 100.0 || share(block, hertz) <= 0.5 {
+            continue;
+        }
+        let (from, to) = ((n * BLOCK) as f64 / RATE as f64, ((n + 1) * BLOCK) as f64 / RATE as f64);
+        match found.last_mut() {
+            Some((_, end)) if from - *end <= 0.2 => *end = to,
+            _ => found.push((from, to)),
+        }
+    }
+    found
+}
+
 /// The last moment, in seconds, at which anything audible was there.
 pub fn last_sound(samples: &[i16]) -> Option<f64> {
     const BLOCK: usize = RATE / 50;

@@ -1,5 +1,5 @@
 //! The programs that the tests talk to, each started on an address of its own inside 127.0.0.0/8 and killed when dropped:
-//! a private Asterisk, Kamailio, SIPp, tshark, and the `outdial` binary itself.
+//! a private Asterisk, Kamailio, baresip, SIPp, tshark, and the `outdial` binary itself.
 //!
 //! `tests/install` brings them. A test that needs them begins with `if !peers::installed() { return; }`: where they cannot
 //! be had it says so in one line and ends, except under `tests/all`, which demands all of them.
@@ -8,6 +8,7 @@
 
 pub mod asterisk;
 pub mod audio;
+pub mod baresip;
 pub mod kamailio;
 pub mod outdial;
 pub mod process;
@@ -52,11 +53,20 @@ pub fn test_file(name: &str) -> PathBuf {
 
 /// A loopback address that nothing else uses: every peer of every test keeps its usual ports on one of its own.
 pub fn own_address() -> Ipv4Addr {
+    loopback(64)
+}
+
+/// The same for the engine; by the upper half of the loopback's addresses a capture shows what it sent.
+pub fn own_engine_address() -> Ipv4Addr {
+    loopback(128)
+}
+
+fn loopback(from: u8) -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let process = std::process::id();
     let host = NEXT.fetch_add(1, Ordering::Relaxed);
     assert!(host < 255, "a test program has 254 addresses of its own");
-    Ipv4Addr::new(127, 64 + (process >> 8 & 0x3f) as u8, process as u8, host as u8)
+    Ipv4Addr::new(127, from + (process >> 8 & 0x3f) as u8, process as u8, host as u8)
 }
 
 /// Asks again and again until `answer` gives something; panics with `what` when `limit` has passed.

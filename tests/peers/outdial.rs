@@ -1,7 +1,7 @@
 //! The `outdial` binary itself, driven as an operator would: a configuration file, `run`, `status`, `export`, signals.
 
 use super::process::Process;
-use super::{audio, eventually, own_address};
+use super::{audio, eventually, own_engine_address};
 use serde_json::Value;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -28,8 +28,13 @@ pub struct Outdial {
 impl Outdial {
     /// A fresh folder; the engine's sockets will be on an address of its own.
     pub fn new() -> Outdial {
+        Outdial::at(own_engine_address())
+    }
+
+    /// The same with its sockets on a given address.
+    pub fn at(address: Ipv4Addr) -> Outdial {
         let folder = tempfile::Builder::new().prefix("outdial-test-").tempdir().unwrap();
-        Outdial { folder, address: own_address(), engine: None }
+        Outdial { folder, address, engine: None }
     }
 
     /// The address of its SIP and RTP.

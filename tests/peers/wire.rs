@@ -1,13 +1,56 @@
-//! A run of `outdial` inside a network namespace of its own, captured whole, and tshark's judgement on the packets.
+//! A run of `outdial`, or of a whole test, inside a network namespace of its own, captured whole, and tshark's judgement on
+//! the packets.
 
 use super::process::Process;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// Where a phone that is started in there lives: behind a wire of its own, as another machine.
+pub const PHONE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+/// The engine's address on that wire.
+pub const ENGINE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// A PBX's address on it.
+pub const PBX: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
+
+/// What leaves the engine ([`super::own_engine_address`]).
+const OURS: &str = "(ip.src == 127.128.0.0/9 || ip.src == 192.0.2.1)";
+
 /// A capture file and what tshark reads in it.
 pub struct Capture {
     file: PathBuf,
+    said: String,
+}
+
+/// Runs the calling test once more inside a network namespace of its own, captured whole. There this is true and the test
+/// goes on; outside, it waits for the end of that, holds what the engine has sent against tshark's expert knowledge, and is
+/// false. `test` is the test's own name.
+pub fn alone(test: &str) -> bool {
+    if std::env::var_os("ISOLATED").is_some() {
+        return true;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let arguments = ["--exact", test, "--nocapture"];
+    let capture = Capture::of(program.to_str().unwrap(), &arguments, folder.path(), Duration::from_secs(300));
+    assert!(capture.said.contains("1 passed"), "no test is called {test}\n{}", capture.said);
+    let faulty = "_ws.malformed || ((sip || sdp || rtp || rtcp) && _ws.expert.severity >= warning)";
+    // What it cannot name it cannot judge; but what was agreed upon inside TLS it cannot know.
+    let unnamed = if capture.matching("tls").is_empty() {
+        "udp && !icmp && !(sip || rtp || rtcp)"
+    } else {
+        "frame.len == 0"
+    };
+    let found = capture.matching(&format!("{OURS} && (({unnamed}) || {faulty})"));
+    assert!(
+        found.is_empty(),
+        "{} packets, such as\n{}",
+        found.len(),
+        found[..found.len().min(10)].join("\n")
+    );
+    assert!(!capture.matching(&format!("{OURS} && udp")).is_empty(), "a judgement on nothing would be none");
+    false
 }
 
 impl Capture {
@@ -17,7 +60,9 @@ impl Capture {
     pub fn of(program: &str, arguments: &[&str], folder: &Path, limit: Duration) -> Capture {
         let file = folder.join("capture.pcapng");
         let script =
-            "[ -z \"$ISOLATED\" ] || ip link set lo up; dumpcap -q -i lo -w \"$1\" 2>dumpcap.log & capture=$!
+            "[ -z \"$ISOLATED\" ] || { ip link set lo up; ip link add out type veth peer name far; ip link set out up
+            ip addr add 192.0.2.1/24 dev out; ip addr add 192.0.2.3/24 dev out; more=\"-i out\"; } 2>links.log
+            dumpcap -q -i lo $more -w \"$1\" 2>dumpcap.log & capture=$!
             until [ -s \"$1\" ]; do sleep 0.1; kill -0 $capture 2>/dev/null || exit 99; done
             shift; \"$@\"; outcome=$?; sleep 1; kill -INT $capture; wait $capture; exit $outcome";
         let mut all = isolation();
@@ -28,7 +73,7 @@ impl Capture {
         let status = process.wait(limit);
         let said = std::fs::read_to_string(folder.join("dumpcap.log")).unwrap_or_default();
         assert!(status.success(), "{program} ended with {status}\n{}\n{said}", process.last_words());
-        Capture { file }
+        Capture { file, said: process.output() }
     }
 
     /// The packets that match a display filter, one line each.

@@ -7,6 +7,7 @@ use crate::call::treatment::Machine;
 use crate::call::voicemail::Advice;
 use crate::media::command::PromptId;
 use crate::record::CallLabel;
+use crate::sdp::Codec;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
 const BEEP_FRESH: Duration = Duration::from_millis(1_500);
@@ -451,5 +452,5 @@ impl Attempt {
 }
 
 fn codec_name(payload_type: u8) -> &'static str {
-    if payload_type == 8 { "PCMA" } else { "PCMU" }
+    Codec::from_payload_type(payload_type).map_or("", Codec::name)
 }

@@ -54,6 +54,11 @@ impl Transferring {
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
+
+    /// Where the new party is called, when it is we who call it.
+    pub(super) fn placement(&self) -> Option<&Placement> {
+        self.target.as_ref().map(|(_, placement)| placement)
+    }
 }
 
 impl Attempt {

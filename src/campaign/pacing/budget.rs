@@ -69,6 +69,11 @@ impl Budget {
         self.mistaken_share = share.clamp(0.0, 1.0);
     }
 
+    /// Of the calls hung up on as machines, the share that are people.
+    pub fn mistaken_share(&self) -> f64 {
+        self.mistaken_share
+    }
+
     /// Takes a day of a former run over.
     pub fn remember(&mut self, day: Day) {
         let at = self.days.partition_point(|known| known.day < day.day);

@@ -20,7 +20,7 @@ impl Bins {
     pub const HANDLING: Bins = Bins { first_s: 2.0, growth: 1.05, count: 92 };
 
     /// Where bin `index` begins, in seconds.
-    fn begin(self, index: usize) -> f64 {
+    pub fn begin(self, index: usize) -> f64 {
         if self.growth == 1.0 {
             return self.first_s * index as f64;
         }
@@ -28,7 +28,7 @@ impl Bins {
     }
 
     /// The bin of a duration, and how far through it lies, 0 to 1.
-    fn place(self, seconds: f64) -> (usize, f64) {
+    pub fn place(self, seconds: f64) -> (usize, f64) {
         let seconds = seconds.max(0.0);
         if self.growth == 1.0 {
             let position = seconds / self.first_s;
@@ -45,15 +45,24 @@ impl Bins {
 }
 
 /// A histogram of durations in which each new case makes the older ones weigh less.
+///
+/// A new case costs one addition; what is asked of the histogram is as of the last [`Durations::refresh`].
 #[derive(Clone, Debug)]
 pub struct Durations {
     bins: Bins,
     weights: Vec<f64>,
-    // `below[i]` is the share of all that lies below bin `i`; one longer than `weights`.
+    // What the next case weighs, and by how much each outweighs that before it.
+    next_weight: f64,
+    outweighs: f64,
+    is_stale: bool,
+    // `begins[i]` is where bin `i` begins, `below[i]` the share of all that lies below it; one longer than `weights`.
+    begins: Vec<f64>,
     below: Vec<f64>,
-    kept: f64,
     mean_s: f64,
 }
+
+/// Weights are scaled down before they grow beyond what can be added up with precision.
+const WEIGHT_MAX: f64 = 1e9;
 
 impl Durations {
     /// Begins with a log-normal guess of that mean and coefficient of variation, as if it were `cases` cases; about
@@ -63,34 +72,50 @@ impl Durations {
         let middle = mean_s.max(1e-3).ln() - spread * spread / 2.0;
         let cumulative =
             |s: f64| if s <= 0.0 { 0.0 } else { normal_cdf((s.ln() - middle) / spread.max(1e-6)) };
+        let begins: Vec<f64> = (0..=bins.count).map(|bin| bins.begin(bin)).collect();
         let weights = (0..bins.count)
             .map(|bin| {
-                let end = if bin + 1 == bins.count { 1.0 } else { cumulative(bins.begin(bin + 1)) };
-                cases * (end - cumulative(bins.begin(bin)))
+                let end = if bin + 1 == bins.count { 1.0 } else { cumulative(begins[bin + 1]) };
+                cases * (end - cumulative(begins[bin]))
             })
             .collect();
-        let mut durations =
-            Durations { bins, weights, below: vec![0.0; bins.count + 1], kept: 1.0 - 1.0 / memory, mean_s };
-        durations.accumulate();
+        let mut durations = Durations {
+            bins,
+            weights,
+            next_weight: 1.0,
+            outweighs: 1.0 / (1.0 - 1.0 / memory),
+            is_stale: true,
+            begins,
+            below: vec![0.0; bins.count + 1],
+            mean_s,
+        };
+        durations.refresh();
         durations
     }
 
     /// One more case.
     pub fn add(&mut self, seconds: f64) {
-        for weight in &mut self.weights {
-            *weight *= self.kept;
-        }
         let (bin, _) = self.bins.place(seconds);
-        self.weights[bin] += 1.0;
-        self.accumulate();
+        self.weights[bin] += self.next_weight;
+        self.next_weight *= self.outweighs;
+        self.is_stale = true;
+        if self.next_weight > WEIGHT_MAX {
+            self.weights.iter_mut().for_each(|weight| *weight /= self.next_weight);
+            self.next_weight = 1.0;
+        }
     }
 
-    fn accumulate(&mut self) {
+    /// Lets the cases since the last time count in what is asked.
+    pub fn refresh(&mut self) {
+        if !self.is_stale {
+            return;
+        }
+        self.is_stale = false;
         let total: f64 = self.weights.iter().sum();
         let (mut sum, mut mean) = (0.0, 0.0);
         for (bin, weight) in self.weights.iter().enumerate() {
             sum += weight;
-            mean += weight * (self.bins.begin(bin) + self.bins.begin(bin + 1)) / 2.0;
+            mean += weight * (self.begins[bin] + self.begins[bin + 1]) / 2.0;
             self.below[bin + 1] = sum / total;
         }
         self.mean_s = mean / total;
@@ -128,7 +153,7 @@ impl Durations {
     pub fn quantile(&self, p: f64) -> f64 {
         let bin = self.below.partition_point(|below| *below < p).clamp(1, self.bins.count) - 1;
         let inside = (self.below[bin + 1] - self.below[bin]).max(1e-12);
-        let (begin, end) = (self.bins.begin(bin), self.bins.begin(bin + 1));
+        let (begin, end) = (self.begins[bin], self.begins[bin + 1]);
         begin + (end - begin) * ((p - self.below[bin]) / inside).clamp(0.0, 1.0)
     }
 }
@@ -162,6 +187,7 @@ mod tests {
         for _ in 0..400 {
             ring.add(20.2);
         }
+        ring.refresh();
         assert!((ring.quantile(0.5) - 20.25).abs() < 0.3, "{}", ring.quantile(0.5));
         assert!(ring.by(19.9) < 0.02 && ring.by(20.6) > 0.97);
     }
@@ -172,9 +198,21 @@ mod tests {
         for seconds in [5.0, 15.0, 25.0, 35.0] {
             wrap.add(seconds);
         }
+        wrap.refresh();
         assert!((wrap.over_within(10.0, 10.0) - 1.0 / 3.0).abs() < 0.05);
         assert_eq!(wrap.over_within(10.0, 0.0), 0.0);
         assert!(wrap.over_within(3_000.0, 20.0) > 0.5, "longer than ever seen: one mean duration is taken");
+    }
+
+    #[test]
+    fn weights_stay_small_however_many_cases_come() {
+        let mut ring = Durations::guess(Bins::RINGING, 10.0, 0.5, 20.0, 10.0);
+        for case in 0..10_000 {
+            ring.add(f64::from(case % 2) * 10.0 + 5.2);
+            assert!(ring.weights.iter().all(|weight| *weight <= 11.0 * WEIGHT_MAX));
+        }
+        ring.refresh();
+        assert!((ring.by(10.0) - 0.5).abs() < 0.06, "{}", ring.by(10.0));
     }
 
     #[test]

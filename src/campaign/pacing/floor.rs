@@ -48,6 +48,8 @@ pub struct Line {
 pub struct Floor {
     // Bounded by the agents configured, by the campaign's lines, and by the latter again.
     agents: BTreeMap<AgentId, (Presence, Instant)>,
+    // How many of them wait for a call.
+    ready: usize,
     lines: BTreeMap<Attempt, Line>,
     waiting: BTreeMap<Attempt, Instant>,
 }
@@ -60,10 +62,14 @@ impl Floor {
         agent: AgentId,
         presence: Presence,
     ) -> Option<(Presence, Instant)> {
-        if presence == Presence::Away {
-            return self.agents.remove(&agent);
-        }
-        self.agents.insert(agent, (presence, now))
+        let before = if presence == Presence::Away {
+            self.agents.remove(&agent)
+        } else {
+            self.agents.insert(agent, (presence, now))
+        };
+        self.ready -= usize::from(before.is_some_and(|(before, _)| before == Presence::Ready));
+        self.ready += usize::from(presence == Presence::Ready);
+        before
     }
 
     /// What an agent is doing; `None` when pacing does not count on them.
@@ -114,7 +120,7 @@ impl Floor {
 
     /// How many agents wait for a call.
     pub fn ready(&self) -> usize {
-        self.agents.values().filter(|(presence, _)| *presence == Presence::Ready).count()
+        self.ready
     }
 
     /// How many agents there are.

@@ -10,11 +10,12 @@ use std::time::Duration;
 const MEMORY: f64 = 400.0;
 
 /// The least attempts that the shares look back upon, and how many times the lines in flight at least.
-const WINDOW_MIN: usize = 400;
-const WINDOW_LINES: usize = 3;
+const NEWEST_MIN: usize = 400;
+const NEWEST_LINES: usize = 3;
 
-/// How long the shares hold until they are worked out anew.
-const SHARES_KEPT: Duration = Duration::from_millis(500);
+/// How long the shares hold until they are worked out anew, and how long the distributions, which change more slowly.
+const SHARES_KEPT: Duration = Duration::from_secs(1);
+const DURATIONS_KEPT: Duration = Duration::from_secs(30);
 
 /// What to assume before anything is known; cases outweigh it within minutes.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -53,8 +54,9 @@ pub struct Forecast {
     to_verdict: Durations,
     talk: Durations,
     wrap_up: Durations,
-    // The shares as last worked out.
+    // The shares as last worked out, and since when the distributions are as they are.
     shared_at: Option<Instant>,
+    refreshed_at: Option<Instant>,
     live_share: f64,
     answered_share: f64,
 }
@@ -66,8 +68,8 @@ impl Forecast {
         let verdict = |mean| Durations::guess(Bins::VERDICT, mean, 0.5, 20.0, MEMORY);
         let handling = |mean, variation| Durations::guess(Bins::HANDLING, mean, variation, 20.0, MEMORY);
         Forecast {
-            live: Cohort::new(guess.live, 40.0, WINDOW_MIN),
-            answered: Cohort::new((guess.live * 2.0).min(0.9), 40.0, WINDOW_MIN),
+            live: Cohort::new(guess.live, 40.0, NEWEST_MIN),
+            answered: Cohort::new((guess.live * 2.0).min(0.9), 40.0, NEWEST_MIN),
             to_request: ringing(guess.answer_s + guess.verdict_s),
             to_live_answer: ringing(guess.answer_s),
             to_answer: ringing(guess.answer_s * 1.2),
@@ -77,6 +79,7 @@ impl Forecast {
             talk: handling(guess.talk_s, 1.0),
             wrap_up: handling(guess.wrap_up_s, 0.5),
             shared_at: None,
+            refreshed_at: None,
             live_share: guess.live,
             answered_share: guess.live * 2.0,
         }
@@ -84,9 +87,9 @@ impl Forecast {
 
     /// An attempt was dialed, with so many lines in flight.
     pub fn handle_dialed(&mut self, now: Instant, attempt: Attempt, lines: usize) {
-        let window = WINDOW_MIN.max(WINDOW_LINES * lines);
+        let newest = NEWEST_MIN.max(NEWEST_LINES * lines);
         for cohort in [&mut self.live, &mut self.answered] {
-            cohort.set_window(window);
+            cohort.set_newest(newest);
             cohort.handle_dialed(attempt, now);
         }
     }
@@ -133,14 +136,36 @@ impl Forecast {
         }
     }
 
-    /// Works the shares out anew, when they are half a second old.
-    pub fn handle_time(&mut self, now: Instant) {
-        if self.shared_at.is_some_and(|at| now - at < SHARES_KEPT) {
-            return;
+    /// Works out anew what to expect, when it is due; says whether the distributions are new.
+    pub fn handle_time(&mut self, now: Instant) -> bool {
+        let is_due =
+            |worked_out: Option<Instant>, kept: Duration| worked_out.is_none_or(|at| now - at >= kept);
+        if is_due(self.shared_at, SHARES_KEPT) {
+            self.shared_at = Some(now);
+            self.live_share = self.live.share(&self.to_request, now);
+            self.answered_share = self.answered.share(&self.to_answer, now).max(self.live_share);
         }
-        self.shared_at = Some(now);
-        self.live_share = self.live.share(&self.to_request, now);
-        self.answered_share = self.answered.share(&self.to_answer, now).max(self.live_share);
+        let refreshes = is_due(self.refreshed_at, DURATIONS_KEPT);
+        if refreshes {
+            self.refreshed_at = Some(now);
+            self.refresh();
+        }
+        refreshes
+    }
+
+    fn refresh(&mut self) {
+        for durations in [
+            &mut self.to_request,
+            &mut self.to_live_answer,
+            &mut self.to_answer,
+            &mut self.to_leave,
+            &mut self.to_verdict_live,
+            &mut self.to_verdict,
+            &mut self.talk,
+            &mut self.wrap_up,
+        ] {
+            durations.refresh();
+        }
     }
 
     /// The share of attempts that want an agent.
@@ -163,22 +188,29 @@ impl Forecast {
         self.to_request.quantile(p)
     }
 
-    /// The chance that a line in this phase for `elapsed_s` asks for an agent within `ahead_s`.
+    /// The chance that whoever wants an agent is on a line of this phase.
+    pub fn wanting_share(&self, phase: Phase) -> f64 {
+        match phase {
+            Phase::Dialing => self.live_share,
+            Phase::Judging => self.live_share / self.answered_share,
+        }
+    }
+
+    /// The chance that a line in this phase for `elapsed_s` asks for an agent within `ahead_s`, for each unit of
+    /// [`Forecast::wanting_share`].
     pub fn request_within(&self, phase: Phase, elapsed_s: f64, ahead_s: f64) -> f64 {
-        let chance = match phase {
+        let (asks, goes_on) = match phase {
             Phase::Dialing => {
-                let answered = self.to_live_answer.by(elapsed_s + ahead_s - self.to_verdict_live.mean_s())
-                    - self.to_live_answer.by(elapsed_s);
-                self.live_share * answered.max(0.0) / (1.0 - self.to_leave.by(elapsed_s)).max(0.02)
+                let answer = &self.to_live_answer;
+                let asks = answer.by(elapsed_s + ahead_s - self.to_verdict_live.mean_s()) - answer.by(elapsed_s);
+                (asks, 1.0 - self.to_leave.by(elapsed_s))
             }
             Phase::Judging => {
-                let judged =
-                    self.to_verdict_live.by(elapsed_s + ahead_s) - self.to_verdict_live.by(elapsed_s);
-                let live_of_answered = self.live_share / self.answered_share;
-                live_of_answered * judged / (1.0 - self.to_verdict.by(elapsed_s)).max(0.02)
+                let verdict = &self.to_verdict_live;
+                (verdict.by(elapsed_s + ahead_s) - verdict.by(elapsed_s), 1.0 - self.to_verdict.by(elapsed_s))
             }
         };
-        chance.clamp(0.0, 1.0)
+        asks.max(0.0) / goes_on.max(0.02)
     }
 
     /// The chance that an agent is free for a next call within `ahead_s`.

@@ -6,96 +6,126 @@
 //! are taken as normal. Means and variances add, so that each further line costs the same five additions.
 
 use super::durations::normal_cdf;
-use super::floor::{Floor, Phase};
+use super::floor::{Floor, Phase, Presence};
 use super::forecast::{Forecast, seconds};
+use super::outlook::{Chances, Outlook, QUANTILES};
 use crate::time::Instant;
 
-/// At which quantiles of the time to a request the risk is taken.
-const QUANTILES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
-
-/// Up to so many lines and so many agents the sums are convolved exactly.
-const EXACT_LINES: usize = 80;
+/// Up to so many agents the sums are convolved exactly.
 const EXACT_AGENTS: usize = 20;
 
 /// The number of calls for agents less the number of free agents, at one moment ahead.
 #[derive(Clone, Debug)]
 struct Balance {
-    ahead_s: f64,
     // Of the calls less the agents that will have become free.
     mean: f64,
     variance: f64,
-    // The chances of 0, 1, 2 ... calls, and of 0, 1, 2 ... agents, where these are few.
-    exact: Option<(Vec<f64>, Vec<f64>)>,
+    exact: Option<Exact>,
+}
+
+/// The chances of 0, 1, 2 ... calls and of 0, 1, 2 ... agents. More calls than there are agents need no telling apart.
+#[derive(Clone, Debug)]
+struct Exact {
+    calls: Vec<f64>,
+    agents: Vec<f64>,
+    calls_told_apart: usize,
 }
 
 impl Balance {
     fn add_call(&mut self, chance: f64) {
         self.mean += chance;
         self.variance += chance * (1.0 - chance);
-        match &mut self.exact {
-            Some((calls, _)) if calls.len() <= EXACT_LINES => add(calls, chance),
-            exact => *exact = None,
+        if let Some(exact) = &mut self.exact {
+            add(&mut exact.calls, chance, exact.calls_told_apart);
         }
     }
 
     fn add_agent(&mut self, chance: f64) {
         self.mean -= chance;
         self.variance += chance * (1.0 - chance);
-        match &mut self.exact {
-            Some((_, agents)) if agents.len() <= EXACT_AGENTS => add(agents, chance),
-            exact => *exact = None,
+        if let Some(exact) = &mut self.exact {
+            add(&mut exact.agents, chance, EXACT_AGENTS + 1);
         }
     }
 
     /// The chance that calls less newly free agents are `ready` or more: that one more call finds nobody.
     fn short(&self, ready: i64) -> f64 {
-        if let Some((calls, agents)) = &self.exact {
-            return short_exactly(calls, agents, ready);
+        match &self.exact {
+            Some(exact) => exact.short(ready),
+            None => {
+                let spread = self.variance.sqrt().max(1e-6);
+                normal_cdf((self.mean - ready as f64 + 0.5) / spread)
+            }
         }
-        let spread = self.variance.sqrt().max(1e-6);
-        normal_cdf((self.mean - ready as f64 + 0.5) / spread)
     }
 }
 
-/// One more independent chance joins a count.
-fn add(counts: &mut Vec<f64>, chance: f64) {
-    counts.push(0.0);
+impl Exact {
+    fn short(&self, ready: i64) -> f64 {
+        let (mut risk, mut fewer, mut counted) = (0.0, 0.0, 0);
+        for (free, chance) in self.agents.iter().enumerate() {
+            let enough = (ready + free as i64).max(0) as usize;
+            while counted < enough.min(self.calls.len()) {
+                fewer += self.calls[counted];
+                counted += 1;
+            }
+            risk += chance * (1.0 - fewer);
+        }
+        risk.clamp(0.0, 1.0)
+    }
+}
+
+/// One more independent chance joins a count of which the first `told_apart` numbers are kept.
+fn add(counts: &mut Vec<f64>, chance: f64, told_apart: usize) {
+    if counts.len() < told_apart {
+        counts.push(0.0);
+    }
     for n in (1..counts.len()).rev() {
         counts[n] = counts[n] * (1.0 - chance) + counts[n - 1] * chance;
     }
     counts[0] *= 1.0 - chance;
 }
 
-fn short_exactly(calls: &[f64], agents: &[f64], ready: i64) -> f64 {
-    let mut risk = 0.0;
-    for (free, chance) in agents.iter().enumerate() {
-        let from = (ready + free as i64).max(0) as usize;
-        risk += chance * calls.iter().skip(from).sum::<f64>();
-    }
-    risk.min(1.0)
-}
-
 /// The moments ahead, filled with what is in flight.
 #[derive(Clone, Debug)]
 pub struct Lookahead {
-    balances: Vec<Balance>,
+    balances: [Balance; QUANTILES.len()],
     // What one more line adds to each.
-    new_line: Vec<f64>,
+    new_line: Chances,
     ready: i64,
 }
 
 impl Lookahead {
-    /// As things stand. An agent that is free `grace_s` after the request is still in time.
-    pub fn new(now: Instant, floor: &Floor, forecast: &Forecast, grace_s: f64) -> Self {
-        let exact = floor.lines().len() <= EXACT_LINES && floor.staffed() <= EXACT_AGENTS;
-        let aheads = QUANTILES.map(|p| forecast.request_quantile_s(p));
-        let balances =
-            aheads.iter().map(|ahead_s| balance(now, floor, forecast, *ahead_s, grace_s, exact)).collect();
-        Lookahead {
-            balances,
-            new_line: aheads.iter().map(|s| forecast.request_within(Phase::Dialing, 0.0, *s)).collect(),
+    /// As things stand.
+    pub fn new(now: Instant, floor: &Floor, forecast: &Forecast, outlook: &Outlook) -> Self {
+        let staffed = floor.staffed();
+        let exact = || Exact { calls: vec![1.0], agents: vec![1.0], calls_told_apart: staffed + 1 };
+        let empty =
+            Balance { mean: 0.0, variance: 0.0, exact: (staffed <= EXACT_AGENTS).then(exact) };
+        let wanting = |phase| forecast.wanting_share(phase);
+        let (dialing, judging) = (wanting(Phase::Dialing), wanting(Phase::Judging));
+        let mut ahead = Lookahead {
+            balances: std::array::from_fn(|_| empty.clone()),
+            new_line: outlook.requests(Phase::Dialing, 0.0).map(|chance| (dialing * chance).min(1.0)),
             ready: floor.ready() as i64 - floor.waiting() as i64,
+        };
+        for line in floor.lines() {
+            let wanting = if line.phase == Phase::Dialing { dialing } else { judging };
+            let chances = outlook.requests(line.phase, seconds(now, line.since));
+            ahead.add_call(&chances.map(|chance| (wanting * chance).min(1.0)));
         }
+        for (_, presence, since) in floor.agents().filter(|agent| agent.1 != Presence::Ready) {
+            ahead.add_agent(&outlook.frees(presence, seconds(now, since)));
+        }
+        ahead
+    }
+
+    fn add_call(&mut self, chances: &Chances) {
+        self.balances.iter_mut().zip(chances).for_each(|(balance, chance)| balance.add_call(*chance));
+    }
+
+    fn add_agent(&mut self, chances: &Chances) {
+        self.balances.iter_mut().zip(chances).for_each(|(balance, chance)| balance.add_agent(*chance));
     }
 
     /// The risk that a person on one more line finds no agent.
@@ -106,9 +136,8 @@ impl Lookahead {
 
     /// One more line is dialed.
     pub fn add_line(&mut self) {
-        for (balance, chance) in self.balances.iter_mut().zip(&self.new_line) {
-            balance.add_call(*chance);
-        }
+        let new_line = self.new_line;
+        self.add_call(&new_line);
     }
 
     /// How many more lines keep the risk at or below `threshold`, at most `lines_max`.
@@ -120,25 +149,4 @@ impl Lookahead {
         }
         lines
     }
-}
-
-fn balance(
-    now: Instant,
-    floor: &Floor,
-    forecast: &Forecast,
-    ahead_s: f64,
-    grace_s: f64,
-    exact: bool,
-) -> Balance {
-    let mut balance =
-        Balance { ahead_s, mean: 0.0, variance: 0.0, exact: exact.then(|| (vec![1.0], vec![1.0])) };
-    for line in floor.lines() {
-        balance.add_call(forecast.request_within(line.phase, seconds(now, line.since), balance.ahead_s));
-    }
-    for (_, presence, since) in floor.agents() {
-        if presence != super::floor::Presence::Ready {
-            balance.add_agent(forecast.free_within(presence, seconds(now, since), ahead_s + grace_s));
-        }
-    }
-    balance
 }

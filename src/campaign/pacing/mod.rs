@@ -16,6 +16,7 @@ pub mod forecast;
 pub mod held;
 pub mod lookahead;
 pub mod mode;
+pub mod outlook;
 pub mod pacer;
 pub mod target;
 

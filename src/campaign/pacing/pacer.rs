@@ -6,12 +6,18 @@ use super::forecast::{Forecast, Guess, seconds};
 use super::held::Held;
 use super::lookahead::Lookahead;
 use super::mode::{Dialing, Mode};
+use super::outlook::Outlook;
 use super::target::Target;
 use crate::time::{Instant, Now};
+use std::time::Duration;
 
 /// Lines for each waiting agent with which `power_auto` begins, and the most that it comes to.
 const AUTO_RATIO_BEGIN: f64 = 2.0;
 const AUTO_RATIO_MAX: f64 = 10.0;
+
+/// How long it does not look ahead again: so long for each line in flight, and the longest.
+const LOOK_REST_EACH: Duration = Duration::from_micros(500);
+const LOOK_REST_MAX: Duration = Duration::from_millis(200);
 
 /// The pacer of one campaign.
 #[derive(Clone, Debug)]
@@ -19,10 +25,13 @@ pub struct Pacer {
     dialing: Dialing,
     floor: Floor,
     forecast: Forecast,
+    // Of the forecast as last worked out; made when it is needed.
+    outlook: Option<Outlook>,
     target: Target,
     budget: Budget,
     last: Attempt,
     guarded: bool,
+    looked_ahead_at: Option<Instant>,
 }
 
 impl Pacer {
@@ -31,11 +40,13 @@ impl Pacer {
         Pacer {
             floor: Floor::default(),
             forecast: Forecast::new(guess),
+            outlook: None,
             target: Target::new(dialing.abandonment_target, now),
             budget: Budget::new(dialing.abandonment_limit, dialing.abandonment_window_days),
             dialing,
             last: 0,
             guarded: false,
+            looked_ahead_at: None,
         }
     }
 
@@ -44,6 +55,7 @@ impl Pacer {
         self.target.set_share(dialing.abandonment_target);
         self.budget.set_law(dialing.abandonment_limit, dialing.abandonment_window_days);
         self.dialing = dialing;
+        self.outlook = None;
     }
 
     /// The rules.
@@ -132,7 +144,7 @@ impl Pacer {
 
     fn handle_wait_over(&mut self, now: Now, attempt: Attempt, abandoned: bool) {
         if self.floor.waits_no_more(attempt) {
-            self.target.handle_person(now.instant, abandoned);
+            self.target.handle_person(abandoned);
             self.budget.handle_person(now.wall, abandoned);
         }
     }
@@ -140,6 +152,7 @@ impl Pacer {
     /// It was hung up on as a machine.
     pub fn handle_machine(&mut self, now: Now, attempt: Attempt) {
         self.budget.handle_machine(now.wall);
+        self.target.handle_mistaken(self.budget.mistaken_share());
         self.handle_ended(now.instant, attempt);
     }
 
@@ -152,7 +165,9 @@ impl Pacer {
 
     /// How many more lines may be dialed now; `u32::MAX` where the mode sets none.
     pub fn lines_wanted(&mut self, now: Now) -> u32 {
-        self.forecast.handle_time(now.instant);
+        if self.forecast.handle_time(now.instant) {
+            self.outlook = None;
+        }
         self.target.handle_time(now.instant);
         if !self.dialing.mode.needs_agents() {
             return u32::MAX;
@@ -166,7 +181,8 @@ impl Pacer {
             _ if self.guarded => progressive,
             Mode::Power => self.lines_for(self.dialing.ratio),
             Mode::PowerAuto => self.lines_for(self.auto_ratio()),
-            Mode::Predictive => progressive.max(self.within_risk(now.instant, progressive)),
+            Mode::Predictive if self.has_just_looked_ahead(now.instant) => progressive,
+            Mode::Predictive => self.within_risk(now.instant, progressive),
             _ => progressive,
         };
         wanted.min(self.lines_left())
@@ -183,9 +199,17 @@ impl Pacer {
         (AUTO_RATIO_BEGIN * self.target.threshold() / self.target.share()).clamp(1.0, AUTO_RATIO_MAX)
     }
 
-    fn within_risk(&self, now: Instant, progressive: u32) -> u32 {
+    /// With many lines something happens all the time, and a look ahead at each of it would decide nothing more.
+    fn has_just_looked_ahead(&self, now: Instant) -> bool {
+        let rest = (LOOK_REST_EACH * self.floor.lines().len() as u32).min(LOOK_REST_MAX);
+        self.looked_ahead_at.is_some_and(|at| now > at && now - at < rest)
+    }
+
+    fn within_risk(&mut self, now: Instant, progressive: u32) -> u32 {
+        self.looked_ahead_at = Some(now);
         let grace_s = f64::from(self.dialing.grace_ms) / 1_000.0;
-        let mut ahead = Lookahead::new(now, &self.floor, &self.forecast, grace_s);
+        let outlook = self.outlook.get_or_insert_with(|| Outlook::new(&self.forecast, grace_s));
+        let mut ahead = Lookahead::new(now, &self.floor, &self.forecast, outlook);
         (0..progressive).for_each(|_| ahead.add_line());
         progressive
             + ahead.lines_within(self.target.threshold(), self.lines_left().saturating_sub(progressive))

@@ -1,8 +1,9 @@
 //! One media thread: the clock of 5 ms slots, the sockets of its streams, and the worker between them.
 //!
 //! The clock is absolute: a slot that comes late does not shift those behind it. Behind a slot's work the thread carries
-//! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one system call for the one
-//! packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot ([`super::ready`]).
+//! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one
+//! system call for the one packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot
+//! ([`super::ready`]).
 
 use super::pace::Pace;
 use super::port::{self, Pair, Ports};
@@ -214,31 +215,26 @@ struct Leg {
     traced: bool,
 }
 
+/// A packet of a traced leg, from one of the two addresses to the other.
+fn copy(
+    copies: &Option<Copies>,
+    epoch: std::time::Instant,
+    leg: &Leg,
+    way: (SocketAddr, SocketAddr),
+    bytes: &[u8],
+) {
+    if let Some(copies) = copies.as_ref().filter(|_| leg.traced) {
+        copies.copy(leg.key, Instant::from_start(epoch.elapsed()), way.0, way.1, bytes);
+    }
+}
+
+fn leg_of(legs: &mut [Option<Leg>], stream: StreamKey) -> Option<&mut Leg> {
+    legs.get_mut(stream.index())?.as_mut().filter(|leg| leg.key == stream)
+}
+
 impl Shell {
     fn leg(&mut self, stream: StreamKey) -> Option<&mut Leg> {
-        self.legs.get_mut(stream.index())?.as_mut().filter(|leg| leg.key == stream)
-    }
-
-    /// A packet came in; beside the trace nothing is done with it here.
-    fn copy_received(&self, index: usize, source: SocketAddr, bytes: &[u8]) {
-        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(index), &self.copies)
-            && leg.traced
-        {
-            let now = Instant::from_start(self.epoch.elapsed());
-            copies.copy(leg.key, now, source, leg.pair.offered, bytes);
-        }
-    }
-
-    /// A packet goes out.
-    fn copy_sent(&self, stream: StreamKey, bytes: &[u8]) {
-        if let (Some(Some(leg)), Some(copies)) = (self.legs.get(stream.index()), &self.copies)
-            && leg.traced
-            && leg.key == stream
-            && let Some(remote) = leg.remote
-        {
-            let now = Instant::from_start(self.epoch.elapsed());
-            copies.copy(stream, now, leg.pair.offered, remote, bytes);
-        }
+        leg_of(&mut self.legs, stream)
     }
 
     fn tell_backlog(&mut self) {
@@ -291,7 +287,7 @@ impl Sink for Shell {
     }
 
     fn receive(&mut self, stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
-        let leg = self.leg(stream)?;
+        let leg = leg_of(&mut self.legs, stream)?;
         while leg.pace.may_read() {
             match leg.pair.rtp.recv_from(datagram) {
                 Ok(received) => {
@@ -302,9 +298,8 @@ impl Sink for Shell {
                     } else {
                         leg.strangers += 1;
                     }
-                    if leg.traced {
-                        self.copy_received(stream.index(), received.1, &datagram[..received.0]);
-                    }
+                    let way = (received.1, leg.pair.offered);
+                    copy(&self.copies, self.epoch, leg, way, &datagram[..received.0]);
                     return Some(received);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => leg.pace.handle_empty(),
@@ -317,14 +312,11 @@ impl Sink for Shell {
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
-        self.copy_sent(stream, bytes);
-        let Some(leg) = self.leg(stream) else { return };
+        let Some(leg) = leg_of(&mut self.legs, stream) else { return };
+        let Some(remote) = leg.remote else { return };
+        copy(&self.copies, self.epoch, leg, (leg.pair.offered, remote), bytes);
         // A packet that cannot be sent now is lost, as on any network.
-        let _ = match leg.remote {
-            Some(_) if leg.connected => leg.pair.rtp.send(bytes),
-            Some(remote) => leg.pair.rtp.send_to(bytes, remote),
-            None => Ok(0),
-        };
+        let _ = if leg.connected { leg.pair.rtp.send(bytes) } else { leg.pair.rtp.send_to(bytes, remote) };
     }
 
     fn send_rtcp(&mut self, stream: StreamKey, bytes: &[u8]) {

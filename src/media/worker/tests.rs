@@ -2,6 +2,7 @@
 
 mod agreed;
 mod bench;
+mod coding;
 mod faults;
 
 use super::*;
@@ -12,7 +13,7 @@ use crate::audio::tone::{Tone, cadence};
 use crate::audio::wav::{self, Clip};
 use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
 use crate::media::SLOT;
-use crate::media::command::{PromptId, Statistics};
+use crate::media::command::{Coding, PromptId, Statistics};
 use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
 use crate::rtp::telephone_event::EventReceiver;
@@ -174,7 +175,7 @@ fn a_prompt_begins_again_a_repeated_one_goes_on_and_an_unknown_one_is_silent() {
 fn bridged_legs_hear_each_other_in_their_own_laws_and_sequences() {
     let mut bench = Bench::new(2);
     let (a, b) = (bench.leg(0), bench.open(1));
-    bench.connect(b, Session { law: Law::A, payload_type: 8, ..session(1) });
+    bench.connect(b, Session { coding: Coding::G711(Law::A), payload_type: 8, ..session(1) });
     bench.command(Command::Bridge { a, b });
     let (low, high) = (Tone::sine(300.0, -12.0), Tone::sine(1_500.0, -12.0));
     for index in 0..50u16 {

@@ -1,4 +1,5 @@
-//! Two thousand calls over a network that loses every fifth packet each way, against a small answering peer.
+//! Fault 1: two thousand calls over a network that loses, delays, doubles, reorders and spoils packets each way, against a
+//! small answering peer.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -13,16 +14,43 @@ use crate::slab::Key;
 use crate::time::Instant;
 
 const CALLS: usize = 2_000;
-const LOSS: f64 = 0.2;
+
+/// What the network does to a packet, each with its probability, and how long it takes, in milliseconds.
+#[derive(Clone, Copy)]
+struct Network {
+    lose: f64,
+    double: f64,
+    spoil: f64,
+    delay_ms: (u64, u64),
+}
 
 #[test]
-fn two_thousand_calls_complete_at_twenty_percent_loss_and_leave_nothing() {
-    let mut world = World::new(11);
+fn fault_1_every_call_completes_at_twenty_percent_loss_and_nothing_is_left() {
+    all_calls_complete(11, Network { lose: 0.2, double: 0.0, spoil: 0.0, delay_ms: (10, 60) });
+}
+
+#[test]
+fn fault_1_every_call_completes_among_packets_that_are_lost_late_doubled_and_overtaken() {
+    all_calls_complete(12, Network { lose: 0.05, double: 0.2, spoil: 0.0, delay_ms: (0, 2_500) });
+}
+
+fn all_calls_complete(seed: u64, network: Network) {
+    let mut world = World::new(seed, network);
     world.run();
     assert_eq!(world.answered, CALLS);
     assert_eq!(world.ended, CALLS);
+    assert_eq!(world.peer.calls.len(), CALLS, "nobody was called twice");
     assert_eq!(world.peer.calls.values().filter(|call| call.acknowledged).count(), CALLS);
     assert_eq!(world.peer.calls.values().filter(|call| call.over).count(), CALLS);
+    assert_eq!(world.endpoint.counts(), Counts::default());
+}
+
+#[test]
+fn fault_1_packets_with_wrong_bytes_cost_a_call_in_a_hundred_at_most_and_leave_nothing() {
+    let mut world = World::new(13, Network { lose: 0.02, double: 0.05, spoil: 0.05, delay_ms: (10, 60) });
+    world.run();
+    assert_eq!(world.ended, CALLS);
+    assert!(world.answered >= CALLS * 99 / 100, "{} of {CALLS} were answered", world.answered);
     assert_eq!(world.endpoint.counts(), Counts::default());
 }
 
@@ -46,6 +74,7 @@ struct World {
     target: Target,
     peer: Peer,
     rng: Rng,
+    network: Network,
     due: BinaryHeap<Reverse<(Instant, u64, Due)>>,
     order: u64,
     answered: usize,
@@ -64,11 +93,11 @@ struct Call {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, network: Network) -> Self {
         let Stage { endpoint, target, .. } = Stage::new(Transport::Udp);
         let rng = Rng::from_seed(seed);
         let (due, peer) = (BinaryHeap::new(), Peer::default());
-        let mut world = World { endpoint, target, peer, rng, due, order: 0, answered: 0, ended: 0 };
+        let mut world = World { endpoint, target, peer, rng, network, due, order: 0, answered: 0, ended: 0 };
         for n in 0..CALLS {
             world.after(Instant::ZERO, Duration::from_millis(20 * n as u64), Due::Dial(n));
         }
@@ -98,10 +127,11 @@ impl World {
             }
             Due::HangUp(key) => self.endpoint.hang_up(now, key, None),
             Due::ToEndpoint(bytes) => self.endpoint.handle_datagram(now, self.target.address, &bytes),
-            Due::ToPeer(bytes) => match Message::parse(&bytes).unwrap() {
-                Message::Request(request) => self.answer(now, &request),
-                Message::Response(_) => {}
-            },
+            Due::ToPeer(bytes) => {
+                if let Ok(Message::Request(request)) = Message::parse(&bytes) {
+                    self.answer(now, &request);
+                }
+            }
             Due::PeerAgain { call_id, interval, until } => {
                 let call = &self.peer.calls[&call_id];
                 if !call.acknowledged && !call.over && now < until {
@@ -115,11 +145,13 @@ impl World {
     }
 
     fn answer(&mut self, now: Instant, request: &Request) {
-        let call_id = request.headers().call_id().unwrap().to_owned();
+        let headers = request.headers();
+        let (Ok(call_id), Ok(to)) = (headers.call_id(), headers.to()) else { return };
+        let call_id = call_id.to_owned();
         let mut ok = Response::to_request(request, 200, "OK");
         match request.method() {
             Method::Invite if !self.peer.calls.contains_key(&call_id) => {
-                let to = request.headers().to().unwrap().with_tag(&call_id).to_string();
+                let to = to.with_tag(&call_id).to_string();
                 ok.headers_mut().set("To", &to);
                 ok.headers_mut().push("Contact", "<sip:peer@192.0.2.1:5060>");
                 let trying = Response::to_request(request, 100, "Trying").to_bytes();
@@ -129,9 +161,11 @@ impl World {
                 let (interval, until) = (Duration::from_millis(500), now + Duration::from_secs(34));
                 self.after(now, Duration::from_secs(2), Due::PeerAgain { call_id, interval, until });
             }
-            Method::Ack => self.peer.calls.get_mut(&call_id).unwrap().acknowledged = true,
+            Method::Ack => {
+                self.peer.calls.entry(call_id).and_modify(|call| call.acknowledged = true);
+            }
             Method::Bye => {
-                self.peer.calls.get_mut(&call_id).unwrap().over = true;
+                self.peer.calls.entry(call_id).and_modify(|call| call.over = true);
                 self.lose_or_carry(now, Due::ToEndpoint(ok.to_bytes()));
             }
             _ => {}
@@ -154,8 +188,20 @@ impl World {
     }
 
     fn lose_or_carry(&mut self, now: Instant, due: Due) {
-        if !self.rng.chance(LOSS) {
-            let delay = Duration::from_millis(self.rng.between(10, 60));
+        if self.rng.chance(self.network.lose) {
+            return;
+        }
+        let copies = 1 + u32::from(self.rng.chance(self.network.double));
+        for _ in 0..copies {
+            let mut due = due.clone();
+            if let Due::ToPeer(bytes) | Due::ToEndpoint(bytes) = &mut due
+                && self.rng.chance(self.network.spoil)
+            {
+                let at = self.rng.below(bytes.len() as u64) as usize;
+                bytes[at] = self.rng.below(256) as u8;
+            }
+            let (least, most) = self.network.delay_ms;
+            let delay = Duration::from_millis(self.rng.between(least, most));
             self.after(now, delay, due);
         }
     }

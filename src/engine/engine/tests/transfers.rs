@@ -49,6 +49,8 @@ fn the_new_party_takes_the_agents_place_and_its_channel_is_counted_until_the_end
     };
     assert_eq!(new.headers().get("Replaces"), Some("x@y;to-tag=1;from-tag=2"));
     assert_eq!(stage.channels(), [3]);
+    let traced = stage.engine.call_of(new.headers().call_id().unwrap());
+    assert!(traced.is_some(), "whoever looks on sees the new party's leg from its INVITE on");
     stage.answers(&new, 200);
     let bye = stage.sent(Method::Bye);
     assert_eq!(bye.headers().call_id().unwrap(), agent.headers().call_id().unwrap(), "the agent is released");

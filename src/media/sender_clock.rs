@@ -31,7 +31,7 @@ pub enum Step {
 
 /// The clock of one sender.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Pace {
+pub struct SenderClock {
     newest: Option<Newest>,
     /// The number and the time that would confirm a jump.
     expected_after_jump: Option<(u16, u32)>,
@@ -45,15 +45,15 @@ struct Newest {
     at: Instant,
 }
 
-impl Pace {
+impl SenderClock {
     /// Nothing was heard yet.
     pub fn new() -> Self {
-        Pace::default()
+        SenderClock::default()
     }
 
     /// The sender changed.
     pub fn reset(&mut self) {
-        *self = Pace::default();
+        *self = SenderClock::default();
     }
 
     /// A packet of audio.
@@ -116,12 +116,12 @@ mod tests {
 
     /// Packets as (arrival in ms, sequence, timestamp in ms, marker); `g`oes, `.` doubtful, `j`umped.
     fn steps(packets: &[(u64, u16, i64, bool)]) -> String {
-        let mut pace = Pace::new();
+        let mut clock = SenderClock::new();
         let step = |&(ms, sequence, media_ms, marker): &(u64, u16, i64, bool)| {
             let timestamp = (media_ms * 8) as u32;
             let packet =
                 Packet { marker, payload_type: 0, sequence, timestamp, ssrc: Ssrc(1), payload: &[0; 160] };
-            match pace.handle_audio(Instant::from_start(Duration::from_millis(ms)), &packet) {
+            match clock.handle_audio(Instant::from_start(Duration::from_millis(ms)), &packet) {
                 Step::Goes => 'g',
                 Step::Doubtful => '.',
                 Step::Jumped => 'j',
