@@ -178,3 +178,138 @@ impl Campaign {
         (today + 1..=today + days).map(midnight).find(|at| !self.pacer.budget().would_break(*at, 0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::gate::tests::{FRIDAY_MS, contact, wall};
+    use super::super::super::ledger::Ledger;
+    use super::super::super::options::tests::options;
+    use super::super::super::pacing::{AgentId, Presence};
+    use super::*;
+    use crate::disposition::Disposition;
+    use crate::record::Contact;
+    use crate::time::Instant;
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> Now {
+        let since_start = Duration::from_secs(seconds);
+        Now { instant: Instant::from_start(since_start), wall: wall(FRIDAY_MS) + since_start }
+    }
+
+    /// A campaign that runs, with these contacts claimed.
+    fn running(more: &str, contacts: Vec<Contact>) -> (Campaign, Ledger) {
+        let mut campaign = Campaign::new(options(more), CampaignState::Running, at(0));
+        campaign.handle_contacts(at(0), contacts, 0, None);
+        (campaign, Ledger::new())
+    }
+
+    fn some(count: i64) -> Vec<Contact> {
+        (0..count).map(|n| contact(n, &format!("+120255501{n:02}"))).collect()
+    }
+
+    /// Reasons with their words, the first of them foremost.
+    fn texts(campaign: &Campaign, now: Now) -> Vec<String> {
+        campaign.holds(now).into_iter().map(|hold| hold.text).collect()
+    }
+
+    #[test]
+    fn a_window_that_is_closed_for_all_is_told_on_its_own_clock() {
+        let (campaign, _) = running("[window]\nzone = \"America/Los_Angeles\"", some(2));
+        assert_eq!(
+            texts(&campaign, at(0)),
+            ["the calling window is closed for all: it is Fri 2026-11-20 07:00 PST in America/Los_Angeles; it is open \
+              mon-fri 09:00-20:00 in America/Los_Angeles (campaign.window), until Fri 2026-11-20 09:00 PST \
+              (America/Los_Angeles), 17:00 UTC (in 2 h)"]
+        );
+    }
+
+    #[test]
+    fn windows_that_are_closed_where_the_contacts_are_are_counted() {
+        let contacts = vec![contact(1, "+12135550101"), contact(2, "+12135550102")];
+        let (mut campaign, mut ledger) = running("", contacts);
+        assert_eq!(campaign.next_dial(at(0), 5, &mut ledger), None);
+        let hold = campaign.holds(at(0)).remove(0);
+        assert_eq!(
+            hold.text,
+            "the calling window is closed where the 2 contacts due are; it is open mon-fri 09:00-20:00 in the callee's own \
+             zone (campaign.window), until Fri 2026-11-20 09:00 PST (America/Los_Angeles), 17:00 UTC (in 2 h)"
+        );
+        assert_eq!((hold.reason.as_str(), hold.numbers.0["contacts"]), ("window_closed", 2.0));
+        assert_eq!(hold.until_ms, Some(FRIDAY_MS + 7_200_000));
+    }
+
+    #[test]
+    fn contacts_in_retry_delay_are_counted_and_the_next_is_told() {
+        let (mut campaign, mut ledger) = running("calls_per_minute = 600.0", some(2));
+        for second in [0, 1] {
+            let dialed = campaign.next_dial(at(second), 5, &mut ledger).unwrap();
+            campaign.handle_outcome(at(10), &dialed, Disposition::NoAnswer, &mut ledger);
+        }
+        assert_eq!(
+            texts(&campaign, at(10)),
+            ["all 2 contacts that are left wait for a later attempt; none is due, until Fri 2026-11-20 17:00:10 UTC (in 2 h)"]
+        );
+    }
+
+    #[test]
+    fn lines_and_pace_are_told_with_their_settings() {
+        let (mut campaign, mut ledger) = running("lines_max = 1\ncalls_per_minute = 0.5", some(3));
+        campaign.next_dial(at(0), 5, &mut ledger).unwrap();
+        assert_eq!(
+            texts(&campaign, at(1)),
+            [
+                "all 1 lines of the campaign are busy (lines_max)",
+                "the pace of 0.5 calls a minute (calls_per_minute) holds the next call back, until Fri 2026-11-20 15:02 UTC \
+                 (in 119 s)"
+            ]
+        );
+        assert_eq!(campaign.holds(at(1))[0].numbers.0["lines_max"], 1.0);
+    }
+
+    #[test]
+    fn agents_are_told_by_what_they_do() {
+        let progressive = "[dialing]\nmode = \"progressive\"";
+        let (mut campaign, mut ledger) = running(progressive, some(5));
+        assert_eq!(texts(&campaign, at(0)), ["no agent is signed in"]);
+        campaign.handle_agent(at(0), AgentId(1), Presence::Talking);
+        campaign.handle_agent(at(0), AgentId(2), Presence::WrapUp);
+        let hold = campaign.holds(at(1)).remove(0);
+        assert_eq!(hold.text, "all 2 agents are on calls or write them up");
+        assert_eq!((hold.reason.as_str(), hold.numbers.0["staffed"]), ("agents_busy", 2.0));
+        campaign.handle_agent(at(2), AgentId(2), Presence::Ready);
+        assert!(campaign.next_dial(at(2), 5, &mut ledger).is_some());
+        assert_eq!(texts(&campaign, at(3)), ["1 lines in flight for 1 waiting agents are as many as may be"]);
+    }
+
+    #[test]
+    fn people_who_wait_are_counted() {
+        let (mut campaign, mut ledger) = running("[dialing]\nmode = \"progressive\"\nwaiting_max = 1", some(5));
+        campaign.handle_agent(at(0), AgentId(1), Presence::Ready);
+        let dialed = campaign.next_dial(at(0), 5, &mut ledger).unwrap();
+        campaign.handle_answered(at(5), dialed.id);
+        campaign.handle_waiting(at(6), dialed.id);
+        assert_eq!(texts(&campaign, at(6)), ["1 people wait for an agent (waiting_max)"]);
+    }
+
+    #[test]
+    fn a_tripped_guard_is_told_with_the_ledger_the_limit_and_the_day_on_which_it_ends() {
+        let rules = "[dialing]\nmode = \"power\"\nratio = 3.0\nabandonment_window_days = 7";
+        let (mut campaign, mut ledger) = running(rules, some(5));
+        let day_before = wall(FRIDAY_MS - DAY_MS);
+        let budget = campaign.pacer_mut().budget_mut();
+        (0..10).for_each(|n| budget.handle_person(day_before, n < 4));
+        (0..90).for_each(|_| budget.handle_person(at(0).wall, false));
+        campaign.handle_agent(at(0), AgentId(1), Presence::Ready);
+        assert!(campaign.next_dial(at(0), 5, &mut ledger).is_some(), "one line for the one who waits");
+        let holds = campaign.holds(at(1));
+        assert_eq!(
+            holds[0].text,
+            "the guard of the abandonment limit holds: 4 of 100 people were abandoned in 7 days (4.0 %), and the next one \
+             would break the limit of 3.0 % (abandonment_limit); no more than one line for each waiting agent, until Thu \
+             2026-11-26 00:00 UTC (in 5 d 8 h)"
+        );
+        let numbers = &holds[0].numbers.0;
+        assert_eq!((numbers["abandoned"], numbers["people"], numbers["limit_percent"]), (4.0, 100.0, 3.0));
+        assert_eq!(holds[1].reason, "lines_suffice");
+    }
+}

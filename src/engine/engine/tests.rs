@@ -12,6 +12,7 @@ use crate::sip::method::Method;
 use crate::time::WallTime;
 use std::net::SocketAddr;
 
+mod explaining;
 mod routes;
 
 #[test]
