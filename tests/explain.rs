@@ -41,7 +41,8 @@ fn explained(scene: &Scene, name: &str) -> String {
 /// Waits until the first reason is this one, and gives it as data; what people read has its words.
 fn held_by(scene: &Scene, name: &str, reason: &str) -> Value {
     let hold = eventually(SOON, &format!("{name} is held by {reason}"), || {
-        let said: Value = serde_json::from_str(&scene.does(&format!("explain campaign {name} --json"))).unwrap();
+        let said: Value =
+            serde_json::from_str(&scene.does(&format!("explain campaign {name} --json"))).unwrap();
         let first = said["holds"][0].clone();
         (first["reason"] == reason).then_some(first)
     });
@@ -82,10 +83,16 @@ fn whatever_binds_is_named_with_its_numbers_and_its_end() {
     let trunks = trunk("carrier", &carrier, "channels_max = 100")
         + &trunk("narrow", &carrier, "channels_max = 1")
         + &trunk("dead", &dead, "options_interval_s = 1")
-        + &trunk("stranger", &dead, "options_interval_s = 0\nregister = true\nusername = \"u\"\npassword = \"p\"");
+        + &trunk(
+            "stranger",
+            &dead,
+            "options_interval_s = 0\nregister = true\nusername = \"u\"\npassword = \"p\"",
+        );
     let (day, opens) = in_two_days(New_York);
     let window = |zone: &str| {
-        format!("[campaign.window]\nzone = \"{zone}\"\ndays = [\"{day}\"]\nstart = \"09:00\"\nend = \"20:00\"")
+        format!(
+            "[campaign.window]\nzone = \"{zone}\"\ndays = [\"{day}\"]\nstart = \"09:00\"\nend = \"20:00\""
+        )
     };
     let pool = "[[caller_id_pool]]\nname = \"us\"\ndaily_max = 1\n[[caller_id_pool.number]]\nnumber = \"+12025550191\"\n\
                 proof = \"LOA 7\"\n[[caller_id_pool.number]]\nnumber = \"+12025550192\"\n\n";
@@ -100,9 +107,15 @@ fn whatever_binds_is_named_with_its_numbers_and_its_end() {
         campaign(&scene, "dead", "dead", "autostart = false"),
         campaign(&scene, "stranger", "stranger", ""),
         campaign(&scene, "done", "carrier", "max_attempts = 1"),
-        campaign(&scene, "retry", "carrier", "attempt_gap_min = 0\n[campaign.retry.busy]\ndelay_min = 30\nmax = 3"),
+        campaign(
+            &scene,
+            "retry",
+            "carrier",
+            "attempt_gap_min = 0\n[campaign.retry.busy]\ndelay_min = 30\nmax = 3",
+        ),
         campaign(&scene, "pace", "carrier", "calls_per_minute = 0.5"),
-        campaign(&scene, "pooled", "carrier", "").replace("caller_id = \"+12025550199\"", "caller_id_pool = \"us\""),
+        campaign(&scene, "pooled", "carrier", "")
+            .replace("caller_id = \"+12025550199\"", "caller_id_pool = \"us\""),
     ];
     for (name, range) in [
         ("draft", 100..101),
@@ -127,7 +140,8 @@ fn whatever_binds_is_named_with_its_numbers_and_its_end() {
     // Known from the first moment on.
     assert_eq!(text(&held_by(&scene, "draft", "not_started")), "not started");
     let closed = held_by(&scene, "closed", "window_closed");
-    let until = format!("it is open {day} 09:00-20:00 in America/New_York (campaign.window), until {}", told(opens));
+    let until =
+        format!("it is open {day} 09:00-20:00 in America/New_York (campaign.window), until {}", told(opens));
     assert!(text(&closed).starts_with("the calling window is closed for all: it is "), "{closed}");
     assert!(text(&closed).contains(&until), "{closed}\nhas no {until}");
     assert_eq!(closed["until_ms"], opens.timestamp_millis());
@@ -174,11 +188,15 @@ fn whatever_binds_is_named_with_its_numbers_and_its_end() {
     // The pace is no fault: it dials.
     let pace = eventually(SOON, "the first call of the pace", || {
         let said = explained(&scene, "pace");
-        said.contains("dialing at its pace: the pace of 0.5 calls a minute (calls_per_minute) holds").then_some(said)
+        said.contains("dialing at its pace: the pace of 0.5 calls a minute (calls_per_minute) holds")
+            .then_some(said)
     });
     assert!(pace.contains("next call back, until "), "{pace}");
 
     // Two unanswered OPTIONS later.
+    eventually(SOON, "the dead trunk is down", || {
+        scene.does("status").contains("down: OPTIONS goes unanswered").then_some(())
+    });
     scene.does("campaign start dead");
     let down = held_by(&scene, "dead", "trunk_down");
     assert_eq!(
@@ -228,7 +246,7 @@ fn a_contact_and_an_attempt_are_explained_by_every_rule() {
     let said = scene.does(&format!("explain contact spring {}", number(200)));
     for words in [
         "not dialed now: due: the next attempt is later, until ",
-        "(in 90 min",
+        "(in 1 h ",
         "allow do_not_call  on none",
         "allow attempts     1 of 2 made: busy 1",
         "busy",
@@ -246,9 +264,13 @@ fn a_contact_and_an_attempt_are_explained_by_every_rule() {
     assert!(said.contains("campaign ringing is calling the number"), "{said}");
     // A satellite telephone, by its row.
     let contacts = scene.outdial.contacts();
-    let row = contacts.iter().find(|contact| contact["number"] == "+881612345678").unwrap()["id"].as_i64().unwrap();
+    let row =
+        contacts.iter().find(|contact| contact["number"] == "+881612345678").unwrap()["id"].as_i64().unwrap();
     let said = scene.does(&format!("explain contact same {row}"));
-    assert!(said.contains("no_zone") && said.contains("nobody knows in which time zone the phone rings"), "{said}");
+    assert!(
+        said.contains("no_zone") && said.contains("nobody knows in which time zone the phone rings"),
+        "{said}"
+    );
     // On the do-not-call list from now on.
     scene.does(&format!("suppress {}", number(201)));
     let listed = eventually(SOON, "the number is suppressed", || {
@@ -299,7 +321,8 @@ fn a_dry_run_dials_nobody_writes_nothing_and_says_when_it_would() {
     let rules = "calls_per_minute = 60.0\nlines_max = 20\nmax_attempts = 2\n[campaign.window]\nzone = \"America/New_York\"";
     scene.outdial.configure(
         50.0,
-        &(trunk("carrier", &scene.carrier().address().to_string(), "") + &campaign(&scene, "spring", "carrier", rules)),
+        &(trunk("carrier", &scene.carrier().address().to_string(), "")
+            + &campaign(&scene, "spring", "carrier", rules)),
     );
     // Saturday: the window opens on Monday at nine in New York, 14:00 UTC.
     let command = "run --dry-run --from 2026-11-21T12:00:00Z --answer-rate 0.3";
@@ -325,6 +348,10 @@ fn a_dry_run_dials_nobody_writes_nothing_and_says_when_it_would() {
     assert_eq!(spring["hours"][0]["calls"].as_u64().unwrap().min(58), 58, "{spring:#}");
     assert!(!scene.outdial.path("outdial.db").exists(), "a dry run makes no database");
     assert!(!scene.outdial.path("recordings").exists());
-    assert_eq!(data, serde_json::from_str::<Value>(&scene.does(&format!("{command} --json"))).unwrap(), "one seed, one story");
+    assert_eq!(
+        data,
+        serde_json::from_str::<Value>(&scene.does(&format!("{command} --json"))).unwrap(),
+        "one seed, one story"
+    );
     assert_eq!(scene.take_ledger().entries().len(), 0, "nobody was rung");
 }

@@ -12,9 +12,11 @@ use std::io::ErrorKind;
 
 /// Arguments of `outdial caller-ids`.
 #[derive(Args, Debug)]
-#[command(after_help = "A number rests when callees or networks did not want its calls (607, 608) complaints_max times within \
+#[command(
+    after_help = "A number rests when callees or networks did not want its calls (607, 608) complaints_max times within \
                         24 hours, or when fewer of its calls are answered, or more of them ended at once, than the control \
-                        chart of its pool allows; the cause is shown. Nothing changes numbers to dodge a label.")]
+                        chart of its pool allows; the cause is shown. Nothing changes numbers to dodge a label."
+)]
 pub struct CallerIdsArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -76,7 +78,8 @@ fn number_lines(number: &CallerIdNumber) -> String {
     let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.1} %"));
     let max = number.calls_today_max.map_or(String::new(), |max| format!(" of {max}"));
     let proof = if number.proof.is_empty() { "no proof" } else { &number.proof };
-    let place = [number.region.as_str(), proof].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    let place =
+        [number.region.as_str(), proof].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
     let mut text = format!(
         "  {:16} {:9} {:>11} {:>4} {:>6} {:>8} {:>6} {:>10}  {}\n",
         number.number,

@@ -84,11 +84,14 @@ fn model(args: &DryRunArgs) -> Result<Model, Failure> {
     let mut callees = scenario.callees_at(0.0);
     if let Some(live) = args.answer_rate {
         if !(0.0..=1.0).contains(&live) {
-            return Err(Failure::Failed(format!("--answer-rate {live}: a share between 0 and 1, such as 0.2")));
+            return Err(Failure::Failed(format!(
+                "--answer-rate {live}: a share between 0 and 1, such as 0.2"
+            )));
         }
         // What is left is shared out as before.
         let scale = (1.0 - live) / (1.0 - callees.live);
-        callees = Callees { live, machine: callees.machine * scale, failed: callees.failed * scale, ..callees };
+        callees =
+            Callees { live, machine: callees.machine * scale, failed: callees.failed * scale, ..callees };
     }
     Ok(Model { callees, scenario })
 }

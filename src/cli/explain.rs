@@ -89,7 +89,9 @@ impl Common {
         match operator::ask(&socket, wish) {
             Ok(Reply::Error(text)) => Err(Failure::Failed(text)),
             Ok(reply) => Ok(Some(reply)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -78,7 +78,13 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
         fs::write(file, page(&scenario.name, &cells))
             .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
     }
-    if std::env::var("DBG").is_ok() { for c in &cells { let v: Vec<String> = c.tally.slices.iter().step_by(2).map(|s| format!("{:.3}", s.threshold)).collect(); eprintln!("{} {}", c.agents, v.join(" ")); } }
+    if std::env::var("DBG").is_ok() {
+        for c in &cells {
+            let v: Vec<String> =
+                c.tally.slices.iter().step_by(2).map(|s| format!("{:.3}", s.threshold)).collect();
+            eprintln!("{} {}", c.agents, v.join(" "));
+        }
+    }
     output::line(if args.json {
         let written = Written { scenario: &scenario.name, hours: scenario.hours, results: &cells };
         serde_json::to_string_pretty(&written).expect("plain strings and numbers can be written as JSON")

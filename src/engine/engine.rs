@@ -546,8 +546,7 @@ impl Engine {
         let trunks = self.places_of(&rules.trunks);
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
         running.trunks = trunks;
-        running.pool =
-            rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
+        running.pool = rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
         running.treatment = Arc::new(treatment);
         running.agent_trunk =
             agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));

@@ -40,7 +40,8 @@ pub fn trunk_hold(trunk: &Trunk, why: Unavailable, now: Now) -> Hold {
             let hops: Vec<String> =
                 trunk.hops().states(now.instant).map(|state| state.hop.address.to_string()).collect();
             let every = options.options_interval_s;
-            let text = format!("is down: OPTIONS goes unanswered at {}; asked every {every} s", hops.join(", "));
+            let text =
+                format!("is down: OPTIONS goes unanswered at {}; asked every {every} s", hops.join(", "));
             hold("trunk_down", text).with("options_interval_s", every as f64)
         }
         Unavailable::Resting { until } => {
@@ -61,9 +62,16 @@ pub fn trunk_hold(trunk: &Trunk, why: Unavailable, now: Now) -> Hold {
         Unavailable::NotRegistered => match trunk.registration_fault {
             Some((status, again_at)) => {
                 let text = format!("is not registered: the registrar answered {status}; it is asked again");
-                hold("trunk_not_registered", text).with("status", status).until(now, now.wall_at(again_at), None)
+                hold("trunk_not_registered", text).with("status", status).until(
+                    now,
+                    now.wall_at(again_at),
+                    None,
+                )
             }
-            None => hold("trunk_not_registered", "is not registered: the registrar has not answered yet".to_owned()),
+            None => hold(
+                "trunk_not_registered",
+                "is not registered: the registrar has not answered yet".to_owned(),
+            ),
         },
         Unavailable::Full => {
             let (used, max) = (trunk.channels_used(), options.channels_max);

@@ -31,7 +31,8 @@ fn past_use(call: &CallerIdUse, short_call_s: u32) -> Use {
         caller_id: call.caller_id.clone(),
         number: call.number.clone(),
         at: call.at,
-        fate: end.and_then(|end| pool::fate_of(end.disposition, end.answered_at, end.at, &end.by, short_call_s)),
+        fate: end
+            .and_then(|end| pool::fate_of(end.disposition, end.answered_at, end.at, &end.by, short_call_s)),
         complained_at: end.filter(|end| UNWANTED.contains(&end.sip_status)).map(|end| end.at),
     }
 }

@@ -322,7 +322,10 @@ impl Config {
         }
         for (i, pool) in self.caller_id_pools.iter().enumerate() {
             if self.caller_id_pools[..i].iter().any(|other| other.name == pool.name) {
-                fault(format!("caller_id_pool.{i}.name"), format!("caller_id_pool {:?} is there twice", pool.name));
+                fault(
+                    format!("caller_id_pool.{i}.name"),
+                    format!("caller_id_pool {:?} is there twice", pool.name),
+                );
             }
             for (key, text) in pool.faults() {
                 fault(format!("caller_id_pool.{i}.{key}"), text);

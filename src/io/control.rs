@@ -379,7 +379,9 @@ impl Control {
                     Err(error) => Reply::Error(error),
                 })
             }
-            Wish::ExplainAttempt { call } => Some(Reply::Attempt(self.engine.explain_attempt(call).map(Box::new))),
+            Wish::ExplainAttempt { call } => {
+                Some(Reply::Attempt(self.engine.explain_attempt(call).map(Box::new)))
+            }
             _ => None,
         }
     }

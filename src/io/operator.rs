@@ -126,7 +126,9 @@ impl fmt::Display for Wish {
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
             Wish::TraceList => f.write_str("trace list"),
             Wish::TraceShow { call } => write!(f, "trace show {call:?}"),
-            Wish::ExplainContact { campaign, facts } => write!(f, "explain contact {} of {campaign:?}", facts.id),
+            Wish::ExplainContact { campaign, facts } => {
+                write!(f, "explain contact {} of {campaign:?}", facts.id)
+            }
             Wish::ExplainAttempt { call } => write!(f, "explain attempt {call:?}"),
             Wish::Label { call, label, by } => write!(f, "label {call:?} {label:?} by {by:?}"),
         }

@@ -64,8 +64,9 @@ pub async fn prepare(mut config: Config, now: Now, seed: u64) -> Result<Rehearsa
     let pools = launch::pools(&config, &mut store).await?;
     let wished = Launch { until_completed: true, open_door: false, watch: false };
     let (table, rng) = (AccessTable::default(), Rng::from_seed(seed));
-    let mut engine =
-        launch::make_engine(&config, &wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
+    let mut engine = launch::make_engine(
+        &config, &wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes,
+    );
     engine.set_caller_id_pools(pools);
     for campaign in &config.campaigns {
         let start = Operator::Start(campaign.rules.name.clone());

@@ -158,7 +158,9 @@ impl Reader {
         .fetch_optional(conn.sqlite())
         .await
         .map_err(|e| conn.error("read a contact", e))?;
-        let Some((id, number, name, comment, attributes, due, state, last_reason)) = row else { return Ok(None) };
+        let Some((id, number, name, comment, attributes, due, state, last_reason)) = row else {
+            return Ok(None);
+        };
         let contact = read_contact(conn, (id, number.clone(), name, comment, attributes, due)).await?;
         Ok(Some(ContactStory {
             contact,
@@ -211,13 +213,14 @@ impl Reader {
         .fetch_all(conn.sqlite())
         .await
         .map_err(|e| conn.error("count a campaign", e))?;
-        let holding = |(state, last_reason, due, contacts, first_at): (String, String, i64, i64, i64)| Holding {
-            state,
-            last_reason,
-            is_due: due != 0,
-            contacts: contacts as u64,
-            first_at: WallTime::from_unix_ms(first_at),
-        };
+        let holding =
+            |(state, last_reason, due, contacts, first_at): (String, String, i64, i64, i64)| Holding {
+                state,
+                last_reason,
+                is_due: due != 0,
+                contacts: contacts as u64,
+                first_at: WallTime::from_unix_ms(first_at),
+            };
         Ok(rows.into_iter().map(holding).collect())
     }
 
@@ -273,12 +276,11 @@ async fn contact_as_dialed(
 }
 
 async fn listed(conn: &mut Connection, number: &str) -> Result<Option<Suppression>, StoreError> {
-    let row: Option<(String, i64)> =
-        sqlx::query_as("SELECT source, at FROM suppressions WHERE number = $1")
-            .bind(number)
-            .fetch_optional(conn.sqlite())
-            .await
-            .map_err(|e| conn.error("read the do-not-call list", e))?;
+    let row: Option<(String, i64)> = sqlx::query_as("SELECT source, at FROM suppressions WHERE number = $1")
+        .bind(number)
+        .fetch_optional(conn.sqlite())
+        .await
+        .map_err(|e| conn.error("read the do-not-call list", e))?;
     let number = read_number(conn, number)?;
     Ok(row.map(|(source, at)| Suppression { number, source, at: WallTime::from_unix_ms(at) }))
 }
@@ -333,7 +335,12 @@ async fn invites(conn: &mut Connection, attempt: &str) -> Result<Vec<InviteLine>
             .fetch_all(conn.sqlite())
             .await
             .map_err(|e| conn.error("read INVITEs", e))?;
-    let line = |(call_id, caller_id, trunk, at)| InviteLine { call_id, caller_id, trunk, at: WallTime::from_unix_ms(at) };
+    let line = |(call_id, caller_id, trunk, at)| InviteLine {
+        call_id,
+        caller_id,
+        trunk,
+        at: WallTime::from_unix_ms(at),
+    };
     Ok(rows.into_iter().map(line).collect())
 }
 
@@ -379,7 +386,17 @@ async fn lines_up(conn: &mut Connection, campaign: &str, sequence: i64, at: i64)
 }
 
 /// caller_id, number, at; and of the call: disposition, ended_at, answered_at, ended_by, sip_status, reason
-type UseRow = (String, String, i64, Option<String>, Option<i64>, Option<i64>, Option<String>, Option<i64>, Option<String>);
+type UseRow = (
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+);
 
 async fn read_caller_id_uses(conn: &mut Connection, calls_max: usize) -> Result<CallerIdUses, StoreError> {
     const DOING: &str = "read what caller ids were used for";
@@ -408,7 +425,12 @@ async fn read_caller_id_uses(conn: &mut Connection, calls_max: usize) -> Result<
             }
             _ => None,
         };
-        Ok(CallerIdUse { caller_id, number: read_number(conn, &number)?, at: WallTime::from_unix_ms(at), end })
+        Ok(CallerIdUse {
+            caller_id,
+            number: read_number(conn, &number)?,
+            at: WallTime::from_unix_ms(at),
+            end,
+        })
     };
     Ok(CallerIdUses {
         first: first.into_iter().map(|(caller_id, at)| (caller_id, WallTime::from_unix_ms(at))).collect(),

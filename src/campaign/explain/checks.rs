@@ -166,13 +166,18 @@ impl Examination<'_> {
             self.contact.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
         let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
         let value = format!("{made} of {max} made{each}");
-        if made >= max { never("attempts", "max_attempts", value) } else { allow("attempts", "max_attempts", value) }
+        if made >= max {
+            never("attempts", "max_attempts", value)
+        } else {
+            allow("attempts", "max_attempts", value)
+        }
     }
 
     fn window(&self) -> Check {
         let source = rule_of(&self.options.window);
         if self.zones.is_empty() {
-            let value = "nobody knows in which time zone the phone rings, so no window can be kept: set window.zone";
+            let value =
+                "nobody knows in which time zone the phone rings, so no window can be kept: set window.zone";
             return never("no_zone", source, value);
         }
         let value = format!("it is {}", self.local_times());
@@ -184,9 +189,11 @@ impl Examination<'_> {
             Opening::Closed { opens_at: Some(at) } => {
                 self.skip("window", source, value, at, self.zones.first().copied())
             }
-            Opening::Closed { opens_at: None } => {
-                never("window_never_opens", source, format!("{value}; these zones have no hour of the window in common"))
-            }
+            Opening::Closed { opens_at: None } => never(
+                "window_never_opens",
+                source,
+                format!("{value}; these zones have no hour of the window in common"),
+            ),
         }
     }
 
@@ -338,9 +345,13 @@ mod tests {
     fn the_gate_and_the_examination_agree() {
         let gate = Gate::new(&options(""));
         for number in ["+12025550101", "+12135550101", "+18005550199", "+881612345678", "+12025550109"] {
-            for (attempts, due_ms, ended_ms) in
-                [(0, 0, None), (3, 0, None), (1, 60_000, None), (1, 0, Some(-600_000)), (2, 0, Some(-3_600_001))]
-            {
+            for (attempts, due_ms, ended_ms) in [
+                (0, 0, None),
+                (3, 0, None),
+                (1, 60_000, None),
+                (1, 0, Some(-600_000)),
+                (2, 0, Some(-3_600_001)),
+            ] {
                 let mut ledger = Ledger::new();
                 ledger.suppress(&e164("+12025550109")).unwrap();
                 let mut facts = facts(number);

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!(hold.text, format!("trunk a rests, until {moment} (in 2 h)"));
         let written = serde_json::to_value(&hold).unwrap();
         assert_eq!(written["numbers"], serde_json::json!({ "failures": 5, "share": 0.5 }));
-        assert_eq!((written["until_ms"].as_i64(), written["until"].as_str()), (Some(1_795_442_400_000), Some(moment)));
+        assert_eq!(
+            (written["until_ms"].as_i64(), written["until"].as_str()),
+            (Some(1_795_442_400_000), Some(moment))
+        );
         assert_eq!(serde_json::from_value::<Hold>(written).unwrap(), hold);
     }
 }

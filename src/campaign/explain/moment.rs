@@ -90,11 +90,7 @@ mod tests {
             (None, 0, "Mon 2026-11-23 14:00 UTC"),
             (Some(Tz::UTC), 0, "Mon 2026-11-23 14:00 UTC"),
             (Some(Tz::America__New_York), 0, "Mon 2026-11-23 09:00 EST (America/New_York), 14:00 UTC"),
-            (
-                Some(Tz::Asia__Tokyo),
-                0,
-                "Mon 2026-11-23 23:00 JST (Asia/Tokyo), 14:00 UTC",
-            ),
+            (Some(Tz::Asia__Tokyo), 0, "Mon 2026-11-23 23:00 JST (Asia/Tokyo), 14:00 UTC"),
             (
                 Some(Tz::Pacific__Auckland),
                 0,

@@ -63,7 +63,11 @@ impl Campaign {
     fn hold(&self, now: Now, reason: Reason) -> Option<Hold> {
         let hold = Hold::new(reason.as_str(), reason.to_string());
         Some(match reason {
-            Reason::NotStarted | Reason::Paused | Reason::Stopped | Reason::Completed | Reason::AwaitingStore => hold,
+            Reason::NotStarted
+            | Reason::Paused
+            | Reason::Stopped
+            | Reason::Completed
+            | Reason::AwaitingStore => hold,
             Reason::WindowClosed { opens_at } => self.window_hold(now, opens_at),
             Reason::NothingDue { next_at } => self.nothing_due_hold(now, next_at),
             Reason::LinesBusy { lines } => {
@@ -72,16 +76,20 @@ impl Campaign {
             // Which of the engine's caps it is, the engine says itself.
             Reason::EngineBusy if now.instant >= self.no_room_until => return None,
             Reason::EngineBusy => {
-                let text = "the last contact found no room on a trunk, no port, or no database, and is tried again";
+                let text =
+                    "the last contact found no room on a trunk, no port, or no database, and is tried again";
                 Hold::new("not_dialed", text).until(now, now.wall_at(self.no_room_until), None)
             }
             Reason::Pace { next_at } => {
                 let pace = self.options.calls_per_minute;
-                let text = format!("the pace of {pace} calls a minute (calls_per_minute) holds the next call back");
+                let text =
+                    format!("the pace of {pace} calls a minute (calls_per_minute) holds the next call back");
                 Hold::new("pace", text).with("calls_per_minute", pace).until(now, now.wall_at(next_at), None)
             }
             Reason::Guard => self.guard_hold(now),
-            Reason::Agents(held) => held.numbers().into_iter().fold(hold, |hold, (name, n)| hold.with_count(name, n as u64)),
+            Reason::Agents(held) => {
+                held.numbers().into_iter().fold(hold, |hold, (name, n)| hold.with_count(name, n as u64))
+            }
         })
     }
 
@@ -93,7 +101,9 @@ impl Campaign {
         };
         let met = self.met.group(now.wall, Refusal::WindowClosed).filter(|_| named.is_none());
         let whose = match (named, met) {
-            (Some(zone), _) => format!("the calling window is closed for all: it is {}", self.clock(now, zone)),
+            (Some(zone), _) => {
+                format!("the calling window is closed for all: it is {}", self.clock(now, zone))
+            }
             (None, Some(group)) if group.contacts == 1 => {
                 "the calling window is closed where the only contact due is".to_owned()
             }
@@ -217,9 +227,11 @@ mod tests {
         let (campaign, _) = running("[window]\nzone = \"America/Los_Angeles\"", some(2));
         assert_eq!(
             texts(&campaign, at(0)),
-            ["the calling window is closed for all: it is Fri 2026-11-20 07:00 PST in America/Los_Angeles; it is open \
+            [
+                "the calling window is closed for all: it is Fri 2026-11-20 07:00 PST in America/Los_Angeles; it is open \
               mon-fri 09:00-20:00 in America/Los_Angeles (campaign.window), until Fri 2026-11-20 09:00 PST \
-              (America/Los_Angeles), 17:00 UTC (in 2 h)"]
+              (America/Los_Angeles), 17:00 UTC (in 2 h)"
+            ]
         );
     }
 
@@ -247,7 +259,9 @@ mod tests {
         }
         assert_eq!(
             texts(&campaign, at(10)),
-            ["all 2 contacts that are left wait for a later attempt; none is due, until Fri 2026-11-20 17:00:10 UTC (in 2 h)"]
+            [
+                "all 2 contacts that are left wait for a later attempt; none is due, until Fri 2026-11-20 17:00:10 UTC (in 2 h)"
+            ]
         );
     }
 
@@ -283,7 +297,8 @@ mod tests {
 
     #[test]
     fn people_who_wait_are_counted() {
-        let (mut campaign, mut ledger) = running("[dialing]\nmode = \"progressive\"\nwaiting_max = 1", some(5));
+        let (mut campaign, mut ledger) =
+            running("[dialing]\nmode = \"progressive\"\nwaiting_max = 1", some(5));
         campaign.handle_agent(at(0), AgentId(1), Presence::Ready);
         let dialed = campaign.next_dial(at(0), 5, &mut ledger).unwrap();
         campaign.handle_answered(at(5), dialed.id);

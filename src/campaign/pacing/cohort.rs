@@ -112,10 +112,7 @@ impl Cohort {
             (0..older).for_each(|_| self.forget_oldest());
             return self.with_guess(newest);
         }
-        self.with_guess(Sum {
-            hits: newest.hits + before.hits,
-            exposure: newest.exposure + before.exposure,
-        })
+        self.with_guess(Sum { hits: newest.hits + before.hits, exposure: newest.exposure + before.exposure })
     }
 
     fn with_guess(&self, sum: Sum) -> f64 {

@@ -202,7 +202,8 @@ impl Forecast {
         let (asks, goes_on) = match phase {
             Phase::Dialing => {
                 let answer = &self.to_live_answer;
-                let asks = answer.by(elapsed_s + ahead_s - self.to_verdict_live.mean_s()) - answer.by(elapsed_s);
+                let asks =
+                    answer.by(elapsed_s + ahead_s - self.to_verdict_live.mean_s()) - answer.by(elapsed_s);
                 (asks, 1.0 - self.to_leave.by(elapsed_s))
             }
             Phase::Judging => {

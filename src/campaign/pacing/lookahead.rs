@@ -100,8 +100,7 @@ impl Lookahead {
     pub fn new(now: Instant, floor: &Floor, forecast: &Forecast, outlook: &Outlook) -> Self {
         let staffed = floor.staffed();
         let exact = || Exact { calls: vec![1.0], agents: vec![1.0], calls_told_apart: staffed + 1 };
-        let empty =
-            Balance { mean: 0.0, variance: 0.0, exact: (staffed <= EXACT_AGENTS).then(exact) };
+        let empty = Balance { mean: 0.0, variance: 0.0, exact: (staffed <= EXACT_AGENTS).then(exact) };
         let wanting = |phase| forecast.wanting_share(phase);
         let (dialing, judging) = (wanting(Phase::Dialing), wanting(Phase::Judging));
         let mut ahead = Lookahead {

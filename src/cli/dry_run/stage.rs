@@ -78,9 +78,8 @@ impl Stage {
 
     /// Plays until every campaign is completed, or for `horizon`.
     pub fn play(mut self, horizon: Duration) -> Result<Report, String> {
-        let bar = ProgressBar::new_spinner().with_style(
-            ProgressStyle::with_template("{spinner} {msg}").expect("the template can be read"),
-        );
+        let bar = ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} {msg}").expect("the template can be read"));
         let end = self.begin.instant + horizon;
         let (mut steps, mut at_once) = (0u64, 0u32);
         self.flush();
@@ -89,7 +88,9 @@ impl Stage {
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= end) else { break };
             at_once = if at > self.now.instant { 0 } else { at_once + 1 };
             if at_once > STEPS_AT_ONCE_MAX {
-                return Err("the dry run does not come on: please report this with your configuration".to_owned());
+                return Err(
+                    "the dry run does not come on: please report this with your configuration".to_owned()
+                );
             }
             self.step(at);
             steps += 1;
@@ -114,7 +115,9 @@ impl Stage {
         let at = at.max(self.now.instant);
         self.now = Now { instant: at, wall: self.begin.wall + (at - self.begin.instant) };
         let now = self.now;
-        while let Some(Reverse((due, number))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= at) {
+        while let Some(Reverse((due, number))) =
+            self.due.peek().copied().filter(|Reverse((due, _))| *due <= at)
+        {
             let _ = due;
             self.due.pop();
             if let Some(coming) = self.coming.remove(&number) {
@@ -207,7 +210,8 @@ impl Stage {
             }
             Command::Detect { stream } => self.detect(stream),
             Command::Play { stream, prompt, repeat: false } => {
-                let plays = self.rehearsal.prompts.get(prompt).map_or(Duration::ZERO, |prompt| prompt.duration());
+                let plays =
+                    self.rehearsal.prompts.get(prompt).map_or(Duration::ZERO, |prompt| prompt.duration());
                 self.media(now + plays, stream, EventKind::Played(prompt));
             }
             Command::Close { stream } => {
@@ -230,8 +234,7 @@ impl Stage {
         let person = who != Who::Machine;
         let takes = if person { detection.human } else { detection.machine };
         let at = duration(takes.draw(&mut self.rng));
-        let mistaken =
-            self.rng.chance(if person { detection.human_lost } else { detection.machine_passed });
+        let mistaken = self.rng.chance(if person { detection.human_lost } else { detection.machine_passed });
         let class = if person != mistaken { Class::Human } else { Class::Machine };
         let cause = match class {
             Class::Human => Cause::SilenceAfterGreeting(at),
@@ -256,10 +259,8 @@ impl Stage {
         let Rehearsal { store, .. } = &mut self.rehearsal;
         let mut report = self.tally.report(self.begin.wall, self.now.wall, self.model.callees.live);
         for campaign in status.campaigns {
-            let counts = self
-                .runtime
-                .block_on(store.counts(&campaign.name))
-                .map_err(|error| error.to_string())?;
+            let counts =
+                self.runtime.block_on(store.counts(&campaign.name)).map_err(|error| error.to_string())?;
             report.put(campaign, &counts);
         }
         Ok(report)

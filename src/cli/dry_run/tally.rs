@@ -147,7 +147,11 @@ impl Report {
             suppressed: counts.suppressed,
             outcomes: counted.outcomes,
             skipped: counted.skipped.into_iter().map(|(reason, who)| (reason, who.len() as u64)).collect(),
-            hours: counted.hours.iter().map(|(hour, calls)| Hour { from_ms: hour * HOUR_MS, calls: *calls }).collect(),
+            hours: counted
+                .hours
+                .iter()
+                .map(|(hour, calls)| Hour { from_ms: hour * HOUR_MS, calls: *calls })
+                .collect(),
             holds: if completed { Vec::new() } else { status.waiting_for },
         });
     }
@@ -186,7 +190,10 @@ impl CampaignReport {
         }
         self.holds.iter().for_each(|hold| line("held by", hold.clone()));
         if self.suppressed > 0 {
-            line("never", format!("{} contacts are never dialed (do-not-call, no zone, ...)", self.suppressed));
+            line(
+                "never",
+                format!("{} contacts are never dialed (do-not-call, no zone, ...)", self.suppressed),
+            );
         }
         let listed = |counts: &BTreeMap<String, u64>| {
             counts.iter().map(|(word, count)| format!("{word} {count}")).collect::<Vec<_>>().join(", ")
@@ -203,7 +210,8 @@ impl CampaignReport {
     /// The hours in which it dials, with a bar each.
     fn hours(&self) -> String {
         let most = self.hours.iter().map(|hour| hour.calls).max().unwrap_or(1).max(1);
-        let days: BTreeSet<i64> = self.hours.iter().map(|hour| hour.from_ms.div_euclid(24 * HOUR_MS)).collect();
+        let days: BTreeSet<i64> =
+            self.hours.iter().map(|hour| hour.from_ms.div_euclid(24 * HOUR_MS)).collect();
         let mut text = String::new();
         if !days.is_empty() {
             text += &format!("  by hour, on {} day(s):\n", days.len());

@@ -42,11 +42,11 @@ struct Explained {
 /// Explains an attempt.
 pub fn explain(call: &str, common: &Common) -> Result<(), Failure> {
     let config = common.load()?;
-    let story = run::runtime()?.block_on(async {
-        open(&config).await?.attempt_story(call).await.map_err(of_store)
-    })?;
+    let story = run::runtime()?
+        .block_on(async { open(&config).await?.attempt_story(call).await.map_err(of_store) })?;
     let story = story.ok_or_else(|| {
-        let text = format!("no attempt has the id or a Call-ID {call:?}: `outdial export attempts` shows them");
+        let text =
+            format!("no attempt has the id or a Call-ID {call:?}: `outdial export attempts` shows them");
         Failure::Failed(text)
     })?;
     let wish = Wish::ExplainAttempt { call: story.id.clone() };
@@ -139,9 +139,8 @@ fn pacing(rules: Option<&campaign::Options>, story: &AttemptStory) -> String {
 fn trunk(config: &Config, invite: &InviteLine) -> String {
     let at = utc(invite.at);
     let options = config.trunks.iter().find(|trunk| trunk.name == invite.trunk);
-    let rank = options.map_or(String::new(), |trunk| {
-        format!(" (priority {}, weight {})", trunk.priority, trunk.weight)
-    });
+    let rank = options
+        .map_or(String::new(), |trunk| format!(" (priority {}, weight {})", trunk.priority, trunk.weight));
     format!("{}{rank} at {at}, Call-ID {}", invite.trunk, invite.call_id)
 }
 
@@ -160,8 +159,13 @@ fn caller_id_why(
         return format!("of the pool {name:?}, which does not have it any more");
     };
     let callee = story.contact.number.as_str();
-    let fits = number.prefixes.iter().filter(|prefix| callee.starts_with(prefix.as_str())).max_by_key(|p| p.len());
-    let again = if pool.sticky && !story.before.is_empty() { ", the same as before where that was free (sticky)" } else { "" };
+    let fits =
+        number.prefixes.iter().filter(|prefix| callee.starts_with(prefix.as_str())).max_by_key(|p| p.len());
+    let again = if pool.sticky && !story.before.is_empty() {
+        ", the same as before where that was free (sticky)"
+    } else {
+        ""
+    };
     match fits.filter(|_| pool.strategy == Strategy::Local) {
         Some(prefix) => format!("of the pool {name:?}, its prefix {prefix} fits the callee (local){again}"),
         None => format!("of the pool {name:?} ({}){again}", pool.strategy.as_str()),

@@ -50,7 +50,8 @@ pub fn explain(name: &str, common: &Common) -> Result<(), Failure> {
         _ => None,
     };
     let (holdings, kept) = run::runtime()?.block_on(list(&config, name, now.wall))?;
-    let running = status.and_then(|status| status.campaigns.into_iter().find(|campaign| campaign.name == name));
+    let running =
+        status.and_then(|status| status.campaigns.into_iter().find(|campaign| campaign.name == name));
     let explained = explained(section, running, kept, &holdings, now);
     common.print(&explained, describe(&explained));
     Ok(())

@@ -65,7 +65,8 @@ async fn story(config: &Config, section: &CampaignSection, contact: &str) -> Res
     let row = if number.is_none() { contact.parse().ok() } else { None };
     let mut reader = open(config).await?;
     let wanted = number.as_ref().map_or("", |number| number.as_str());
-    let found = reader.contact_story(&section.rules.name, wanted, row.unwrap_or(-1)).await.map_err(of_store)?;
+    let found =
+        reader.contact_story(&section.rules.name, wanted, row.unwrap_or(-1)).await.map_err(of_store)?;
     found.ok_or_else(|| {
         let campaign = &section.rules.name;
         let text = format!(
@@ -84,10 +85,9 @@ fn facts(story: &ContactStory) -> Facts {
         next_attempt_at_ms: story.contact.next_attempt_at.unix_ms(),
         listed: story.listed.as_ref().map(listed_words),
         last_end_ms: story.last_end.map(|at| at.unix_ms()),
-        in_flight: story
-            .in_flight
-            .as_ref()
-            .map(|(campaign, attempt)| format!("campaign {campaign} is calling the number (attempt {attempt})")),
+        in_flight: story.in_flight.as_ref().map(|(campaign, attempt)| {
+            format!("campaign {campaign} is calling the number (attempt {attempt})")
+        }),
     }
 }
 
@@ -149,7 +149,13 @@ fn words(check: &Check) -> String {
 pub(super) fn check_lines(checks: &[Check]) -> String {
     let line = |check: &Check| {
         let until = check.until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
-        format!("  {:5} {:12} {}{until}  [{}]\n", check.verdict.as_str(), check.rule, check.value, check.source)
+        format!(
+            "  {:5} {:12} {}{until}  [{}]\n",
+            check.verdict.as_str(),
+            check.rule,
+            check.value,
+            check.source
+        )
     };
     checks.iter().map(line).collect()
 }

@@ -116,7 +116,9 @@ fn default_short_call_s() -> u32 {
 fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
     let name = String::deserialize(deserializer)?;
     name.parse().map_err(|_| {
-        serde::de::Error::custom(format!("{name:?} is no time zone: write an IANA name such as \"America/New_York\""))
+        serde::de::Error::custom(format!(
+            "{name:?} is no time zone: write an IANA name such as \"America/New_York\""
+        ))
     })
 }
 
@@ -132,7 +134,10 @@ impl Options {
             fault("number", format!("a pool has 1 to {NUMBERS_MAX} [[caller_id_pool.number]] tables"));
         }
         if self.warm_up.len() > WARM_UP_DAYS_MAX || self.warm_up.contains(&0) {
-            fault("warm_up", format!("write calls a day, at least 1 each, for {WARM_UP_DAYS_MAX} days at most"));
+            fault(
+                "warm_up",
+                format!("write calls a day, at least 1 each, for {WARM_UP_DAYS_MAX} days at most"),
+            );
         }
         if !(1..=24 * 90).contains(&self.rest_h) {
             fault("rest_h", "1 to 2160 hours".to_owned());
@@ -153,7 +158,10 @@ impl Options {
     fn number_faults(&self, number: &NumberOptions, twice: bool, fault: &mut dyn FnMut(&str, String)) {
         let text = &number.number;
         if E164::from_e164(text).is_none() {
-            fault("number", format!("{text:?} is no number that can be rung back: write it as \"+12025550100\""));
+            fault(
+                "number",
+                format!("{text:?} is no number that can be rung back: write it as \"+12025550100\""),
+            );
         }
         if twice {
             fault("number", format!("{text} stands in the pool twice"));
@@ -161,11 +169,17 @@ impl Options {
         for prefix in &number.prefixes {
             let digits = prefix.strip_prefix('+').unwrap_or("");
             if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                fault("prefixes", format!("{prefix:?} is no prefix: write + and the first digits, as \"+1212\""));
+                fault(
+                    "prefixes",
+                    format!("{prefix:?} is no prefix: write + and the first digits, as \"+1212\""),
+                );
             }
         }
         if self.require_proof && number.proof.trim().is_empty() {
-            fault("number", format!("{text} has no proof: say where the document of the right to use it lies"));
+            fault(
+                "number",
+                format!("{text} has no proof: say where the document of the right to use it lies"),
+            );
         }
         if number.rest_days.as_ref().is_some_and(|days| days.len() >= 7) {
             fault("rest_days", format!("{text} rests on every day: take it out instead"));

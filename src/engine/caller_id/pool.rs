@@ -233,7 +233,8 @@ impl Pool {
         part(resting, "rest");
         part(rest_day, "have a rest day (rest_days)");
         let all = self.members.len();
-        let text = format!("no caller id of the pool {:?} is free: of {all}, {}", self.name(), parts.join(", "));
+        let text =
+            format!("no caller id of the pool {:?} is free: of {all}, {}", self.name(), parts.join(", "));
         let cause = outs.iter().find(|out| out.word() == "resting").map(Out::cause);
         let text = cause.map_or(text.clone(), |cause| format!("{text} ({cause})"));
         let hold = Hold::new("caller_ids", text)
@@ -350,7 +351,8 @@ impl Pool {
     /// The beginning of its next day that is no rest day.
     fn next_day(&self, member: &Member, day: NaiveDate) -> WallTime {
         let ahead = (1..=DAYS_AHEAD_MAX).filter_map(|n| day.checked_add_days(Days::new(n)));
-        let next = ahead.clone().find(|day| !self.rests_on(member, *day)).or(ahead.clone().next()).unwrap_or(day);
+        let next =
+            ahead.clone().find(|day| !self.rests_on(member, *day)).or(ahead.clone().next()).unwrap_or(day);
         midnight(self.options.zone, next)
     }
 
@@ -417,7 +419,12 @@ impl Member {
             // The + alone is shared by all.
             return if common > 1 { common } else { 0 };
         }
-        own.prefixes.iter().filter(|prefix| callee.starts_with(prefix.as_str())).map(String::len).max().unwrap_or(0)
+        own.prefixes
+            .iter()
+            .filter(|prefix| callee.starts_with(prefix.as_str()))
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
     }
 
     fn complain(&mut self, at: WallTime, complaints_max: u32, rest: Duration) -> Option<String> {
@@ -453,7 +460,10 @@ pub fn fate_of(
     short_call_s: u32,
 ) -> Option<Fate> {
     use Disposition::*;
-    if matches!(disposition, InvalidNumber | Congestion | TrunkRejected | MediaMismatch | Canceled | Interrupted) {
+    if matches!(
+        disposition,
+        InvalidNumber | Congestion | TrunkRejected | MediaMismatch | Canceled | Interrupted
+    ) {
         return None;
     }
     let Some(answered_at) = answered_at else { return Some(Fate::Unanswered) };

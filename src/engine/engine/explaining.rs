@@ -6,8 +6,7 @@ use crate::campaign::explain::hold::Hold;
 use crate::engine::explain::{AttemptExplained, ContactExplained, trunk_hold};
 
 /// Reasons of a campaign that come before those of trunks and lines; with one of these it wants no line at all.
-const FIRST: [&str; 6] =
-    ["window_closed", "list_exhausted", "nothing_due", "awaiting_store", "not_dialed", "guard"];
+const FIRST: [&str; 5] = ["window_closed", "list_exhausted", "nothing_due", "not_dialed", "guard"];
 
 impl Engine {
     /// What keeps a campaign from dialing at this moment, the weightiest first; empty when it dials.
@@ -60,7 +59,9 @@ impl Engine {
         }
         if let Some(at) = self.rate.free_at(now.instant).filter(|at| *at > now.instant) {
             let rate = self.calls_per_second_max;
-            let text = format!("the engine has made its {rate} calls of this second ([engine] calls_per_second_max)");
+            let text = format!(
+                "the engine has made its {rate} calls of this second ([engine] calls_per_second_max)"
+            );
             let hold = Hold::new("engine_rate", text).with("calls_per_second_max", rate);
             holds.push(hold.until(now, now.wall_at(at), None));
         }
@@ -68,7 +69,12 @@ impl Engine {
     }
 
     /// Every rule asked about a contact, with what the engine alone knows of its number; the error says what cannot be.
-    pub fn explain_contact(&self, now: Now, campaign: &str, facts: &Facts) -> Result<ContactExplained, String> {
+    pub fn explain_contact(
+        &self,
+        now: Now,
+        campaign: &str,
+        facts: &Facts,
+    ) -> Result<ContactExplained, String> {
         let running = self.running(campaign)?;
         let contact = facts.contact().ok_or_else(|| format!("{:?} is no E.164 number", facts.number))?;
         let options = running.campaign.options();

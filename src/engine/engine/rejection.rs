@@ -82,7 +82,8 @@ impl Engine {
         };
         let pool = self.campaigns[line.campaign].pool;
         let cause = pool.and_then(|pool| self.pools[pool].handle_complaint(now, &caller_id));
-        let event = Event::CallerId { campaign: name.clone(), caller_id: caller_id.clone(), note: note.to_owned() };
+        let event =
+            Event::CallerId { campaign: name.clone(), caller_id: caller_id.clone(), note: note.to_owned() };
         self.journal(now, event);
         self.note_rest(now, name, caller_id, cause);
     }

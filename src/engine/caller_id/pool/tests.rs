@@ -50,7 +50,8 @@ fn three(more: &str) -> Pool {
 /// The last three digits of the area code of the number that each callee sees.
 fn seen(pool: &mut Pool, when: WallTime, callees: &[&str]) -> Vec<String> {
     let mut one = |number: &&str| {
-        pool.choose(when, &callee(number)).map_or("none".to_owned(), |chosen| chosen.caller_id[2..5].to_owned())
+        pool.choose(when, &callee(number))
+            .map_or("none".to_owned(), |chosen| chosen.caller_id[2..5].to_owned())
     };
     callees.iter().map(&mut one).collect()
 }
@@ -81,7 +82,8 @@ fn the_longest_prefix_wins_and_equals_share() {
             "number = \"+442079460100\"\nprefixes = [\"+44\"]",
         ],
     );
-    let callees = ["+14155550901", "+12125550902", "+19175550903", "+19175550904", "+442079460905", "+4930555090"];
+    let callees =
+        ["+14155550901", "+12125550902", "+19175550903", "+19175550904", "+442079460905", "+4930555090"];
     // Of the two for 917 the one with fewer calls goes first; Berlin has no number of its own.
     assert_eq!(seen(&mut pool, at(0), &callees), ["202", "212", "917", "212", "420", "202"]);
     let chosen = pool.choose(at(0), &callee("+12125550909")).unwrap();
@@ -91,7 +93,10 @@ fn the_longest_prefix_wins_and_equals_share() {
 #[test]
 fn a_callee_sees_the_same_number_again_unless_it_rests() {
     let mut sticky = three("daily_max = 2");
-    assert_eq!(seen(&mut sticky, at(0), &["+12125550901", "+12125550902", "+12125550901"]), ["202", "212", "202"]);
+    assert_eq!(
+        seen(&mut sticky, at(0), &["+12125550901", "+12125550902", "+12125550901"]),
+        ["202", "212", "202"]
+    );
     // That number has made its two calls: another one, and the reason says why.
     let chosen = sticky.choose(at(0), &callee("+12125550901")).unwrap();
     assert_eq!(chosen.caller_id, "+13105550100");
@@ -104,7 +109,10 @@ fn a_callee_sees_the_same_number_again_unless_it_rests() {
 #[test]
 fn the_daily_cap_holds_until_midnight_of_the_pools_own_zone() {
     let mut pool = pool("daily_max = 2\nzone = \"America/New_York\"", &["number = \"+12025550100\""]);
-    assert_eq!(seen(&mut pool, at(0), &["+12125550901", "+12125550902", "+12125550903"]), ["202", "202", "none"]);
+    assert_eq!(
+        seen(&mut pool, at(0), &["+12125550901", "+12125550902", "+12125550903"]),
+        ["202", "202", "none"]
+    );
     // Midnight in New York is 05:00Z, fourteen hours on.
     assert_eq!(pool.free_at(at(13)), Err(at(14)));
     let hold = pool.hold(now(13)).unwrap();
@@ -123,14 +131,19 @@ fn a_new_number_warms_up_day_by_day() {
     let mut pool = pool("daily_max = 5\nwarm_up = [1, 3]", &["number = \"+12025550100\""]);
     let mut made = Vec::new();
     for day in 0..4 {
-        made.push((0..9).filter(|n| pool.choose(at(24 * day), &callee(&format!("+121255509{n:02}"))).is_some()).count());
+        made.push(
+            (0..9)
+                .filter(|n| pool.choose(at(24 * day), &callee(&format!("+121255509{n:02}"))).is_some())
+                .count(),
+        );
     }
     assert_eq!(made, [1, 3, 5, 5]);
 }
 
 #[test]
 fn counts_and_first_days_come_back_from_the_store() {
-    let mut pool = pool("daily_max = 5\nwarm_up = [1, 3]", &["number = \"+12025550100\"", "number = \"+12125550100\""]);
+    let mut pool =
+        pool("daily_max = 5\nwarm_up = [1, 3]", &["number = \"+12025550100\"", "number = \"+12125550100\""]);
     pool.handle_first_use("+12025550100", at(0));
     let past = |n: u32, hours: u32| Use {
         caller_id: "+12025550100".into(),
@@ -166,7 +179,10 @@ fn complaints_rest_a_number_with_their_cause() {
     assert_eq!(pool.handle_complaint(now(24), "+12025550100"), None);
     let cause = pool.handle_complaint(now(25), "+12025550100").unwrap();
     assert!(cause.starts_with("2 callees or networks did not want its calls"), "{cause}");
-    assert_eq!(seen(&mut pool, at(26), &["+12125550901", "+12125550902", "+12125550903"]), ["212", "310", "212"]);
+    assert_eq!(
+        seen(&mut pool, at(26), &["+12125550901", "+12125550902", "+12125550903"]),
+        ["212", "310", "212"]
+    );
     let number = pool.status(at(26)).numbers.remove(0);
     assert_eq!((number.state.as_str(), number.cause, number.complaints), ("resting", cause, 2));
     assert_eq!(number.until.as_deref(), Some("Mon 2026-11-23 16:00 UTC"));
@@ -182,7 +198,10 @@ fn a_number_that_fares_worse_than_the_others_rests() {
         causes.extend(pool.handle_record(now(0), &record("+12125550100", n % 3 == 0)));
         causes.extend(pool.handle_record(now(0), &record("+13105550100", n % 3 == 1)));
     }
-    assert!(!causes.is_empty() && causes.iter().all(|cause| cause.starts_with("0.0 % of its last")), "{causes:?}");
+    assert!(
+        !causes.is_empty() && causes.iter().all(|cause| cause.starts_with("0.0 % of its last")),
+        "{causes:?}"
+    );
     assert_eq!(pool.status(at(1)).numbers[0].state, "resting");
     assert_eq!(pool.status(at(1)).numbers[1].state, "free");
 }

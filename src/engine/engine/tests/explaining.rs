@@ -33,10 +33,7 @@ fn a_trunk_that_asked_for_a_rest_is_named_with_its_end() {
         hold.text,
         "trunk trunk-0 rests: it asked to be left alone (Retry-After), until Fri 2026-11-20 15:02 UTC (in 118 s)"
     );
-    assert_eq!(
-        (hold.reason.as_str(), hold.until_ms),
-        ("trunk_resting", Some(1_795_186_800_000 + 120_000))
-    );
+    assert_eq!((hold.reason.as_str(), hold.until_ms), ("trunk_resting", Some(1_795_186_800_000 + 120_000)));
 }
 
 #[test]
@@ -74,15 +71,14 @@ fn a_trunk_that_is_down_unregistered_or_nowhere_is_named() {
         let of_trunk = |hold: &Hold| hold.reason.starts_with("trunk_");
         holds(stage).into_iter().find(of_trunk).expect("the trunk takes no call")
     };
-    assert_eq!(
-        of_trunk(&waits).text,
-        "trunk trunk-0 is not registered: the registrar has not answered yet"
-    );
+    assert_eq!(of_trunk(&waits).text, "trunk trunk-0 is not registered: the registrar has not answered yet");
     let register = waits.sent(Method::Register);
     waits.responds(&register, 403, &[]);
     let hold = of_trunk(&waits);
     assert!(
-        hold.text.starts_with("trunk trunk-0 is not registered: the registrar answered 403; it is asked again, until "),
+        hold.text.starts_with(
+            "trunk trunk-0 is not registered: the registrar answered 403; it is asked again, until "
+        ),
         "{}",
         hold.text
     );
@@ -95,7 +91,8 @@ fn a_trunk_that_is_down_unregistered_or_nowhere_is_named() {
 #[test]
 fn the_rate_and_the_lines_of_the_engine_are_named_with_their_numbers() {
     let rules = "calls_per_minute = 6000.0\nlines_max = 100";
-    let mut stage = Stage::with_rules(&["channels_max = 100\ncalls_per_second_max = 100.0"], Human::HangUp, rules);
+    let mut stage =
+        Stage::with_rules(&["channels_max = 100\ncalls_per_second_max = 100.0"], Human::HangUp, rules);
     let numbers: Vec<String> = (0..30).map(|n| format!("+121255501{n:02}")).collect();
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
     stage.contacts(&numbers);
@@ -134,7 +131,8 @@ fn the_rate_of_a_trunk_is_named_with_its_end() {
 fn a_database_that_cannot_be_written_comes_first() {
     let mut stage = Stage::new(&[""], Human::HangUp);
     two_contacts(&mut stage);
-    let request = Box::new(Request::SaveCampaign { campaign: "spring".into(), state: CampaignState::Running });
+    let request =
+        Box::new(Request::SaveCampaign { campaign: "spring".into(), state: CampaignState::Running });
     stage.engine.handle_answer(stage.now, Answer::Failed { request, error: "the disk is full".into() });
     let hold = holds(&stage).remove(0);
     assert_eq!(
@@ -167,7 +165,7 @@ fn pooled(more: &str) -> Stage {
     let mut stage = Stage::new(&["calls_per_second_max = 50.0"], Human::HangUp);
     let rules = format!(
         "name = \"spring\"\ntrunks = [\"trunk-0\"]\ncontacts = \"c.csv\"\ncaller_id = \"pool:us\"\n{rules}\n[window]\n\
-         zone = \"UTC\"\nstart = \"00:00\"\nend = \"24:00\""
+         zone = \"UTC\"\ndays = [\"fri\", \"sat\"]\nstart = \"00:00\"\nend = \"24:00\""
     );
     let rules: campaign::Options = toml::from_str(&rules).unwrap();
     assert_eq!(rules.faults(), []);
