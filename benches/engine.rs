@@ -190,7 +190,10 @@ impl Bench {
                 return;
             }
             Request::ReleaseContact { reason, .. } => panic!("every contact can be dialed, but: {reason}"),
-            Request::Suppress { .. } | Request::Label { .. } | Request::SaveCampaign { .. } => return,
+            Request::Suppress { .. }
+            | Request::Label { .. }
+            | Request::SaveCampaign { .. }
+            | Request::KeepDialogs { .. } => return,
         };
         self.engine.handle_answer(at(self.now), answer);
     }

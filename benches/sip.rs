@@ -122,6 +122,7 @@ impl Bench {
             sdp: sdp::offer(&offer),
             response_timeout: Duration::from_secs(4),
             extensions: Extensions::default(),
+            names: None,
         };
         self.endpoint.invite(self.now, dial).expect("there is room for the call");
         self.dialed += 1;

@@ -19,6 +19,7 @@
 //! | [`training`] | how the detector's model is made |
 //! | [`media`] | the media plane of one thread |
 //! | [`trace`] | what a call looked like on the wire: kept, masked, drawn, framed for others |
+//! | [`agent`] | the people who take calls: what each is doing, who is next |
 //! | [`campaign`] | who and how many; knows no SIP |
 //! | [`call`] | one attempt; knows no campaign |
 //! | [`engine`] | the only meeting place |
@@ -51,6 +52,7 @@ pub mod training;
 pub mod media;
 pub mod trace;
 
+pub mod agent;
 pub mod call;
 pub mod campaign;
 pub mod engine;

@@ -161,8 +161,23 @@ pub struct InviteRecord {
     pub trunk: String,
     /// The Call-ID of the INVITE.
     pub call_id: String,
+    /// What ends the call when the engine that made it has died, as a [`DialogRecord`] has it; empty when not known.
+    pub dialog: String,
     /// When.
     pub at: WallTime,
+}
+
+/// A call that may be up: what ends it when the engine that made it has died.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DialogRecord {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// The attempt that it belongs to, as the callee's leg or the agent's.
+    pub attempt: AttemptId,
+    /// The trunk's name.
+    pub trunk: String,
+    /// The dialog, in a text form that only the SIP layer reads.
+    pub dialog: String,
 }
 
 /// The call record: one for each attempt, complete when it ends. Absent times never happened.
@@ -428,6 +443,13 @@ pub enum Request {
         record: Box<CallRecord>,
         /// The contact's new state.
         contact: ContactUpdate,
+    },
+    /// What is known by now of calls that are up, and which have ended.
+    KeepDialogs {
+        /// As they are now; one that is known is replaced.
+        open: Vec<DialogRecord>,
+        /// Call-IDs of calls that are over.
+        gone: Vec<String>,
     },
     /// A claimed contact is not dialed now (window, do-not-call ...): give it back with its new state.
     ReleaseContact {

@@ -21,7 +21,7 @@ mod plan;
 mod transferring;
 
 pub use action::{Action, Side};
-pub use plan::{Placement, Plan};
+pub use plan::{Placement, Plan, Seat};
 pub use transferring::Transfer;
 use transferring::Transferring;
 
@@ -29,7 +29,7 @@ use crate::call::keys::{Means, Presses};
 use crate::call::leg::{Leg, Progress};
 use crate::call::outcome::{self, Next};
 use crate::call::step::Step;
-use crate::call::treatment::Human;
+use crate::call::treatment::{Human, Whom};
 use crate::call::voicemail::Voicemail;
 use crate::disposition::Disposition;
 use crate::media::command::{Command, Event, EventKind};
@@ -58,7 +58,11 @@ enum State {
     /// A message to a person runs.
     Message(Message),
     /// A person hears hold audio while the agent is being rung.
-    AwaitingAgent { deadline: Instant },
+    AwaitingAgent {
+        deadline: Instant,
+        /// Until then the present agent's phone rings.
+        ring_deadline: Option<Instant>,
+    },
     /// Both legs are joined.
     Bridged,
     /// The agent's place is to be taken by somebody else.
@@ -84,6 +88,10 @@ pub struct Attempt {
     plan: Plan,
     placement: Placement,
     agent_placement: Option<Placement>,
+    /// Who is rung, or to be rung, for the callee.
+    agent_uri: Option<String>,
+    /// A person wants an agent since then.
+    wanted_at: Option<Instant>,
     callee: Leg,
     agent: Leg,
     state: State,
@@ -114,10 +122,16 @@ impl Attempt {
         out.push(Action::Media(Command::Open { stream: callee.stream, partner: None }));
         let agent = Leg::new(plan.agent_stream, plan.session_id.wrapping_add(1));
         let record = ending::blank_record(&plan.invite(&placement, now.wall), now.wall);
+        let agent_uri = match &plan.treatment.human {
+            Human::Agent(agent) => agent.uri().map(str::to_owned),
+            Human::Message { .. } | Human::HangUp => None,
+        };
         Attempt {
             plan,
             placement,
             agent_placement: None,
+            agent_uri,
+            wanted_at: None,
             callee,
             agent,
             state: State::Opening,
@@ -164,12 +178,14 @@ impl Attempt {
         &self.plan.caller_id
     }
 
-    /// Extension or queue that a person is bridged to, as it was when the attempt began.
+    /// Whom a person is bridged to: an extension, a queue, or the agent who was named last.
     pub fn agent_uri(&self) -> Option<&str> {
-        match &self.plan.treatment.human {
-            Human::Agent(agent) => Some(&agent.uri),
-            Human::Message { .. } | Human::HangUp => None,
-        }
+        self.agent_uri.as_deref()
+    }
+
+    /// Whether it waits for [`Attempt::handle_seat`].
+    pub fn wants_seat(&self) -> bool {
+        matches!(self.state, State::AwaitingAgent { .. }) && self.agent.progress == Progress::Open
     }
 
     /// The Call-IDs of its legs, that of a transfer's new party included.
@@ -478,7 +494,10 @@ impl Attempt {
                 let advice = voicemail.handle_timeout(now.instant);
                 self.follow(now, advice, out);
             }
-            State::AwaitingAgent { .. } => self.handle_no_agent(now, 0, out),
+            State::AwaitingAgent { deadline, .. } if *deadline <= now.instant => {
+                self.handle_no_agent(now, 0, out)
+            }
+            State::AwaitingAgent { .. } => self.handle_agent_missed(now, out),
             State::Transferring(_) => self.handle_transfer_timeout(now, out),
             State::Opening | State::Committing | State::Message(_) | State::Bridged | State::Finished => {}
         }
@@ -490,7 +509,9 @@ impl Attempt {
             State::Calling { ring_deadline } => Some(*ring_deadline),
             State::Judging { fallback } => Some(*fallback),
             State::Dropping(voicemail) => voicemail.poll_timeout(),
-            State::AwaitingAgent { deadline } => Some(*deadline),
+            State::AwaitingAgent { deadline, ring_deadline } => {
+                ring_deadline.iter().chain([deadline]).min().copied()
+            }
             State::Transferring(transferring) => Some(transferring.deadline()),
             State::Ending { give_up } => return Some(*give_up),
             State::Opening | State::Committing | State::Message(_) | State::Bridged => None,

@@ -65,6 +65,8 @@ pub enum Step {
     OptedOut,
     /// The agent said who answered.
     Labelled(CallLabel),
+    /// A person is on the line, and is to have an agent.
+    WantsAgent,
     /// An agent is being rung.
     AgentDialing,
     /// The agent's leg failed.
@@ -72,6 +74,8 @@ pub enum Step {
         /// With which status; 0 for a time-out.
         status: u16,
     },
+    /// No agent came in time: the person is told so, or the call ends.
+    NoAgent,
     /// The agent answered.
     AgentAnswered,
     /// Both legs are joined.
@@ -120,8 +124,10 @@ impl fmt::Display for Step {
             Step::Digit(digit) => write!(f, "key {digit}"),
             Step::OptedOut => f.write_str("opted out"),
             Step::Labelled(label) => write!(f, "the agent says: {}", label.as_str()),
+            Step::WantsAgent => f.write_str("wants an agent"),
+            Step::NoAgent => f.write_str("no agent came in time"),
             Step::AgentDialing => f.write_str("ringing the agent"),
-            Step::AgentFailed { status: 0 } => f.write_str("no agent in time"),
+            Step::AgentFailed { status: 0 } => f.write_str("the agent did not answer"),
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
             Step::AgentAnswered => f.write_str("agent answered"),
             Step::Bridged => f.write_str("bridged"),

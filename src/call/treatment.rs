@@ -35,6 +35,10 @@ pub struct HumanOptions {
     pub agent_uri: Option<String>,
     /// The trunk that leads there.
     pub agent_trunk: Option<String>,
+    /// The agents of `[[agent]]` take the calls, instead of `agent_uri`.
+    pub agents: bool,
+    /// Those of them who have all of these skills.
+    pub skills: Vec<String>,
     /// An agent must be on the line by then, counted from the verdict.
     pub agent_timeout_ms: u64,
     /// The agent's key for "it was a machine", `0`-`9`, `*` or `#`; without it there is none.
@@ -57,6 +61,8 @@ impl Default for HumanOptions {
             action: HumanAction::Agent,
             agent_uri: None,
             agent_trunk: None,
+            agents: false,
+            skills: Vec::new(),
             agent_timeout_ms: 15_000,
             machine_key: None,
             transfer: transfer::Allowed::Never,
@@ -65,6 +71,13 @@ impl Default for HumanOptions {
             safe_harbour: None,
             message: None,
         }
+    }
+}
+
+impl HumanOptions {
+    /// Whether people are given to agents whose states are known.
+    pub fn rings_agents(&self) -> bool {
+        self.action == HumanAction::Agent && self.agents
     }
 }
 
@@ -166,17 +179,18 @@ impl Options {
     pub fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         let human = &self.human;
-        if human.action == HumanAction::Agent && human.agent_uri.is_none() {
-            faults.push((
-                "human",
-                "action = \"agent\" needs agent_uri, the SIP URI of an extension or queue".into(),
-            ));
+        if human.rings_agents() {
+            if human.agent_uri.is_some() || human.agent_trunk.is_some() {
+                let text = "agents = true rings each [[agent]] at its own uri through its own trunk: take agent_uri and \
+                            agent_trunk out";
+                faults.push(("human", text.into()));
+            }
+        } else {
+            self.check_agent_uri(&mut faults);
         }
-        if human.action == HumanAction::Agent && human.agent_trunk.is_none() {
-            faults.push((
-                "human",
-                "action = \"agent\" needs agent_trunk, the name of the trunk that leads to the agent".into(),
-            ));
+        if !human.skills.is_empty() && !human.agents {
+            faults
+                .push(("human.skills", "skills choose among the [[agent]]s: write agents = true too".into()));
         }
         if human.action == HumanAction::Message && human.message.is_none() {
             faults.push(("human", "action = \"message\" needs message, a WAV file".into()));
@@ -202,12 +216,30 @@ impl Options {
         faults
     }
 
+    fn check_agent_uri(&self, faults: &mut Vec<(&'static str, String)>) {
+        if self.human.action != HumanAction::Agent {
+            return;
+        }
+        if self.human.agent_uri.is_none() {
+            let text = "action = \"agent\" needs agents = true, with an [[agent]] for each of them, or agent_uri, the SIP URI \
+                        of an extension or queue";
+            faults.push(("human", text.into()));
+        }
+        if self.human.agent_trunk.is_none() {
+            let text = "action = \"agent\" with agent_uri needs agent_trunk, the name of the trunk that leads to the agent";
+            faults.push(("human", text.into()));
+        }
+    }
+
     /// The running engine's form; `prompt` finds the loaded prompt of a file.
     pub fn resolve(&self, mut prompt: impl FnMut(&PathBuf) -> PromptId) -> Treatment {
         let mut find = |path: &Option<PathBuf>| path.as_ref().map(&mut prompt);
         let human = match self.human.action {
             HumanAction::Agent => Human::Agent(AgentDial {
-                uri: self.human.agent_uri.clone().unwrap_or_default(),
+                whom: match self.human.agents {
+                    true => Whom::Agents { skills: self.human.skills.clone() },
+                    false => Whom::Uri(self.human.agent_uri.clone().unwrap_or_default()),
+                },
                 timeout: Duration::from_millis(self.human.agent_timeout_ms),
                 machine_key: self.human.machine_key,
                 transfer: transfer::Rules {
@@ -274,8 +306,8 @@ pub enum Human {
 /// How an agent is rung.
 #[derive(Clone, PartialEq, Debug)]
 pub struct AgentDial {
-    /// Extension or queue.
-    pub uri: String,
+    /// Who is rung.
+    pub whom: Whom,
     /// From the verdict to the agent's answer.
     pub timeout: Duration,
     /// The agent's key for "it was a machine".
@@ -284,6 +316,28 @@ pub struct AgentDial {
     pub transfer: transfer::Rules,
     /// What the person hears meanwhile.
     pub hold: Option<PromptId>,
+}
+
+impl AgentDial {
+    /// The extension or queue, where it is one for all calls.
+    pub fn uri(&self) -> Option<&str> {
+        match &self.whom {
+            Whom::Uri(uri) => Some(uri),
+            Whom::Agents { .. } => None,
+        }
+    }
+}
+
+/// Who takes a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whom {
+    /// Whoever is behind an extension or a queue; what they are doing is not known.
+    Uri(String),
+    /// One of the agents whose states are known.
+    Agents {
+        /// With all of these skills.
+        skills: Vec<String>,
+    },
 }
 
 /// A machine's treatment.
@@ -318,6 +372,22 @@ mod tests {
         options.human.machine_key = Some('y');
         let keys: Vec<_> = options.faults().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["human", "human", "machine", "opt_out.digit", "human.machine_key"]);
+    }
+
+    #[test]
+    fn agents_are_named_by_their_own_table_or_by_one_address_and_not_by_both() {
+        let mut options = Options::default();
+        options.human.skills = vec!["spanish".into()];
+        options.human.agent_uri = Some("sip:600@pbx".into());
+        options.human.agent_trunk = Some("pbx".into());
+        let keys = |options: &Options| options.faults().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(&options), ["human.skills"]);
+        options.human.agents = true;
+        assert_eq!(keys(&options), ["human"]);
+        (options.human.agent_uri, options.human.agent_trunk) = (None, None);
+        assert_eq!(keys(&options), Vec::<&str>::new());
+        let Human::Agent(agent) = options.resolve(|_| PromptId(0)).human else { panic!("an agent") };
+        assert_eq!(agent.whom, Whom::Agents { skills: vec!["spanish".into()] });
     }
 
     #[test]

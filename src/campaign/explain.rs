@@ -48,8 +48,13 @@ pub enum Reason {
         /// When.
         next_at: Instant,
     },
-    /// The abandonment guard: the next abandoned person would break the limit.
-    Guard,
+    /// One more abandoned person would break the law's limit: one line for each waiting agent is the most.
+    Guarded {
+        /// People who answered within the law's days.
+        people: u64,
+        /// Of them: nobody was there in time.
+        abandoned: u64,
+    },
     /// The agents and the law of dialing.
     Agents(Held),
 }
@@ -68,7 +73,7 @@ impl Reason {
             Reason::LinesBusy { .. } => "lines_busy",
             Reason::EngineBusy => "engine_busy",
             Reason::Pace { .. } => "pace",
-            Reason::Guard => "guard",
+            Reason::Guarded { .. } => "abandonment_guard",
             Reason::Agents(held) => held.as_str(),
         }
     }
@@ -95,7 +100,11 @@ impl fmt::Display for Reason {
             }
             Reason::EngineBusy => f.write_str("no line or trunk is free"),
             Reason::Pace { .. } => f.write_str("the pace (calls_per_minute) holds the next call back"),
-            Reason::Guard => f.write_str("the guard of the abandonment limit holds"),
+            Reason::Guarded { people, abandoned } => write!(
+                f,
+                "the abandonment guard holds dialing at one line for each waiting agent: {abandoned} of {people} people \
+                 were abandoned, and one more would exceed abandonment_limit"
+            ),
             Reason::Agents(held) => write!(f, "{held}"),
         }
     }

@@ -34,6 +34,10 @@ pub enum Refusal {
     Forbidden,
     /// The campaign does not run any more; the contact goes back as it was.
     NotRunning,
+    /// It may be dialed only with an agent kept for it, and none is free.
+    AgentDemanded,
+    /// The agent who was shown it did not want it.
+    PassedOver,
 }
 
 impl Refusal {
@@ -51,6 +55,8 @@ impl Refusal {
             Refusal::ClaimedMax => "claimed_max",
             Refusal::Forbidden => "forbidden",
             Refusal::NotRunning => "not_running",
+            Refusal::AgentDemanded => "agent_demanded",
+            Refusal::PassedOver => "passed_over",
         }
     }
 

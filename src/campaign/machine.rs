@@ -13,18 +13,23 @@ use super::explain::met::Met;
 use super::gate::{Decision, Gate, Refusal};
 use super::ledger::Ledger;
 use super::options::Options;
+use super::pacing::budget::Sums;
 use super::pacing::even::{NOT_DIALED_REST, Pacing};
-use super::pacing::{Attempt, Guess, Mode, Pacer};
+use super::pacing::{Guess, Mode, Pacer};
 use super::retry::Retry;
 use super::supply::{Supply, instant_of};
 use crate::disposition::Disposition;
 use crate::record::{CampaignState, Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::{Instant, Now, WallTime};
-use std::collections::{HashMap, VecDeque};
+use staffed::Flight;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// How often the pacer is asked anew when nothing happens: what it expects changes with time alone.
 const TICK: Duration = Duration::from_millis(500);
+
+/// A contact that wants an agent kept for them, while there is none, is looked at again after this.
+const AGENT_DEMANDED_REST: Duration = Duration::from_secs(60);
 
 /// What the campaign wants of the engine.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,6 +50,13 @@ pub enum Output {
     },
     /// Keep the state, so that a restart goes on where it was.
     StateChanged(CampaignState),
+    /// The abandonment guard has come into force, or is over: one line for each waiting agent is the most meanwhile.
+    Guarded {
+        /// It has come into force.
+        on: bool,
+        /// The ledger at this moment.
+        sums: Sums,
+    },
 }
 
 /// How many contacts are where.
@@ -71,7 +83,11 @@ pub struct Campaign {
     supply: Supply,
     state: CampaignState,
     // With the pacer's numbers; bounded by `lines_max`.
-    in_flight: HashMap<ContactId, Attempt>,
+    in_flight: HashMap<ContactId, Flight>,
+    // As it was told last.
+    guarded: bool,
+    // Attempts of a former run whose calls have not ended.
+    adopted: HashSet<ContactId>,
     last_dialed: Option<ContactId>,
     // Bounded by the contacts given in with one input, and a few more.
     outputs: VecDeque<Output>,
@@ -99,6 +115,8 @@ impl Campaign {
             supply: Supply::new(options.supply_per_minute(), now.instant),
             state,
             in_flight: HashMap::new(),
+            guarded: false,
+            adopted: HashSet::new(),
             last_dialed: None,
             outputs: VecDeque::new(),
             deadline: None,
@@ -227,9 +245,20 @@ impl Campaign {
     fn may_dial_one(&mut self, now: Now) -> bool {
         self.state == CampaignState::Running
             && self.engine_lines_free > 0
-            && self.in_flight.len() < self.options.lines_max as usize
+            && self.lines_used() < self.options.lines_max as usize
             && (!self.is_paced() || now.instant >= self.pacing.next_at())
             && self.lines_wanted(now) > 0
+    }
+
+    /// An attempt of a former run whose call has not ended: it takes a line, and its number is in flight, until
+    /// [`Campaign::handle_outcome`].
+    pub fn handle_adopted(&mut self, contact: &Contact, ledger: &mut Ledger) {
+        self.adopted.insert(contact.id);
+        ledger.take(&contact.number);
+    }
+
+    fn lines_used(&self) -> usize {
+        self.in_flight.len() + self.adopted.len()
     }
 
     fn is_paced(&self) -> bool {
@@ -239,10 +268,16 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
+                Decision::Allow if self.demands_agent(&contact) && !self.has_agent() => {
+                    self.supply.handle_barren();
+                    let until = now.wall + AGENT_DEMANDED_REST;
+                    self.release(contact, Refusal::AgentDemanded, Some(until));
+                }
                 Decision::Allow => {
                     ledger.take(&contact.number);
                     self.pacing.handle_dial(now.instant);
-                    self.in_flight.insert(contact.id, self.pacer.handle_dialed(now.instant));
+                    let attempt = self.pacer.handle_dialed(now.instant);
+                    self.in_flight.insert(contact.id, Flight { attempt, counted: false });
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;
@@ -265,6 +300,11 @@ impl Campaign {
         None
     }
 
+    /// Whether an agent waits whom nobody else is waiting for.
+    fn has_agent(&self) -> bool {
+        self.pacer.floor().ready() > self.pacer.floor().waiting()
+    }
+
     /// An attempt is over. `contact` is as it was dialed; what is returned goes to the store with the call record.
     ///
     /// Also for attempts of a former run that the engine did not live to see ([`Disposition::Interrupted`]).
@@ -275,8 +315,9 @@ impl Campaign {
         disposition: Disposition,
         ledger: &mut Ledger,
     ) -> ContactUpdate {
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_ended(now.instant, attempt);
+        self.adopted.remove(&contact.id);
+        if let Some(flight) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_ended(now.instant, flight.attempt);
             self.wanted = None;
         }
         ledger.finish(&contact.number, now.instant);
@@ -293,11 +334,7 @@ impl Campaign {
 
     /// No INVITE left for this contact (no room on a trunk, or the store refused): it is the next one again.
     pub fn handle_not_dialed(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_not_dialed(attempt);
-            self.wanted = None;
-        }
-        ledger.give_back(&contact.number);
+        self.forget_flight(&contact, ledger);
         if self.last_dialed == Some(contact.id) {
             self.pacing.handle_not_dialed(now.instant);
         }
@@ -310,13 +347,18 @@ impl Campaign {
         self.settle(now);
     }
 
-    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
-    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
-        if let Some(attempt) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_not_dialed(attempt);
+    /// The contact was not dialed after all.
+    fn forget_flight(&mut self, contact: &Contact, ledger: &mut Ledger) {
+        if let Some(flight) = self.in_flight.remove(&contact.id) {
+            self.pacer.handle_not_dialed(flight.attempt);
             self.wanted = None;
         }
         ledger.give_back(&contact.number);
+    }
+
+    /// The store's own gate forbade the INVITE: the contact goes back, and the store says what becomes of it.
+    pub fn handle_forbidden(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.forget_flight(&contact, ledger);
         self.release(contact, Refusal::Forbidden, Some(now.wall + self.options.attempt_gap()));
         self.settle(now);
     }
@@ -374,7 +416,7 @@ impl Campaign {
         if self.state != CampaignState::Running {
             return;
         }
-        if self.supply.is_exhausted() && self.in_flight.is_empty() {
+        if self.supply.is_exhausted() && self.lines_used() == 0 {
             self.state = CampaignState::Completed;
             self.outputs.push_back(Output::StateChanged(CampaignState::Completed));
             return;
@@ -394,7 +436,7 @@ impl Campaign {
 
     /// When the pace lets the next contact go, if nothing else holds it.
     fn paced_at(&self, now: Instant) -> Option<Instant> {
-        let line_free = self.engine_lines_free > 0 && self.in_flight.len() < self.options.lines_max as usize;
+        let line_free = self.engine_lines_free > 0 && self.lines_used() < self.options.lines_max as usize;
         match self.options.dialing.mode {
             _ if !line_free || self.supply.claimed() == 0 => None,
             Mode::Paced => Some(self.pacing.next_at()),

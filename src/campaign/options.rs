@@ -5,6 +5,7 @@
 use super::pacing::{Dialing, Mode};
 use super::retry::{self, Retry, Rules};
 use super::window::Window;
+use crate::disposition::Disposition;
 use crate::number::Region;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -85,6 +86,9 @@ pub struct Options {
     /// By which law it dials.
     #[serde(default)]
     pub dialing: Dialing,
+    /// After these outcomes a contact is dialed again only with an agent kept for them.
+    #[serde(default)]
+    pub guaranteed_agent_after: Vec<Disposition>,
     /// When it may dial.
     #[serde(default)]
     pub window: Window,
@@ -244,7 +248,6 @@ impl Faults {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::disposition::Disposition;
 
     #[test]
     fn what_is_left_out_has_its_default() {

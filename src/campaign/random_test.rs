@@ -317,6 +317,7 @@ impl World {
                 }
                 Output::Release { update, .. } => self.apply(update, ContactState::Claimed),
                 Output::StateChanged(state) => assert_eq!(state, self.campaign.state()),
+                Output::Guarded { .. } => panic!("it dials for no agents"),
             }
         }
     }

@@ -3,9 +3,11 @@
 //! The call goes the whole way of a campaign's: do-not-call list, calling window, trunk, detector, treatment. Only its
 //! records go to a database of its own.
 
+use crate::agent::Word;
 use crate::amd::verdict::Finding;
 use crate::call::step::Step;
 use crate::campaign::gate::Gate;
+use crate::campaign::pacing::Mode;
 use crate::campaign::window::Window;
 use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
 use crate::cli::log::{self, LogFormat};
@@ -164,6 +166,10 @@ fn narrowed(mut config: Config, args: &CallArgs, folder: &Scratch) -> Result<Con
     rules.do_not_call = None;
     rules.autostart = true;
     rules.max_attempts = 1;
+    // One call needs no law of dialing; its agents are rung as if they were there.
+    rules.dialing.mode = Mode::Paced;
+    rules.guaranteed_agent_after.clear();
+    config.agents.iter_mut().for_each(|agent| agent.initial = Word::Ready);
     if args.outside_hours {
         rules.window = Window::always();
     }
@@ -294,10 +300,11 @@ impl Display {
                 self.end.borrow_mut().refused = Some(reason.clone());
                 self.stop.set(true);
             }
-            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } => {
+            Event::Trunk { .. } | Event::CallerId { .. } | Event::Store { .. } | Event::Former { .. } => {
                 self.line(at, "note", &entry.event.to_string())
             }
-            Event::Campaign { .. } => {}
+            Event::Agent { .. } => self.line(at, "note", &entry.event.to_string()),
+            Event::Campaign { .. } | Event::Guard { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! `outdial status`, `outdial campaign`, `outdial suppress`: a running engine, asked from another process.
 
 use crate::cli::label::Review;
-use crate::cli::{ConfigArg, Failure, label, measures, output, run};
+use crate::cli::{ConfigArg, Failure, agent, label, measures, output, run};
 use crate::engine::status::{CallerIdStatus, Status, TrunkStatus};
 use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Report, Wish};
@@ -155,6 +155,7 @@ fn describe(status: &Status) -> String {
             text += &format!("  {disposition:20} {count:8}\n");
         }
     }
+    text.extend(status.agents.iter().map(agent::describe));
     for trunk in &status.trunks {
         text += &describe_trunk(trunk);
     }

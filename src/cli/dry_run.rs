@@ -54,8 +54,8 @@ struct Model {
 /// Rehearses.
 pub fn rehearse(path: &Path, config: Config, args: &DryRunArgs) -> Result<(), Failure> {
     let model = model(args)?;
-    let agents: Vec<String> =
-        config.campaigns.iter().filter_map(|campaign| campaign.treatment.human.agent_uri.clone()).collect();
+    let queues = config.campaigns.iter().filter_map(|campaign| campaign.treatment.human.agent_uri.clone());
+    let agents: Vec<String> = queues.chain(config.agents.iter().map(|agent| agent.uri.clone())).collect();
     let wall = match args.from {
         Some(from) => WallTime::from_unix_ms(from.timestamp_millis()),
         None => Clock::start().now().wall,

@@ -4,6 +4,7 @@
 //! for programs. The exit status is 0 for success, 1 when the thing asked for went wrong, 2 for a command line that is not
 //! understood, 3 for a configuration that is faulty.
 
+mod agent;
 mod call;
 mod caller_ids;
 mod campaign;
@@ -86,6 +87,8 @@ enum Command {
     CallerIds(caller_ids::CallerIdsArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
+    /// Show the agents of a running engine, and say for one of them: ready, break, away, offline, accept, skip
+    Agent(agent::AgentArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
     Trace(trace::TraceArgs),
     /// Put a number on a running engine's do-not-call list
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::CallerIds(args) => caller_ids::run(args),
         Command::Campaign(args) => campaign::command(args),
+        Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Parse(args) => parse::run(args),

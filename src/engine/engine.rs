@@ -5,15 +5,21 @@ mod carry;
 mod dialing;
 mod explaining;
 mod hearing;
+mod keeping;
 mod leaving;
+mod orphans;
+mod previews;
 mod rejection;
 mod renewal;
+mod staffing;
+mod suppressing;
 mod transfers;
 mod trunks;
 
+pub use orphans::FormerRun;
 pub use renewal::Renewed;
 
-use crate::call::attempt::ending;
+use crate::agent::{self, AgentKey};
 use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
@@ -43,14 +49,15 @@ use std::time::Duration;
 
 pub use calls::Placed;
 
+use carry::Draft;
+use keeping::Keeping;
+use orphans::Orphans;
+
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// A registrar that has not taken our leave by then is not waited for: what it keeps will expire.
 const UNREGISTER_WITHIN: Duration = Duration::from_secs(2);
-
-/// Numbers that come on the do-not-call list in one request to the store: a list of any length must not fill its queue.
-const SUPPRESSED_AT_ONCE: usize = 10_000;
 
 /// Requests that are kept while the store fails. Only attempts in flight make them, so this is never met in practice; beyond
 /// it the oldest campaign states would be dropped, never a record.
@@ -131,10 +138,28 @@ pub enum Operator {
     Stop(String),
     /// Put a number on the do-not-call list.
     Suppress(E164),
+    /// An agent says something of themselves, or of the contact that they are shown.
+    Agent {
+        /// Who.
+        name: String,
+        /// What.
+        word: AgentWord,
+    },
     /// Shut down: no new call, unanswered ones are ended, answered ones go on.
     Drain,
     /// End every call now.
     Kill,
+}
+
+/// What an agent may say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgentWord {
+    /// Of themselves.
+    State(agent::Word),
+    /// Dial the contact that is shown.
+    Accept,
+    /// Do not dial it.
+    Skip,
 }
 
 /// A campaign at work.
@@ -170,6 +195,14 @@ struct Line {
     redirects: Vec<E164>,
     /// The store's own gate refused it.
     forbidden: bool,
+    /// The agent who is kept for it, or about to be rung; while the phone rings and later it is the session's.
+    agent: Option<AgentKey>,
+    /// Agents whose phones have rung for it.
+    rung: Vec<AgentKey>,
+    /// The trunk that leads to its agent.
+    agent_trunk: Option<usize>,
+    /// The callee's INVITE, from its commit until it leaves.
+    draft: Option<Box<Draft>>,
     /// Trunks of which a channel is taken for an INVITE that has not left.
     reserved: [Option<usize>; 3],
     sessions: [Option<SessionKey>; 3],
@@ -191,6 +224,10 @@ struct Channel {
     responded: bool,
     /// More than 100 was heard.
     rang: bool,
+    /// Whose phone it is.
+    agent: Option<AgentKey>,
+    /// That phone did not take the call.
+    missed: bool,
 }
 
 /// The engine. See the module's page.
@@ -207,6 +244,7 @@ pub struct Engine {
     timers: BTreeSet<(Instant, Key)>,
     ledger: Ledger,
     calls_per_second_max: f64,
+    staff: staffing::Staff,
     rate: RateLimit,
     media_keys: MediaKeys,
     rng: Rng,
@@ -226,6 +264,8 @@ pub struct Engine {
     caller_ids: BTreeMap<String, CallerIdStatus>,
     /// Caller ids to choose from.
     pools: Vec<Pool>,
+    keeping: Keeping,
+    orphans: Orphans,
     draining: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
@@ -277,6 +317,7 @@ impl Engine {
             timers: BTreeSet::new(),
             ledger: options.ledger,
             calls_per_second_max: options.calls_per_second_max,
+            staff: staffing::Staff::default(),
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
             rng,
@@ -292,6 +333,8 @@ impl Engine {
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
             pools: Vec::new(),
+            keeping: Keeping::default(),
+            orphans: Orphans::default(),
             draining: false,
             unregister_until: None,
         };
@@ -336,9 +379,10 @@ impl Engine {
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
+            Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;
-                self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
+                self.each_attempt(now, |attempt, out| attempt.handle_drain(now, out));
                 self.unregister_trunks(now);
             }
             Operator::Kill => {
@@ -375,6 +419,8 @@ impl Engine {
         for running in &mut self.campaigns {
             running.campaign.handle_timeout(now);
         }
+        self.staff.roster.handle_timeout(now.instant);
+        self.handle_preview_timeout(now);
         self.locator.handle_timeout(now.instant);
         self.drain_locator(now);
         self.ping_trunks(now);
@@ -395,7 +441,9 @@ impl Engine {
             self.store_retry_at,
             self.dial_at,
             self.leave_at,
+            self.keeping.poll_timeout(),
             self.unregister_until,
+            self.staff.poll_timeout(),
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
     }
@@ -410,13 +458,15 @@ impl Engine {
         let counts = self.endpoint.counts();
         let unregistered =
             self.unregister_until.is_none() || self.trunks.iter().all(|t| t.registration.is_none());
-        self.lines.is_empty() && counts.sessions == 0 && self.unsaved.is_empty() && unregistered
+        let books_are_closed = self.unsaved.is_empty() && self.keeping.is_empty();
+        let nobody_is_rung = self.lines.is_empty() && self.orphans.lines() == 0;
+        nobody_is_rung && counts.sessions == 0 && books_are_closed && unregistered
     }
 
     /// Whether every campaign has come to its end.
     pub fn is_completed(&self) -> bool {
         let ended = |running: &Running| running.campaign.state() == CampaignState::Completed;
-        self.lines.is_empty() && self.campaigns.iter().all(ended)
+        self.lines.is_empty() && self.orphans.lines() == 0 && self.campaigns.iter().all(ended)
     }
 
     /// What the operator is told on asking.
@@ -426,8 +476,10 @@ impl Engine {
             draining: self.draining,
             store_fault: self.store_fault.clone(),
             attempts: self.lines.len(),
+            former_calls: self.orphans.calls(),
             campaigns: self.campaigns.iter().map(|running| self.campaign_status(running, now)).collect(),
             trunks: self.shown_trunks().map(|trunk| trunks::status(trunk, now)).collect(),
+            agents: self.agents_status(now),
             sip: SipStatus {
                 sessions: counts.sessions,
                 dialogs: counts.dialogs,
@@ -466,9 +518,12 @@ impl Engine {
     fn settle(&mut self, now: Now) {
         self.drain_endpoint(now);
         self.drain_campaigns(now);
+        self.drain_staff(now);
         self.dial(now);
         self.drain_endpoint(now);
         self.drain_campaigns(now);
+        self.drain_staff(now);
+        self.tell_dialogs(now);
     }
 
     fn each_attempt(&mut self, now: Now, mut act: impl FnMut(&mut Attempt, &mut Vec<Action>)) {
@@ -480,52 +535,6 @@ impl Engine {
 
     fn journal(&mut self, at: Now, event: Event) {
         self.outputs.push_back(Output::Journal(Entry { at, event }));
-    }
-
-    /// Puts numbers on the do-not-call list, in memory at once and in the store; says how many were new.
-    fn suppress(&mut self, now: Now, numbers: &[E164], source: &str) -> usize {
-        let mut full = None;
-        let mut is_new = |number: &&E164| {
-            self.ledger.suppress(number).unwrap_or_else(|fault| {
-                full = Some(fault);
-                true
-            })
-        };
-        let new: Vec<E164> = numbers.iter().filter(|number| is_new(number)).cloned().collect();
-        if let Some(full) = full {
-            // What cannot be remembered must not be dialed by accident: nothing is dialed any more.
-            self.draining = true;
-            self.journal(now, Event::Store { note: format!("dialing stops: {full}") });
-        }
-        if !new.is_empty() {
-            for running in &mut self.campaigns {
-                running.campaign.handle_suppressed(now, &self.ledger);
-            }
-            self.cancel_suppressed(now);
-        }
-        for numbers in new.chunks(SUPPRESSED_AT_ONCE) {
-            let (numbers, source) = (numbers.to_vec(), source.to_owned());
-            self.outputs.push_back(Output::Store(Request::Suppress { numbers, source, at: now.wall }));
-        }
-        new.len()
-    }
-
-    /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
-    fn cancel_suppressed(&mut self, now: Now) {
-        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
-        let listed =
-            |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);
-        let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
-        for key in keys {
-            self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));
-        }
-    }
-
-    /// Numbers of a do-not-call file that was read anew; says how many were new.
-    pub fn handle_suppressed(&mut self, now: Now, numbers: &[E164], source: &str) -> usize {
-        let new = self.suppress(now, numbers, source);
-        self.settle(now);
-        new
     }
 
     /// Whether there is a trunk of this name that takes calls.
@@ -553,23 +562,6 @@ impl Engine {
         running.campaign.handle_options(now, rules);
         self.settle(now);
         true
-    }
-
-    /// An attempt of a former run that ended with it, unknown to anyone: it counts, and gets its record.
-    pub fn handle_orphan(&mut self, now: Now, contact: &Contact, invites: &[InviteRecord]) {
-        let Some(last) = invites.last() else { return };
-        let known = |running: &Running| running.campaign.options().name == last.campaign;
-        let record = Box::new(ending::interrupted(&invites[0], last, now.wall));
-        match self.campaigns.iter().position(known) {
-            Some(turn) => self.finish(now, turn, contact, record),
-            None => {
-                // Its campaign is configured no more: the contact rests where it is.
-                let contact =
-                    ContactUpdate { id: contact.id, state: ContactState::Done, next_attempt_at: now.wall };
-                self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
-            }
-        }
-        self.settle(now);
     }
 }
 

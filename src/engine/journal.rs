@@ -54,6 +54,24 @@ pub enum Event {
         /// To what.
         state: CampaignState,
     },
+    /// A campaign's abandonment guard came into force, or is over.
+    Guard {
+        /// Of which campaign.
+        campaign: String,
+        /// It came into force.
+        on: bool,
+        /// People who answered within the law's days.
+        people: u64,
+        /// Of them abandoned.
+        abandoned: u64,
+    },
+    /// An agent's state changed, or a contact was shown to them.
+    Agent {
+        /// Who.
+        name: String,
+        /// What about them.
+        note: String,
+    },
     /// A trunk's health changed.
     Trunk {
         /// Which.
@@ -68,6 +86,11 @@ pub enum Event {
         /// Which; masked when printed.
         caller_id: String,
         /// What about it.
+        note: String,
+    },
+    /// Calls that a former run has left.
+    Former {
+        /// What about them.
         note: String,
     },
     /// The store failed, or works again.
@@ -96,10 +119,19 @@ impl fmt::Display for Event {
             }
             Event::Skipped { campaign, reason } => write!(f, "{campaign} skipped: {reason}"),
             Event::Campaign { name, state } => write!(f, "{name} is {}", state.as_str()),
+            Event::Guard { campaign, on: true, people, abandoned } => write!(
+                f,
+                "{campaign} goes on with one line for each waiting agent: {abandoned} of {people} people were abandoned"
+            ),
+            Event::Guard { campaign, on: false, people, abandoned } => {
+                write!(f, "{campaign} may overdial again: {abandoned} of {people} people were abandoned")
+            }
+            Event::Agent { name, note } => write!(f, "agent {name} {note}"),
             Event::Trunk { name, note } => write!(f, "trunk {name} {note}"),
             Event::CallerId { campaign, caller_id, note } => {
                 write!(f, "{campaign} caller id {} {note}", Masked(caller_id))
             }
+            Event::Former { note } => f.write_str(note),
             Event::Store { note } => write!(f, "store {note}"),
         }
     }

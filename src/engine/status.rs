@@ -14,10 +14,16 @@ pub struct Status {
     pub store_fault: String,
     /// Attempts in flight.
     pub attempts: usize,
+    /// Calls of a former run that are being ended: they count against every cap until they are.
+    #[serde(default)]
+    pub former_calls: usize,
     /// Every campaign.
     pub campaigns: Vec<CampaignStatus>,
     /// Every trunk.
     pub trunks: Vec<TrunkStatus>,
+    /// Every agent.
+    #[serde(default)]
+    pub agents: Vec<AgentStatus>,
     /// The SIP user agent's tables; all zero when nothing is going on.
     pub sip: SipStatus,
     /// The media plane's streams in use.
@@ -109,6 +115,51 @@ pub struct CampaignStatus {
     pub lines_max: u32,
     /// Attempts ended since the start, by disposition.
     pub ended: std::collections::BTreeMap<String, u64>,
+}
+
+/// An agent at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// The name.
+    pub name: String,
+    /// `ready`, `reserved`, `ringing`, `talking`, `wrap_up`, `break`, `away` or `offline`.
+    pub state: String,
+    /// For so many seconds.
+    pub for_s: u64,
+    /// Away because the phone did not take calls.
+    #[serde(default)]
+    pub missed: bool,
+    /// The campaign that counts on them; empty when none does.
+    #[serde(default)]
+    pub campaign: String,
+    /// Calls taken since the start.
+    #[serde(default)]
+    pub calls: u64,
+    /// What they can do.
+    #[serde(default)]
+    pub skills: Vec<String>,
+    /// The contact that they are shown, before it is dialed.
+    #[serde(default)]
+    pub preview: Option<PreviewStatus>,
+}
+
+/// A contact that an agent is shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PreviewStatus {
+    /// Of which campaign.
+    pub campaign: String,
+    /// E.164.
+    pub number: String,
+    /// The person's name, may be empty.
+    pub name: String,
+    /// Free text, may be empty.
+    pub comment: String,
+    /// The list's further columns.
+    pub attributes: std::collections::BTreeMap<String, String>,
+    /// It has been accepted and is dialed as soon as a line is free.
+    pub accepted: bool,
+    /// After so many seconds it is decided without the agent; none: never.
+    pub decided_in_s: Option<u64>,
 }
 
 /// A trunk at one moment.

@@ -3,8 +3,10 @@
 //! Each section is deserialised by itself from the parsed document, so that one mistake does not hide the next, and the
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
+mod agents;
 mod sip;
 
+use crate::agent;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
@@ -42,6 +44,8 @@ pub struct Config {
     pub trunks: Vec<trunk::Options>,
     /// `[[caller_id_pool]]`.
     pub caller_id_pools: Vec<caller_id::Options>,
+    /// `[[agent]]`.
+    pub agents: Vec<agent::Options>,
     /// `[[campaign]]`.
     pub campaigns: Vec<CampaignSection>,
     lines: Vec<(String, usize)>,
@@ -202,6 +206,7 @@ impl Config {
             trace: reader.table("trace", section("trace")),
             trunks: Vec::new(),
             caller_id_pools: Vec::new(),
+            agents: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
         };
@@ -211,13 +216,16 @@ impl Config {
         for value in reader.array("trunk", section("trunk")) {
             config.trunks.extend(reader.read::<trunk::Options>("[[trunk]]", value));
         }
+        for value in reader.array("agent", section("agent")) {
+            config.agents.extend(reader.read::<agent::Options>("[[agent]]", value));
+        }
         for value in reader.array("campaign", section("campaign")) {
             config.campaigns.extend(reader.campaign(value));
         }
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]], \
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]], [[agent]], \
                  [[caller_id_pool]] or [[campaign]]",
                 key.get_ref()
             );
@@ -331,8 +339,10 @@ impl Config {
                 fault(format!("caller_id_pool.{i}.{key}"), text);
             }
         }
+        self.check_agents(&mut fault);
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
+            self.check_staffing(i, campaign, &mut fault);
         }
     }
 
@@ -360,16 +370,6 @@ impl Config {
         }
         for campaign::Fault { setting, message } in rules.faults() {
             fault(format!("campaign.{i}.{setting}"), format!("{setting}: {message}"));
-        }
-        if rules.dialing.mode.needs_agents() {
-            fault(
-                format!("campaign.{i}.dialing.mode"),
-                format!(
-                    "dialing.mode: {} needs agents whose states the engine knows, and it rings agents by one address yet; \
-                     write \"paced\" or \"agentless\" (`outdial simulate` plays the other laws)",
-                    rules.dialing.mode
-                ),
-            );
         }
         for (key, text) in campaign.treatment.faults() {
             fault(format!("campaign.{i}.{key}"), text);

@@ -453,7 +453,9 @@ impl Control {
 fn log(entry: &Entry) {
     match &entry.event {
         journal::Event::Store { .. } => tracing::error!("{}", entry.event),
-        journal::Event::Trunk { .. } | journal::Event::CallerId { .. } => tracing::warn!("{}", entry.event),
+        journal::Event::Trunk { .. } | journal::Event::CallerId { .. } | journal::Event::Guard { .. } => {
+            tracing::warn!("{}", entry.event)
+        }
         journal::Event::Skipped { .. } => tracing::debug!("{}", entry.event),
         _ => tracing::info!("{}", entry.event),
     }

@@ -5,7 +5,7 @@
 use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::caller_id::Pool;
-use crate::engine::engine::{CampaignSetup, Engine, Options, TrunkSetup};
+use crate::engine::engine::{CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
@@ -20,14 +20,14 @@ use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{entropy, lists, reload, secret, stir};
+use crate::io::{abandonment, entropy, lists, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
 use crate::sip::endpoint::{self, AccessTable, Endpoint, Target, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::locate::search::Abilities;
-use crate::store::{Orphan, Store, writer};
+use crate::store::{Reader, Store, StoreError, writer};
 use crate::time::{Now, WallTime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -48,6 +48,10 @@ const TRANSACTIONS_A_LINE: usize = 32;
 
 /// Where trunks are is waited for this long at the start; what is not known then comes later.
 const LOCATE_WITHIN: Duration = Duration::from_secs(6);
+
+/// An attempt that was committed so long before the start at most may have sent its INVITE within the last second: a store
+/// that stalls lets it wait, but not for longer.
+const DIALED_LATELY: Duration = Duration::from_secs(60);
 
 /// An address of nobody (RFC 5737): only the routing table is asked about it.
 const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
@@ -120,7 +124,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut ledger = Ledger::new();
     import(&config, &mut store, &mut ledger, now, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
-    let orphans = store.recover().await.map_err(|error| database_fault(&config, &error.to_string()))?;
+    let former = former_run(&mut store, now, &mut notes)
+        .await
+        .map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let pools = pools(&config, &mut store).await?;
     let signers = signers(&config)?;
@@ -133,13 +139,15 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
-    let mut engine =
-        make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes);
+    let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
     engine.set_caller_id_pools(pools);
+    engine.handle_agents(now, config.agents.clone());
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
     }
+    // Calls per second are counted from here: whoever ran before has died before our store was opened.
+    engine.handle_former_run(clock.now(), former);
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -355,6 +363,27 @@ pub(super) async fn remember_recent(
     Ok(())
 }
 
+/// What the run before this one has left, when it had no time to close its books.
+pub(super) async fn former_run(
+    store: &mut Store,
+    now: Now,
+    notes: &mut Vec<String>,
+) -> Result<FormerRun, StoreError> {
+    let orphans = store.recover().await?;
+    let dialogs = store.dialogs().await?;
+    for orphan in &orphans {
+        notes.push(format!(
+            "attempt {} on {} was in flight when the engine died: its call is ended, and it is closed as interrupted",
+            orphan.attempt,
+            orphan.contact.number.masked()
+        ));
+    }
+    let lately = now.wall.unix_ms() - DIALED_LATELY.as_millis() as i64;
+    let dialed_lately = store.last_attempt_at().await?.is_some_and(|at| at.unix_ms() > lately);
+    let attempts = orphans.into_iter().map(|orphan| (orphan.contact, orphan.invites)).collect();
+    Ok(FormerRun { attempts, dialogs, dialed_lately })
+}
+
 pub(super) async fn campaigns(
     config: &Config,
     prompts: &Prompts,
@@ -362,14 +391,21 @@ pub(super) async fn campaigns(
     now: Now,
 ) -> Result<Vec<CampaignSetup>, Vec<Fault>> {
     let mut setups = Vec::new();
+    let mut reader = Reader::open(&config.engine.database)
+        .await
+        .map_err(|error| database_fault(config, &error.to_string()))?;
     for section in &config.campaigns {
         let kept = store
             .campaign_state(&section.rules.name)
             .await
             .map_err(|error| database_fault(config, &error.to_string()))?;
         let state = kept.unwrap_or(CampaignState::Draft);
+        let mut campaign = Campaign::new(section.rules.clone(), state, now);
+        abandonment::restore(&mut campaign, &mut reader, now)
+            .await
+            .map_err(|error| database_fault(config, &error.to_string()))?;
         setups.push(CampaignSetup {
-            campaign: Campaign::new(section.rules.clone(), state, now),
+            campaign,
             treatment: section.treatment.resolve(|path| prompts.place(path)),
             agent_trunk: section.treatment.human.agent_trunk.clone(),
         });
@@ -439,8 +475,6 @@ pub(super) fn make_engine(
     ledger: Ledger,
     table: AccessTable,
     mut rng: crate::rng::Rng,
-    orphans: Vec<Orphan>,
-    notes: &mut Vec<String>,
 ) -> Engine {
     let lines_max = config.engine.lines_max;
     let endpoint_options = endpoint::Options {
@@ -463,16 +497,7 @@ pub(super) fn make_engine(
         ledger,
         watch: wished.watch,
     };
-    let mut engine = Engine::new(now, options, endpoint, rng);
-    for orphan in orphans {
-        notes.push(format!(
-            "attempt {} on {} was in flight when the engine died: closed as interrupted",
-            orphan.attempt,
-            orphan.contact.number.masked()
-        ));
-        engine.handle_orphan(now, &orphan.contact, &orphan.invites);
-    }
-    engine
+    Engine::new(now, options, endpoint, rng)
 }
 
 fn open_door(config: &Config, wishes: mpsc::Sender<crate::io::operator::Asked>) -> Result<Door, Vec<Fault>> {

@@ -4,7 +4,7 @@
 //! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
 //! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
 //! * [`rehearse`]: the same for a dry run, over a copy of the database; [`caller_ids`]: pools with their past calls;
-//! * [`reload`]: a changed configuration into the running engine;
+//! * [`reload`]: a changed configuration into the running engine; [`abandonment`]: who was abandoned before this start;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
 //! * [`resolver`]: the DNS, asked for the core; [`address`]: which of ours a trunk sees; [`access`]: the way to each trunk;
@@ -17,6 +17,7 @@
 //! * [`trace`]: calls as they looked on the wire, for the operator, for capture files and for a Homer server;
 //! * [`secret`]: files that hold a password; [`stir`]: keys that sign caller ids.
 
+pub mod abandonment;
 pub mod access;
 pub mod address;
 pub mod caller_ids;

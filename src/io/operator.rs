@@ -2,12 +2,15 @@
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
 //! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
-//! attempt's id or a Call-ID. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
-//! `trace_show` with `call` are what `outdial trace` says; `explain_contact` and `explain_attempt` what `outdial explain` asks. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
+//! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`,
+//! `trace_off` with `what`, `trace_list` and `trace_show` with `call` are what `outdial trace` says; `explain_contact` and
+//! `explain_attempt` what `outdial explain` asks. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
+use crate::agent::Word;
 use crate::campaign::explain::checks::Facts;
-use crate::engine::engine::Operator;
+use crate::engine::engine::{AgentWord, Operator};
 use crate::engine::explain::{AttemptExplained, ContactExplained};
 use crate::engine::status::Status;
 use crate::io::trace::Traces;
@@ -63,6 +66,13 @@ pub enum Wish {
         /// E.164.
         number: String,
     },
+    /// An agent says something of themselves, or of the contact that they are shown.
+    Agent {
+        /// Who.
+        name: String,
+        /// What.
+        word: SaidWord,
+    },
     /// Trace calls.
     TraceOn {
         /// A call, a number, a campaign or `all`.
@@ -112,6 +122,49 @@ pub enum Wish {
     },
 }
 
+/// What an agent may say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaidWord {
+    /// Takes calls.
+    Ready,
+    /// On a break.
+    Break,
+    /// Not at the phone.
+    Away,
+    /// Signed out.
+    Offline,
+    /// Dial the contact that is shown.
+    Accept,
+    /// Do not dial it.
+    Skip,
+}
+
+impl SaidWord {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SaidWord::Ready => "ready",
+            SaidWord::Break => "break",
+            SaidWord::Away => "away",
+            SaidWord::Offline => "offline",
+            SaidWord::Accept => "accept",
+            SaidWord::Skip => "skip",
+        }
+    }
+
+    fn to_engine(self) -> AgentWord {
+        match self {
+            SaidWord::Ready => AgentWord::State(Word::Ready),
+            SaidWord::Break => AgentWord::State(Word::Break),
+            SaidWord::Away => AgentWord::State(Word::Away),
+            SaidWord::Offline => AgentWord::State(Word::Offline),
+            SaidWord::Accept => AgentWord::Accept,
+            SaidWord::Skip => AgentWord::Skip,
+        }
+    }
+}
+
 /// For the log: a number is masked, whatever the operator typed for one.
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,6 +175,7 @@ impl fmt::Display for Wish {
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+            Wish::Agent { name, word } => write!(f, "agent {name:?} {}", word.as_str()),
             Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
             Wish::TraceList => f.write_str("trace list"),
@@ -183,6 +237,7 @@ impl Wish {
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
+            Wish::Agent { name, word } => Operator::Agent { name: name.clone(), word: word.to_engine() },
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)
                     .ok_or_else(|| format!("{number:?} is no E.164 number: write it as +12025550101"))?,

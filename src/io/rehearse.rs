@@ -2,6 +2,7 @@
 //!
 //! The copy lies in memory where the system has a file system there, is for the owner's eyes only, and goes with the rehearsal.
 
+use crate::agent::Word;
 use crate::campaign::Ledger;
 use crate::engine::engine::{Engine, Operator, TrunkSetup};
 use crate::engine::trunk::{SrtpOption, TransportOption};
@@ -59,15 +60,19 @@ pub async fn prepare(mut config: Config, now: Now, seed: u64) -> Result<Rehearsa
     launch::import(&config, &mut store, &mut ledger, now, &mut notes).await?;
     launch::remember_recent(&config, &mut store, &mut ledger, now).await?;
     let fault = |error: crate::store::StoreError| launch::database_fault(&config, &error.to_string());
-    let orphans = store.recover().await.map_err(fault)?;
+    let mut former = launch::former_run(&mut store, now, &mut notes).await.map_err(fault)?;
+    // Their calls are another engine's to end.
+    (former.dialogs, former.dialed_lately) = (Vec::new(), false);
     let campaigns = launch::campaigns(&config, &prompts, &mut store, now).await?;
     let pools = launch::pools(&config, &mut store).await?;
     let wished = Launch { until_completed: true, open_door: false, watch: false };
     let (table, rng) = (AccessTable::default(), Rng::from_seed(seed));
-    let mut engine = launch::make_engine(
-        &config, &wished, now, trunks, campaigns, ledger, table, rng, orphans, &mut notes,
-    );
+    let mut engine = launch::make_engine(&config, &wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_caller_id_pools(pools);
+    // Whoever is on the list of agents works.
+    config.agents.iter_mut().for_each(|agent| agent.initial = Word::Ready);
+    engine.handle_agents(now, config.agents.clone());
+    engine.handle_former_run(now, former);
     for campaign in &config.campaigns {
         let start = Operator::Start(campaign.rules.name.clone());
         engine.handle_operator(now, &start).map_err(|text| vec![Fault { line: 0, text }])?;

@@ -47,11 +47,14 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
         engine.handle_caller_id_pools(config.caller_id_pools.clone());
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
+        let agents = config.agents;
         for section in config.campaigns {
             let agent_trunk = section.treatment.human.agent_trunk.clone();
             let treatment = section.treatment.resolve(|path| prompts.place(path));
             rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
         }
+        // After the rules, which say whom campaigns may have.
+        engine.handle_agents(now, agents);
         media.send(crate::media::command::Command::LoadPrompts(Arc::new(prompts.table.clone())));
         let recognised = enrolled.len();
         media.send(crate::media::command::Command::Enrol(enrolled));
@@ -59,7 +62,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
         let counted =
             |count: usize, thing: &str| format!("{count} {thing}{}", if count == 1 { "" } else { "s" });
         let (rules, suppressed) = (counted(rules, "campaign"), counted(suppressed, "new do-not-call number"));
-        let mut done = format!("the rules and treatments of {rules}, prompts, {suppressed}");
+        let mut done = format!("the rules and treatments of {rules}, agents, prompts, {suppressed}");
         for (count, what) in
             [(renewed.added, "added"), (renewed.changed, "changed"), (renewed.retired, "taken out")]
         {

@@ -5,6 +5,7 @@
 //! so that a fault of the engine cannot hide itself.
 
 mod calls;
+mod phones;
 mod streams;
 mod wire;
 
@@ -65,6 +66,10 @@ pub enum Rule {
     RecordsAreTrue,
     /// Each contact ends in one state that its records explain.
     OneStateAContact,
+    /// An agent is rung who is ready: in no other call, with the last one written up, and not on a break.
+    AgentsAreReady,
+    /// A campaign's ledger of abandoned people is what its records say.
+    LedgersAreTrue,
     /// After draining nothing is left: transactions, dialogs, sessions, streams, lines, timers.
     NothingIsLeft,
     /// A deadline that has come is dealt with.
@@ -75,7 +80,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 22] = [
+    pub const ALL: [Rule; 24] = [
         Rule::EveryAnswerIsAcknowledged,
         Rule::UnwantedAnswersAreEnded,
         Rule::CancelFollowsAResponse,
@@ -95,6 +100,8 @@ impl Rule {
         Rule::OneRecordAnAttempt,
         Rule::RecordsAreTrue,
         Rule::OneStateAContact,
+        Rule::AgentsAreReady,
+        Rule::LedgersAreTrue,
         Rule::NothingIsLeft,
         Rule::TimeGoesOn,
         Rule::NothingIsMalformed,
@@ -129,6 +136,8 @@ pub enum Fact<'a> {
     Committed(&'a InviteRecord),
     /// The operator or a callee puts a number on the do-not-call list, given by its digits.
     Suppressed(&'a str),
+    /// An agent, by their extension, says that they are ready (true), or not.
+    AgentSays(&'a str, bool),
     /// The engine asks the store to keep a record; the same again after a failure of the store.
     Finished(&'a CallRecord),
     /// A stream is told to speak (true) or to be silent.
@@ -165,6 +174,15 @@ pub struct CampaignRules {
     pub window: (i64, i64),
 }
 
+/// When an agent's phone may ring.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PhoneRules {
+    /// So long after a talk, unless the agent is ready before.
+    pub wrap_up: Duration,
+    /// The agent begins as ready.
+    pub is_ready: bool,
+}
+
 /// What must be kept.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Rules {
@@ -176,8 +194,10 @@ pub struct Rules {
     pub lines_max: usize,
     /// INVITEs to callees per second, of all trunks.
     pub calls_per_second_max: f64,
-    /// User parts of agents' URIs.
+    /// User parts of the URIs of queues and of agents whose states nobody knows.
     pub agents: BTreeSet<String>,
+    /// Agents whose states are known, by the user part of their URIs.
+    pub phones: BTreeMap<String, PhoneRules>,
     /// Minutes that the callee's clock is ahead of UTC, by the first digits of the number.
     pub offsets: BTreeMap<String, i64>,
 }
@@ -211,6 +231,7 @@ impl Checks {
             Fact::Received(_, message) => self.calls.handle_received(now, message),
             Fact::Committed(invite) => self.calls.handle_committed(invite),
             Fact::Suppressed(number) => self.calls.handle_suppressed(number),
+            Fact::AgentSays(extension, is_ready) => self.calls.handle_agent(extension, is_ready),
             Fact::Finished(record) => self.handle_finished(record),
             Fact::Connected(stream, sends) => {
                 self.streams.handle_connected(now.instant, stream, sends, found)

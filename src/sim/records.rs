@@ -7,7 +7,7 @@
 use crate::number::E164;
 use crate::record::{
     Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactState, ContactUpdate,
-    InviteRecord, Request,
+    DialogRecord, InviteRecord, Request,
 };
 use crate::rng::Rng;
 use crate::time::{Instant, WallTime};
@@ -60,6 +60,7 @@ pub struct Records {
     invites: Vec<InviteRecord>,
     calls: BTreeMap<AttemptId, CallRecord>,
     suppressed: BTreeSet<E164>,
+    dialogs: BTreeMap<String, DialogRecord>,
     waiting: VecDeque<(Instant, Request)>,
 }
 
@@ -81,6 +82,7 @@ impl Records {
             invites: Vec::new(),
             calls: BTreeMap::new(),
             suppressed: BTreeSet::new(),
+            dialogs: BTreeMap::new(),
             waiting: VecDeque::new(),
         }
     }
@@ -167,6 +169,11 @@ impl Records {
         orphans.into_iter().map(|(id, attempt)| (self.contact(id), invites_of(attempt))).collect()
     }
 
+    /// Calls that the former engine has left, or may have left.
+    pub fn dialogs(&self) -> &BTreeMap<String, DialogRecord> {
+        &self.dialogs
+    }
+
     fn apply(&mut self, request: &Request) -> Option<Answer> {
         match request {
             Request::Refill { campaign, due_at, limit } => Some(self.refill(campaign, *due_at, *limit)),
@@ -187,6 +194,11 @@ impl Records {
                 let rows = self.contacts.values_mut();
                 rows.filter(|row| numbers.contains(&row.number) && row.state == ContactState::Pending)
                     .for_each(|row| row.state = ContactState::Suppressed);
+                None
+            }
+            Request::KeepDialogs { open, gone } => {
+                self.dialogs.extend(open.iter().map(|kept| (kept.call_id.clone(), kept.clone())));
+                gone.iter().for_each(|call_id| drop(self.dialogs.remove(call_id)));
                 None
             }
             // Nobody labels in the simulation.
@@ -248,6 +260,11 @@ impl Records {
         }
         if let Some(row) = self.contacts.get_mut(&invite.contact) {
             (row.state, row.attempt) = (ContactState::InFlight, Some(invite.attempt));
+        }
+        let (call_id, trunk, dialog) = (invite.call_id.clone(), invite.trunk.clone(), invite.dialog.clone());
+        let kept = DialogRecord { call_id, attempt: invite.attempt, trunk, dialog };
+        if !kept.dialog.is_empty() {
+            self.dialogs.insert(kept.call_id.clone(), kept);
         }
         self.invites.push(invite.clone());
         Answer::InviteCommitted { attempt: invite.attempt }
@@ -372,6 +389,7 @@ mod tests {
             caller_id: "+12125550100".into(),
             trunk: "main".into(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: WallTime::from_unix_ms(0),
         }
     }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `world` | the clock, the steps, and what goes from whom to whom |
 //! | `plan` | what an hour is made of, from a seed |
+//! | `staff` | agents whose states the engine knows |
 //! | `setup` | the engine and the carriers of a plan |
 //! | `voices` | what is said |
 //! | `ports` | the engine's media sockets |
@@ -21,6 +22,7 @@ mod judge;
 pub mod plan;
 mod ports;
 mod setup;
+mod staff;
 pub mod voices;
 
 pub use account::{Coverage, Failure};
@@ -29,7 +31,9 @@ use super::carrier::{self, Carrier};
 use super::checks::{Checks, Fact, Rule};
 use super::network::{Link, Network};
 use super::records::Records;
-use crate::engine::engine::{Engine, Operator, Output};
+use crate::agent::Word;
+use crate::engine::engine::{AgentWord, Engine, Operator, Output};
+use crate::engine::journal::Event;
 use crate::media::command::{Command, StreamKey};
 use crate::media::player::PromptTable;
 use crate::media::worker::Worker;
@@ -237,12 +241,19 @@ impl World {
             Operator::Resume(_) => "operator resumes",
             Operator::Stop(_) => "operator stops",
             Operator::Suppress(_) => "operator suppresses",
+            Operator::Agent { .. } => "agent says something",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",
         };
         self.coverage.add(name, 1);
-        if let Operator::Suppress(number) = &wish {
-            self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
+        match &wish {
+            Operator::Suppress(number) => {
+                self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
+            }
+            Operator::Agent { name, word: AgentWord::State(word) } => {
+                self.checks.handle_fact(self.now(), Fact::AgentSays(name, *word == Word::Ready));
+            }
+            _ => {}
         }
         // Operators ask for what cannot be, such as a pause of what does not run, and are told so.
         let _ = self.engine.handle_operator(self.now(), &wish);
@@ -325,7 +336,14 @@ impl World {
             Output::Media(command) => self.command(command),
             Output::Store(request) => self.ask_store(request),
             Output::Dns(question) => unreachable!("the plan's trunks are numbers, and {question} is none"),
-            Output::Journal(entry) => writeln!(self.journal, "{entry}").expect("a string takes everything"),
+            Output::Journal(entry) => {
+                match &entry.event {
+                    Event::Agent { note, .. } => self.coverage.add(format!("agent {note}"), 1),
+                    Event::Guard { on, .. } => self.coverage.add(format!("guard: {on}"), 1),
+                    _ => {}
+                }
+                writeln!(self.journal, "{entry}").expect("a string takes everything");
+            }
         }
     }
 

@@ -6,11 +6,16 @@ use super::header::NameAddr;
 use super::malformed::Malformed;
 use super::message::{Headers, Request, Response};
 use super::method::Method;
+use super::remains::FarEnd;
 use super::session::Reliability;
 use super::uri::Uri;
 
 /// The longest route that is followed.
 const ROUTES_MAX: usize = 32;
+
+/// A dialog that is taken up after a crash goes on so far above the last number that is known: no call has sent as many
+/// requests since that was written down.
+const RESUMED_ABOVE: u32 = 1_000_000;
 
 /// A dialog. Lists of routes are in the order in which requests take them.
 #[derive(Clone, Debug)]
@@ -58,6 +63,41 @@ impl Dialog {
             reliability: Reliability::default(),
             allows_update: headers.lists("Allow", "UPDATE"),
         })
+    }
+
+    /// The dialog of a call that a former run has made. What it may have sent within it is not known, so the numbers go on
+    /// well above (section 12.2.1.1: they need only rise). `None` when it cannot be read.
+    pub(crate) fn resumed(call_id: &str, local: &str, far: &FarEnd) -> Option<Dialog> {
+        let remote = NameAddr::parse(&far.to).ok()?;
+        let routes: Result<Vec<_>, _> = far.routes.iter().map(|route| NameAddr::parse(route)).collect();
+        Some(Dialog {
+            call_id: call_id.to_owned(),
+            local: local.to_owned(),
+            remote: far.to.clone(),
+            remote_tag: remote.tag().unwrap_or_default().to_owned(),
+            local_cseq: far.number.wrapping_add(RESUMED_ABOVE),
+            remote_cseq: None,
+            routes: routes.ok()?,
+            remote_target: Uri::parse(&far.target).ok()?,
+            description: None,
+            reliability: Reliability::default(),
+            allows_update: false,
+        })
+    }
+
+    /// The other side, as it is to be known when we are not there any more.
+    pub(crate) fn far_end(&self) -> FarEnd {
+        FarEnd {
+            to: self.remote.clone(),
+            target: self.remote_target.to_string(),
+            routes: self.routes.iter().map(NameAddr::to_string).collect(),
+            number: self.local_cseq,
+        }
+    }
+
+    /// Goes on with numbers that a former run cannot have used.
+    pub(crate) fn resume_numbers(&mut self) {
+        self.local_cseq = self.local_cseq.wrapping_add(RESUMED_ABOVE);
     }
 
     /// The peer's tag; empty when it gave none, as RFC 2543 allowed.

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::authentication::Authentication;
+use super::digest::Credentials;
 use super::malformed::Malformed;
 use super::message::{Message, Request, Response, is_keep_alive};
 use super::method::Method;
+use super::orphan::Orphan;
 use super::ping::{self, Ping};
 use super::registration::Registrar;
 use super::schedule::Schedule;
@@ -26,17 +28,20 @@ use crate::time::Instant;
 
 pub use super::access::{Access, AccessId, AccessTable, Local};
 pub use super::event::{
-    Event, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey, SessionEvent, SessionKey,
+    Event, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey,
+    SessionEvent, SessionKey,
 };
 pub use super::options::{
-    Counts, Dial, Extensions, HangUpReason, Options, Refused, Registration, ReliableProvisionals,
+    Counts, Dial, Extensions, HangUpReason, Names, Options, Refused, Registration, ReliableProvisionals,
 };
+pub use super::remains::Remains;
 pub use super::target::{Target, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Alarm {
     Session(Key),
     Registration(Key),
+    Orphan(Key),
 }
 
 /// The user agent.
@@ -48,6 +53,7 @@ pub struct Endpoint {
     session_index: BTreeMap<(String, String), SessionKey>,
     registrations: Slab<Registrar>,
     pings: Slab<Ping>,
+    orphans: Slab<Orphan>,
     schedule: Schedule<Alarm>,
 }
 
@@ -59,6 +65,7 @@ impl Endpoint {
             session_index: BTreeMap::new(),
             registrations: Slab::with_limit(options.registrations_max),
             pings: Slab::with_limit(options.registrations_max),
+            orphans: Slab::with_limit(options.sessions_max),
             schedule: Schedule::new(),
             stack: Stack::new(options, rng),
         }
@@ -96,6 +103,37 @@ impl Endpoint {
         }
         self.session_index.insert(index, key);
         self.settle_session(key);
+        Ok(key)
+    }
+
+    /// What the next INVITE is to be known by, for [`Dial::names`].
+    pub fn draw_names(&mut self) -> Names {
+        session::draw_names(&mut self.stack)
+    }
+
+    /// What is to be kept of a call before its INVITE leaves: with it a later run can end it. `dial` has its names.
+    pub fn remains_of(&self, dial: &Dial, names: &Names) -> Result<Remains, Refused> {
+        Remains::of_dial(&self.stack, dial, names)
+    }
+
+    /// What was kept of a session, with what has been heard since; `None` once it has ended.
+    pub fn remains(&self, key: SessionKey, before: &Remains) -> Option<Remains> {
+        self.sessions.get(key)?.remains(&self.stack, before)
+    }
+
+    /// Takes up a call of a former run and ends it, by whatever is known of it; [`Event::Orphan`] tells when it has.
+    /// `target` is where its INVITE went.
+    pub fn adopt(
+        &mut self,
+        now: Instant,
+        target: Target,
+        remains: Remains,
+        credentials: Option<Credentials>,
+    ) -> Result<OrphanKey, Refused> {
+        let authentication = Authentication::new(credentials);
+        let orphan = Orphan::new(now, &self.stack, target, remains, authentication);
+        let key = self.orphans.insert(orphan).map_err(|_| Refused::TooManySessions)?;
+        self.with_orphan(key, |orphan, stack| orphan.begin(now, stack, key));
         Ok(key)
     }
 
@@ -217,6 +255,9 @@ impl Endpoint {
                 Alarm::Session(key) => {
                     self.with_session(key, |session, stack| session.handle_timeout(now, stack))
                 }
+                Alarm::Orphan(key) => {
+                    self.with_orphan(key, |orphan, stack| orphan.handle_timeout(now, stack));
+                }
                 Alarm::Registration(key) => {
                     self.with_registration(key, |registrar, stack| registrar.handle_timeout(now, stack));
                 }
@@ -248,6 +289,7 @@ impl Endpoint {
             pings: self.pings.len(),
             acks: self.stack.acks.len(),
             farewells: self.stack.farewells.len(),
+            orphans: self.orphans.len(),
         }
     }
 
@@ -343,11 +385,16 @@ impl Endpoint {
             Owner::Farewell(key) => {
                 late::handle_farewell(now, &mut self.stack, key, target, Some((&response, sent)));
             }
+            Owner::Orphan(key) if self.orphans.get(key).is_some() => {
+                self.with_orphan(key, |orphan, stack| {
+                    orphan.handle_response(now, stack, transaction, target, &response, sent);
+                })
+            }
             Owner::Abandoned if response.is_provisional() => {
                 self.stack.layer.set_owner(transaction, Owner::Nobody);
                 self.stack.layer.cancel(now, transaction, &[]);
             }
-            Owner::Dial(_) | Owner::Reinvite(_) | Owner::Abandoned | Owner::Nobody => {
+            Owner::Dial(_) | Owner::Reinvite(_) | Owner::Orphan(_) | Owner::Abandoned | Owner::Nobody => {
                 if accepts_invite {
                     let nobody = Authentication::new(None);
                     late::dismiss(now, &mut self.stack, &response, target, nobody);
@@ -384,6 +431,9 @@ impl Endpoint {
             Owner::Farewell(key) => {
                 self.stack.farewells.remove(key);
             }
+            Owner::Orphan(key) => self.with_orphan(key, |orphan, stack| {
+                orphan.handle_silence(now, stack, transaction);
+            }),
             Owner::Abandoned | Owner::Nobody => {}
         }
     }
@@ -458,6 +508,16 @@ impl Endpoint {
         self.schedule.rearm(Alarm::Registration(key), &mut registrar.armed, wanted);
         if registrar.is_gone() {
             self.registrations.remove(key);
+        }
+    }
+
+    fn with_orphan(&mut self, key: OrphanKey, act: impl FnOnce(&mut Orphan, &mut Stack)) {
+        let Some(orphan) = self.orphans.get_mut(key) else { return };
+        act(orphan, &mut self.stack);
+        let wanted = orphan.poll_timeout();
+        self.schedule.rearm(Alarm::Orphan(key), &mut orphan.armed, wanted);
+        if orphan.is_ended() {
+            self.orphans.remove(key);
         }
     }
 

@@ -9,6 +9,8 @@ use crate::slab::Key;
 pub type SessionKey = Key;
 /// Names a registration until it is unregistered.
 pub type RegistrationKey = Key;
+/// Names a call of a former run until it has ended.
+pub type OrphanKey = Key;
 /// Names a ping until its outcome.
 pub type PingKey = Key;
 
@@ -42,6 +44,13 @@ pub enum Event {
         key: RegistrationKey,
         /// What.
         event: RegistrationEvent,
+    },
+    /// A call of a former run has ended, or may be taken for ended; nothing follows, the key is void.
+    Orphan {
+        /// Which one.
+        key: OrphanKey,
+        /// How.
+        end: OrphanEnd,
     },
     /// To a ping; nothing follows, the key is void.
     Ping {
@@ -129,6 +138,19 @@ pub enum SessionEvent {
     },
     /// The last event: the key is void. What transactions of it linger need nothing more.
     Ended,
+}
+
+/// How a call of a former run has ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OrphanEnd {
+    /// Its INVITE was taken back, or refused.
+    Cancelled,
+    /// It was up, and was hung up.
+    HungUp,
+    /// The peer knows no such call, or has ended it itself.
+    Unknown,
+    /// Nothing was answered within 64*T1.
+    Unanswered,
 }
 
 /// What happens to a registration.

@@ -13,7 +13,7 @@
 //! machines that repeat what gets lost, `stack` what all users of transactions share, [`access`] our side of the way to
 //! a peer, `reach` what was found out about it, `dialog` the state that two parties share, `session` one call, [`locate`]
 //! where requests to a name go (RFC 3263), `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
-//! arrives for calls that have gone, `refusal` the answers to what nobody asked for, [`content`] which bodies we
+//! arrives for calls that have gone, `orphan` the end of calls that a former run has left, [`remains`] what is kept for it, `refusal` the answers to what nobody asked for, [`content`] which bodies we
 //! understand, and [`verdict`] what becomes of one message alone.
 
 pub mod digest;
@@ -29,6 +29,7 @@ pub mod endpoint;
 pub mod event;
 pub mod locate;
 pub mod options;
+pub mod remains;
 pub mod target;
 pub mod transaction;
 pub mod verdict;
@@ -38,6 +39,7 @@ mod authentication;
 pub mod content;
 mod dialog;
 mod late;
+mod orphan;
 mod ping;
 mod reach;
 mod refusal;

@@ -69,6 +69,19 @@ pub struct Dial {
     pub response_timeout: Duration,
     /// What the call may use beyond RFC 3261.
     pub extensions: Extensions,
+    /// What its INVITE is known by, where that was to be written down before it left; else it is drawn now.
+    pub names: Option<Names>,
+}
+
+/// What an INVITE of ours is known by, beside its Call-ID.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Names {
+    /// Our tag in From.
+    pub local_tag: String,
+    /// The branch in Via; one that is sent again after a challenge has a suffix.
+    pub branch: String,
+    /// The number in CSeq; one that is sent again after a challenge has the next.
+    pub number: u32,
 }
 
 /// Extensions of SIP that a call may use.
@@ -206,4 +219,6 @@ pub struct Counts {
     pub acks: usize,
     /// BYEs that may yet be challenged.
     pub farewells: usize,
+    /// Calls of a former run that are being ended.
+    pub orphans: usize,
 }

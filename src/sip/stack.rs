@@ -95,11 +95,25 @@ impl Stack {
         &mut self,
         now: Instant,
         target: Target,
+        request: Request,
+        owner: Owner,
+    ) -> Result<Key, Full> {
+        let branch = self.branch();
+        self.send_as(now, target, request, branch, owner)
+    }
+
+    /// As [`Stack::send`], under a branch that is known before.
+    pub(crate) fn send_as(
+        &mut self,
+        now: Instant,
+        target: Target,
         mut request: Request,
+        branch: String,
         owner: Owner,
     ) -> Result<Key, Full> {
         self.add_route(target, &mut request);
-        let branch = self.add_via(target, &mut request);
+        let via = self.via(target, &branch);
+        request.headers_mut().push_front("Via", &via);
         if !self.is_too_long(now, target, &request) {
             return self.layer.start(now, target, &request, &branch, owner);
         }
@@ -155,7 +169,9 @@ impl Stack {
         let Ok(cseq) = response.headers().cseq() else { return };
         let target = self.target_of(dialog, trunk);
         let mut ack = dialog.ack(cseq.number);
-        self.add_via(target, &mut ack);
+        let branch = self.branch();
+        let via = self.via(target, &branch);
+        ack.headers_mut().push_front("Via", &via);
         let bytes = ack.to_bytes();
         if let Some(id) = AckId::of(response) {
             self.acks.remember(now + self.timers.give_up(), id, target, bytes.clone());
@@ -206,7 +222,7 @@ impl Stack {
 
     /// The outbound proxy of a request that has no route of its own: a dialog's requests have theirs from the
     /// Record-Route, those that are tried again from the first try, a registered one from its Service-Route.
-    fn add_route(&self, target: Target, request: &mut Request) {
+    pub(crate) fn add_route(&self, target: Target, request: &mut Request) {
         let Some(route) = &self.options.access.get(target.access).route else { return };
         let is_in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
         if !is_in_dialog && request.headers().get("Route").is_none() {
@@ -214,15 +230,13 @@ impl Stack {
         }
     }
 
-    /// A Via with a new branch, asking for responses to where the request comes from (RFC 3581).
-    fn add_via(&mut self, target: Target, request: &mut Request) -> String {
-        let branch = format!("{BRANCH_COOKIE}{}", self.rng.token(16));
-        let via = self.via(target, &branch);
-        request.headers_mut().push_front("Via", &via);
-        branch
+    /// A new branch.
+    pub(crate) fn branch(&mut self) -> String {
+        format!("{BRANCH_COOKIE}{}", self.rng.token(16))
     }
 
-    fn via(&self, target: Target, branch: &str) -> String {
+    /// A Via that asks for responses to where the request comes from (RFC 3581).
+    pub(crate) fn via(&self, target: Target, branch: &str) -> String {
         let sent_by = self.options.access.sent_by(target);
         format!("SIP/2.0/{} {sent_by};branch={branch};rport", target.transport.as_str())
     }

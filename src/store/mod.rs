@@ -18,9 +18,11 @@
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
 //! | `label` | people's words on who answered |
+//! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
+//! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
@@ -28,10 +30,12 @@
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
+mod abandonment;
 mod batch;
 mod call_record;
 mod connection;
 mod database;
+mod dialog;
 mod error;
 mod label;
 mod list;
@@ -43,6 +47,7 @@ mod story;
 pub mod table;
 pub mod writer;
 
+pub use abandonment::AnsweredDay;
 pub use database::Store;
 pub use error::StoreError;
 pub use label::{Labelled, Tally};

@@ -104,12 +104,13 @@ async fn read_invites(
                 caller_id,
                 trunk,
                 call_id,
+                dialog: String::new(),
                 at: WallTime::from_unix_ms(at),
             })
         })
         .collect()
 }
 
-fn read_attempt(conn: &Connection, text: &str) -> Result<AttemptId, StoreError> {
+pub(super) fn read_attempt(conn: &Connection, text: &str) -> Result<AttemptId, StoreError> {
     AttemptId::parse(text).ok_or_else(|| conn.damaged(format!("an attempt with the id {text:?}")))
 }

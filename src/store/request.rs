@@ -2,6 +2,7 @@
 
 use super::call_record;
 use super::connection::Connection;
+use super::dialog;
 use super::error::StoreError;
 use super::label;
 use super::list::{read_number, suppress};
@@ -23,6 +24,7 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
         }
         Request::CommitInvite(invite) => commit_invite(conn, invite).await.map(Some),
         Request::FinishAttempt { record, contact } => finish(conn, record, contact).await.map(|()| None),
+        Request::KeepDialogs { open, gone } => dialog::keep(conn, open, gone).await.map(|()| None),
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
         Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
         Request::Label { ticket, record } => {
@@ -157,6 +159,7 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
         .execute(conn.sqlite())
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
+    dialog::insert_of_invite(conn, invite).await?;
     Ok(Answer::InviteCommitted { attempt: invite.attempt })
 }
 

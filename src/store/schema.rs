@@ -4,8 +4,11 @@ use super::connection::Connection;
 use super::error::StoreError;
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_labels.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_labels.sql"),
+    include_str!("migrations/0003_dialogs.sql"),
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -30,6 +30,7 @@ pub const MAY_USE: &[(&str, Uses)] = &[
     ("media", Only(&["time", "rng", "slab", "audio", "rtp", "amd"])),
     // It takes messages for text: what is malformed is to be seen, not parsed.
     ("trace", Only(&["time", "rng", "number"])),
+    ("agent", Only(&["time"])),
     ("campaign", Only(WORDS)),
     // One attempt speaks SIP and SDP, and knows of the media plane the words only.
     ("call", Only(CALL)),

@@ -22,8 +22,7 @@ pub enum Action {
     Media(Command),
     /// Of the store: commit this, then call [`super::Attempt::handle_committed`].
     Commit(InviteRecord),
-    /// Send an INVITE with this offer. The agent's goes through the campaign's agent trunk, which
-    /// [`super::Attempt::handle_agent_placement`] has named.
+    /// Send an INVITE with this offer. The agent's goes through the trunk that [`super::Attempt::handle_seat`] has named.
     Invite {
         /// To whom.
         side: Side,
@@ -32,7 +31,7 @@ pub enum Action {
         /// Its offer.
         sdp: Vec<u8>,
     },
-    /// Name a trunk for the agent's leg: [`super::Attempt::handle_agent_placement`].
+    /// Name an agent, after another one did not answer too: [`super::Attempt::handle_seat`].
     PlaceAgent,
     /// End a session, by CANCEL or BYE.
     HangUp {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
 use crate::call::keys::{self, Means};
-use crate::call::treatment::Machine;
+use crate::call::treatment::{AgentDial, Machine};
 use crate::call::voicemail::Advice;
 use crate::media::command::PromptId;
 use crate::record::CallLabel;
@@ -49,6 +49,9 @@ impl Attempt {
         if let Some(path) = &self.plan.recording {
             self.record.recording = path.to_string_lossy().into_owned();
             out.push(Action::Media(Command::Record { stream, path: path.clone() }));
+        }
+        if self.plan.guaranteed {
+            self.treat_human(now, out);
         }
     }
 
@@ -185,8 +188,11 @@ impl Attempt {
                 out.push(Action::Journal(Step::MessageStarted));
             }
             Human::Agent(agent) => {
-                self.state = State::AwaitingAgent { deadline: now.instant + agent.timeout };
-                self.record.agent.clone_from(&agent.uri);
+                let deadline = now.instant + agent.timeout;
+                self.state = State::AwaitingAgent { deadline, ring_deadline: None };
+                self.wanted_at.get_or_insert(now.instant);
+                out.push(Action::Journal(Step::WantsAgent));
+                self.record.agent = agent.uri().unwrap_or_default().to_owned();
                 if let Some(hold) = agent.hold {
                     self.play(hold, true, out);
                 }
@@ -227,7 +233,8 @@ impl Attempt {
         self.record.revised_at = Some(now.wall_at((started + verdict.at).min(now.instant)));
         out.push(Action::Journal(Step::Revised(verdict)));
         let turned_over = match self.state {
-            State::AwaitingAgent { .. } | State::Message(Message::Campaign) => true,
+            State::AwaitingAgent { .. } => !self.plan.guaranteed,
+            State::Message(Message::Campaign) => true,
             // A message into an assistant or a phone tree is on no tape.
             State::Dropping(_) => verdict.class != Class::Machine,
             // An agent on the line hears who is there and decides; the record and the journal tell what was heard here.
@@ -240,21 +247,58 @@ impl Attempt {
         }
     }
 
-    /// The trunk of the agent's leg; none when it has no channel left.
-    pub fn handle_agent_placement(&mut self, now: Now, placement: Option<Placement>, out: &mut Vec<Action>) {
+    /// Who is to be rung, after [`Action::PlaceAgent`], or when somebody has become free.
+    pub fn handle_seat(&mut self, now: Now, seat: Seat, out: &mut Vec<Action>) {
+        let State::AwaitingAgent { ring_deadline, .. } = &mut self.state else { return };
         if self.agent.progress != Progress::Open {
             return;
         }
-        let Some(placement) = placement else {
-            return self.handle_no_agent(now, 503, out);
+        let (uri, placement) = match seat {
+            Seat::Nobody => return self.handle_no_agent(now, 503, out),
+            Seat::Later => return,
+            Seat::Agent { uri, placement, ring_timeout } => {
+                *ring_deadline = ring_timeout.map(|limit| now.instant + limit);
+                (uri, placement)
+            }
         };
         self.agent.progress = Progress::Calling;
-        self.record.agent_dialed_at = Some(now.wall);
+        self.record.agent_dialed_at.get_or_insert(now.wall);
+        self.record.agent.clone_from(&uri);
+        self.agent_uri = Some(uri);
         let sdp = self.agent.offer(&placement.codecs, placement.security);
         let call_id = placement.call_id.clone();
         self.agent_placement = Some(placement);
         out.push(Action::Invite { side: Side::Agent, call_id, sdp });
         out.push(Action::Journal(Step::AgentDialing));
+    }
+
+    /// The agent's phone has rung for long enough: somebody else is asked for.
+    pub(super) fn handle_agent_missed(&mut self, now: Now, out: &mut Vec<Action>) {
+        out.push(Action::HangUp { side: Side::Agent, q850: 19 });
+        self.handle_agent_failed(now, 0, out);
+    }
+
+    /// The agent's leg came to nothing. Where there are others, one of them is asked for while the caller waits.
+    fn handle_agent_failed(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
+        match (&mut self.state, &self.plan.treatment.human) {
+            (
+                State::AwaitingAgent { ring_deadline, .. },
+                Human::Agent(AgentDial { whom: Whom::Agents { .. }, .. }),
+            ) => {
+                *ring_deadline = None;
+                self.agent.progress = Progress::Open;
+                out.push(Action::Journal(Step::AgentFailed { status }));
+                out.push(Action::PlaceAgent);
+            }
+            _ => self.handle_no_agent(now, status, out),
+        }
+    }
+
+    /// Whether an agent who comes now comes too late: more than two seconds after the greeting's end, or after the wish
+    /// for an agent where no end was heard (16 CFR 310.4(b)(4)(i)).
+    pub fn is_too_late(&self, now: Instant) -> bool {
+        let since = self.greeting_ended.or(self.wanted_at);
+        since.is_some_and(|since| now - since > ABANDONED_AFTER)
     }
 
     pub(super) fn handle_agent(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
@@ -284,7 +328,7 @@ impl Attempt {
     fn handle_agent_gone(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
         self.agent.progress = Progress::Over;
         match self.state {
-            State::AwaitingAgent { .. } => self.handle_no_agent(now, status, out),
+            State::AwaitingAgent { .. } => self.handle_agent_failed(now, status, out),
             State::Ending { .. } => self.finish_when_quiet(out),
             _ => {}
         }
@@ -300,7 +344,7 @@ impl Attempt {
         let Ok(session) = self.agent.read_answer(&sdp.unwrap_or_default()) else {
             out.push(Action::HangUp { side: Side::Agent, q850: 88 });
             self.agent.progress = Progress::Over;
-            return self.handle_no_agent(now, 488, out);
+            return self.handle_agent_failed(now, 488, out);
         };
         let (a, b) = (self.callee.stream, self.agent.stream);
         out.push(Action::Media(Command::Connect { stream: b, session }));
@@ -317,7 +361,10 @@ impl Attempt {
         if !matches!(self.state, State::AwaitingAgent { .. }) {
             return;
         }
-        out.push(Action::Journal(Step::AgentFailed { status }));
+        if status != 0 || self.agent.progress != Progress::Open {
+            out.push(Action::Journal(Step::AgentFailed { status }));
+        }
+        out.push(Action::Journal(Step::NoAgent));
         self.release_agent(out);
         match self.plan.treatment.safe_harbour {
             Some(message) => {
@@ -386,9 +433,9 @@ impl Attempt {
 
     /// The agent hears who it is, and may say so with a key.
     pub(super) fn handle_agents_digit(&mut self, digit: char, out: &mut Vec<Action>) {
-        let Human::Agent(agent) = &self.plan.treatment.human else { return };
+        let (Human::Agent(agent), Some(by)) = (&self.plan.treatment.human, &self.agent_uri) else { return };
         if agent.machine_key == Some(digit) && matches!(self.state, State::Bridged) {
-            out.push(Action::Label { label: CallLabel::Machine, by: agent.uri.clone() });
+            out.push(Action::Label { label: CallLabel::Machine, by: by.clone() });
             out.push(Action::Journal(Step::Labelled(CallLabel::Machine)));
         }
     }

@@ -15,6 +15,20 @@ impl Attempt {
         }
     }
 
+    /// Shutdown: ends the attempt unless it was answered, but not before the phone has rung for the least time that the
+    /// law wants it to (16 CFR 310.4(b)(4)(ii): fifteen seconds or four rings).
+    pub fn handle_drain(&mut self, now: Now, out: &mut Vec<Action>) {
+        if let State::Calling { ring_deadline } = &mut self.state {
+            let rung = self.plan.ring_timeout.saturating_sub(*ring_deadline - now.instant);
+            let still = self.plan.ring_min.saturating_sub(rung);
+            if !still.is_zero() {
+                *ring_deadline = (*ring_deadline).min(now.instant + still);
+                return;
+            }
+        }
+        self.handle_cancel(now, out);
+    }
+
     /// Ends the attempt at once, answered or not.
     pub fn handle_kill(&mut self, now: Now, out: &mut Vec<Action>) {
         if !matches!(self.state, State::Ending { .. } | State::Finished) {

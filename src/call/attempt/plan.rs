@@ -27,6 +27,10 @@ pub struct Plan {
     pub treatment: Arc<Treatment>,
     /// How long it rings, from the INVITE.
     pub ring_timeout: Duration,
+    /// A shutdown lets it ring for so long at least.
+    pub ring_min: Duration,
+    /// An agent is kept for this call: whoever answers is given to them at once, and no detector is asked.
+    pub guaranteed: bool,
     /// How long the call may last, from the answer.
     pub duration_max: Duration,
     /// When a verdict must be there, from the answer: the detector's deadline and a margin.
@@ -58,6 +62,24 @@ pub struct Placement {
     pub security: Security,
 }
 
+/// Who is to be rung for a person that waits.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Seat {
+    /// Nobody can be.
+    Nobody,
+    /// Nobody is free: the seat comes as soon as somebody is, or not at all.
+    Later,
+    /// This one.
+    Agent {
+        /// Their phone.
+        uri: String,
+        /// Where its INVITE goes.
+        placement: Placement,
+        /// After this long another one is asked for; without it there is no other.
+        ring_timeout: Option<Duration>,
+    },
+}
+
 impl Plan {
     /// What the store commits before an INVITE to this placement leaves.
     pub(super) fn invite(&self, placement: &Placement, at: WallTime) -> InviteRecord {
@@ -69,6 +91,7 @@ impl Plan {
             caller_id: self.caller_id.clone(),
             trunk: placement.trunk.clone(),
             call_id: placement.call_id.clone(),
+            dialog: String::new(),
             at,
         }
     }

@@ -4,6 +4,7 @@ use super::super::explain::hold::Hold;
 use super::super::explain::moment::Moment;
 use super::super::explain::{Reason, rule_of};
 use super::super::gate::Refusal;
+use super::super::pacing::budget::Sums;
 use super::super::window::Zone;
 use super::Campaign;
 use crate::record::CampaignState;
@@ -36,7 +37,7 @@ impl Campaign {
             let nothing_due = self.supply.pending() == Some(0) || next_at.is_some();
             reasons.push(if nothing_due { Reason::NothingDue { next_at } } else { Reason::AwaitingStore });
         }
-        if self.in_flight.len() >= self.options.lines_max as usize {
+        if self.lines_used() >= self.options.lines_max as usize {
             reasons.push(Reason::LinesBusy { lines: self.options.lines_max });
         }
         if self.engine_lines_free == 0 || now.instant < self.no_room_until {
@@ -48,7 +49,8 @@ impl Campaign {
         let mut pacer = self.pacer.clone();
         if let Some(held) = pacer.held(now) {
             if pacer.is_guarded() {
-                reasons.push(Reason::Guard);
+                let Sums { people, abandoned, .. } = pacer.budget().sums(now.wall);
+                reasons.push(Reason::Guarded { people, abandoned });
             }
             reasons.push(Reason::Agents(held));
         }
@@ -86,7 +88,7 @@ impl Campaign {
                     format!("the pace of {pace} calls a minute (calls_per_minute) holds the next call back");
                 Hold::new("pace", text).with("calls_per_minute", pace).until(now, now.wall_at(next_at), None)
             }
-            Reason::Guard => self.guard_hold(now),
+            Reason::Guarded { .. } => self.guard_hold(now),
             Reason::Agents(held) => {
                 held.numbers().into_iter().fold(hold, |hold, (name, n)| hold.with_count(name, n as u64))
             }
@@ -168,7 +170,7 @@ impl Campaign {
              waiting agent",
             sums.abandoned, sums.people
         );
-        let hold = Hold::new("guard", text)
+        let hold = Hold::new("abandonment_guard", text)
             .with_count("abandoned", sums.abandoned)
             .with_count("people", sums.people)
             .with("share_percent", (share * 100.0).round() / 100.0)

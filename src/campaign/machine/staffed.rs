@@ -1,10 +1,23 @@
 //! What a campaign with agents is told: what they do, and how far each call has come.
 
-use super::super::pacing::{AgentId, Pacer, Presence};
-use super::Campaign;
-use super::TICK;
-use crate::record::ContactId;
+use super::super::pacing::{AgentId, Attempt, Mode, Pacer, Presence};
+use super::{Campaign, Output, Refusal, TICK};
+use crate::campaign::Ledger;
+use crate::record::{CampaignState, Contact, ContactId};
 use crate::time::Now;
+use std::time::Duration;
+
+/// A contact that an agent has passed over rests for this long at least.
+const PASSED_OVER_REST: Duration = Duration::from_secs(60);
+
+/// An attempt in flight, as pacing knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Flight {
+    /// The pacer's number.
+    pub attempt: Attempt,
+    /// The person on it is in the ledger of abandoned people: connected, or abandoned.
+    pub counted: bool,
+}
 
 impl Campaign {
     /// The pacer: what it sees, expects and remembers.
@@ -18,6 +31,39 @@ impl Campaign {
         &mut self.pacer
     }
 
+    /// Whether agents are of use to it: it runs, and there is somebody to call.
+    pub fn is_dialing(&self) -> bool {
+        self.state == CampaignState::Running && (self.supply.claimed() > 0 || !self.in_flight.is_empty())
+    }
+
+    /// Whether agents look at each contact before it is dialed for them.
+    pub fn is_previewed(&self) -> bool {
+        self.options.dialing.mode == Mode::Preview
+    }
+
+    /// Whether the contact may be dialed only with an agent kept for them.
+    pub fn demands_agent(&self, contact: &Contact) -> bool {
+        self.is_previewed()
+            || self.options.guaranteed_agent_after.iter().any(|word| contact.outcomes.contains_key(word))
+    }
+
+    /// An agent is kept for this contact: agent and line stand outside of pacing until the call is over.
+    pub fn handle_guaranteed(&mut self, now: Now, contact: ContactId) {
+        if let Some(flight) = self.in_flight.get(&contact) {
+            self.pacer.handle_not_dialed(flight.attempt);
+            self.touched(now);
+        }
+    }
+
+    /// The agent who looked at the contact does not want it dialed, or no agent was there to look: it comes again after
+    /// the gap between two attempts.
+    pub fn handle_passed_over(&mut self, now: Now, contact: Contact, reason: Refusal, ledger: &mut Ledger) {
+        self.forget_flight(&contact, ledger);
+        let gap = self.options.attempt_gap().max(PASSED_OVER_REST);
+        self.release(contact, reason, Some(now.wall + gap));
+        self.settle(now);
+    }
+
     /// An agent's state, as far as this campaign may count on them.
     pub fn handle_agent(&mut self, now: Now, agent: AgentId, presence: Presence) {
         self.pacer.handle_agent(now.instant, agent, presence);
@@ -26,40 +72,59 @@ impl Campaign {
 
     /// Somebody or something answered.
     pub fn handle_answered(&mut self, now: Now, contact: ContactId) {
-        if let Some(attempt) = self.in_flight.get(&contact) {
-            self.pacer.handle_answered(now.instant, *attempt);
+        if let Some(flight) = self.in_flight.get(&contact) {
+            self.pacer.handle_answered(now.instant, flight.attempt);
             self.touched(now);
         }
     }
 
     /// A person, or what may be one, waits for an agent.
     pub fn handle_waiting(&mut self, now: Now, contact: ContactId) {
-        if let Some(attempt) = self.in_flight.get(&contact) {
-            self.pacer.handle_waiting(now.instant, *attempt);
+        if let Some(flight) = self.in_flight.get(&contact) {
+            self.pacer.handle_waiting(now.instant, flight.attempt);
+            self.touched(now);
+        }
+    }
+
+    /// No agent will be wanted on it, although the line is up: somebody listens to a message, or a machine takes one.
+    pub fn handle_served(&mut self, now: Now, contact: ContactId) {
+        if let Some(flight) = self.in_flight.get(&contact) {
+            self.pacer.handle_ended(now.instant, flight.attempt);
             self.touched(now);
         }
     }
 
     /// An agent took the call in time.
     pub fn handle_connected(&mut self, now: Now, contact: ContactId) {
-        if let Some(attempt) = self.in_flight.get(&contact) {
-            self.pacer.handle_connected(now, *attempt);
-            self.touched(now);
-        }
+        self.count_person(now, contact, false);
     }
 
-    /// No agent took it in time.
+    /// No agent took it in time: none at all, or one who came too late.
     pub fn handle_abandoned(&mut self, now: Now, contact: ContactId) {
-        if let Some(attempt) = self.in_flight.get(&contact) {
-            self.pacer.handle_abandoned(now, *attempt);
-            self.touched(now);
-        }
+        self.count_person(now, contact, true);
     }
 
-    /// It is hung up on as a machine.
+    /// Each person is counted once, whoever was or was not expected to want an agent.
+    fn count_person(&mut self, now: Now, contact: ContactId, abandoned: bool) {
+        let Some(flight) = self.in_flight.get_mut(&contact) else { return };
+        let attempt = flight.attempt;
+        if std::mem::replace(&mut flight.counted, true) {
+            self.pacer.handle_ended(now.instant, attempt);
+        } else {
+            self.pacer.handle_waiting(now.instant, attempt);
+            if abandoned {
+                self.pacer.handle_abandoned(now, attempt);
+            } else {
+                self.pacer.handle_connected(now, attempt);
+            }
+        }
+        self.touched(now);
+    }
+
+    /// It was hung up on as a machine.
     pub fn handle_machine(&mut self, now: Now, contact: ContactId) {
-        if let Some(attempt) = self.in_flight.get(&contact) {
-            self.pacer.handle_machine(now, *attempt);
+        if let Some(flight) = self.in_flight.get(&contact) {
+            self.pacer.handle_machine(now, flight.attempt);
             self.touched(now);
         }
     }
@@ -76,6 +141,11 @@ impl Campaign {
         }
         let lines = self.pacer.lines_wanted(now);
         self.wanted = Some((now.instant, lines));
+        if self.guarded != self.pacer.is_guarded() {
+            self.guarded = self.pacer.is_guarded();
+            let sums = self.pacer.budget().sums(now.wall);
+            self.outputs.push_back(Output::Guarded { on: self.guarded, sums });
+        }
         lines
     }
 }

@@ -10,6 +10,11 @@ use std::collections::VecDeque;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
+/// Before there are labels, this share of the calls judged machines is taken to be people, with the weight of so many
+/// labelled calls.
+const MISTAKEN_PRIOR: f64 = 0.005;
+const MISTAKEN_PRIOR_CALLS: f64 = 200.0;
+
 /// The people of one day (UTC).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Day {
@@ -72,6 +77,13 @@ impl Budget {
     /// Of the calls hung up on as machines, the share that are people.
     pub fn mistaken_share(&self) -> f64 {
         self.mistaken_share
+    }
+
+    /// Of `labelled` calls judged machines, labels say that so many were `people`. While there are few labels, what was
+    /// measured on recordings counts beside them.
+    pub fn handle_labels(&mut self, labelled: u64, people: u64) {
+        let expected = MISTAKEN_PRIOR * MISTAKEN_PRIOR_CALLS;
+        self.set_mistaken_share((people as f64 + expected) / (labelled as f64 + MISTAKEN_PRIOR_CALLS));
     }
 
     /// Takes a day of a former run over.
@@ -170,6 +182,15 @@ mod tests {
         (0..97).for_each(|_| budget.handle_person(day(3), false));
         assert!((budget.sums(day(3)).share() - 0.03).abs() < 1e-9);
         assert!(budget.would_break(day(3), 0));
+    }
+
+    #[test]
+    fn labels_outweigh_what_was_expected_the_more_of_them_there_are() {
+        let mut budget = Budget::new(0.03, 30);
+        for (labelled, people, share) in [(0, 0, 0.005), (200, 5, 0.015), (1_800, 0, 0.0005)] {
+            budget.handle_labels(labelled, people);
+            assert!((budget.mistaken_share - share).abs() < 1e-9, "{labelled}: {}", budget.mistaken_share);
+        }
     }
 
     #[test]

@@ -90,11 +90,11 @@ impl Floor {
         Some(before)
     }
 
-    /// A person on it wants an agent. Returns the line as it was.
+    /// A person on it wants an agent. Returns the line as it was; none when it was not counted on any more, as that of a
+    /// machine which turns out to be a person.
     pub fn waits(&mut self, now: Instant, attempt: Attempt) -> Option<Line> {
-        let line = self.lines.remove(&attempt)?;
         self.waiting.insert(attempt, now);
-        Some(line)
+        self.lines.remove(&attempt)
     }
 
     /// The wait is over, for good or bad; false when nobody waited there.

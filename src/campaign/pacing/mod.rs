@@ -23,5 +23,5 @@ pub mod target;
 pub use floor::{AgentId, Attempt, Presence};
 pub use forecast::Guess;
 pub use held::Held;
-pub use mode::{Dialing, Mode};
+pub use mode::{Dialing, Mode, PreviewEnd};
 pub use pacer::Pacer;

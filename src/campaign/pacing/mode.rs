@@ -86,6 +86,21 @@ pub struct Dialing {
     pub waiting_max: u32,
     /// How long an agent may take to be there, from the request on, in milliseconds.
     pub grace_ms: u32,
+    /// With `preview`: how long an agent may look at a contact, in seconds; 0: as long as they like.
+    pub preview_s: u32,
+    /// What happens then.
+    pub preview_then: PreviewEnd,
+}
+
+/// What becomes of a contact about which the agent has not said anything in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewEnd {
+    /// It is dialed.
+    #[default]
+    Accept,
+    /// It goes back to the list.
+    Skip,
 }
 
 impl Default for Dialing {
@@ -99,6 +114,8 @@ impl Default for Dialing {
             lines_per_agent_max: 12.0,
             waiting_max: 2,
             grace_ms: 1_800,
+            preview_s: 30,
+            preview_then: PreviewEnd::default(),
         }
     }
 }
@@ -137,6 +154,7 @@ impl Dialing {
         );
         check((1..=1_000).contains(&self.waiting_max), "waiting_max", "1 to 1000 people");
         check(self.grace_ms <= 60_000, "grace_ms", "up to 60000 ms");
+        check(self.preview_s <= 3_600, "preview_s", "up to 3600 s, or 0 for no limit");
         faults
     }
 }
@@ -165,6 +183,7 @@ mod tests {
             ("lines_per_agent_max = 0.0", "lines_per_agent_max"),
             ("waiting_max = 0", "waiting_max"),
             ("grace_ms = 70000", "grace_ms"),
+            ("preview_s = 4000", "preview_s"),
         ];
         for (written, setting) in table {
             let dialing: Dialing = toml::from_str(written).unwrap();

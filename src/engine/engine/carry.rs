@@ -7,8 +7,15 @@ use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
 use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
-use crate::sip::endpoint::{Dial, Extensions, HangUpReason, SessionEvent};
+use crate::sip::endpoint::{Dial, Extensions, HangUpReason, Remains, SessionEvent};
 use crate::sip::header::words_of;
+
+/// An INVITE that has all but its offer, and what is kept of it before it leaves.
+#[derive(Debug)]
+pub(super) struct Draft {
+    dial: Dial,
+    remains: Option<Remains>,
+}
 
 impl Engine {
     /// Lets an attempt act, carries out what it asks for, and keeps its timer true.
@@ -48,20 +55,27 @@ impl Engine {
         let mut more = Vec::new();
         match action {
             Action::Media(command) => self.outputs.push_back(Output::Media(command)),
-            Action::Commit(invite) => {
+            Action::Commit(mut invite) => {
+                let draft = self.draft(now, key, Side::Callee, invite.call_id.clone());
+                let remains = draft.as_ref().and_then(|draft| draft.remains.as_ref());
+                invite.dialog = remains.map(Remains::to_text).unwrap_or_default();
+                if let Some(line) = self.lines.get_mut(key) {
+                    line.draft = draft.map(Box::new);
+                }
                 self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
             }
             Action::Invite { side, call_id, sdp } => {
                 self.invite(now, key, side, call_id, sdp, &mut more);
             }
             Action::PlaceAgent => {
-                let placement = self.agent_placement(now, key);
+                let seat = self.seat(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
-                    line.attempt.handle_agent_placement(now, placement, &mut more);
+                    line.attempt.handle_seat(now, seat, &mut more);
                 }
             }
             Action::HangUp { side, q850 } => {
                 if let Some(session) = self.session(key, side) {
+                    self.watch_agent_left(session, side, q850);
                     let text = words_of(q850).to_owned();
                     let reason = Some(HangUpReason { q850, text });
                     self.endpoint.hang_up(now.instant, session, reason);
@@ -119,6 +133,7 @@ impl Engine {
                 }
             }
             Action::Journal(step) => {
+                self.watch_pacing(now, key, &step);
                 if let Some(line) = self.lines.get(key) {
                     self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
@@ -136,18 +151,11 @@ impl Engine {
         more
     }
 
-    fn invite(
-        &mut self,
-        now: Now,
-        key: Key,
-        side: Side,
-        call_id: String,
-        sdp: Vec<u8>,
-        more: &mut Vec<Action>,
-    ) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
-        let trunk = &self.trunks[place];
+    /// All of an INVITE but its offer. `None` when its trunk has no address that works.
+    fn draft(&mut self, now: Now, key: Key, side: Side, call_id: String) -> Option<Draft> {
+        let names = self.endpoint.draw_names();
+        let line = self.lines.get_mut(key)?;
+        let trunk = &self.trunks[line.reserved[side as usize]?];
         let caller_id = line.attempt.caller_id();
         let domain = trunk.options.domain();
         let mut own = Vec::new();
@@ -172,14 +180,7 @@ impl Engine {
             }
         };
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
-        let Some(target) = trunk.target(now.instant, tried) else {
-            // The last hop has died since the INVITE was decided on.
-            self.trunks[place].release_unused();
-            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
-        };
-        if side == Side::Callee {
-            line.tried_hops.push(place_of(target));
-        }
+        let target = trunk.target(now.instant, tried)?;
         let scheme = trunk.options.scheme();
         let identity = trunk.options.identity.of(scheme, &shown, domain, trunk.options.username.as_deref());
         let attempt = line.attempt.id().to_string();
@@ -213,18 +214,56 @@ impl Engine {
             call_id,
             credentials: trunk.credentials.clone(),
             headers,
-            sdp,
+            sdp: Vec::new(),
             response_timeout: trunk.options.response_timeout(),
             extensions: Extensions { transfer: may_refer, ..trunk.options.extensions() },
+            names: Some(names.clone()),
         };
+        // What cannot be written as SIP is refused when it is to leave.
+        let remains = self.endpoint.remains_of(&dial, &names).ok();
+        Some(Draft { dial, remains })
+    }
+
+    fn invite(
+        &mut self,
+        now: Now,
+        key: Key,
+        side: Side,
+        call_id: String,
+        sdp: Vec<u8>,
+        more: &mut Vec<Action>,
+    ) {
+        let draft = match side {
+            Side::Callee => self.lines.get_mut(key).and_then(|line| line.draft.take()).map(|draft| *draft),
+            Side::Agent | Side::Target => self.draft(now, key, side, call_id),
+        };
+        let Some(line) = self.lines.get_mut(key) else { return };
+        let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
+        let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
+        let alive = self.trunks[place].target(now.instant, tried);
+        let Some(Draft { dial, remains }) = draft.filter(|_| alive.is_some()) else {
+            // The last hop has died since the INVITE was decided on.
+            self.trunks[place].release_unused();
+            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        };
+        let (target, dial) = (dial.target, Dial { sdp, ..dial });
+        if side == Side::Callee {
+            line.tried_hops.push(place_of(target));
+        }
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
                 line.sessions[side as usize] = Some(session);
                 // Requests of this call are taken even when the trunk has moved on to other addresses.
                 self.endpoint.allow_source(target.address.ip());
                 let (since, responded, rang) = (now.instant, false, false);
-                let channel = Channel { line: key, side, trunk: place, target, since, responded, rang };
+                let agent = if side == Side::Agent { line.agent.take() } else { None };
+                let attempt = line.attempt.id();
+                let (line, trunk, missed) = (key, place, false);
+                let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
+                if let Some(remains) = remains {
+                    self.keep_invited(now, session, attempt, side, place, remains);
+                }
             }
             Err(refused) => {
                 self.trunks[place].release_unused();
@@ -242,7 +281,7 @@ impl Engine {
     }
 
     /// Takes a line out of all tables.
-    fn close(&mut self, key: Key) -> Option<Line> {
+    fn close(&mut self, now: Now, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
         for place in line.reserved.into_iter().flatten() {
             self.trunks[place].release_unused();
@@ -253,13 +292,16 @@ impl Engine {
         for stream in line.streams {
             self.streams.remove(stream);
         }
+        if let Some(agent) = line.agent {
+            self.staff.roster.handle_released(now.instant, agent);
+        }
         self.attempts.remove(&line.attempt.id());
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
     }
 
     fn close_not_dialed(&mut self, now: Now, key: Key, reason: String) {
-        let Some(line) = self.close(key) else { return };
+        let Some(line) = self.close(now, key) else { return };
         let running = &mut self.campaigns[line.campaign];
         if let Some(pool) = running.pool {
             self.pools[pool].handle_not_dialed(line.attempt.caller_id());
@@ -275,7 +317,7 @@ impl Engine {
     }
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
-        let Some(line) = self.close(key) else { return };
+        let Some(line) = self.close(now, key) else { return };
         self.score_trunk(now, &line, &record);
         self.judge_caller_id(now, line.campaign, &record);
         self.finish(now, line.campaign, &line.contact, record);
@@ -286,6 +328,13 @@ impl Engine {
         self.measures.handle_record(&record);
         let running = &mut self.campaigns[campaign];
         let disposition: Disposition = record.disposition;
+        match disposition {
+            Disposition::Abandoned => running.campaign.handle_abandoned(now, contact.id),
+            Disposition::Machine | Disposition::VoicemailLeft | Disposition::Screening => {
+                running.campaign.handle_machine(now, contact.id);
+            }
+            _ => {}
+        }
         *running.ended.entry(disposition.as_str().to_owned()).or_default() += 1;
         let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
         self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::call::attempt::{Placement, Plan};
+use crate::campaign::Refusal;
+use crate::campaign::options::RING_TIMEOUT_S_MIN;
 use crate::engine::caller_id::Chosen;
 use crate::engine::placement;
 use crate::engine::trunk::Unavailable;
@@ -17,6 +19,10 @@ impl Engine {
         if self.draining || self.store_retry_at.is_some() {
             return;
         }
+        if let Some(until) = self.orphans.silent_until(now.instant) {
+            self.dial_at = Some(until);
+            return;
+        }
         let count = self.campaigns.len();
         let mut idle = 0;
         while idle < count {
@@ -25,8 +31,11 @@ impl Engine {
                 self.dial_at = Some(free_at);
                 return;
             }
-            if self.lines.len() >= self.lines.limit() {
+            if self.lines.len() + self.orphans.lines() >= self.lines.limit() {
                 return;
+            }
+            if self.dial_accepted(now) {
+                continue;
             }
             let turn = self.next_campaign % count;
             self.next_campaign = (turn + 1) % count;
@@ -50,14 +59,36 @@ impl Engine {
             self.wait_for_caller_id(now, until);
             return false;
         }
+        let running = &self.campaigns[turn];
+        let previewed = running.campaign.is_previewed();
+        if previewed && self.agent_for(turn, &[]).is_none() {
+            return false;
+        }
+        let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
-        let free = (self.lines.limit() - self.lines.len()) as u32;
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
-        self.begin(now, turn, place, contact);
+        if !running.campaign.demands_agent(&contact) {
+            self.begin(now, turn, place, contact, None);
+            return true;
+        }
+        match self.agent_for(turn, &[]) {
+            None => {
+                let (campaign, ledger) = (&mut self.campaigns[turn].campaign, &mut self.ledger);
+                campaign.handle_passed_over(now, contact, Refusal::AgentDemanded, ledger);
+            }
+            Some(agent) => {
+                self.reserve(now, turn, agent, contact.id);
+                if previewed {
+                    self.show(now, turn, agent, contact);
+                } else {
+                    self.begin(now, turn, place, contact, Some(agent));
+                }
+            }
+        }
         true
     }
 
-    fn wait_for_trunk(&mut self, reason: Option<Unavailable>) {
+    pub(super) fn wait_for_trunk(&mut self, reason: Option<Unavailable>) {
         let until = match reason {
             Some(
                 Unavailable::Rate { until } | Unavailable::Resting { until } | Unavailable::Broken { until },
@@ -84,19 +115,28 @@ impl Engine {
         })
     }
 
-    fn begin(&mut self, now: Now, turn: usize, place: usize, contact: Contact) {
+    /// With an agent who is kept for the call, or without.
+    pub(super) fn begin(
+        &mut self,
+        now: Now,
+        turn: usize,
+        place: usize,
+        contact: Contact,
+        agent: Option<AgentKey>,
+    ) {
         self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         let placement = self.placement_on(place);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);
-        let line = self.lines_with(now, turn, place, id, contact, placement);
+        let line = self.lines_with(now, turn, place, id, contact, placement, agent);
         self.campaigns[turn].in_flight += 1;
         self.attempts.insert(id, line);
     }
 
     /// Makes the line in the table first, because its streams are named after it.
+    #[expect(clippy::too_many_arguments, reason = "all that a line is made of")]
     fn lines_with(
         &mut self,
         now: Now,
@@ -105,6 +145,7 @@ impl Engine {
         id: AttemptId,
         contact: Contact,
         placement: Placement,
+        agent: Option<AgentKey>,
     ) -> Key {
         let reserve = Key::from_u64(u64::MAX);
         let mut stream =
@@ -121,6 +162,11 @@ impl Engine {
             caller_id,
             treatment: Arc::clone(&running.treatment),
             ring_timeout: Duration::from_secs(options.ring_timeout_s.into()),
+            ring_min: match options.dialing.mode.needs_agents() {
+                true => Duration::from_secs(RING_TIMEOUT_S_MIN.into()),
+                false => Duration::ZERO,
+            },
+            guaranteed: agent.is_some(),
             duration_max: Duration::from_secs(options.call_duration_max_s.into()),
             verdict_within: self.options.verdict_within,
             recording: running.treatment.record.then(|| self.options.recordings.join(format!("{id}.wav"))),
@@ -144,6 +190,10 @@ impl Engine {
             answered_after: None,
             redirects: Vec::new(),
             forbidden: false,
+            agent,
+            rung: Vec::new(),
+            agent_trunk: None,
+            draft: None,
             reserved: [Some(place), None, None],
             sessions: [None; 3],
             streams,
@@ -177,6 +227,10 @@ impl Engine {
                 let reason = reason.as_str().to_owned();
                 self.journal(now, Event::Skipped { campaign: name, reason: reason.clone() });
                 self.outputs.push_back(Output::Store(Request::ReleaseContact { contact, reason }));
+            }
+            campaign::Output::Guarded { on, sums } => {
+                let (people, abandoned) = (sums.people, sums.abandoned);
+                self.journal(now, Event::Guard { campaign: name, on, people, abandoned });
             }
             campaign::Output::StateChanged(state) => {
                 self.journal(now, Event::Campaign { name: name.clone(), state });

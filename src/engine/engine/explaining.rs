@@ -6,7 +6,11 @@ use crate::campaign::explain::hold::Hold;
 use crate::engine::explain::{AttemptExplained, ContactExplained, trunk_hold};
 
 /// Reasons of a campaign that come before those of trunks and lines; with one of these it wants no line at all.
-const FIRST: [&str; 5] = ["window_closed", "list_exhausted", "nothing_due", "not_dialed", "guard"];
+const FIRST: [&str; 5] =
+    ["window_closed", "list_exhausted", "nothing_due", "not_dialed", "abandonment_guard"];
+
+/// Reasons that are agents.
+const AGENTS: [&str; 5] = ["no_agents", "agents_busy", "lines_suffice", "people_waiting", "lines_per_agent"];
 
 impl Engine {
     /// What keeps a campaign from dialing at this moment, the weightiest first; empty when it dials.
@@ -20,12 +24,40 @@ impl Engine {
         }
         let mut holds = Vec::new();
         holds.extend(self.store_hold(now));
+        holds.extend(self.former_run_hold(now));
         holds.extend(own.extract_if(.., |hold| FIRST.contains(&hold.reason.as_str())));
         holds.extend(self.trunk_holds(running, now));
         holds.extend(running.pool.and_then(|pool| self.pools[pool].hold(now)));
         holds.extend(self.cap_holds(now));
-        holds.extend(own);
+        holds.extend(own.into_iter().map(|hold| self.with_agents(running, hold)));
         holds
+    }
+
+    fn former_run_hold(&self, now: Now) -> Option<Hold> {
+        let until = self.orphans.silent_until(now.instant)?;
+        let text =
+            "the run before this one left calls, which count and are ended first; the first INVITE waits";
+        Some(Hold::new("former_run", text).until(now, now.wall_at(until), None))
+    }
+
+    /// Where agents are what it waits for: how many there are, and what they do.
+    fn with_agents(&self, running: &Running, mut hold: Hold) -> Hold {
+        let skills = running.skills().filter(|_| AGENTS.contains(&hold.reason.as_str()));
+        let Some(skills) = skills else { return hold };
+        let campaign = &running.campaign.options().name;
+        let serving = self.staff.roster.iter().filter(|(_, agent)| agent.options.serves(campaign, skills));
+        let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+        for (_, agent) in serving {
+            *states.entry(agent.state.as_str()).or_default() += 1;
+        }
+        let listed: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        hold.text += &match listed.is_empty() {
+            true => " (no [[agent]] serves it)".to_owned(),
+            false => format!(" (its agents: {})", listed.join(", ")),
+        };
+        states
+            .into_iter()
+            .fold(hold, |hold, (state, count)| hold.with_count(&format!("agents_{state}"), count))
     }
 
     fn store_hold(&self, now: Now) -> Option<Hold> {
@@ -51,7 +83,7 @@ impl Engine {
 
     fn cap_holds(&self, now: Now) -> Vec<Hold> {
         let mut holds = Vec::new();
-        let (used, max) = (self.lines.len(), self.lines.limit());
+        let (used, max) = (self.lines.len() + self.orphans.lines(), self.lines.limit());
         if used >= max {
             let text = format!("all {max} lines of the engine are busy ([engine] lines_max)");
             let hold = Hold::new("engine_lines", text);

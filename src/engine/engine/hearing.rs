@@ -135,6 +135,7 @@ impl Engine {
     fn handle_endpoint_event(&mut self, now: Now, event: endpoint::Event) {
         match event {
             endpoint::Event::Session { key, event } => self.handle_session(now, key, event),
+            endpoint::Event::Orphan { key, end } => self.handle_orphan_end(now, key, end),
             endpoint::Event::Registration { key, event } => {
                 self.handle_registration(now, key, event);
             }
@@ -149,6 +150,8 @@ impl Engine {
             return;
         };
         self.watch_trunk(now, session, &event);
+        self.watch_agent(now, session, &event);
+        self.keep_heard(now, session, &event);
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
             self.trunks[trunk].release();
@@ -214,13 +217,11 @@ impl Engine {
         Some(self.placement_on(place))
     }
 
-    /// A channel of the campaign's agent trunk.
-    pub(super) fn agent_placement(&mut self, now: Now, key: Key) -> Option<Placement> {
+    /// A channel of the trunk at `place` for the agent of a line.
+    pub(super) fn agent_placement(&mut self, now: Now, key: Key, place: usize) -> Option<Placement> {
         let line = self.lines.get_mut(key)?;
-        let place = self.campaigns[line.campaign].agent_trunk?;
         let trunk = &mut self.trunks[place];
-        trunk.healthy(now.instant).ok()?;
-        if trunk.channels_used() >= trunk.options.channels_max {
+        if !is_open_for_agents(trunk, now) {
             return None;
         }
         // A person waits: the agent's INVITE does not wait for the rate, but it counts in it, and that it has not waited
@@ -230,6 +231,12 @@ impl Engine {
         trunk.rate.record(now.instant);
         trunk.leaving.record(now.instant);
         line.reserved[Side::Agent as usize] = Some(place);
+        line.agent_trunk = Some(place);
         Some(self.placement_on(place))
     }
+}
+
+/// Whether it is healthy and has a channel.
+pub(super) fn is_open_for_agents(trunk: &Trunk, now: Now) -> bool {
+    trunk.healthy(now.instant).is_ok() && trunk.channels_used() < trunk.options.channels_max
 }

@@ -1,7 +1,7 @@
 //! The engine with a store that commits at once, ports that are always free, and trunks played by hand.
 
 use super::*;
-use crate::call::treatment::{AgentDial, Human, Machine};
+use crate::call::treatment::{AgentDial, Human, Machine, Whom};
 use crate::disposition::Disposition;
 use crate::media::command as media;
 use crate::record::{Answer, ContactId};
@@ -12,6 +12,7 @@ use crate::sip::method::Method;
 use crate::time::WallTime;
 use std::net::SocketAddr;
 
+mod agents;
 mod explaining;
 mod routes;
 
@@ -32,7 +33,7 @@ fn a_call_that_went_on_to_a_second_trunk_holds_a_channel_of_that_one() {
 #[test]
 fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
     let agent = AgentDial {
-        uri: "sip:600@pbx".into(),
+        whom: Whom::Uri("sip:600@pbx".into()),
         timeout: Duration::from_secs(2),
         machine_key: None,
         transfer: Default::default(),

@@ -17,7 +17,7 @@ impl Engine {
         let line = self.lines.get_mut(key).ok_or(Declined::NotAllowed)?;
         let running = &self.campaigns[line.campaign];
         let rules = line.attempt.transfer_rules().ok_or(Declined::NotAllowed)?;
-        let place = running.agent_trunk.ok_or(Declined::NoTrunk)?;
+        let place = line.agent_trunk.ok_or(Declined::NoTrunk)?;
         let pbx = &self.trunks[place];
         let addresses: Vec<String> = pbx.addresses().iter().map(ToString::to_string).collect();
         let agents = host_of(line.attempt.agent_uri().unwrap_or_default());

@@ -164,6 +164,7 @@ mod tests {
             caller_id: String::new(),
             trunk: "carrier".into(),
             call_id: String::new(),
+            dialog: String::new(),
             at: WallTime::from_unix_ms(0),
         };
         let blank = crate::call::attempt::ending::interrupted(&invite, &invite, WallTime::from_unix_ms(0));

@@ -1,5 +1,6 @@
 //! The books of attempts: what the INVITEs at the engine's edge say about rates, windows, lines and persons.
 
+use super::phones::Phones;
 use super::wire::{Invite, Wire};
 use super::{CampaignRules, Rule, Rules, Violation};
 use crate::disposition::Disposition;
@@ -30,6 +31,7 @@ struct Attempt {
 pub(super) struct Calls {
     rules: Rules,
     wire: Wire,
+    phones: Phones,
     committed: BTreeMap<String, InviteRecord>,
     suppressed: BTreeSet<String>,
     attempts: BTreeMap<AttemptId, Attempt>,
@@ -46,6 +48,7 @@ impl Calls {
         Calls {
             begins: vec![VecDeque::new(); rules.trunks.len()],
             wire: Wire::new(rules.trunks.clone()),
+            phones: Phones::new(&rules.phones),
             rules,
             committed: BTreeMap::new(),
             suppressed: BTreeSet::new(),
@@ -87,6 +90,7 @@ impl Calls {
     /// The engine is gone, and with it whatever the store does not have.
     pub(super) fn handle_crash(&mut self, suppressed: impl Iterator<Item = String>) {
         self.wire.handle_crash();
+        self.phones.handle_crash();
         self.suppressed = suppressed.collect();
     }
 
@@ -99,6 +103,9 @@ impl Calls {
     ) {
         let Message::Request(request) = message else { return };
         let Ok(call_id) = request.headers().call_id() else { return };
+        if *request.method() == Method::Bye {
+            self.phones.handle_bye(now.instant, call_id);
+        }
         if *request.method() != Method::Invite {
             return self.wire.handle_sent(now.instant, call_id, request, found);
         }
@@ -116,7 +123,17 @@ impl Calls {
         found.extend(found_now.into_iter().map(with_call));
     }
 
+    pub(super) fn handle_agent(&mut self, extension: &str, is_ready: bool) {
+        self.phones.handle_word(extension, is_ready);
+    }
+
     pub(super) fn handle_received(&mut self, now: Now, message: &Message) {
+        if let Message::Request(request) = message
+            && *request.method() == Method::Bye
+            && let Ok(call_id) = request.headers().call_id()
+        {
+            self.phones.handle_bye(now.instant, call_id);
+        }
         self.wire.handle_received(now.instant, message);
     }
 
@@ -152,6 +169,7 @@ impl Calls {
             }
             Some(invite) => self.begin_callee(now, trunk, &invite, found),
             None if self.rules.agents.contains(&user) => {}
+            None if self.phones.handle_ring(now.instant, &user, call_id, &self.wire, found).is_some() => {}
             None => found.push((Rule::CommitComesFirst, format!("the INVITE to {user} is not committed"))),
         }
     }

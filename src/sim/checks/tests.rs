@@ -309,6 +309,7 @@ impl Trace {
             lines_max: 2,
             calls_per_second_max: 2.0,
             agents: BTreeSet::from(["600".to_owned()]),
+            phones: BTreeMap::new(),
             offsets: BTreeMap::from([("1212".to_owned(), -300), ("1213".to_owned(), -480)]),
         };
         Trace { rules, checks: None, kept: BTreeMap::new(), ms: 0 }
@@ -357,6 +358,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: self.now().wall,
         };
         self.fact(Fact::Committed(&invite))
@@ -396,6 +398,7 @@ impl Trace {
             caller_id: String::new(),
             trunk: String::new(),
             call_id: call_id.into(),
+            dialog: String::new(),
             at: wall,
         };
         let record = CallRecord {

@@ -1,6 +1,6 @@
 //! What must hold when an hour is drained, and what it is counted as.
 
-use super::World;
+use super::{World, staff};
 use crate::record::{CampaignState, ContactState};
 use crate::sim::checks::Rule;
 
@@ -8,6 +8,7 @@ impl World {
     pub(super) fn judge_the_end(&mut self) {
         self.judge_what_is_left();
         self.judge_contacts();
+        self.judge_ledgers();
         self.checks.handle_end(self.now(), self.records.calls());
         let committed: Vec<_> = self.records.invites().iter().map(|invite| invite.attempt).collect();
         for attempt in committed {
@@ -52,6 +53,21 @@ impl World {
         for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
             let what = format!("{count} {what} are left after draining: {:?}", self.engine.poll_timeout());
             self.checks.handle_violation(Rule::NothingIsLeft, None, what);
+        }
+    }
+
+    /// What the engine has counted is what the records say, and what another engine would begin with.
+    fn judge_ledgers(&mut self) {
+        for campaign in &self.plan.campaigns {
+            let name = &campaign.options.name;
+            let Some(sums) = self.engine.ledger_of(name, self.now()) else { continue };
+            let (people, least, most) = staff::ledger_of(name, &self.records);
+            if sums.people != people || !(least..=most).contains(&sums.abandoned) {
+                let counted = format!("{} of {} people", sums.abandoned, sums.people);
+                let what =
+                    format!("{name} counts {counted} as abandoned, its records say {least} of {people}");
+                self.checks.handle_violation(Rule::LedgersAreTrue, None, what);
+            }
         }
     }
 

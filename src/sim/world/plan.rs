@@ -2,8 +2,9 @@
 //! seed.
 
 use super::voices::{Prompts, Voices};
+use crate::agent;
 use crate::call::outcome::FAILOVER_ON;
-use crate::call::treatment::{AgentDial, Drop, Human, Machine as OnMachine, Treatment};
+use crate::call::treatment::{AgentDial, Drop, Human, Machine as OnMachine, Treatment, Whom};
 use crate::campaign;
 use crate::campaign::retry::Rule as RetryRule;
 use crate::campaign::window::{Day, TimeOfDay, Window, Zone};
@@ -93,6 +94,8 @@ pub struct Plan {
     pub agents: Vec<Agent>,
     /// The queue before them.
     pub queue: Queue,
+    /// Those of them whose states the engine knows; none where no campaign rings them one by one.
+    pub staff: Vec<agent::Options>,
     /// The store's pace and faults.
     pub disk: Disk,
     /// What the operator does, in order of time.
@@ -119,7 +122,7 @@ impl Plan {
         let members = agents.iter().map(|agent| agent.extension.clone()).collect();
         // Seldom there are too few ports, so that streams cannot be opened.
         let ports = if rng.chance(0.1) { lines_max as u16 } else { 2 * lines_max as u16 };
-        Plan {
+        let mut plan = Plan {
             seed,
             start: WallTime::from_unix_ms(START_MS + rng.below(30) as i64 * 1_000),
             lines_max,
@@ -130,11 +133,14 @@ impl Plan {
             disk: disk(&mut rng),
             crashes: crashes(&mut rng),
             queue: Queue { name: QUEUE.into(), members, waiting_max: 2 },
+            staff: Vec::new(),
             trunks,
             campaigns,
             subscribers,
             agents,
-        }
+        };
+        super::staff::add(&mut plan);
+        plan
     }
 
     /// The INVITEs' host of the trunk at `place`: one address a carrier.
@@ -323,6 +329,7 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         attempt_gap_min: *pick(rng, &[0, 1, 5]),
         call_duration_max_s: rng.between(10, 40) as u32,
         dialing: Default::default(),
+        guaranteed_agent_after: Vec::new(),
         window: Window {
             zone: Zone::Contact,
             days: vec![Day::Fri],
@@ -347,7 +354,7 @@ fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {
 
 fn treatment(rng: &mut Rng) -> Treatment {
     let agent = AgentDial {
-        uri: String::new(),
+        whom: Whom::Uri(String::new()),
         timeout: ms(rng, 1_500, 6_000),
         machine_key: None,
         transfer: Default::default(),

@@ -4,16 +4,17 @@ use super::account::{Coverage, Ladder};
 use super::plan::{AREAS, Plan, QUEUE};
 use super::ports::Ports;
 use super::voices::Voices;
-use super::{FNV, Far, World};
-use crate::call::treatment::{Human, Treatment};
+use super::{FNV, Far, World, staff};
+use crate::agent::Word;
+use crate::call::treatment::{AgentDial, Human, Treatment, Whom};
 use crate::campaign::{Campaign, Ledger};
-use crate::engine::engine::{self, CampaignSetup, Engine, TrunkSetup};
+use crate::engine::engine::{self, CampaignSetup, Engine, FormerRun, TrunkSetup};
 use crate::media::player::PromptTable;
 use crate::media::{self, worker::Worker};
 use crate::record::CampaignState;
 use crate::rng::Rng;
 use crate::sim::carrier::{self, Carrier};
-use crate::sim::checks::{CampaignRules, Checks, Rules, TrunkRules};
+use crate::sim::checks::{CampaignRules, Checks, PhoneRules, Rules, TrunkRules};
 use crate::sim::guard::{Account, Algorithm};
 use crate::sim::network::{Link, Network};
 use crate::sim::records::Records;
@@ -102,9 +103,10 @@ impl World {
             .expect("a string takes everything");
         self.engine = engine(&self.plan, &self.records, now, &mut self.rng);
         self.coverage.add("attempts that a crash cut off", orphans.len() as u64);
-        for (contact, invites) in orphans {
-            self.engine.handle_orphan(now, &contact, &invites);
-        }
+        let dialogs: Vec<_> = self.records.dialogs().values().cloned().collect();
+        self.coverage.add("calls that a crash left", dialogs.len() as u64);
+        let former = FormerRun { attempts: orphans, dialogs, dialed_lately: true };
+        self.engine.handle_former_run(now, former);
     }
 }
 
@@ -135,7 +137,9 @@ fn engine(plan: &Plan, records: &Records, now: Now, rng: &mut Rng) -> Engine {
         ledger: ledger(records, now),
         watch: false,
     };
-    Engine::new(now, options, endpoint, rng.fork())
+    let mut engine = Engine::new(now, options, endpoint, rng.fork());
+    engine.handle_agents(now, plan.staff.clone());
+    engine
 }
 
 fn trunk(plan: &Plan, place: usize) -> TrunkSetup {
@@ -167,15 +171,17 @@ fn ledger(records: &Records, now: Now) -> Ledger {
 fn setup(plan: &Plan, records: &Records, campaign: &super::plan::CampaignPlan, now: Now) -> CampaignSetup {
     let trunk = &plan.trunks[plan.agent_trunk].options;
     let human = match &campaign.treatment.human {
-        Human::Agent(agent) => {
-            let uri = format!("sip:{QUEUE}@{}", trunk.host);
-            Human::Agent(crate::call::treatment::AgentDial { uri, ..agent.clone() })
+        Human::Agent(agent) if agent.uri().is_some() => {
+            let whom = Whom::Uri(format!("sip:{QUEUE}@{}", trunk.host));
+            Human::Agent(AgentDial { whom, ..agent.clone() })
         }
         other => other.clone(),
     };
     let state = records.campaign(&campaign.options.name).unwrap_or(CampaignState::Draft);
+    let mut of_engine = Campaign::new(campaign.options.clone(), state, now);
+    staff::restore(&mut of_engine, records);
     CampaignSetup {
-        campaign: Campaign::new(campaign.options.clone(), state, now),
+        campaign: of_engine,
         treatment: Treatment { human, ..campaign.treatment.clone() },
         agent_trunk: Some(trunk.name.clone()),
     }
@@ -241,6 +247,14 @@ fn rules(plan: &Plan) -> Rules {
         lines_max: plan.lines_max as usize,
         calls_per_second_max: plan.calls_per_second_max,
         agents: [QUEUE.to_owned()].into(),
+        phones: plan
+            .staff
+            .iter()
+            .map(|agent| {
+                let rules = PhoneRules { wrap_up: agent.wrap_up(), is_ready: agent.initial == Word::Ready };
+                (agent.name.clone(), rules)
+            })
+            .collect(),
         offsets: AREAS.iter().map(|(area, offset)| ((*area).to_owned(), *offset)).collect(),
     }
 }

@@ -198,6 +198,7 @@ fn dial(target: Target) -> Dial {
         sdp: b"offer".to_vec(),
         response_timeout: Duration::from_secs(4),
         extensions: Extensions::default(),
+        names: None,
     }
 }
 
@@ -314,5 +315,6 @@ fn tell(event: Event) -> String {
             }
             PingOutcome::NoAnswer => "no answer".into(),
         },
+        Event::Orphan { end, .. } => format!("orphan {end:?}"),
     }
 }

@@ -8,7 +8,7 @@ use super::super::late;
 use super::super::malformed::Malformed;
 use super::super::message::{Message, Request, Response};
 use super::super::method::Method;
-use super::super::options::{Dial, HangUpReason, Refused};
+use super::super::options::{Dial, HangUpReason, Names, Refused};
 use super::super::stack::Stack;
 use super::super::transaction::layer::Full;
 use super::super::transaction::owner::Owner;
@@ -26,7 +26,9 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
     let callee = Uri::parse(&dial.request_uri).map_err(unusable("the Request-URI"))?;
     let from = NameAddr::parse(&dial.from).map_err(unusable("From"))?;
     let to = NameAddr::parse(&dial.to).map_err(unusable("To"))?;
-    let local_tag = stack.rng.token(12);
+    let names = dial.names.clone().unwrap_or_else(|| draw_names(stack));
+    let local_tag = names.local_tag;
+    let from = from.with_tag(&local_tag);
     let session = Session {
         key: Key::from_u64(0),
         trunk: dial.target,
@@ -45,9 +47,12 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         referrals: Referrals::default(),
         next_offer: None,
         armed: None,
-        local_tag: local_tag.clone(),
+        local_tag,
+        parties: (from.to_string(), to.to_string()),
+        first: (names.branch, names.number),
+        tries: 0,
     };
-    let invite = invite(stack, &session, from.with_tag(&local_tag), to, dial);
+    let invite = invite(stack, &session, dial);
     // What cannot be read here could neither be acknowledged nor cancelled later.
     let mut probe = invite.clone();
     probe.headers_mut().push_front("Via", "SIP/2.0/UDP localhost;branch=z9hG4bK");
@@ -57,16 +62,27 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
     }
 }
 
-fn invite(stack: &mut Stack, session: &Session, from: NameAddr, to: NameAddr, dial: Dial) -> Request {
+/// What an INVITE is to be known by.
+pub(crate) fn draw_names(stack: &mut Stack) -> Names {
+    let local_tag = stack.rng.token(12);
+    let number = stack.rng.between(1, 10_000) as u32;
+    Names { local_tag, branch: stack.branch(), number }
+}
+
+/// From, as the INVITE has it.
+pub(crate) fn from_with_tag(from: &str, tag: &str) -> Result<String, Malformed> {
+    Ok(NameAddr::parse(from)?.with_tag(tag).to_string())
+}
+
+fn invite(stack: &mut Stack, session: &Session, dial: Dial) -> Request {
     let mut invite = Request::new(Method::Invite, session.callee.without_headers());
-    let number = stack.rng.between(1, 10_000);
     let contact = session.contact(stack);
     let headers = invite.headers_mut();
     headers.push("Max-Forwards", "70");
-    headers.push("From", &from.to_string());
-    headers.push("To", &to.to_string());
+    headers.push("From", &session.parties.0);
+    headers.push("To", &session.parties.1);
     headers.push("Call-ID", &dial.call_id);
-    headers.push("CSeq", &format!("{number} INVITE"));
+    headers.push("CSeq", &format!("{} INVITE", session.first.1));
     headers.push("Contact", &contact);
     headers.push("Allow", &session.allow());
     dial.extensions.announce(headers);
@@ -89,7 +105,7 @@ impl Session {
         invite: Request,
     ) -> Result<(), Full> {
         self.key = key;
-        let invite = stack.send(now, self.trunk, invite, Owner::Dial(key))?;
+        let invite = stack.send_as(now, self.trunk, invite, self.branch(), Owner::Dial(key))?;
         self.state = State::Calling { invite, give_up: now + self.response_timeout };
         Ok(())
     }
@@ -277,7 +293,8 @@ impl Session {
         self.dialogs.clear();
         self.left.clear();
         let owner = Owner::Dial(self.key);
-        let Ok(invite) = stack.send(now, self.trunk, invite, owner) else { return false };
+        self.tries += 1;
+        let Ok(invite) = stack.send_as(now, self.trunk, invite, self.branch(), owner) else { return false };
         self.state = State::Calling { invite, give_up: now + self.response_timeout };
         true
     }

@@ -29,6 +29,7 @@
 //! | `inbound` | requests of the peer within the dialog |
 //! | `exchange` | offers and answers once the call is up |
 //! | `prack` | reliable provisional responses |
+//! | `remains` | what is to be known of the call when we are not there any more |
 //! | `refer` | transfers that the peer or we ask for |
 //! | `timer` | when the session must be refreshed, and when it has died |
 
@@ -37,6 +38,7 @@ mod exchange;
 mod inbound;
 mod prack;
 mod refer;
+mod remains;
 mod timer;
 
 use std::time::Duration;
@@ -48,6 +50,7 @@ use super::event::{Event, SessionEvent, SessionKey};
 use super::header::{NameAddr, Reason};
 use super::message::{Headers, Response};
 use super::options::{Extensions, HangUpReason};
+use super::remains::branch_of;
 use super::stack::{ALLOW, Stack};
 use super::target::Target;
 use super::uri::Uri;
@@ -57,7 +60,7 @@ use exchange::Exchange;
 use refer::Referrals;
 use timer::{Due, SessionTimer};
 
-pub(crate) use dial::prepare;
+pub(crate) use dial::{draw_names, from_with_tag, prepare};
 pub(crate) use prack::Reliability;
 
 /// The most early dialogs that one INVITE may make; more forks than this are not kept apart until one answers.
@@ -71,6 +74,12 @@ pub(crate) struct Session {
     callee: Uri,
     call_id: String,
     local_tag: String,
+    /// From with our tag, and To, as the INVITE has them.
+    parties: (String, String),
+    /// The branch and the number of the first INVITE.
+    first: (String, u32),
+    /// How often the INVITE was sent anew, with another branch and number.
+    tries: u32,
     /// The user part of our Contact.
     contact_user: String,
     authentication: Authentication,
@@ -220,6 +229,10 @@ impl Session {
     /// The methods that it takes.
     fn allow(&self) -> String {
         if self.extensions.transfer { format!("{ALLOW}, REFER, NOTIFY") } else { ALLOW.to_owned() }
+    }
+
+    fn branch(&self) -> String {
+        branch_of(&self.first.0, self.tries)
     }
 
     fn contact(&self, stack: &Stack) -> String {

@@ -76,6 +76,20 @@ impl ClientRecord {
         ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, sent_by, armed: None }
     }
 
+    /// The record of an INVITE that a former run has sent.
+    pub(super) fn resumed(
+        timers: Timers,
+        target: Target,
+        invite: &Request,
+        index: String,
+        owner: Owner,
+    ) -> Self {
+        let machine = Machine::Invite(InviteClient::resumed(timers, target.transport.is_reliable()));
+        let sent_by = invite.headers().via_top().map(|via| sender(&via)).unwrap_or_default();
+        let bytes = invite.to_bytes();
+        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, sent_by, armed: None }
+    }
+
     /// Begins anew over UDP: the server has not seen any of it.
     pub(super) fn fall_back(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
         self.may_fall_back = false;

@@ -94,6 +94,11 @@ impl InviteClient {
         InviteClient { state: State::Calling { resend, expiry: now + timers.give_up() }, timers, reliable }
     }
 
+    /// A machine for an INVITE that a former run has sent: it takes a provisional response for granted, and sends nothing.
+    pub fn resumed(timers: Timers, reliable: bool) -> Self {
+        InviteClient { state: State::Proceeding { expiry: None }, timers, reliable }
+    }
+
     /// Something happened.
     pub fn handle_input(&mut self, now: Instant, input: Input, out: &mut Vec<Action>) {
         use Input::*;

@@ -137,14 +137,48 @@ impl Layer {
 
     /// Cancels an INVITE of which a provisional response was heard (RFC 3261 section 9.1).
     pub fn cancel(&mut self, now: Instant, invite: Key, headers: &[(String, String)]) {
-        let Some(record) = self.clients.get(invite) else { return };
+        self.cancel_as(now, invite, headers, Owner::Nobody);
+    }
+
+    /// As [`Layer::cancel`], for somebody who wants to know what is answered to the CANCEL itself; gives its transaction.
+    pub fn cancel_as(
+        &mut self,
+        now: Instant,
+        invite: Key,
+        headers: &[(String, String)],
+        owner: Owner,
+    ) -> Option<Key> {
+        let record = self.clients.get(invite)?;
         let target = record.target;
         let branch = record.index.split(' ').next().unwrap_or_default().to_owned();
-        if let Some(cancel) = record.cancel(headers) {
-            // Where even this table is full, the wait of 64*T1 ends the call on our side.
-            let _ = self.start(now, target, &cancel, &branch, Owner::Nobody);
-        }
+        let cancel = record.cancel(headers);
+        // Where even this table is full, the wait of 64*T1 ends the call on our side.
+        let sent = cancel.and_then(|cancel| self.start(now, target, &cancel, &branch, owner).ok());
         self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
+        sent
+    }
+
+    /// Takes up an INVITE that a former run has sent, Via and all: nothing is sent, and what still comes for it within
+    /// 64*T1 is delivered to `owner`.
+    pub fn resume(
+        &mut self,
+        now: Instant,
+        target: Target,
+        invite: &Request,
+        branch: &str,
+        owner: Owner,
+    ) -> Result<Key, Full> {
+        let index = client_index(branch, invite.method());
+        let record = ClientRecord::resumed(self.timers, target, invite, index.clone(), owner);
+        let key = self.clients.insert(record).map_err(|_| Full)?;
+        self.client_index.insert(index, key);
+        self.run_client(now, key, ClientInput::Cancelled, None, &mut Vec::new());
+        Ok(key)
+    }
+
+    /// Where a client transaction's request goes.
+    pub fn target_of(&self, transaction: Key) -> Option<Target> {
+        self.clients.get(transaction).map(|record| record.target)
     }
 
     /// Gives up an INVITE that its user no longer wants. Before anything was heard of it its copies stop, and what

@@ -21,6 +21,8 @@ pub enum Owner {
     Ping(Key),
     /// A BYE; it may yet be challenged when its session has gone.
     Farewell(Key),
+    /// A call of a former run: its INVITEs, their CANCELs, its BYEs.
+    Orphan(Key),
     /// An INVITE that nobody waits for any more and that was not cancelled, as nothing was heard of it.
     Abandoned,
     /// Nobody: a CANCEL, or what is left of a session.

@@ -1,6 +1,7 @@
 //! The store's promises, on real files in temporary folders, one file a subject. Here are the shared words of these
 //! tests: contacts, INVITEs and records in short form, and the picture that a crash would leave on the disk.
 
+mod abandonment;
 mod dialing;
 mod disk;
 mod labels;
@@ -72,6 +73,7 @@ pub(crate) fn invite(contact: &Contact, n: u128, call_id: &str) -> InviteRecord 
         caller_id: "+12025550100".to_owned(),
         trunk: "carrier".to_owned(),
         call_id: call_id.to_owned(),
+        dialog: String::new(),
         at: at(1_000),
     }
 }

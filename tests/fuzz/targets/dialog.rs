@@ -249,6 +249,7 @@ impl Stage {
             headers: Vec::new(),
             sdp: SDP.into(),
             response_timeout: Duration::from_secs(4),
+            names: None,
             extensions: Extensions {
                 reliable_provisionals: match choice % 3 {
                     0 => ReliableProvisionals::Off,

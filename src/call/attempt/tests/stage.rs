@@ -4,7 +4,7 @@ use super::super::*;
 use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::transfer::Declined;
-use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
+use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment, Whom};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::{Codec, Security};
 use crate::slab::Slab;
@@ -17,7 +17,7 @@ const MESSAGE: PromptId = PromptId(3);
 pub(super) fn to_agent() -> Treatment {
     Treatment {
         human: Human::Agent(AgentDial {
-            uri: "sip:600@pbx".into(),
+            whom: Whom::Uri("sip:600@pbx".into()),
             timeout: Duration::from_secs(15),
             machine_key: Some('*'),
             transfer: Default::default(),
@@ -100,6 +100,8 @@ impl Stage {
             caller_id: "+12025550100".into(),
             treatment: Arc::new(treatment),
             ring_timeout: Duration::from_secs(25),
+            ring_min: Duration::from_secs(15),
+            guaranteed: false,
             duration_max: Duration::from_secs(3_600),
             verdict_within: Duration::from_millis(6_500),
             recording: None,
@@ -188,7 +190,9 @@ impl Stage {
             let mut more = Vec::new();
             match action {
                 Action::PlaceAgent => {
-                    self.attempt.handle_agent_placement(self.now, Some(placement("pbx")), &mut more);
+                    let (uri, placement) = ("sip:600@pbx".to_owned(), placement("pbx"));
+                    let seat = Seat::Agent { uri, placement, ring_timeout: None };
+                    self.attempt.handle_seat(self.now, seat, &mut more);
                 }
                 Action::PlaceTransfer { to, replaces } => {
                     let transfer = match to.as_str() {

@@ -73,7 +73,7 @@ impl Stage {
     /// A call whose agent, whose INVITE is given back, may transfer it by these rules.
     fn bridged(trunk: &str, transfer: Rules) -> (Stage, SipRequest) {
         let agent = AgentDial {
-            uri: "sip:600@pbx".into(),
+            whom: Whom::Uri("sip:600@pbx".into()),
             timeout: Duration::from_secs(15),
             machine_key: None,
             transfer,
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Whom `invite` was sent to asks for something in its dialog.
-    fn asks(&mut self, invite: &SipRequest, method: Method, to: &str, number: u32) {
+    pub(super) fn asks(&mut self, invite: &SipRequest, method: Method, to: &str, number: u32) {
         let mut request = SipRequest::new(method.clone(), "sip:us@127.0.0.1:5060");
         let (from, headers) = (invite.headers(), request.headers_mut());
         headers.push("Via", &format!("SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK{number}"));
