@@ -264,8 +264,9 @@ fn a_contact_and_an_attempt_are_explained_by_every_rule() {
     assert!(said.contains("campaign ringing is calling the number"), "{said}");
     // A satellite telephone, by its row.
     let contacts = scene.outdial.contacts();
-    let row =
-        contacts.iter().find(|contact| contact["number"] == "+881612345678").unwrap()["id"].as_i64().unwrap();
+    let row = contacts.iter().find(|contact| contact["number"] == "+881612345678").unwrap()["contact"]
+        .as_i64()
+        .unwrap();
     let said = scene.does(&format!("explain contact same {row}"));
     assert!(
         said.contains("no_zone") && said.contains("nobody knows in which time zone the phone rings"),

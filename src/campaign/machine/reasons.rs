@@ -165,9 +165,8 @@ impl Campaign {
             n => format!(" and {n} more taken for machines"),
         };
         let text = format!(
-            "the guard of the abandonment limit holds: {} of {} people{mistaken} were abandoned in {days} days ({share:.1} %), \
-             and the next one would break the limit of {limit:.1} % (abandonment_limit); no more than one line for each \
-             waiting agent",
+            "the abandonment guard holds dialing at one line for each waiting agent: {} of {} people{mistaken} were \
+             abandoned in {days} days ({share:.1} %), and one more would exceed the limit of {limit:.1} % (abandonment_limit)",
             sums.abandoned, sums.people
         );
         let hold = Hold::new("abandonment_guard", text)
@@ -321,9 +320,9 @@ mod tests {
         let holds = campaign.holds(at(1));
         assert_eq!(
             holds[0].text,
-            "the guard of the abandonment limit holds: 4 of 100 people were abandoned in 7 days (4.0 %), and the next one \
-             would break the limit of 3.0 % (abandonment_limit); no more than one line for each waiting agent, until Thu \
-             2026-11-26 00:00 UTC (in 5 d 8 h)"
+            "the abandonment guard holds dialing at one line for each waiting agent: 4 of 100 people were abandoned in 7 \
+             days (4.0 %), and one more would exceed the limit of 3.0 % (abandonment_limit), until Thu 2026-11-26 00:00 UTC \
+             (in 5 d 8 h)"
         );
         let numbers = &holds[0].numbers.0;
         assert_eq!((numbers["abandoned"], numbers["people"], numbers["limit_percent"]), (4.0, 100.0, 3.0));
