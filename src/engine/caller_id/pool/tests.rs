@@ -32,6 +32,7 @@ fn record(caller_id: &str, answered: bool) -> CallRecord {
         trunk: "carrier".into(),
         call_id: String::new(),
         at: at(0),
+        dialog: String::new(),
     };
     let blank = ending::interrupted(&invite, &invite, at(0));
     CallRecord { disposition: Disposition::NoAnswer, answered_at: answered.then_some(at(0)), ..blank }

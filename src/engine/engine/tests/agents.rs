@@ -381,6 +381,7 @@ impl Stage {
         let first = &self.engine.campaigns[0];
         let rules = campaign::Options { name: name.into(), ..first.campaign.options().clone() };
         let running = Running {
+            pool: None,
             campaign: Campaign::new(rules, CampaignState::Running, self.now),
             treatment: Arc::clone(&first.treatment),
             trunks: first.trunks.clone(),
