@@ -25,7 +25,7 @@
 //! | [`engine`] | the only meeting place |
 //! | [`centre`] | a call centre in numbers: campaigns on a virtual clock, without SIP and audio |
 //! | [`sim`] | a phone network in memory: carrier, callees, agents, loss, virtual clock |
-//! | [`store`] | SQLite |
+//! | [`store`] | SQLite, or PostgreSQL for several nodes |
 //! | [`io`] | sockets, threads, files, the clock, the configuration |
 //! | [`cli`] | the command line |
 //!

@@ -2,6 +2,10 @@
 //!
 //! These are plain words: the engine speaks them, the store writes them down, exports print them.
 
+mod node;
+
+pub use node::{Allowance, BEAT, Beat, Inherited, LEASE, LEASE_MARGIN, Share, Standing, Usage};
+
 use crate::disposition::Disposition;
 use crate::number::E164;
 use crate::time::WallTime;
@@ -474,6 +478,8 @@ pub enum Request {
         /// The word.
         record: LabelRecord,
     },
+    /// This node is alive, and stands so towards the caps that are shared; answered with [`Answer::Beat`].
+    Beat(Vec<Usage>),
     /// Keep a campaign's state.
     SaveCampaign {
         /// Its name.
@@ -524,6 +530,8 @@ pub enum Answer {
         /// The attempt, if there is one.
         attempt: Option<String>,
     },
+    /// The database has heard of this node.
+    Beat(Box<Beat>),
     /// Any other request failed after the store's own retries; the engine stops dialing and keeps it to try again.
     Failed {
         /// What was asked.

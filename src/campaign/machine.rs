@@ -268,16 +268,18 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
-                Decision::Allow if self.demands_agent(&contact) && !self.has_agent() => {
-                    self.supply.handle_barren();
-                    let until = now.wall + AGENT_DEMANDED_REST;
-                    self.release(contact, Refusal::AgentDemanded, Some(until));
-                }
                 Decision::Allow => {
+                    let guaranteed = self.wants_agent_kept(&contact);
+                    if guaranteed && !self.has_agent() {
+                        self.supply.handle_barren();
+                        let until = now.wall + AGENT_DEMANDED_REST;
+                        self.release(contact, Refusal::AgentDemanded, Some(until));
+                        continue;
+                    }
                     ledger.take(&contact.number);
                     self.pacing.handle_dial(now.instant);
                     let attempt = self.pacer.handle_dialed(now.instant);
-                    self.in_flight.insert(contact.id, Flight { attempt, counted: false });
+                    self.in_flight.insert(contact.id, Flight { attempt, guaranteed, counted: false });
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;

@@ -175,7 +175,7 @@ fn narrowed(mut config: Config, args: &CallArgs, folder: &Scratch) -> Result<Con
     }
     check_window(rules, &number)?;
     config.campaigns = vec![section];
-    config.engine.database = folder.0.join("call.db");
+    config.engine.database = folder.0.join("call.db").into();
     Ok(config)
 }
 
@@ -191,7 +191,7 @@ fn is_on_do_not_call_list(config: &Config, number: &E164) -> Result<bool, Failur
         list.faults.iter().for_each(|fault| eprintln!("{fault}"));
         listed |= list.numbers.contains(number);
     }
-    if config.engine.database.exists() {
+    if config.engine.database.file().is_none_or(std::path::Path::exists) {
         let gathered =
             runtime()?.block_on(async { Reader::open(&config.engine.database).await?.suppressions().await });
         let gathered = gathered.map_err(|error| Failure::Failed(error.to_string()))?;

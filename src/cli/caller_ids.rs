@@ -47,7 +47,7 @@ pub fn run(args: &CallerIdsArgs) -> Result<(), Failure> {
 }
 
 async fn kept(config: &Config) -> Result<Vec<CallerIdPoolStatus>, Failure> {
-    let uses = if config.engine.database.exists() {
+    let uses = if config.engine.database.file().is_none_or(std::path::Path::exists) {
         let failed = |error: crate::store::StoreError| Failure::Failed(error.to_string());
         let mut reader = Reader::open(&config.engine.database).await.map_err(failed)?;
         reader.caller_id_uses(caller_ids::CALLS_MAX).await.map_err(failed)?

@@ -155,7 +155,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
     match Store::open(&config.engine.database).await {
         Ok(store) => {
             let _ = store.close().await;
-            report.good(format!("{} can be written", config.engine.database.display()));
+            report.good(format!("{} can be written", config.engine.database));
         }
         Err(error) => report.bad(config.line("engine.database"), error.to_string()),
     }

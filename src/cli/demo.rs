@@ -90,7 +90,7 @@ async fn dial(
     config: Config,
     path: &std::path::Path,
     display: Display,
-    database: &std::path::Path,
+    database: &crate::store::Location,
 ) -> Result<crate::store::Counts, Failure> {
     let launch = Launch { until_completed: true, open_door: true, watch: false };
     let bar = display.bar.clone();

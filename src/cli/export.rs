@@ -10,9 +10,10 @@
 
 mod labels;
 
+use crate::io::config::database;
 use crate::number::E164;
 use crate::store::table::{Cell, Kind, Row, Table};
-use crate::store::{Reader, StoreError};
+use crate::store::{Location, Reader, StoreError};
 use chrono::{DateTime, SecondsFormat};
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -34,9 +35,9 @@ pub struct Args {
     /// The configuration that names the database
     #[arg(long, value_name = "FILE", group = "source")]
     pub config: Option<PathBuf>,
-    /// The database itself
-    #[arg(long, value_name = "FILE", group = "source")]
-    pub database: Option<PathBuf>,
+    /// The database itself: a file, or a server as postgres://USER@HOST:PORT/DATABASE
+    #[arg(long, value_name = "FILE|URL", group = "source", value_parser = Location::parse)]
+    pub database: Option<Location>,
     /// The form of the output
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     pub format: Format,
@@ -145,16 +146,18 @@ pub async fn run(args: &Args) -> Result<u64, ExportError> {
     }
 }
 
-pub(super) fn database_of(args: &Args) -> Result<PathBuf, ExportError> {
-    let Some(config) = &args.config else {
-        return Ok(args.database.clone().unwrap_or_default());
-    };
+pub(super) fn database_of(args: &Args) -> Result<Location, ExportError> {
+    if let Some(database) = &args.database {
+        return Ok(database.clone());
+    }
+    let Some(config) = &args.config else { unreachable!("one of the two is demanded above") };
     let text =
         std::fs::read_to_string(config).map_err(|e| ExportError::Config(config.clone(), e.to_string()))?;
     let parsed: DatabaseSetting =
         toml::from_str(&text).map_err(|e| ExportError::Config(config.clone(), e.to_string()))?;
-    // A relative path is relative to the configuration; joining an absolute one gives that one.
-    Ok(config.parent().unwrap_or(Path::new("")).join(parsed.engine.database))
+    let EngineSetting { database, database_password_file: password } = parsed.engine;
+    database::settle(database, password.as_deref(), config)
+        .map_err(|(key, text)| ExportError::Config(config.clone(), format!("{key}: {text}")))
 }
 
 /// The one setting that an export needs, so that it still works beside a configuration that has a fault elsewhere.
@@ -167,22 +170,23 @@ struct DatabaseSetting {
 #[derive(Deserialize)]
 #[serde(default)]
 struct EngineSetting {
-    database: PathBuf,
+    database: Location,
+    database_password_file: Option<PathBuf>,
 }
 
 impl Default for EngineSetting {
     fn default() -> Self {
-        EngineSetting { database: PathBuf::from("outdial.db") }
+        EngineSetting { database: Location::File("outdial.db".into()), database_password_file: None }
     }
 }
 
 type Output = BufWriter<Box<dyn Write>>;
 
-fn open_output(args: &Args, database: &Path) -> Result<(Output, PathBuf), ExportError> {
+fn open_output(args: &Args, database: &Location) -> Result<(Output, PathBuf), ExportError> {
     let Some(path) = &args.output else {
         return Ok((BufWriter::new(Box::new(io::stdout())), PathBuf::from("the standard output")));
     };
-    if is_database(path, database) {
+    if database.file().is_some_and(|database| is_database(path, database)) {
         return Err(ExportError::OutputIsDatabase(path.clone()));
     }
     let mut options = OpenOptions::new();

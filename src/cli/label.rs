@@ -8,13 +8,12 @@ use crate::io::config::{self, Config};
 use crate::io::labels::unknown_call;
 use crate::io::operator::{self, Reply, Wish};
 use crate::record::{Answer, CallLabel, LabelRecord, Request};
-use crate::store::{Store, StoreError, Tally};
+use crate::store::{Location, Store, StoreError, Tally};
 use crate::time::WallTime;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::time::SystemTime;
 
 /// Arguments of `outdial label`.
@@ -53,10 +52,12 @@ pub fn run(args: &LabelArgs) -> Result<(), Failure> {
 }
 
 /// Straight into the database of an engine that does not run.
-async fn keep(database: &Path, record: LabelRecord) -> Result<(), Failure> {
+async fn keep(database: &Location, record: LabelRecord) -> Result<(), Failure> {
     let failed = |error: StoreError| Failure::Failed(error.to_string());
-    if !database.exists() {
-        return Err(failed(StoreError::Missing(database.to_owned())));
+    if let Some(file) = database.file()
+        && !file.exists()
+    {
+        return Err(failed(StoreError::Missing(file.to_owned())));
     }
     let mut store = Store::open(database).await.map_err(failed)?;
     let answer = store.handle(Request::Label { ticket: 0, record }).await;
@@ -180,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("outdial.db");
         let record = LabelRecord::new("x", "human", "ann", now()).unwrap();
-        assert!(keep(&database, record).await.is_err());
+        assert!(keep(&Location::from(&database), record).await.is_err());
         assert!(!database.exists());
     }
 }

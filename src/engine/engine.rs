@@ -1,5 +1,6 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
+mod belonging;
 mod calls;
 mod carry;
 mod dialing;
@@ -27,6 +28,7 @@ use crate::engine::caller_id::Pool;
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
+use crate::engine::membership::Membership;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
@@ -171,6 +173,8 @@ struct Running {
     /// The pool of its caller ids.
     pool: Option<usize>,
     in_flight: usize,
+    /// Its state in a store that is shared, as it was last seen there.
+    followed: Option<CampaignState>,
     ended: BTreeMap<String, u64>,
 }
 
@@ -264,6 +268,8 @@ pub struct Engine {
     caller_ids: BTreeMap<String, CallerIdStatus>,
     /// Caller ids to choose from.
     pools: Vec<Pool>,
+    /// Of a node among several.
+    membership: Option<Membership>,
     keeping: Keeping,
     orphans: Orphans,
     draining: bool,
@@ -297,6 +303,7 @@ impl Engine {
                 pool: None,
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
+                followed: None,
                 ended: BTreeMap::new(),
             })
             .collect();
@@ -333,6 +340,7 @@ impl Engine {
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
             pools: Vec::new(),
+            membership: None,
             keeping: Keeping::default(),
             orphans: Orphans::default(),
             draining: false,
@@ -424,6 +432,7 @@ impl Engine {
         self.locator.handle_timeout(now.instant);
         self.drain_locator(now);
         self.ping_trunks(now);
+        self.beat(now);
         self.retry_store(now);
         self.release_committed(now);
         self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
@@ -443,6 +452,7 @@ impl Engine {
             self.leave_at,
             self.keeping.poll_timeout(),
             self.unregister_until,
+            self.membership.as_ref().map(Membership::poll_timeout),
             self.staff.poll_timeout(),
         ];
         campaigns.chain(trunks).chain(own.into_iter().flatten()).min()
@@ -511,6 +521,7 @@ impl Engine {
             holds,
             lines_max: campaign.options().lines_max,
             ended: running.ended.clone(),
+            abandonment: staffing::abandonment(campaign, now),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod journal;
 pub mod measures;
 pub mod media_keys;
+pub mod membership;
 pub mod passport;
 pub mod placement;
 pub mod rate;

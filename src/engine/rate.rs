@@ -27,6 +27,12 @@ impl RateLimit {
         RateLimit { calls_max, window, recent: VecDeque::with_capacity(calls_max) }
     }
 
+    /// Another cap from now on; what was called within its window counts.
+    pub fn set(&mut self, per_second: f64) {
+        let recent = std::mem::take(&mut self.recent);
+        *self = RateLimit { recent, ..RateLimit::new(per_second) };
+    }
+
     /// Whether a call may be made now.
     pub fn allows(&self, now: Instant) -> bool {
         self.free_at(now).is_some_and(|at| at <= now)
@@ -79,6 +85,18 @@ mod tests {
             let fair = 18.0 * if per_second < 1.0 { per_second } else { per_second.floor() };
             assert!(calls.len() as f64 >= fair, "{} calls of {fair} at {per_second}", calls.len());
         }
+    }
+
+    #[test]
+    fn another_cap_counts_what_was_called_before() {
+        let mut limit = RateLimit::new(3.0);
+        for ms in [0, 100, 200] {
+            limit.record(at(ms));
+        }
+        limit.set(2.0);
+        assert_eq!(limit.free_at(at(300)), Some(at(1_100)));
+        limit.set(5.0);
+        assert_eq!(limit.free_at(at(300)), Some(at(300)));
     }
 
     #[test]

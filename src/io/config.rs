@@ -4,6 +4,7 @@
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
 mod agents;
+pub mod database;
 mod sip;
 
 use crate::agent;
@@ -12,6 +13,7 @@ use crate::call::treatment;
 use crate::campaign;
 use crate::engine::{caller_id, headers, trunk};
 use crate::io::{model, resolver, trace};
+use crate::store::Location;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
@@ -24,6 +26,9 @@ pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
 const TREATMENT_TABLES: [&str; 5] = ["human", "machine", "unsure", "opt_out", "recording"];
+
+/// The longest name of a node, in bytes.
+const NODE_NAME_MAX: usize = 64;
 
 /// Everything that the file says.
 #[derive(Clone, Debug)]
@@ -55,8 +60,12 @@ pub struct Config {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineSection {
-    /// SQLite file.
-    pub database: PathBuf,
+    /// A SQLite file, or a PostgreSQL server's URL.
+    pub database: Location,
+    /// The file with the server's password.
+    pub database_password_file: Option<PathBuf>,
+    /// What this engine is called among the nodes of a server; the machine's name when unset.
+    pub node: Option<String>,
     /// Folder for recorded calls.
     pub recordings: PathBuf,
     /// Calls at once, over all campaigns.
@@ -72,7 +81,9 @@ pub struct EngineSection {
 impl Default for EngineSection {
     fn default() -> Self {
         EngineSection {
-            database: "outdial.db".into(),
+            database: Location::File("outdial.db".into()),
+            database_password_file: None,
+            node: None,
             recordings: "recordings".into(),
             lines_max: 200,
             calls_per_second_max: 10.0,
@@ -238,6 +249,11 @@ impl Config {
             faults.push(Fault { line: config.line("amd.model_file"), text });
         }
         config.check(&mut faults);
+        let file = config.engine.database_password_file.as_deref();
+        match database::settle(config.engine.database.clone(), file, path) {
+            Ok(database) => config.engine.database = database,
+            Err((key, text)) => faults.push(Fault { line: config.line(&format!("engine.{key}")), text }),
+        }
         if faults.is_empty() {
             config.join_paths();
             Ok(config)
@@ -269,7 +285,6 @@ impl Config {
     fn join_paths(&mut self) {
         let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
-        join(&mut self.engine.database);
         join(&mut self.engine.recordings);
         join(&mut self.engine.control);
         self.amd.prompts_dir.iter_mut().for_each(join);
@@ -313,6 +328,11 @@ impl Config {
         if self.media.jitter_min_ms > self.media.jitter_max_ms || self.media.jitter_max_ms > 200 {
             let text = "jitter_min_ms must not be above jitter_max_ms, nor that above 200".to_owned();
             fault("media.jitter_min_ms".into(), text);
+        }
+        if let Some(node) = &self.engine.node
+            && (node.is_empty() || node.len() > NODE_NAME_MAX || node.contains(char::is_control))
+        {
+            fault("engine.node".into(), format!("{node:?} is no name: 1 to {NODE_NAME_MAX} characters"));
         }
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
@@ -501,7 +521,7 @@ message = "message.wav"
     #[test]
     fn paths_are_relative_to_the_file() {
         let config = parse(GOOD).unwrap();
-        assert_eq!(config.engine.database, Path::new("/etc/outdial/outdial.db"));
+        assert_eq!(config.engine.database.file(), Some(Path::new("/etc/outdial/outdial.db")));
         let message = config.campaigns[0].treatment.human.message.as_deref();
         assert_eq!(message, Some(Path::new("/etc/outdial/message.wav")));
     }

@@ -429,6 +429,9 @@ impl Control {
 
     async fn send(&mut self, target: Target, bytes: Vec<u8>) {
         let at = self.clock.now();
+        if !self.engine.may_leave(at, &bytes) {
+            return;
+        }
         self.see_sip(true, target.address, &bytes, at);
         if !self.sockets.send(target, bytes).await {
             self.engine.handle_undelivered(at, target, false);

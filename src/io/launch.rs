@@ -148,6 +148,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     }
     // Calls per second are counted from here: whoever ran before has died before our store was opened.
     engine.handle_former_run(clock.now(), former);
+    if store.is_shared() {
+        engine.join(clock.now());
+    }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
@@ -289,7 +292,15 @@ fn credentials(
 }
 
 pub(super) async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
-    Store::open(&config.engine.database).await.map_err(|error| database_fault(config, &error.to_string()))
+    let fault = |error: StoreError| database_fault(config, &error.to_string());
+    let mut store = Store::open(&config.engine.database).await.map_err(fault)?;
+    store.join(&config.engine.node.clone().unwrap_or_else(machine_name)).await.map_err(fault)?;
+    Ok(store)
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
 }
 
 /// Lists of contacts and of numbers not to be called, from their files into the store.

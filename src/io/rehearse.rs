@@ -91,11 +91,16 @@ fn folder() -> Result<Folder, String> {
 /// A database that exists is copied as it is at this moment, beside a running engine too.
 async fn copy_database(config: &mut Config, folder: &Path) -> Result<(), Vec<Fault>> {
     let copy = folder.join("outdial.db");
-    if config.engine.database.exists() {
+    let Some(file) = config.engine.database.file() else {
+        let text = "a dry run copies a SQLite file; on a PostgreSQL server, name a file in `database` for it"
+            .to_owned();
+        return Err(vec![Fault { line: config.line("engine.database"), text }]);
+    };
+    if file.exists() {
         let fault = |error: crate::store::StoreError| launch::database_fault(config, &error.to_string());
         Reader::open(&config.engine.database).await.map_err(fault)?.copy_to(&copy).await.map_err(fault)?;
     }
-    config.engine.database = copy;
+    config.engine.database = copy.into();
     Ok(())
 }
 

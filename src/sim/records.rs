@@ -202,6 +202,8 @@ impl Records {
                 None
             }
             // Nobody labels in the simulation.
+            // There is one node.
+            Request::Beat(_) => None,
             Request::Label { ticket, .. } => Some(Answer::Labelled { ticket: *ticket, attempt: None }),
             Request::SaveCampaign { campaign, state } => {
                 self.campaigns.insert(campaign.clone(), *state);

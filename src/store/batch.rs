@@ -7,9 +7,10 @@
 
 use super::connection::Connection;
 use super::database::Store;
+use super::doubt::Doubt;
 use super::error::{Reach, StoreError};
 use super::request::apply;
-use crate::record::{Answer, Request};
+use crate::record::{Answer, Beat, Request, Usage};
 use std::time::Duration;
 
 /// How often a transaction is tried again while another program holds the database. SQLite itself waits for the lock
@@ -29,7 +30,19 @@ impl Store {
     /// same order. When this returns, all is on disk, except what was answered [`Answer::InviteRefused`] or
     /// [`Answer::Failed`]: of that, nothing is.
     pub async fn handle_all(&mut self, requests: Vec<Request>) -> Vec<Answer> {
-        let error = match commit(&mut self.connection, &requests).await {
+        if let Some(place) = requests.iter().position(|request| matches!(request, Request::Beat(_)))
+            && requests.len() > 1
+        {
+            return self.handle_around(place, requests).await;
+        }
+        if let [Request::Beat(usage)] = &requests[..] {
+            let beaten = self.commit_beat(usage).await;
+            return match beaten {
+                Ok(beat) => vec![Answer::Beat(Box::new(beat))],
+                Err(error) => requests.into_iter().map(|beat| refusal(beat, &error.to_string())).collect(),
+            };
+        }
+        let error = match self.commit(&requests).await {
             Ok(answers) => return answers,
             Err(error) => error,
         };
@@ -43,7 +56,7 @@ impl Store {
     async fn handle_each_alone(&mut self, requests: Vec<Request>) -> Vec<Answer> {
         let mut answers = Vec::new();
         for request in requests {
-            match commit(&mut self.connection, std::slice::from_ref(&request)).await {
+            match self.commit(std::slice::from_ref(&request)).await {
                 Ok(answer) => answers.extend(answer),
                 Err(error) => answers.push(refusal(request, &error.to_string())),
             }
@@ -52,23 +65,73 @@ impl Store {
     }
 }
 
-async fn commit(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
-    let mut retries = 0;
-    loop {
-        match commit_once(conn, requests).await {
-            Err(error) if error.reach() == Reach::Moment && retries < RETRIES_MAX => {
-                retries += 1;
-                tokio::time::sleep(RETRY_DELAY).await;
+impl Store {
+    /// A beat has a transaction of its own: it locks what other nodes wait for, and must not lock it for as long as the
+    /// requests beside it take.
+    async fn handle_around(&mut self, place: usize, mut requests: Vec<Request>) -> Vec<Answer> {
+        let mut rest = requests.split_off(place);
+        let after = rest.split_off(1);
+        let mut answers = Vec::new();
+        for part in [requests, rest, after] {
+            if !part.is_empty() {
+                answers.extend(Box::pin(self.handle_all(part)).await);
             }
-            done => return done,
+        }
+        answers
+    }
+
+    async fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+        let mut retries = 0;
+        loop {
+            match self.commit_once(requests).await {
+                Err(error) if error.reach() == Reach::Moment && retries < RETRIES_MAX => {
+                    retries += 1;
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+                done => return done,
+            }
         }
     }
-}
 
-async fn commit_once(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
-    conn.begin().await?;
-    let applied = apply_all(conn, requests).await;
-    conn.end(applied).await
+    async fn commit_once(&mut self, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+        self.resolve_doubt().await?;
+        let conn = &mut self.connection;
+        conn.begin().await?;
+        let applied = apply_all(conn, requests).await;
+        let answers = if conn.is_server() { applied.as_ref().ok().cloned() } else { None };
+        let ended = conn.end(applied).await;
+        if ended.is_err() && conn.is_in_doubt() {
+            self.doubt = Some(Doubt::Requests(requests.to_vec(), answers.unwrap_or_default()));
+        }
+        ended
+    }
+
+    /// Commits, and forgets that it was told so.
+    #[cfg(test)]
+    pub(super) async fn lose_the_answer(&mut self, requests: Vec<Request>) {
+        let conn = &mut self.connection;
+        conn.begin().await.unwrap();
+        let answers = apply_all(conn, &requests).await.unwrap();
+        let current = "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)";
+        let transaction = super::statement::scalar(current).fetch_one(conn).await.unwrap();
+        conn.end(Ok(())).await.unwrap();
+        conn.lose_the_answer(transaction);
+        self.doubt = Some(Doubt::Requests(requests, answers));
+    }
+
+    async fn commit_beat(&mut self, usage: &[Usage]) -> Result<Beat, StoreError> {
+        let mut retries = 0;
+        loop {
+            self.resolve_doubt().await?;
+            match self.beat(usage).await {
+                Err(error) if error.reach() == Reach::Moment && retries < RETRIES_MAX => {
+                    retries += 1;
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+                done => return done,
+            }
+        }
+    }
 }
 
 async fn apply_all(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {

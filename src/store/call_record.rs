@@ -2,12 +2,13 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::statement::query;
 use crate::record::CallRecord;
 use crate::time::WallTime;
 
 /// Writes the record unless its attempt already has one; tells whether it did.
 pub(super) async fn insert(conn: &mut Connection, record: &CallRecord) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+    let done = query(
         "INSERT INTO calls (attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at,
              trying_at, ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
              drop_started_at, drop_ended_at, agent_dialed_at, agent_answered_at, bridged_at, ended_at, ended_by,
@@ -60,10 +61,10 @@ pub(super) async fn insert(conn: &mut Connection, record: &CallRecord) -> Result
     .bind(record.revised_at.map(WallTime::unix_ms))
     .bind(record.revised_cause.as_str())
     .bind(record.beep_started_at.map(WallTime::unix_ms))
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("write a call record", e))?;
-    Ok(done.rows_affected() == 1)
+    Ok(done == 1)
 }
 
 /// SQLite's integers end at 2^63 - 1.

@@ -1,9 +1,13 @@
 //! [`Store`]: the one writer of a database. Opening it, its lock, and the campaigns' states.
 
 use super::connection::Connection;
+use super::doubt::Doubt;
 use super::error::StoreError;
+use super::location::Location;
+use super::node::Node;
 use super::schema;
-use crate::record::CampaignState;
+use super::statement::scalar;
+use crate::record::{CampaignState, Inherited};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -18,42 +22,55 @@ const OWNER_ONLY: u32 = 0o600;
 /// The longest process id that is read from a lock file, in bytes.
 const PROCESS_ID_MAX: u64 = 20;
 
-/// An open database, for writing. One at a time over all processes.
+/// An open database, for writing: a file by one process at a time, a server by as many nodes as there are.
 pub struct Store {
     // Fields drop in this order: the connection is told to close before the lock is given up.
     pub(super) connection: Connection,
-    _lock: File,
+    /// Which of several nodes this is.
+    pub(super) node: Option<Node>,
+    /// A commit that was not answered.
+    pub(super) doubt: Option<Doubt>,
+    /// What this node has taken over and its engine has not been told.
+    pub(super) untold: Inherited,
+    _lock: Option<File>,
 }
 
 impl Store {
     /// Opens the database, creates it on first run, brings its schema up to date, and writes once to be sure that it can.
-    /// Waits for nobody: when another engine holds the database, that is an error.
-    pub async fn open(path: &Path) -> Result<Store, StoreError> {
-        let path = settle(path)?;
-        let lock = lock(&path)?;
-        create_if_missing(&path)?;
-        let mut connection = Connection::for_writing(&path).await?;
+    /// Waits for nobody: when another engine holds the file, that is an error.
+    pub async fn open(location: impl Into<Location>) -> Result<Store, StoreError> {
+        let (mut connection, lock) = match location.into() {
+            Location::File(path) => {
+                let path = settle(&path)?;
+                let lock = lock(&path)?;
+                create_if_missing(&path)?;
+                (Connection::for_writing(&path).await?, Some(lock))
+            }
+            Location::Server(server) => (Connection::to_server(&server).await?, None),
+        };
         schema::migrate(&mut connection).await?;
         schema::prove_writable(&mut connection).await?;
-        Ok(Store { connection, _lock: lock })
+        Ok(Store { connection, node: None, doubt: None, untold: Inherited::default(), _lock: lock })
     }
 
-    /// The database's file.
+    /// The database's file, or its URL without the password.
     pub fn path(&self) -> &Path {
         self.connection.path()
     }
 
     /// Closes it in order. Merely dropping it loses nothing that was committed.
-    pub async fn close(self) -> Result<(), StoreError> {
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        // Whoever cannot say goodbye is found dead soon enough.
+        let _found_dead = self.leave().await;
         self.connection.close().await
     }
 
     /// What the operator last asked of a campaign; none when the store does not know it.
     pub async fn campaign_state(&mut self, campaign: &str) -> Result<Option<CampaignState>, StoreError> {
         let conn = &mut self.connection;
-        let word: Option<String> = sqlx::query_scalar("SELECT state FROM campaigns WHERE name = $1")
+        let word: Option<String> = scalar("SELECT state FROM campaigns WHERE name = $1")
             .bind(campaign)
-            .fetch_optional(conn.sqlite())
+            .fetch_optional(conn)
             .await
             .map_err(|e| conn.error("read a campaign", e))?;
         Ok(word.and_then(|word| CampaignState::from_word(&word)))

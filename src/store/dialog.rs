@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
 use super::recovery::read_attempt;
+use super::statement::{query, scalar};
 use crate::record::{DialogRecord, InviteRecord};
 use crate::time::WallTime;
 
@@ -42,15 +43,16 @@ async fn put(
     trunk: &str,
     dialog: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO dialogs (call_id, attempt, trunk, dialog) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog",
+    query(
+        "INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder",
     )
     .bind(call_id)
     .bind(attempt)
     .bind(trunk)
     .bind(dialog)
-    .execute(conn.sqlite())
+    .bind(conn.holder())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("keep a dialog", e))?;
     Ok(())
@@ -59,42 +61,48 @@ async fn put(
 /// At most [`GONE_AT_ONCE`]; the rest of the places is filled with the first, so that one prepared statement serves all.
 async fn forget(conn: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
     let Some(first) = ids.first() else { return Ok(()) };
-    let mut query = sqlx::query(
+    let mut forget = query(
         "DELETE FROM dialogs WHERE call_id IN
-         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AND holder = $17",
     );
     for place in 0..GONE_AT_ONCE {
-        query = query.bind(ids.get(place).unwrap_or(first).as_str());
+        forget = forget.bind(ids.get(place).unwrap_or(first).as_str());
     }
-    query.execute(conn.sqlite()).await.map_err(|e| conn.error("forget dialogs", e))?;
+    forget.bind(conn.holder()).execute(conn).await.map_err(|e| conn.error("forget dialogs", e))?;
     Ok(())
 }
 
 impl Store {
     /// Calls that the former run has left, or may have left, in no particular order.
     pub async fn dialogs(&mut self) -> Result<Vec<DialogRecord>, StoreError> {
-        let conn = &mut self.connection;
-        let rows: Vec<(String, String, String, String)> =
-            sqlx::query_as("SELECT call_id, attempt, trunk, dialog FROM dialogs")
-                .fetch_all(conn.sqlite())
-                .await
-                .map_err(|e| conn.error("read dialogs", e))?;
-        rows.into_iter()
-            .map(|(call_id, attempt, trunk, dialog)| {
-                let attempt = read_attempt(conn, &attempt)?;
-                Ok(DialogRecord { call_id, attempt, trunk, dialog })
-            })
-            .collect()
+        adopt(&mut self.connection).await
     }
 
     /// When the last attempt was committed, if there was one.
     pub async fn last_attempt_at(&mut self) -> Result<Option<WallTime>, StoreError> {
         let conn = &mut self.connection;
-        let at: Option<i64> =
-            sqlx::query_scalar("SELECT started_at FROM attempts ORDER BY sequence DESC LIMIT 1")
-                .fetch_optional(conn.sqlite())
-                .await
-                .map_err(|e| conn.error("read the last attempt", e))?;
+        let at: Option<i64> = scalar("SELECT started_at FROM attempts ORDER BY sequence DESC LIMIT 1")
+            .fetch_optional(conn)
+            .await
+            .map_err(|e| conn.error("read the last attempt", e))?;
         Ok(at.map(WallTime::from_unix_ms))
     }
+}
+
+/// Calls that nobody holds who lives are this node's from now on: it ends them.
+pub(super) async fn adopt(conn: &mut Connection) -> Result<Vec<DialogRecord>, StoreError> {
+    let rows: Vec<(String, String, String, String)> = query(
+        "UPDATE dialogs SET holder = $1 WHERE holder NOT IN (SELECT token FROM nodes)
+         RETURNING call_id, attempt, trunk, dialog",
+    )
+    .bind(conn.holder())
+    .fetch_all(conn)
+    .await
+    .map_err(|e| conn.error("read dialogs", e))?;
+    rows.into_iter()
+        .map(|(call_id, attempt, trunk, dialog)| {
+            let attempt = read_attempt(conn, &attempt)?;
+            Ok(DialogRecord { call_id, attempt, trunk, dialog })
+        })
+        .collect()
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with the store, each fault with its place and its remedy.
 
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -20,6 +22,8 @@ pub enum StoreError {
     Unreachable(PathBuf, std::io::Error),
     /// Another engine holds the database; its process id when it could be read.
     InUse(PathBuf, Option<u32>),
+    /// Another node of that name is alive on the server.
+    NodeInUse(PathBuf, String),
     /// The file is no SQLite database.
     NotADatabase(PathBuf),
     /// It is a SQLite database, but another program's.
@@ -49,7 +53,7 @@ pub enum StoreError {
         /// Which row, and what is wrong with it.
         what: String,
     },
-    /// SQLite failed.
+    /// SQLite or PostgreSQL failed.
     Database {
         /// The database.
         path: PathBuf,
@@ -83,8 +87,8 @@ const PROTOCOL: i32 = 15;
 const NOTADB: i32 = 26;
 
 impl StoreError {
-    /// SQLite's error, by its meaning where that is known.
-    pub(super) fn of_sqlite(path: PathBuf, doing: &'static str, error: sqlx::Error) -> StoreError {
+    /// The database's own error, by its meaning where that is known.
+    pub(super) fn of_database(path: PathBuf, doing: &'static str, error: sqlx::Error) -> StoreError {
         match primary_code(&error) {
             Some(NOTADB) => StoreError::NotADatabase(path),
             Some(READONLY) => StoreError::ReadOnlyFile(path),
@@ -96,31 +100,91 @@ impl StoreError {
         let StoreError::Database { error, .. } = self else {
             return if matches!(self, StoreError::Damaged { .. }) { Reach::Request } else { Reach::Disk };
         };
-        match primary_code(error) {
-            Some(BUSY | LOCKED | PROTOCOL) => Reach::Moment,
-            Some(FULL | IOERR | CORRUPT | CANTOPEN) => Reach::Disk,
-            Some(_) => Reach::Request,
-            None => Reach::Request,
+        match fault(error) {
+            Fault::Busy => Reach::Moment,
+            Fault::Full | Fault::Disk | Fault::Corrupt | Fault::Closed | Fault::Lost | Fault::ReadOnly => {
+                Reach::Disk
+            }
+            Fault::Statement => Reach::Request,
         }
     }
 }
 
+/// What a database's error means, whichever database it is.
+enum Fault {
+    /// Somebody else holds what is needed.
+    Busy,
+    /// The disk is full.
+    Full,
+    /// The disk failed.
+    Disk,
+    /// The data are damaged.
+    Corrupt,
+    /// The file cannot be opened.
+    Closed,
+    /// The server cannot be reached, or has ended the session.
+    Lost,
+    /// The server may only be read.
+    ReadOnly,
+    /// Nothing but this statement.
+    Statement,
+}
+
+fn fault(error: &sqlx::Error) -> Fault {
+    if let Some(code) = primary_code(error) {
+        return match code {
+            BUSY | LOCKED | PROTOCOL => Fault::Busy,
+            FULL => Fault::Full,
+            IOERR => Fault::Disk,
+            CORRUPT => Fault::Corrupt,
+            CANTOPEN => Fault::Closed,
+            _ => Fault::Statement,
+        };
+    }
+    match error {
+        sqlx::Error::Database(error) => server_fault(&error.code().unwrap_or_default()),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            Fault::Lost
+        }
+        _ => Fault::Statement,
+    }
+}
+
+/// PostgreSQL's SQLSTATE codes (its manual, appendix A).
+fn server_fault(code: &str) -> Fault {
+    match code {
+        // Serialization failure, deadlock, a lock not to be had in time, a statement that took too long.
+        "40001" | "40P01" | "55P03" | "57014" => Fault::Busy,
+        "53100" => Fault::Full,
+        "25006" => Fault::ReadOnly,
+        _ if code.starts_with("58") => Fault::Disk,
+        _ if code.starts_with("XX") => Fault::Corrupt,
+        "25P03" | "3D000" | "28000" | "28P01" => Fault::Lost,
+        _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Fault::Lost,
+        _ => Fault::Statement,
+    }
+}
+
+/// SQLite's code without its extension.
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    let code: i32 = error.code()?.parse().ok()?;
     Some(code & 0xff)
 }
 
-/// What to do about SQLite's error; printed behind it.
+/// What to do about the database's error; printed behind it.
 fn remedy(error: &sqlx::Error) -> Option<&'static str> {
-    match primary_code(error) {
-        Some(FULL) => Some("the disk is full: free some space there"),
-        Some(IOERR) => Some("the disk failed: look into the kernel's log, and keep a copy of the file"),
-        Some(CORRUPT) => {
+    match fault(error) {
+        Fault::Full => Some("the disk is full: free some space there"),
+        Fault::Disk => Some("the disk failed: look into the kernel's log, and keep a copy of the file"),
+        Fault::Corrupt => {
             Some("the file is damaged: restore a copy, or salvage it with `sqlite3 FILE .recover`")
         }
-        Some(CANTOPEN) => Some("make the file and its folder readable and writable for this user"),
-        Some(BUSY | LOCKED | PROTOCOL) => Some("another program holds the database: close it"),
-        _ => None,
+        Fault::Closed => Some("make the file and its folder readable and writable for this user"),
+        Fault::Busy => Some("another program holds the database: close it"),
+        Fault::Lost => Some("check that PostgreSQL runs there, and that it lets this user in"),
+        Fault::ReadOnly => Some("that server is a standby: name the primary one"),
+        Fault::Statement => None,
     }
 }
 
@@ -165,6 +229,11 @@ impl fmt::Display for StoreError {
                 }
                 write!(f, ", or give this one a `database` of its own")
             }
+            StoreError::NodeInUse(path, name) => write!(
+                f,
+                "another outdial on {} is the node {name:?} and alive: give this one its own `node`, or stop that one",
+                path.display()
+            ),
             StoreError::NotADatabase(path) => write!(
                 f,
                 "{} is not a database: it was left untouched; let `database` name another file",

@@ -3,9 +3,9 @@
 use super::connection::Connection;
 use super::error::StoreError;
 use super::reader::Reader;
+use super::statement::{query, scalar};
 use crate::record::LabelRecord;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 /// Labelled calls that are read at once.
 const PAGE_ROWS: u32 = 500;
@@ -16,7 +16,7 @@ pub(super) async fn insert(
     conn: &mut Connection,
     record: &LabelRecord,
 ) -> Result<Option<String>, StoreError> {
-    sqlx::query_scalar(
+    scalar(
         "INSERT INTO labels (attempt, label, labelled_by, at)
          SELECT id, $2, $3, $4 FROM attempts
          WHERE id = coalesce((SELECT attempt FROM invites WHERE call_id = $1), $1)
@@ -26,7 +26,7 @@ pub(super) async fn insert(
     .bind(record.label.as_str())
     .bind(record.by.as_str())
     .bind(record.at.unix_ms())
-    .fetch_optional(conn.sqlite())
+    .fetch_optional(conn)
     .await
     .map_err(|e| conn.error("keep a label", e))
 }
@@ -70,8 +70,15 @@ pub struct Labelled {
     pub packets_lost: i64,
 }
 
-impl Labelled {
-    fn read(row: &SqliteRow) -> Result<Labelled, sqlx::Error> {
+impl<'r, R> FromRow<'r, R> for Labelled
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Labelled, sqlx::Error> {
         Ok(Labelled {
             sequence: row.try_get("sequence")?,
             attempt: row.try_get("attempt")?,
@@ -119,7 +126,7 @@ impl Reader {
         after: i64,
     ) -> Result<Vec<Labelled>, StoreError> {
         let conn = self.connection();
-        let rows = sqlx::query(
+        query(
             "SELECT c.sequence, c.attempt, campaign, contact, label, labelled_by, recording, codec, verdict,
                     verdict_cause, revised_verdict, answered_at, greeting_end_at, beep_started_at, beep_at,
                     packets_received, packets_lost
@@ -129,24 +136,23 @@ impl Reader {
         .bind(after)
         .bind(campaign)
         .bind(PAGE_ROWS)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
-        .map_err(|e| conn.error("read labels", e))?;
-        rows.iter().map(Labelled::read).collect::<Result<_, _>>().map_err(|e| conn.error("read labels", e))
+        .map_err(|e| conn.error("read labels", e))
     }
 
     /// Verdicts against labels, by campaign and verdict; calls without a verdict are left out.
     pub async fn tallies(&mut self, campaign: Option<&str>) -> Result<Vec<Tally>, StoreError> {
         let conn = self.connection();
-        let rows: Vec<(String, String, i64, i64, i64, i64)> = sqlx::query_as(
+        let rows: Vec<(String, String, i64, i64, i64, i64)> = query(
             "SELECT campaign, coalesce(nullif(revised_verdict, ''), verdict), count(*), count(label),
-                    coalesce(sum(label = 'human'), 0), coalesce(sum(label = 'machine'), 0)
+                    count(*) FILTER (WHERE label = 'human'), count(*) FILTER (WHERE label = 'machine')
              FROM calls AS c LEFT JOIN latest_labels AS l ON l.attempt = c.attempt
              WHERE verdict <> '' AND ($1 IS NULL OR campaign = $1)
              GROUP BY 1, 2 ORDER BY 1, 2",
         )
         .bind(campaign)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read labels", e))?;
         let tally = |(campaign, verdict, calls, labelled, humans, machines)| {

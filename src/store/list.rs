@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::statement::query;
 use crate::number::E164;
 use crate::record::{CampaignState, NewContact};
 use crate::time::WallTime;
@@ -86,8 +87,8 @@ impl Store {
 
 pub(super) async fn read_suppressions(conn: &mut Connection) -> Result<Vec<Suppression>, StoreError> {
     let rows: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT number, source, at FROM suppressions ORDER BY number")
-            .fetch_all(conn.sqlite())
+        query("SELECT number, source, at FROM suppressions ORDER BY number")
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("read the do-not-call list", e))?;
     rows.into_iter()
@@ -99,15 +100,15 @@ pub(super) async fn read_suppressions(conn: &mut Connection) -> Result<Vec<Suppr
 }
 
 async fn import(conn: &mut Connection, campaign: &str, rows: &[NewContact]) -> Result<u64, StoreError> {
-    sqlx::query("INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+    query("INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
         .bind(campaign)
         .bind(CampaignState::Draft.as_str())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error("import a campaign", e))?;
     let rows: Vec<_> = rows.iter().map(|c| (c.number.as_str(), &c.name, &c.comment, &c.attributes)).collect();
     // One statement for all rows: they travel as one JSON text, which is several times faster than one by one.
-    let done = sqlx::query(
+    let done = query(
         "INSERT INTO contacts (campaign, number, name, comment, attributes, state, next_attempt_at, last_reason)
          SELECT $1, new.number, name, comment, attributes,
                 CASE WHEN s.number IS NULL THEN 'pending' ELSE 'suppressed' END, 0,
@@ -120,10 +121,10 @@ async fn import(conn: &mut Connection, campaign: &str, rows: &[NewContact]) -> R
     )
     .bind(campaign)
     .bind(to_json(&rows))
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("import contacts", e))?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 /// Also the engine's request.
@@ -134,25 +135,25 @@ pub(super) async fn suppress(
     at: WallTime,
 ) -> Result<u64, StoreError> {
     let numbers = to_json(&numbers.iter().map(E164::as_str).collect::<Vec<_>>());
-    let done = sqlx::query(
+    let done = query(
         "INSERT INTO suppressions (number, source, at) SELECT value, $2, $3 FROM json_each($1) WHERE true
          ON CONFLICT (number) DO NOTHING",
     )
     .bind(numbers.as_str())
     .bind(source)
     .bind(at.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("add to the do-not-call list", e))?;
-    sqlx::query(
+    query(
         "UPDATE contacts SET state = 'suppressed', last_reason = 'do_not_call'
          WHERE number IN (SELECT value FROM json_each($1)) AND state IN ('pending', 'claimed')",
     )
     .bind(numbers)
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("suppress contacts", e))?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 fn to_json(rows: &impl serde::Serialize) -> String {

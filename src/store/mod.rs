@@ -1,8 +1,8 @@
-//! The store: what must outlive the process, in one SQLite file.
+//! The store: what must outlive the process, in one SQLite file, or on a PostgreSQL server for several nodes.
 //!
-//! [`Store`] is the one writer. A lock file beside the database keeps a second engine out, and the engine speaks to it
+//! [`Store`] is the writer. A lock file beside a SQLite database keeps a second engine out, and the engine speaks to it
 //! through [`writer::run`], which commits whatever is waiting in one transaction and answers only afterwards.
-//! [`Reader`] opens the same file beside a running engine, for exports and status.
+//! [`Reader`] opens the same database beside a running engine, for exports and status.
 //!
 //! The promises, each kept by a constraint or a transaction and proved by a test:
 //!
@@ -26,7 +26,11 @@
 //! | `recovery` | what a crash left behind |
 //! | `reader`, `table` | reading beside the engine: counts, pages of rows |
 //! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
-//! | `connection`, `schema`, `error` | SQLite itself, migrations, what can go wrong and what to do about it |
+//! | `node`, `share` | one node among several: its lease, its shares of the caps |
+//! | `doubt` | commits that a server did not answer |
+//! | `location`, `connection` | the database itself, a file or a server |
+//! | `statement`, `dialect` | one text for both, and where their words differ |
+//! | `schema`, `error` | migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
@@ -35,14 +39,20 @@ mod batch;
 mod call_record;
 mod connection;
 mod database;
+mod dialect;
 mod dialog;
+mod doubt;
 mod error;
 mod label;
 mod list;
+mod location;
+mod node;
 mod reader;
 mod recovery;
 mod request;
 mod schema;
+mod share;
+mod statement;
 mod story;
 pub mod table;
 pub mod writer;
@@ -52,6 +62,7 @@ pub use database::Store;
 pub use error::StoreError;
 pub use label::{Labelled, Tally};
 pub use list::{ImportCounts, Suppression};
+pub use location::{Location, Server};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
 pub use story::{AttemptStory, CallLine, CallerIdUse, CallerIdUses, ContactStory, End, Holding, InviteLine};

@@ -4,13 +4,14 @@ use super::connection::Connection;
 use super::database::{Store, settle};
 use super::error::StoreError;
 use super::list::{Suppression, read_suppressions};
+use super::location::Location;
 use super::request::read_disposition;
 use super::schema;
+use super::statement::query;
 use super::table::{Row, Table};
 use crate::disposition::Disposition;
 use crate::record::{CampaignState, ContactState};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Rows of one page: enough to be quick, few enough to be small.
 const PAGE_ROWS: u32 = 1_000;
@@ -39,12 +40,17 @@ pub struct Reader {
 
 impl Reader {
     /// Opens a database that an engine has created.
-    pub async fn open(path: &Path) -> Result<Reader, StoreError> {
-        let path = settle(path)?;
-        if !path.exists() {
-            return Err(StoreError::Missing(path));
-        }
-        let mut connection = Connection::for_reading(&path).await?;
+    pub async fn open(location: impl Into<Location>) -> Result<Reader, StoreError> {
+        let mut connection = match location.into() {
+            Location::File(path) => {
+                let path = settle(&path)?;
+                if !path.exists() {
+                    return Err(StoreError::Missing(path));
+                }
+                Connection::for_reading(&path).await?
+            }
+            Location::Server(server) => Connection::to_server(&server).await?,
+        };
         schema::require_current(&mut connection).await?;
         Ok(Reader { connection })
     }
@@ -56,8 +62,8 @@ impl Reader {
     /// All campaigns that the store knows, by name.
     pub async fn campaigns(&mut self) -> Result<Vec<(String, CampaignState)>, StoreError> {
         let conn = &mut self.connection;
-        let rows: Vec<(String, String)> = sqlx::query_as("SELECT name, state FROM campaigns ORDER BY name")
-            .fetch_all(conn.sqlite())
+        let rows: Vec<(String, String)> = query("SELECT name, state FROM campaigns ORDER BY name")
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("read campaigns", e))?;
         rows.into_iter()
@@ -91,16 +97,14 @@ impl Reader {
         after: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let conn = &mut self.connection;
-        let rows = sqlx::query(table.sql())
+        let rows = query(table.sql())
             .bind(after)
             .bind(campaign)
             .bind(PAGE_ROWS)
-            .fetch_all(conn.sqlite())
+            .fetch_rows(conn)
             .await
             .map_err(|e| conn.error("be exported", e))?;
-        rows.iter()
-            .map(|row| Row::read(table, row))
-            .collect::<Result<_, _>>()
+        rows.read(|row| Row::read(table, row), |row| Row::read(table, row))
             .map_err(|e| conn.error("be exported", e))
     }
 }
@@ -116,9 +120,9 @@ async fn count(conn: &mut Connection, campaign: &str) -> Result<Counts, StoreErr
     const DOING: &str = "count a campaign";
     let mut counts = Counts::default();
     let states: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM contacts WHERE campaign = $1 GROUP BY state")
+        query("SELECT state, count(*) FROM contacts WHERE campaign = $1 GROUP BY state")
             .bind(campaign)
-            .fetch_all(conn.sqlite())
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error(DOING, e))?;
     for (word, contacts) in states {
@@ -126,9 +130,9 @@ async fn count(conn: &mut Connection, campaign: &str) -> Result<Counts, StoreErr
             contacts as u64;
     }
     let dispositions: Vec<(String, i64)> =
-        sqlx::query_as("SELECT disposition, count(*) FROM calls WHERE campaign = $1 GROUP BY disposition")
+        query("SELECT disposition, count(*) FROM calls WHERE campaign = $1 GROUP BY disposition")
             .bind(campaign)
-            .fetch_all(conn.sqlite())
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error(DOING, e))?;
     for (word, calls) in dispositions {

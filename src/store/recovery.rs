@@ -5,6 +5,7 @@ use super::database::Store;
 use super::error::StoreError;
 use super::list::read_number;
 use super::request::{ContactRow, read_contacts};
+use super::statement::query;
 use crate::number::E164;
 use crate::record::{AttemptId, Contact, InviteRecord};
 use crate::time::WallTime;
@@ -27,23 +28,7 @@ impl Store {
     ///
     /// [`FinishAttempt`]: crate::record::Request::FinishAttempt
     pub async fn recover(&mut self) -> Result<Vec<Orphan>, StoreError> {
-        let conn = &mut self.connection;
-        // Named by campaign, so that the index serves: a list of a million contacts is not read through.
-        sqlx::query(
-            "UPDATE contacts SET state = 'pending'
-             WHERE campaign IN (SELECT name FROM campaigns) AND state = 'claimed'",
-        )
-        .execute(conn.sqlite())
-        .await
-        .map_err(|e| conn.error("free claimed contacts", e))?;
-        let (attempts, contacts): (Vec<String>, Vec<ContactRow>) = in_flight(conn).await?.into_iter().unzip();
-        let contacts = read_contacts(conn, contacts).await?;
-        let mut orphans = Vec::with_capacity(attempts.len());
-        for (attempt, contact) in attempts.into_iter().zip(contacts) {
-            let invites = read_invites(conn, &attempt, &contact).await?;
-            orphans.push(Orphan { attempt: read_attempt(conn, &attempt)?, contact, invites });
-        }
-        Ok(orphans)
+        recover(&mut self.connection).await
     }
 
     /// The numbers of the last calls that ended after `since`, each with its latest end, the earliest first. No more than
@@ -54,14 +39,14 @@ impl Store {
         calls_max: usize,
     ) -> Result<Vec<(E164, WallTime)>, StoreError> {
         let conn = &mut self.connection;
-        let rows: Vec<(String, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64)> = query(
             "SELECT number, MAX(ended_at) AS ended_at
-             FROM (SELECT number, ended_at FROM calls ORDER BY sequence DESC LIMIT $2)
+             FROM (SELECT number, ended_at FROM calls ORDER BY sequence DESC LIMIT $2) AS latest
              WHERE ended_at > $1 GROUP BY number ORDER BY ended_at",
         )
         .bind(since.unix_ms())
         .bind(calls_max as i64)
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read the ends of recent calls", e))?;
         let read =
@@ -70,14 +55,39 @@ impl Store {
     }
 }
 
-async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, StoreError> {
-    let rows: Vec<(String, i64, String, String, String, String, i64)> = sqlx::query_as(
-        "SELECT attempt, id, number, name, comment, attributes, next_attempt_at FROM contacts
-         WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight' ORDER BY attempt",
+/// What nobody holds who lives: all that is claimed or in flight, on a file; on a server, what dead nodes held.
+pub(super) async fn recover(conn: &mut Connection) -> Result<Vec<Orphan>, StoreError> {
+    // Named by campaign, so that the index serves: a list of a million contacts is not read through.
+    query(
+        "UPDATE contacts SET state = 'pending', holder = 0
+         WHERE campaign IN (SELECT name FROM campaigns) AND state = 'claimed'
+           AND holder NOT IN (SELECT token FROM nodes)",
     )
-    .fetch_all(conn.sqlite())
+    .execute(conn)
+    .await
+    .map_err(|e| conn.error("free claimed contacts", e))?;
+    let (attempts, contacts): (Vec<String>, Vec<ContactRow>) = in_flight(conn).await?.into_iter().unzip();
+    let contacts = read_contacts(conn, contacts).await?;
+    let mut orphans = Vec::with_capacity(attempts.len());
+    for (attempt, contact) in attempts.into_iter().zip(contacts) {
+        let invites = read_invites(conn, &attempt, &contact).await?;
+        orphans.push(Orphan { attempt: read_attempt(conn, &attempt)?, contact, invites });
+    }
+    Ok(orphans)
+}
+
+async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, StoreError> {
+    let mut rows: Vec<(String, i64, String, String, String, String, i64)> = query(
+        "UPDATE contacts SET holder = $1
+         WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight'
+           AND holder NOT IN (SELECT token FROM nodes)
+         RETURNING attempt, id, number, name, comment, attributes, next_attempt_at",
+    )
+    .bind(conn.holder())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("read attempts in flight", e))?;
+    rows.sort();
     Ok(rows.into_iter().map(|(attempt, a, b, c, d, e, f)| (attempt, (a, b, c, d, e, f))).collect())
 }
 
@@ -86,12 +96,12 @@ async fn read_invites(
     attempt: &str,
     contact: &Contact,
 ) -> Result<Vec<InviteRecord>, StoreError> {
-    let rows: Vec<(String, String, String, String, String, i64)> = sqlx::query_as(
+    let rows: Vec<(String, String, String, String, String, i64)> = query(
         "SELECT a.campaign, a.number, i.caller_id, i.trunk, i.call_id, i.at
          FROM invites AS i JOIN attempts AS a ON a.id = i.attempt WHERE i.attempt = $1 ORDER BY i.rowid",
     )
     .bind(attempt)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("read INVITEs", e))?;
     rows.into_iter()

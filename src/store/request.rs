@@ -6,6 +6,7 @@ use super::dialog;
 use super::error::StoreError;
 use super::label;
 use super::list::{read_number, suppress};
+use super::statement::{query, scalar};
 use crate::disposition::Disposition;
 use crate::record::{
     Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactUpdate, InviteRecord, Request,
@@ -15,6 +16,9 @@ use std::collections::BTreeMap;
 
 /// The most contacts that one refill claims, whatever it asks for.
 const REFILL_MAX: u32 = 1_000;
+
+/// When a refill is asked for again while only other nodes hold contacts.
+const ASK_AGAIN_MS: i64 = 1_000;
 
 /// Does what is asked. Requests whose success the engine need not hear of give no answer.
 pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Option<Answer>, StoreError> {
@@ -31,6 +35,7 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
             let attempt = label::insert(conn, record).await?;
             Ok(Some(Answer::Labelled { ticket: *ticket, attempt }))
         }
+        Request::Beat(_) => Err(conn.damaged("a beat among other requests".to_owned())),
         Request::SaveCampaign { campaign, state } => {
             save_campaign(conn, campaign, *state).await.map(|()| None)
         }
@@ -46,34 +51,53 @@ async fn refill(
     limit: u32,
 ) -> Result<Answer, StoreError> {
     const DOING: &str = "claim contacts";
-    let rows: Vec<ContactRow> = sqlx::query_as(
-        "UPDATE contacts SET state = 'claimed' WHERE id IN (
+    let rows: Vec<ContactRow> = query(
+        "UPDATE contacts SET state = 'claimed', holder = $4 WHERE id IN (
              SELECT id FROM contacts WHERE campaign = $1 AND state = 'pending' AND next_attempt_at <= $2
-             ORDER BY next_attempt_at, id LIMIT $3)
+             ORDER BY next_attempt_at, id LIMIT $3 /*+ FOR UPDATE SKIP LOCKED */)
          RETURNING id, number, name, comment, attributes, next_attempt_at",
     )
     .bind(campaign)
     .bind(due_at.unix_ms())
     .bind(limit.min(REFILL_MAX))
-    .fetch_all(conn.sqlite())
+    .bind(conn.holder())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let mut contacts = read_contacts(conn, rows).await?;
     // RETURNING promises no order.
     contacts.sort_by_key(|contact| (contact.next_attempt_at.unix_ms(), contact.id));
-    let (pending, next_due_at): (i64, Option<i64>) = sqlx::query_as(
+    let (pending, next_due_at): (i64, Option<i64>) = query(
         "SELECT count(*), min(next_attempt_at) FROM contacts WHERE campaign = $1 AND state = 'pending'",
     )
     .bind(campaign)
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
+    // What other nodes have at hand may come back: a campaign is not over before it is settled.
+    let elsewhere = held_by_others(conn, campaign).await?;
+    let again_at = (elsewhere > 0).then(|| due_at.unix_ms() + ASK_AGAIN_MS);
     Ok(Answer::Refilled {
         campaign: campaign.to_owned(),
         contacts,
-        pending: pending as u64,
-        next_due_at: next_due_at.map(WallTime::from_unix_ms),
+        pending: (pending + elsewhere) as u64,
+        next_due_at: [next_due_at, again_at].into_iter().flatten().min().map(WallTime::from_unix_ms),
     })
+}
+
+async fn held_by_others(conn: &mut Connection, campaign: &str) -> Result<i64, StoreError> {
+    if conn.holder() == 0 {
+        return Ok(0);
+    }
+    scalar(
+        "SELECT count(*) FROM contacts
+         WHERE campaign = $1 AND state IN ('claimed', 'in_flight') AND holder <> $2",
+    )
+    .bind(campaign)
+    .bind(conn.holder())
+    .fetch_one(conn)
+    .await
+    .map_err(|e| conn.error("count what other nodes hold", e))
 }
 
 /// id, number, name, comment, attributes, next_attempt_at
@@ -106,18 +130,18 @@ type Outcomes = BTreeMap<i64, BTreeMap<Disposition, u32>>;
 async fn read_outcomes(conn: &mut Connection, contacts: &[ContactRow]) -> Result<Outcomes, StoreError> {
     let ids: Vec<i64> = contacts.iter().map(|row| row.0).collect();
     let ids = serde_json::to_string(&ids).expect("integers always have a JSON form");
-    let rows: Vec<(i64, String, u32)> = sqlx::query_as(
-        "SELECT contact, disposition, count(*) FROM calls WHERE contact IN (SELECT value FROM json_each($1))
+    let rows: Vec<(i64, String, i64)> = query(
+        "SELECT contact, disposition, count(*) FROM calls WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
          GROUP BY contact, disposition",
     )
     .bind(ids)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("read outcomes", e))?;
     let mut outcomes = Outcomes::new();
     for (contact, word, count) in rows {
         let disposition = read_disposition(conn, &word)?;
-        outcomes.entry(contact).or_default().insert(disposition, count);
+        outcomes.entry(contact).or_default().insert(disposition, count as u32);
     }
     Ok(outcomes)
 }
@@ -132,7 +156,7 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
         return Ok(Answer::InviteForbidden { attempt: invite.attempt, reason: error });
     }
     let attempt = invite.attempt.to_string();
-    sqlx::query(
+    query(
         "INSERT INTO attempts (id, contact, campaign, number, started_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO NOTHING",
     )
@@ -141,22 +165,22 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
     .bind(invite.campaign.as_str())
     .bind(invite.number.as_str())
     .bind(invite.at.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("commit an INVITE", e))?;
-    sqlx::query("INSERT INTO invites (call_id, attempt, caller_id, trunk, at) VALUES ($1, $2, $3, $4, $5)")
+    query("INSERT INTO invites (call_id, attempt, caller_id, trunk, at) VALUES ($1, $2, $3, $4, $5)")
         .bind(invite.call_id.as_str())
         .bind(attempt.as_str())
         .bind(invite.caller_id.as_str())
         .bind(invite.trunk.as_str())
         .bind(invite.at.unix_ms())
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
-    sqlx::query("UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '' WHERE id = $1")
+    query("UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '' WHERE id = $1")
         .bind(invite.contact.0)
         .bind(attempt)
-        .execute(conn.sqlite())
+        .execute(conn)
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
     dialog::insert_of_invite(conn, invite).await?;
@@ -165,18 +189,22 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
 
 /// Why the INVITE must not leave, if so.
 async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Option<String>, StoreError> {
-    let row: Option<GateRow> = sqlx::query_as(
+    let row: Option<GateRow> = query(
         "SELECT campaign, number, state, attempt,
                 EXISTS (SELECT 1 FROM suppressions WHERE number = $2 OR number = contacts.number),
                 EXISTS (SELECT 1 FROM invites WHERE call_id = $3),
-                EXISTS (SELECT 1 FROM calls WHERE attempt = $4)
-         FROM contacts WHERE id = $1",
+                EXISTS (SELECT 1 FROM calls WHERE attempt = $4),
+                holder = $5 AND ($5 = 0 OR EXISTS (
+                    SELECT 1 FROM nodes
+                    WHERE token = $5 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */))
+         FROM contacts WHERE id = $1 /*+ FOR UPDATE */",
     )
     .bind(invite.contact.0)
     .bind(invite.number.as_str())
     .bind(invite.call_id.as_str())
     .bind(invite.attempt.to_string())
-    .fetch_optional(conn.sqlite())
+    .bind(conn.holder())
+    .fetch_optional(conn)
     .await
     .map_err(|e| conn.error("commit an INVITE", e))?;
     Ok(match row {
@@ -185,11 +213,11 @@ async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Optio
     })
 }
 
-/// campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?
-type GateRow = (String, String, String, Option<String>, bool, bool, bool);
+/// campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node that lives?
+type GateRow = (String, String, String, Option<String>, bool, bool, bool, bool);
 
 fn row_objection(row: &GateRow, invite: &InviteRecord) -> Option<String> {
-    let (campaign, number, state, in_flight, suppressed, call_id_used, finished) = row;
+    let (campaign, number, state, in_flight, suppressed, call_id_used, finished, held) = row;
     let contact = invite.contact.0;
     let ours = match (state.as_str(), in_flight) {
         ("claimed", _) => true,
@@ -202,6 +230,8 @@ fn row_objection(row: &GateRow, invite: &InviteRecord) -> Option<String> {
         Some(format!("contact {contact} has another campaign or another number"))
     } else if !ours {
         Some(format!("contact {contact} is not claimed by this attempt: it is {state}"))
+    } else if !held {
+        Some(format!("contact {contact} belongs to another node, or this one's lease is over"))
     } else if *finished {
         Some("the attempt already has its call record".to_owned())
     } else if *call_id_used {
@@ -217,8 +247,12 @@ async fn finish(
     record: &CallRecord,
     update: &ContactUpdate,
 ) -> Result<(), StoreError> {
+    // Somebody else has taken the attempt over and closes it: what comes from its former holder is late.
+    if conn.holder() != 0 && belongs_to_another(conn, record).await? {
+        return Ok(());
+    }
     // A record is never refused: an attempt that ended before its first INVITE was committed gets its row here.
-    sqlx::query(
+    query(
         "INSERT INTO attempts (id, contact, campaign, number, started_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO NOTHING",
     )
@@ -227,13 +261,23 @@ async fn finish(
     .bind(record.campaign.as_str())
     .bind(record.number.as_str())
     .bind(record.dialed_at.unix_ms())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("write a call record", e))?;
     if call_record::insert(conn, record).await? {
         settle(conn, update, Some(record.attempt), None).await?;
     }
     Ok(())
+}
+
+async fn belongs_to_another(conn: &mut Connection, record: &CallRecord) -> Result<bool, StoreError> {
+    scalar("SELECT EXISTS (SELECT 1 FROM contacts WHERE id = $1 AND attempt = $2 AND holder <> $3)")
+        .bind(record.contact.0)
+        .bind(record.attempt.to_string())
+        .bind(conn.holder())
+        .fetch_one(conn)
+        .await
+        .map_err(|e| conn.error("write a call record", e))
 }
 
 async fn release(conn: &mut Connection, update: &ContactUpdate, reason: &str) -> Result<(), StoreError> {
@@ -248,21 +292,22 @@ async fn settle(
     attempt: Option<AttemptId>,
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE contacts SET attempt = NULL, next_attempt_at = $2,
+    query(
+        "UPDATE contacts SET attempt = NULL, holder = 0, next_attempt_at = $2,
              state = CASE WHEN listed THEN 'suppressed' ELSE $3 END,
              last_reason = CASE WHEN listed THEN 'do_not_call' ELSE coalesce($4, last_reason) END
          FROM (SELECT $3 = 'pending' AND EXISTS (
                    SELECT 1 FROM suppressions
-                   WHERE number = (SELECT number FROM contacts WHERE id = $1)) AS listed)
-         WHERE id = $1 AND (state = 'claimed' OR (state = 'in_flight' AND attempt = $5))",
+                   WHERE number = (SELECT number FROM contacts WHERE id = $1)) AS listed) AS gate
+         WHERE id = $1 AND holder = $6 AND (state = 'claimed' OR (state = 'in_flight' AND attempt = $5))",
     )
     .bind(update.id.0)
     .bind(update.next_attempt_at.unix_ms())
     .bind(update.state.as_str())
     .bind(reason)
     .bind(attempt.map(|id| id.to_string()))
-    .execute(conn.sqlite())
+    .bind(conn.holder())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("settle a contact", e))?;
     Ok(())
@@ -274,12 +319,15 @@ pub(super) async fn save_campaign(
     campaign: &str,
     state: CampaignState,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    if state == CampaignState::Completed && held_by_others(conn, campaign).await? > 0 {
+        return Ok(());
+    }
+    query(
         "INSERT INTO campaigns (name, state) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET state = excluded.state",
     )
     .bind(campaign)
     .bind(state.as_str())
-    .execute(conn.sqlite())
+    .execute(conn)
     .await
     .map_err(|e| conn.error("save a campaign", e))?;
     Ok(())

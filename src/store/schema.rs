@@ -1,13 +1,16 @@
 //! The schema and how a database reaches it: migrations, each applied once, in order, in its own transaction.
 
 use super::connection::Connection;
+use super::dialect::PRELUDE;
 use super::error::StoreError;
+use super::statement::{query, scalar, script};
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_labels.sql"),
     include_str!("migrations/0003_dialogs.sql"),
+    include_str!("migrations/0007_nodes.sql"),
 ];
 
 /// The version that this program reads and writes.
@@ -17,6 +20,12 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 const APPLICATION_ID: i64 = 0x4f44_4c52;
 
 const MARK: &str = "PRAGMA application_id = 0x4f444c52";
+
+/// On a server, where there is no such header.
+const MARK_ON_SERVER: &str = "INSERT INTO outdial_database (application_id) VALUES (1329876050)";
+
+/// Nodes that start together migrate one after the other.
+const ONE_AFTER_THE_OTHER: &str = "SELECT 1 FROM pg_advisory_xact_lock(1329876050)";
 
 const VERSIONS: &str = "CREATE TABLE schema_versions (
     version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)) STRICT";
@@ -29,16 +38,22 @@ pub(super) async fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
 }
 
 async fn apply_missing(conn: &mut Connection) -> Result<(), StoreError> {
+    if conn.is_server() {
+        run(conn, ONE_AFTER_THE_OTHER).await?;
+    }
     let found = version(conn).await?;
     if found == 0 {
-        run(conn, MARK).await?;
+        let mark = if conn.is_server() { [PRELUDE, MARK_ON_SERVER].as_slice() } else { &[MARK] };
+        for sql in mark {
+            run(conn, sql).await?;
+        }
         run(conn, VERSIONS).await?;
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(found as usize) {
         run(conn, migration).await?;
-        sqlx::query("INSERT INTO schema_versions (version) VALUES ($1)")
+        query("INSERT INTO schema_versions (version) VALUES ($1)")
             .bind(index as i64 + 1)
-            .execute(conn.sqlite())
+            .execute(conn)
             .await
             .map_err(|e| conn.error("be migrated", e))?;
     }
@@ -49,17 +64,16 @@ async fn apply_missing(conn: &mut Connection) -> Result<(), StoreError> {
 /// `BEGIN IMMEDIATE` pass on it: nothing short of a write tells.
 pub(super) async fn prove_writable(conn: &mut Connection) -> Result<(), StoreError> {
     conn.begin().await?;
-    let written = sqlx::query("UPDATE schema_versions SET applied_at = applied_at WHERE version = $1")
+    let written = query("UPDATE schema_versions SET applied_at = applied_at WHERE version = $1")
         .bind(VERSION)
-        .execute(conn.sqlite())
+        .execute(conn)
         .await;
     let written = written.map(|_| ()).map_err(|e| conn.error("be written", e));
     conn.end(written).await
 }
 
 async fn run(conn: &mut Connection, sql: &'static str) -> Result<(), StoreError> {
-    sqlx::raw_sql(sql).execute(conn.sqlite()).await.map_err(|e| conn.error("be migrated", e))?;
-    Ok(())
+    script(conn, sql).await.map_err(|e| conn.error("be migrated", e))
 }
 
 /// A reader cannot migrate: it wants exactly this version.
@@ -70,12 +84,22 @@ pub(super) async fn require_current(conn: &mut Connection) -> Result<(), StoreEr
     }
 }
 
+const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
+
+const TABLES_ON_SERVER: &str =
+    "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()";
+
+const MARKS_ON_SERVER: &str = "SELECT count(*) FROM information_schema.tables
+    WHERE table_schema = current_schema() AND table_name = 'outdial_database'";
+
 /// 0 for an empty file; newer versions and other programs' databases are errors.
 async fn version(conn: &mut Connection) -> Result<i64, StoreError> {
-    let (application, tables) = (
-        number(conn, "SELECT application_id FROM pragma_application_id").await?,
-        number(conn, "SELECT count(*) FROM sqlite_schema").await?,
-    );
+    let tables = number(conn, if conn.is_server() { TABLES_ON_SERVER } else { TABLES }).await?;
+    let application = match conn.is_server() {
+        false => number(conn, "SELECT application_id FROM pragma_application_id").await?,
+        true if number(conn, MARKS_ON_SERVER).await? == 0 => 0,
+        true => number(conn, "SELECT application_id FROM outdial_database").await?,
+    };
     match (application, tables) {
         (APPLICATION_ID, _) => {}
         (0, 0) => return Ok(0),
@@ -89,5 +113,5 @@ async fn version(conn: &mut Connection) -> Result<i64, StoreError> {
 }
 
 async fn number(conn: &mut Connection, sql: &'static str) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql).fetch_one(conn.sqlite()).await.map_err(|e| conn.error("be read", e))
+    scalar(sql).fetch_one(conn).await.map_err(|e| conn.error("be read", e))
 }

@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::list::{Suppression, read_number};
 use super::reader::Reader;
 use super::request::{ContactRow, read_contacts, read_disposition};
+use super::statement::query;
 use crate::disposition::Disposition;
 use crate::record::Contact;
 use crate::time::WallTime;
@@ -148,14 +149,14 @@ impl Reader {
         id: i64,
     ) -> Result<Option<ContactStory>, StoreError> {
         let conn = self.connection();
-        let row: Option<(i64, String, String, String, String, i64, String, String)> = sqlx::query_as(
+        let row: Option<(i64, String, String, String, String, i64, String, String)> = query(
             "SELECT id, number, name, comment, attributes, next_attempt_at, state, last_reason FROM contacts
              WHERE campaign = $1 AND (number = $2 OR id = $3)",
         )
         .bind(campaign)
         .bind(number)
         .bind(id)
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read a contact", e))?;
         let Some((id, number, name, comment, attributes, due, state, last_reason)) = row else {
@@ -176,12 +177,12 @@ impl Reader {
     /// An attempt by its id or the Call-ID of one of its INVITEs; none when there is none.
     pub async fn attempt_story(&mut self, call: &str) -> Result<Option<AttemptStory>, StoreError> {
         let conn = self.connection();
-        let row: Option<(i64, String, String, i64, String, i64)> = sqlx::query_as(
+        let row: Option<(i64, String, String, i64, String, i64)> = query(
             "SELECT sequence, id, campaign, contact, number, started_at FROM attempts
              WHERE id = coalesce((SELECT attempt FROM invites WHERE call_id = $1), $1)",
         )
         .bind(call)
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read an attempt", e))?;
         let Some((sequence, id, campaign, contact, number, started_at)) = row else { return Ok(None) };
@@ -203,14 +204,14 @@ impl Reader {
     /// Where a campaign's contacts stand at `now`, in groups.
     pub async fn holdings(&mut self, campaign: &str, now: WallTime) -> Result<Vec<Holding>, StoreError> {
         let conn = self.connection();
-        let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(
+        let rows: Vec<(String, String, i64, i64, i64)> = query(
             "SELECT state, last_reason, CASE WHEN next_attempt_at <= $2 THEN 1 ELSE 0 END AS due, count(*),
                     min(next_attempt_at)
              FROM contacts WHERE campaign = $1 GROUP BY state, last_reason, due ORDER BY state, count(*) DESC",
         )
         .bind(campaign)
         .bind(now.unix_ms())
-        .fetch_all(conn.sqlite())
+        .fetch_all(conn)
         .await
         .map_err(|e| conn.error("count a campaign", e))?;
         let holding =
@@ -232,12 +233,8 @@ impl Reader {
     /// Writes the whole database into a new file, as it is at this moment; an engine may go on meanwhile.
     pub async fn copy_to(&mut self, path: &std::path::Path) -> Result<(), StoreError> {
         let conn = self.connection();
-        sqlx::query("VACUUM INTO $1")
-            .bind(path.to_string_lossy().into_owned())
-            .execute(conn.sqlite())
-            .await
-            .map_err(|e| conn.error("be copied", e))?;
-        Ok(())
+        let copied = query("VACUUM INTO $1").bind(path.to_string_lossy().into_owned()).execute(conn).await;
+        copied.map(|_| ()).map_err(|e| conn.error("be copied", e))
     }
 }
 
@@ -259,13 +256,12 @@ async fn contact_as_dialed(
     id: i64,
     before: &[CallLine],
 ) -> Result<Contact, StoreError> {
-    let row: ContactRow = sqlx::query_as(
-        "SELECT id, number, name, comment, attributes, next_attempt_at FROM contacts WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_one(conn.sqlite())
-    .await
-    .map_err(|e| conn.error("read a contact", e))?;
+    let row: ContactRow =
+        query("SELECT id, number, name, comment, attributes, next_attempt_at FROM contacts WHERE id = $1")
+            .bind(id)
+            .fetch_one(conn)
+            .await
+            .map_err(|e| conn.error("read a contact", e))?;
     let mut contact = read_contact(conn, row).await?;
     contact.outcomes.clear();
     for call in before {
@@ -276,9 +272,9 @@ async fn contact_as_dialed(
 }
 
 async fn listed(conn: &mut Connection, number: &str) -> Result<Option<Suppression>, StoreError> {
-    let row: Option<(String, i64)> = sqlx::query_as("SELECT source, at FROM suppressions WHERE number = $1")
+    let row: Option<(String, i64)> = query("SELECT source, at FROM suppressions WHERE number = $1")
         .bind(number)
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read the do-not-call list", e))?;
     let number = read_number(conn, number)?;
@@ -286,35 +282,35 @@ async fn listed(conn: &mut Connection, number: &str) -> Result<Option<Suppressio
 }
 
 async fn in_flight(conn: &mut Connection, number: &str) -> Result<Option<(String, String)>, StoreError> {
-    sqlx::query_as("SELECT campaign, attempt FROM contacts WHERE number = $1 AND state = 'in_flight' LIMIT 1")
+    query("SELECT campaign, attempt FROM contacts WHERE number = $1 AND state = 'in_flight' LIMIT 1")
         .bind(number)
-        .fetch_optional(conn.sqlite())
+        .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read who is being dialed", e))
 }
 
 async fn last_end(conn: &mut Connection, number: &str, before: i64) -> Result<Option<WallTime>, StoreError> {
-    let (at,): (Option<i64>,) = sqlx::query_as(
+    let (at,): (Option<i64>,) = query(
         "SELECT max(c.ended_at) FROM contacts AS k JOIN calls AS c ON c.contact = k.id
          WHERE k.number = $1 AND c.dialed_at < $2",
     )
     .bind(number)
     .bind(before)
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error("read the calls of a number", e))?;
     Ok(at.map(WallTime::from_unix_ms))
 }
 
 async fn calls_of(conn: &mut Connection, contact: i64, before: i64) -> Result<Vec<CallLine>, StoreError> {
-    let rows: Vec<(String, i64, i64, String)> = sqlx::query_as(
+    let rows: Vec<(String, i64, i64, String)> = query(
         "SELECT attempt, dialed_at, ended_at, disposition FROM calls WHERE contact = $1 AND dialed_at < $2
          ORDER BY dialed_at DESC LIMIT $3",
     )
     .bind(contact)
     .bind(before)
     .bind(CALLS_TOLD_MAX)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error("read the calls of a contact", e))?;
     let read = |(attempt, dialed_at, ended_at, word): (String, i64, i64, String)| {
@@ -330,9 +326,9 @@ async fn calls_of(conn: &mut Connection, contact: i64, before: i64) -> Result<Ve
 
 async fn invites(conn: &mut Connection, attempt: &str) -> Result<Vec<InviteLine>, StoreError> {
     let rows: Vec<(String, String, String, i64)> =
-        sqlx::query_as("SELECT call_id, caller_id, trunk, at FROM invites WHERE attempt = $1 ORDER BY at")
+        query("SELECT call_id, caller_id, trunk, at FROM invites WHERE attempt = $1 ORDER BY at")
             .bind(attempt)
-            .fetch_all(conn.sqlite())
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error("read INVITEs", e))?;
     let line = |(call_id, caller_id, trunk, at)| InviteLine {
@@ -348,11 +344,11 @@ async fn invites(conn: &mut Connection, attempt: &str) -> Result<Vec<InviteLine>
 type EndRow = (String, i64, Option<i64>, String, i64, String);
 
 async fn end_of(conn: &mut Connection, attempt: &str) -> Result<Option<End>, StoreError> {
-    let row: Option<EndRow> = sqlx::query_as(
+    let row: Option<EndRow> = query(
         "SELECT disposition, ended_at, answered_at, ended_by, sip_status, reason FROM calls WHERE attempt = $1",
     )
     .bind(attempt)
-    .fetch_optional(conn.sqlite())
+    .fetch_optional(conn)
     .await
     .map_err(|e| conn.error("read a call record", e))?;
     row.map(|row| read_end(conn, row)).transpose()
@@ -371,7 +367,7 @@ fn read_end(conn: &Connection, row: EndRow) -> Result<End, StoreError> {
 }
 
 async fn lines_up(conn: &mut Connection, campaign: &str, sequence: i64, at: i64) -> Result<u64, StoreError> {
-    let (up,): (i64,) = sqlx::query_as(
+    let (up,): (i64,) = query(
         "SELECT count(*) FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id
          WHERE a.sequence >= $1 AND a.sequence < $2 AND a.campaign = $3 AND coalesce(c.ended_at, $4 + 1) > $4",
     )
@@ -379,7 +375,7 @@ async fn lines_up(conn: &mut Connection, campaign: &str, sequence: i64, at: i64)
     .bind(sequence)
     .bind(campaign)
     .bind(at)
-    .fetch_one(conn.sqlite())
+    .fetch_one(conn)
     .await
     .map_err(|e| conn.error("count calls", e))?;
     Ok(up as u64)
@@ -401,12 +397,12 @@ type UseRow = (
 async fn read_caller_id_uses(conn: &mut Connection, calls_max: usize) -> Result<CallerIdUses, StoreError> {
     const DOING: &str = "read what caller ids were used for";
     let first: Vec<(String, i64)> =
-        sqlx::query_as("SELECT caller_id, min(at) FROM invites GROUP BY caller_id ORDER BY caller_id")
-            .fetch_all(conn.sqlite())
+        query("SELECT caller_id, min(at) FROM invites GROUP BY caller_id ORDER BY caller_id")
+            .fetch_all(conn)
             .await
             .map_err(|e| conn.error(DOING, e))?;
     // A second trunk's INVITE belongs to the same call.
-    let rows: Vec<UseRow> = sqlx::query_as(
+    let rows: Vec<UseRow> = query(
         "SELECT i.caller_id, a.number, a.started_at, c.disposition, c.ended_at, c.answered_at, c.ended_by, c.sip_status,
                 c.reason
          FROM attempts AS a
@@ -415,7 +411,7 @@ async fn read_caller_id_uses(conn: &mut Connection, calls_max: usize) -> Result<
          WHERE a.sequence > (SELECT coalesce(max(sequence), 0) FROM attempts) - $1 ORDER BY a.sequence",
     )
     .bind(calls_max as i64)
-    .fetch_all(conn.sqlite())
+    .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     let read = |(caller_id, number, at, word, ended_at, answered_at, by, sip_status, reason): UseRow| {

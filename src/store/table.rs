@@ -2,8 +2,7 @@
 //!
 //! Programs read exports by these names and in this order: columns are only ever added at the end.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::{ColumnIndex, Decode, Type};
 
 /// An exportable table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,22 +191,50 @@ impl Table {
     }
 }
 
+/// A row of either database, its columns read by their place.
+pub(super) trait Wide<'r> {
+    fn text(&'r self, index: usize) -> Result<Option<String>, sqlx::Error>;
+    fn integer(&'r self, index: usize) -> Result<Option<i64>, sqlx::Error>;
+    fn real(&'r self, index: usize) -> Result<Option<f64>, sqlx::Error>;
+}
+
+impl<'r, R> Wide<'r> for R
+where
+    R: sqlx::Row,
+    usize: ColumnIndex<R>,
+    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<f64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn text(&'r self, index: usize) -> Result<Option<String>, sqlx::Error> {
+        self.try_get(index)
+    }
+
+    fn integer(&'r self, index: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(index)
+    }
+
+    fn real(&'r self, index: usize) -> Result<Option<f64>, sqlx::Error> {
+        self.try_get(index)
+    }
+}
+
 impl Row {
-    pub(super) fn read(table: Table, row: &SqliteRow) -> Result<Row, sqlx::Error> {
+    pub(super) fn read<'r, R: Wide<'r>>(table: Table, row: &'r R) -> Result<Row, sqlx::Error> {
         let cells = table.columns().iter().enumerate().map(|(i, column)| Cell::read(column.kind, row, i + 1));
-        Ok(Row { position: row.try_get(0)?, cells: cells.collect::<Result<_, _>>()? })
+        Ok(Row { position: row.integer(0)?.unwrap_or_default(), cells: cells.collect::<Result<_, _>>()? })
     }
 }
 
 impl Cell {
     /// An empty text is an absent one.
-    fn read(kind: Kind, row: &SqliteRow, index: usize) -> Result<Cell, sqlx::Error> {
+    fn read<'r, R: Wide<'r>>(kind: Kind, row: &'r R, index: usize) -> Result<Cell, sqlx::Error> {
         let cell = match kind {
             Kind::Text | Kind::Number | Kind::Json => {
-                row.try_get::<Option<String>, _>(index)?.filter(|text| !text.is_empty()).map(Cell::Text)
+                row.text(index)?.filter(|text| !text.is_empty()).map(Cell::Text)
             }
-            Kind::Integer | Kind::Time => row.try_get::<Option<i64>, _>(index)?.map(Cell::Integer),
-            Kind::Real => row.try_get::<Option<f64>, _>(index)?.map(Cell::Real),
+            Kind::Integer | Kind::Time => row.integer(index)?.map(Cell::Integer),
+            Kind::Real => row.real(index)?.map(Cell::Real),
         };
         Ok(cell.unwrap_or(Cell::Absent))
     }

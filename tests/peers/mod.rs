@@ -1,5 +1,5 @@
 //! The programs that the tests talk to, each started on an address of its own inside 127.0.0.0/8 and killed when dropped:
-//! a private Asterisk, Kamailio, baresip, SIPp, tshark, and the `outdial` binary itself.
+//! a private Asterisk, Kamailio, baresip, SIPp, tshark, a PostgreSQL cluster, and the `outdial` binary itself.
 //!
 //! `tests/install` brings them. A test that needs them begins with `if !peers::installed() { return; }`: where they cannot
 //! be had it says so in one line and ends, except under `tests/all`, which demands all of them.
@@ -11,6 +11,7 @@ pub mod audio;
 pub mod baresip;
 pub mod kamailio;
 pub mod outdial;
+pub mod postgres;
 pub mod process;
 pub mod sipp;
 pub mod wire;

@@ -58,7 +58,7 @@ pub fn explain(name: &str, common: &Common) -> Result<(), Failure> {
 }
 
 async fn list(config: &Config, name: &str, now: WallTime) -> Result<(Vec<Holding>, CampaignState), Failure> {
-    if !config.engine.database.exists() {
+    if config.engine.database.file().is_some_and(|file| !file.exists()) {
         return Ok((Vec::new(), CampaignState::Draft));
     }
     let mut reader = open(config).await?;

@@ -9,7 +9,7 @@ use crate::amd::verdict::Finding;
 use crate::audio::{FRAME_SAMPLES, Frame, wav};
 use crate::cli::{label, output};
 use crate::corpus::manifest::{self, Clip, Label};
-use crate::store::{Labelled, Reader};
+use crate::store::{Labelled, Location, Reader};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 const CLIP_SAMPLES_MAX: usize = 30 * 8_000;
 
 /// Writes clips and manifest, tells what labels say about the verdicts, and gives the number of clips.
-pub async fn run(args: &Args, database: &Path, reader: &mut Reader) -> Result<u64, ExportError> {
+pub async fn run(args: &Args, database: &Location, reader: &mut Reader) -> Result<u64, ExportError> {
     let Some(folder) = &args.output else { return Err(ExportError::NoFolder) };
     let failed = |path: &Path, error: io::Error| ExportError::Output(path.to_owned(), error);
     create_folder(folder).map_err(|error| failed(folder, error))?;
@@ -59,9 +59,9 @@ pub async fn run(args: &Args, database: &Path, reader: &mut Reader) -> Result<u6
 }
 
 /// The path as the engine wrote it, which may have run in another folder.
-fn recording_of(call: &Labelled, database: &Path) -> PathBuf {
+fn recording_of(call: &Labelled, database: &Location) -> PathBuf {
     let path = PathBuf::from(&call.recording);
-    let beside = database.parent().unwrap_or(Path::new("")).join(&path);
+    let beside = database.file().and_then(Path::parent).unwrap_or(Path::new("")).join(&path);
     if !path.exists() && beside.exists() { beside } else { path }
 }
 

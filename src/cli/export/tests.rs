@@ -49,9 +49,12 @@ fn the_database_of_a_configuration_is_relative_to_it() {
             output: None,
         })
     };
-    assert_eq!(args("[engine]\ndatabase = \"a.db\"\n[sip]\nlisten = 1").unwrap(), folder.path().join("a.db"));
-    assert_eq!(args("[engine]\ndatabase = \"/var/a.db\"").unwrap(), Path::new("/var/a.db"));
-    assert_eq!(args("").unwrap(), folder.path().join("outdial.db"));
+    assert_eq!(
+        args("[engine]\ndatabase = \"a.db\"\n[sip]\nlisten = 1").unwrap(),
+        folder.path().join("a.db").into()
+    );
+    assert_eq!(args("[engine]\ndatabase = \"/var/a.db\"").unwrap(), Path::new("/var/a.db").into());
+    assert_eq!(args("").unwrap(), folder.path().join("outdial.db").into());
     assert!(matches!(args("[engine"), Err(ExportError::Config(..))));
 }
 
@@ -59,7 +62,7 @@ fn args(folder: &TempDir, table: TableName, format: Format) -> Args {
     Args {
         table,
         config: None,
-        database: Some(path_in(folder)),
+        database: Some(path_in(folder).into()),
         format,
         campaign: None,
         output: Some(folder.path().join("out")),

@@ -330,6 +330,10 @@ impl Engine {
         let disposition: Disposition = record.disposition;
         match disposition {
             Disposition::Abandoned => running.campaign.handle_abandoned(now, contact.id),
+            // Who is off the list by their own key, but had waited for too long, had no agent either.
+            Disposition::OptedOut if waited_too_long(&record) => {
+                running.campaign.handle_abandoned(now, contact.id);
+            }
             Disposition::Machine | Disposition::VoicemailLeft | Disposition::Screening => {
                 running.campaign.handle_machine(now, contact.id);
             }
@@ -339,4 +343,11 @@ impl Engine {
         let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
         self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
     }
+}
+
+/// Whether an agent was being rung for this person, and none was there within two seconds of the greeting.
+fn waited_too_long(record: &CallRecord) -> bool {
+    let greeted_at = record.greeting_end_at.or(record.verdict_at).or(record.answered_at);
+    let waited_ms = greeted_at.map_or(0, |at| record.ended_at.unix_ms() - at.unix_ms());
+    record.agent_dialed_at.is_some() && waited_ms > 2_000
 }

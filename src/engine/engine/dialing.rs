@@ -16,7 +16,7 @@ impl Engine {
     /// Dials while anyone wants to and everything allows it, the campaigns in turn.
     pub(super) fn dial(&mut self, now: Now) {
         self.dial_at = None;
-        if self.draining || self.store_retry_at.is_some() {
+        if self.draining || self.store_retry_at.is_some() || !self.belongs(now) {
             return;
         }
         if let Some(until) = self.orphans.silent_until(now.instant) {
@@ -27,6 +27,8 @@ impl Engine {
         let mut idle = 0;
         while idle < count {
             let Some(free_at) = self.rate.free_at(now.instant) else { return };
+            let Some(share_at) = self.shares_free_at(now, None) else { return };
+            let free_at = free_at.max(share_at);
             if free_at > now.instant {
                 self.dial_at = Some(free_at);
                 return;
@@ -48,13 +50,23 @@ impl Engine {
         if running.campaign.state() != CampaignState::Running {
             return false;
         }
-        let place = match placement::choose(&self.trunks, &running.trunks, &[], now.instant, &mut self.rng) {
-            Ok(place) => place,
-            Err(reason) => {
-                self.wait_for_trunk(reason);
+        match self.shares_free_at(now, Some(turn)) {
+            Some(at) if at <= now.instant => {}
+            at => {
+                self.dial_at = [self.dial_at, at].into_iter().flatten().min();
                 return false;
             }
-        };
+        }
+        let without = self.trunks_without_share(now);
+        let running = &mut self.campaigns[turn];
+        let place =
+            match placement::choose(&self.trunks, &running.trunks, &without, now.instant, &mut self.rng) {
+                Ok(place) => place,
+                Err(reason) => {
+                    self.wait_for_trunk(reason);
+                    return false;
+                }
+            };
         if let Some(Err(until)) = running.pool.map(|pool| self.pools[pool].free_at(now.wall)) {
             self.wait_for_caller_id(now, until);
             return false;
@@ -67,7 +79,7 @@ impl Engine {
         let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
-        if !running.campaign.demands_agent(&contact) {
+        if !running.campaign.demands_agent(contact.id) {
             self.begin(now, turn, place, contact, None);
             return true;
         }
@@ -127,6 +139,7 @@ impl Engine {
         self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
+        self.record_share_begun(now, turn, place);
         let placement = self.placement_on(place);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);

@@ -25,12 +25,31 @@ impl Engine {
         let mut holds = Vec::new();
         holds.extend(self.store_hold(now));
         holds.extend(self.former_run_hold(now));
+        holds.extend(self.node_hold(running, now));
         holds.extend(own.extract_if(.., |hold| FIRST.contains(&hold.reason.as_str())));
         holds.extend(self.trunk_holds(running, now));
         holds.extend(running.pool.and_then(|pool| self.pools[pool].hold(now)));
         holds.extend(self.cap_holds(now));
         holds.extend(own.into_iter().map(|hold| self.with_agents(running, hold)));
         holds
+    }
+
+    /// One node among several dials with its own part of the caps, and not at all without its lease.
+    fn node_hold(&self, running: &Running, now: Now) -> Option<Hold> {
+        if !self.belongs(now) {
+            let text = "this node has no lease on the shared database, and begins no call without one";
+            return Some(Hold::new("no_lease", text));
+        }
+        let name = &running.campaign.options().name;
+        let turn = self.campaigns.iter().position(|known| known.campaign.options().name == *name);
+        let text = "this node has used up its share of the caps among the nodes";
+        match [self.shares_free_at(now, None), self.shares_free_at(now, turn)] {
+            [Some(engine), Some(campaign)] => {
+                let at = Some(engine.max(campaign)).filter(|at| *at > now.instant)?;
+                Some(Hold::new("node_share", text).until(now, now.wall_at(at), None))
+            }
+            _ => Some(Hold::new("node_share", text)),
+        }
     }
 
     fn former_run_hold(&self, now: Now) -> Option<Hold> {

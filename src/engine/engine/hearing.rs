@@ -73,6 +73,10 @@ impl Engine {
                     self.refuse(now, key, &error);
                 }
             }
+            Answer::Beat(beat) => {
+                self.store_works(now);
+                self.handle_beat(now, *beat);
+            }
             // Whoever asked has been told before the engine.
             Answer::Labelled { .. } => {}
             Answer::Failed { request, error } => {
@@ -83,6 +87,9 @@ impl Engine {
                         if let Some(running) = self.campaigns.iter_mut().find(known) {
                             running.campaign.handle_refill_failed(now);
                         }
+                    }
+                    Request::Beat(_) => {
+                        self.membership.iter_mut().for_each(|member| member.handle_failed(now.instant));
                     }
                     request if self.unsaved.len() < UNSAVED_MAX => self.unsaved.push_back(request),
                     _ => {}

@@ -23,7 +23,7 @@ impl Engine {
                 self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
                 continue;
             }
-            if !self.may_ring(now, line) {
+            if !self.belongs(now) || !self.may_ring(now, line) {
                 self.with_attempt(now, key, |attempt, out| {
                     attempt.handle_cancel(now, out);
                     attempt.handle_committed(now, out);
@@ -34,8 +34,11 @@ impl Engine {
                 self.with_attempt(now, key, |attempt, out| attempt.handle_trunk_rests(now, out));
                 continue;
             }
-            let trunk = &mut self.trunks[line.trunk];
-            let free_at = trunk.leaving.free_at(now.instant).max(self.leaving.free_at(now.instant));
+            let (turn, place) = (line.campaign, line.trunk);
+            let shares_at = self.shares_leave_at(now, turn, place);
+            let trunk = &mut self.trunks[place];
+            let free_at =
+                trunk.leaving.free_at(now.instant).max(self.leaving.free_at(now.instant)).max(shares_at);
             match free_at.filter(|at| *at > now.instant) {
                 Some(at) => {
                     self.leave_at = Some(self.leave_at.map_or(at, |earlier| earlier.min(at)));
@@ -44,6 +47,7 @@ impl Engine {
                 None => {
                     trunk.leaving.record(now.instant);
                     self.leaving.record(now.instant);
+                    self.record_share_left(now, turn, place);
                     self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
                 }
             }

@@ -62,6 +62,15 @@ impl Orphans {
         self.attempts.len()
     }
 
+    /// Of them, lines of a campaign.
+    pub fn lines_of(&self, running: &Running) -> usize {
+        let name = &running.campaign.options().name;
+        let of_it = |attempt: &&OrphanAttempt| {
+            attempt.closing.as_ref().is_some_and(|(_, record)| record.campaign == *name)
+        };
+        self.attempts.values().filter(of_it).count()
+    }
+
     /// Calls that have not ended.
     pub fn calls(&self) -> usize {
         self.calls.len()

@@ -35,7 +35,7 @@ impl Engine {
     }
 
     /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
-    fn cancel_suppressed(&mut self, now: Now) {
+    pub(super) fn cancel_suppressed(&mut self, now: Now) {
         let suppressed = |number: &E164| self.ledger.is_suppressed(number);
         let listed =
             |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);

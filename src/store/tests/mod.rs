@@ -1,15 +1,19 @@
-//! The store's promises, on real files in temporary folders, one file a subject. Here are the shared words of these
-//! tests: contacts, INVITEs and records in short form, and the picture that a crash would leave on the disk.
+//! The store's promises, on real files in temporary folders, one file a subject, and all but those about files once more
+//! on PostgreSQL (`on_postgres`). Here are the shared words of these tests: contacts, INVITEs and records in short form,
+//! and the picture that a crash would leave on the disk.
 
 mod abandonment;
 mod dialing;
 mod disk;
 mod labels;
 mod lists;
+mod on_postgres;
 mod opening;
 mod reading;
+mod writing;
 
 use super::Store;
+use super::statement::scalar;
 use crate::disposition::Disposition;
 use crate::number::E164;
 use crate::record::*;
@@ -150,9 +154,9 @@ pub(crate) fn record(contact: &Contact, n: u128, disposition: Disposition) -> Ca
 }
 
 async fn state_of(store: &mut Store, contact: &Contact) -> String {
-    sqlx::query_scalar("SELECT state FROM contacts WHERE id = $1")
+    scalar("SELECT state FROM contacts WHERE id = $1")
         .bind(contact.id.0)
-        .fetch_one(store.connection.sqlite())
+        .fetch_one(&mut store.connection)
         .await
         .unwrap()
 }
@@ -169,7 +173,10 @@ fn crash_image(store: &Store) -> TempDir {
 
 /// A store after one call that found the callee busy at the second INVITE, and with another call in flight.
 pub(crate) async fn one_call(folder: &TempDir) -> Store {
-    let mut store = open(folder).await;
+    with_one_call(open(folder).await).await
+}
+
+async fn with_one_call(mut store: Store) -> Store {
     import(&mut store, 0..2).await;
     let contacts = refill(&mut store, 0, 2).await.0;
     store.handle(commit(&contacts[0], 1, "a@host")).await;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::StoreError;
+use crate::store::statement::query;
 
 async fn fault(path: &Path) -> StoreError {
     match Store::open(path).await {
@@ -43,8 +44,8 @@ async fn a_commit_is_synced_to_a_write_ahead_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(&folder).await;
     let (journal, synchronous): (String, i64) =
-        sqlx::query_as("SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous")
-            .fetch_one(store.connection.sqlite())
+        query("SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous")
+            .fetch_one(&mut store.connection)
             .await
             .unwrap();
     assert_eq!((journal.as_str(), synchronous), ("wal", 2));
@@ -93,10 +94,7 @@ async fn another_programs_database_is_left_alone() {
 async fn a_newer_schema_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(&folder).await;
-    sqlx::query("INSERT INTO schema_versions (version) VALUES (999)")
-        .execute(store.connection.sqlite())
-        .await
-        .unwrap();
+    query("INSERT INTO schema_versions (version) VALUES (999)").execute(&mut store.connection).await.unwrap();
     store.close().await.unwrap();
     let error = fault(&path_in(&folder)).await;
     assert!(matches!(error, StoreError::NewerSchema { found: 999, .. }), "{error}");

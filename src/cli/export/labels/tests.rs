@@ -12,7 +12,7 @@ fn args(folder: &TempDir, output: Option<PathBuf>) -> Args {
     Args {
         table: TableName::Labels,
         config: None,
-        database: Some(path_in(folder)),
+        database: Some(path_in(folder).into()),
         format: Format::Csv,
         campaign: None,
         output,

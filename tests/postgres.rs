@@ -1,0 +1,209 @@
+//! Several nodes on one PostgreSQL server, judged by the carrier's own ledger: nodes are killed and frozen, the server is frozen,
+//! and still nobody is dialed twice, the caps hold over all nodes together, and what a dead node led goes on within seconds.
+
+#[path = "postgres/carrier.rs"]
+mod carrier;
+mod peers;
+
+use carrier::{Carrier, Ledger, called_twice, most_at_once, most_within};
+use peers::outdial::{ALWAYS_OPEN, Outdial};
+use peers::postgres::Cluster;
+use peers::{eventually, own_address};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+const NODES: usize = 4;
+const LINES: usize = 120;
+const CALLS_PER_SECOND: usize = 500;
+
+/// From the engine's clock to the carrier's a call may be late by so much: two that were a second apart are at least this
+/// far apart on the wire.
+const WINDOW: Duration = Duration::from_millis(900);
+
+/// What the issue demands of a leader's successor.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+/// So long after its lease a frozen node must not have dialed: the lease is shorter.
+const FROZEN: Duration = Duration::from_secs(8);
+
+fn contacts() -> u32 {
+    std::env::var("OUTDIAL_POSTGRES_CONTACTS")
+        .map_or(50_000, |text| text.parse().expect("a number of contacts"))
+}
+
+struct Fleet {
+    cluster: Cluster,
+    carrier: Carrier,
+    nodes: Vec<Outdial>,
+    contacts: u32,
+}
+
+impl Fleet {
+    /// Only the first node's list has all contacts: the others find them in the database.
+    fn new(contacts: u32) -> Fleet {
+        let cluster = Cluster::start().unwrap_or_else(|error| panic!("{error}"));
+        let carrier = Carrier::start(own_address());
+        let url = cluster.create("dialer");
+        let nodes = (0..NODES).map(|place| {
+            let node = Outdial::new();
+            let many = if place == 0 { contacts } else { 1 };
+            node.write_contacts("contacts.csv", (0..many).map(|n| format!("+120255{n:05}")));
+            node.configure(CALLS_PER_SECOND as f64, &configuration(carrier.address));
+            let engine = format!("[engine]\ndatabase = \"{url}\"\nnode = \"node-{place}\"\n");
+            node.write("outdial.toml", &node.configuration().replacen("[engine]\n", &engine, 1));
+            node
+        });
+        let nodes = nodes.collect();
+        Fleet { cluster, carrier, nodes, contacts }
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.cluster.sql("dialer", sql)
+    }
+
+    fn count(&self, sql: &str) -> usize {
+        self.sql(sql).parse().unwrap_or_else(|_| panic!("{sql} gives no number"))
+    }
+
+    /// Contacts that are not settled.
+    fn left(&self) -> usize {
+        self.count("SELECT count(*) FROM contacts WHERE state <> 'done'")
+    }
+
+    /// Whose campaign it is, by the node's place.
+    fn leader(&self) -> Option<usize> {
+        let name =
+            self.sql("SELECT name FROM leaders JOIN nodes USING (token) WHERE scope = 'campaign spring'");
+        name.strip_prefix("node-")?.parse().ok()
+    }
+
+    /// Waits until the carrier has had so many calls more.
+    fn dial(&self, more: usize) {
+        let goal = (self.carrier.count() + more).min(self.contacts as usize);
+        eventually(Duration::from_secs(60), "calls go on", || (self.carrier.count() >= goal).then_some(()));
+    }
+
+    fn calls_of(&self, node: usize, from: Instant, until: Instant) -> usize {
+        let address = IpAddr::from(self.nodes[node].address());
+        let ledger = self.carrier.ledger();
+        ledger.values().filter(|c| c.from == address && c.invited_at >= from && c.invited_at < until).count()
+    }
+}
+
+#[test]
+fn four_nodes_that_are_killed_and_frozen_dial_everybody_once_within_the_caps() {
+    if !peers::installed() {
+        return;
+    }
+    let mut fleet = Fleet::new(contacts());
+    let step = fleet.contacts as usize / 10;
+    for node in &mut fleet.nodes {
+        node.start();
+    }
+    fleet.dial(step);
+
+    // The leader dies, and its successor is there in time.
+    let leader = eventually(Duration::from_secs(5), "somebody leads", || fleet.leader());
+    fleet.nodes[leader].engine().kill();
+    let died = Instant::now();
+    let successor = eventually(Duration::from_secs(20), "somebody else leads", || {
+        fleet.leader().filter(|next| *next != leader)
+    });
+    let taken_over = died.elapsed();
+    assert!(taken_over <= TAKEN_OVER_WITHIN, "the lead was taken over after {taken_over:?}");
+    fleet.dial(step);
+    fleet.nodes[leader].start();
+
+    // A node sleeps for longer than its lease, and wakes up with contacts and INVITEs that are others' by now.
+    let sleeper = (0..NODES).find(|node| *node != leader && *node != successor).unwrap();
+    fleet.nodes[sleeper].engine().signal("STOP");
+    std::thread::sleep(FROZEN);
+    let before = fleet.carrier.ledger();
+    fleet.nodes[sleeper].engine().signal("CONT");
+    fleet.dial(step);
+    assert!(!before.is_empty());
+
+    // The server itself sleeps: nothing new leaves, and all goes on by itself.
+    fleet.cluster.freeze(true);
+    let frozen = Instant::now();
+    std::thread::sleep(FROZEN);
+    fleet.cluster.freeze(false);
+    let thawed = Instant::now();
+    let silent_from = frozen + Duration::from_secs(3);
+    for node in 0..NODES {
+        assert_eq!(fleet.calls_of(node, silent_from, thawed), 0, "node-{node} dialed without its database");
+    }
+    fleet.dial(step);
+
+    // Two at once, one of them for good.
+    fleet.nodes[successor].engine().kill();
+    fleet.nodes[leader].engine().kill();
+    fleet.dial(step);
+    fleet.nodes[leader].start();
+
+    eventually(Duration::from_secs(240), "all contacts are settled", || (fleet.left() == 0).then_some(()));
+    for node in (0..NODES).filter(|node| *node != successor) {
+        fleet.nodes[node].stop();
+    }
+    judge(&fleet, &fleet.carrier.ledger());
+    eprintln!(
+        "{} calls, most at once {}, most in {WINDOW:?} {}, lead taken over after {taken_over:?}",
+        fleet.carrier.count(),
+        most_at_once(&fleet.carrier.ledger()),
+        most_within(&fleet.carrier.ledger(), WINDOW)
+    );
+}
+
+fn judge(fleet: &Fleet, ledger: &Ledger) {
+    let contacts = fleet.contacts as usize;
+    assert!(
+        ledger.len() > contacts * 9 / 10,
+        "the carrier saw only {} calls: nothing is proved",
+        ledger.len()
+    );
+    assert!(called_twice(ledger).is_empty(), "dialed twice: {:?}", called_twice(ledger));
+    assert!(most_at_once(ledger) <= LINES, "{} calls at once", most_at_once(ledger));
+    let most = most_within(ledger, WINDOW);
+    assert!(most <= CALLS_PER_SECOND, "{most} calls in {WINDOW:?}");
+    // Every call has its row, and every attempt its one record.
+    assert_eq!(fleet.count("SELECT count(*) FROM contacts WHERE state = 'done'"), contacts);
+    assert_eq!(fleet.count("SELECT count(*) FROM attempts"), fleet.count("SELECT count(*) FROM calls"));
+    let kept = fleet.sql("SELECT call_id FROM invites");
+    let kept: std::collections::BTreeSet<&str> = kept.lines().collect();
+    let unknown: Vec<&String> = ledger.keys().filter(|call_id| !kept.contains(call_id.as_str())).collect();
+    assert!(unknown.is_empty(), "calls without a row: {unknown:?}");
+}
+
+fn configuration(carrier: std::net::Ipv4Addr) -> String {
+    format!(
+        r#"
+[[trunk]]
+name = "carrier"
+host = "{carrier}:5060"
+channels_max = {LINES}
+calls_per_second_max = {CALLS_PER_SECOND}.0
+options_interval_s = 0
+
+[[campaign]]
+name = "spring"
+trunks = ["carrier"]
+contacts = "contacts.csv"
+default_region = "US"
+caller_id = "+12025550199"
+lines_max = {LINES}
+ring_timeout_s = 15
+max_attempts = 1
+
+[campaign.dialing]
+mode = "agentless"
+
+{ALWAYS_OPEN}
+
+[campaign.human]
+action = "hang_up"
+
+[campaign.machine]
+action = "hang_up"
+"#
+    )
+}
