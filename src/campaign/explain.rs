@@ -1,6 +1,15 @@
 //! Why is it not dialing? The answer to the first question of every operator.
+//!
+//! [`Reason`] is a reason in one word, [`hold::Hold`] the same with its numbers and its end, for people and programs;
+//! [`met`] remembers who was met and could not be dialed, [`checks`] asks every rule about one contact, [`moment`] writes times.
+
+pub mod checks;
+pub mod hold;
+pub mod met;
+pub mod moment;
 
 use super::pacing::Held;
+use super::window::{Window, Zone};
 use crate::time::{Instant, WallTime};
 use std::fmt;
 
@@ -98,6 +107,27 @@ impl fmt::Display for Reason {
             ),
             Reason::Agents(held) => write!(f, "{held}"),
         }
+    }
+}
+
+/// The window's rule as it is written: `mon-fri 09:00-20:00, in the callee's zone (campaign.window)`.
+pub fn rule_of(window: &Window) -> String {
+    let zone = match window.zone {
+        Zone::Contact => "in the callee's own zone".to_owned(),
+        Zone::Named(zone) => format!("in {zone}"),
+    };
+    format!("{} {}-{} {zone} (campaign.window)", days_of(window), window.start, window.end)
+}
+
+/// `mon-fri`, `mon tue sat`.
+fn days_of(window: &Window) -> String {
+    let mut days = window.days.clone();
+    days.sort_by_key(|day| *day as u32);
+    days.dedup();
+    let in_row = days.windows(2).all(|pair| pair[0] as u32 + 1 == pair[1] as u32);
+    match (&days[..], in_row) {
+        ([first, .., last], true) if days.len() > 2 => format!("{}-{}", first.as_str(), last.as_str()),
+        _ => days.iter().map(|day| day.as_str()).collect::<Vec<_>>().join(" "),
     }
 }
 

@@ -9,7 +9,7 @@
 //! [`Campaign::handle_outcome`] returned before it polls the outputs again (else a refill may overtake it); and call
 //! [`Campaign::next_dial`] until it gives nothing whenever anything has happened that may free a line.
 
-use super::explain::Reason;
+use super::explain::met::Met;
 use super::gate::{Decision, Gate, Refusal};
 use super::ledger::Ledger;
 use super::options::Options;
@@ -97,6 +97,8 @@ pub struct Campaign {
     no_room_until: Instant,
     // The earliest opening among contacts that met a closed window.
     window_opens_at: Option<WallTime>,
+    // Whom it has met and could not dial.
+    met: Met,
 }
 
 impl Campaign {
@@ -121,6 +123,7 @@ impl Campaign {
             engine_lines_free: u32::MAX,
             no_room_until: Instant::ZERO,
             window_opens_at: None,
+            met: Met::default(),
             options,
         };
         if state == CampaignState::Draft && campaign.options.autostart {
@@ -144,6 +147,7 @@ impl Campaign {
         self.wanted = None;
         self.supply.set_pace(options.supply_per_minute());
         self.window_opens_at = None;
+        self.met.clear();
         let (name, trunks) = (self.options.name.clone(), self.options.trunks.clone());
         self.options = Options { name, trunks, ..options };
         self.settle(now);
@@ -299,6 +303,7 @@ impl Campaign {
                     if reason.is_hours() {
                         self.window_opens_at = self.window_opens_at.into_iter().chain([until]).min();
                     }
+                    self.met.handle_skip(now.wall, &contact, reason, until);
                     self.supply.handle_barren();
                     self.release(contact, reason, Some(until));
                 }
@@ -389,47 +394,6 @@ impl Campaign {
         self.outputs.pop_front()
     }
 
-    /// Why it does not dial at this moment, the weightiest reason first; empty when it does.
-    pub fn explain(&self, now: Now) -> Vec<Reason> {
-        match self.state {
-            CampaignState::Draft => return vec![Reason::NotStarted],
-            CampaignState::Paused => return vec![Reason::Paused],
-            CampaignState::Stopped => return vec![Reason::Stopped],
-            CampaignState::Completed => return vec![Reason::Completed],
-            CampaignState::Running => {}
-        }
-        if let Some(opens_at) = self.gate.closed_for_all_until(now.wall) {
-            // The store is not even asked.
-            return vec![Reason::WindowClosed { opens_at }];
-        }
-        let mut reasons = Vec::new();
-        if let Some(opens_at) = self.window_opens_at.filter(|at| *at > now.wall).map(Some) {
-            reasons.push(Reason::WindowClosed { opens_at });
-        }
-        if self.supply.claimed() == 0 {
-            let next_at = self.supply.next_due_at().filter(|at| *at > now.wall);
-            let nothing_due = self.supply.pending() == Some(0) || next_at.is_some();
-            reasons.push(if nothing_due { Reason::NothingDue { next_at } } else { Reason::AwaitingStore });
-        }
-        if self.lines_used() >= self.options.lines_max as usize {
-            reasons.push(Reason::LinesBusy { lines: self.options.lines_max });
-        }
-        if self.engine_lines_free == 0 || now.instant < self.no_room_until {
-            reasons.push(Reason::EngineBusy);
-        }
-        if self.is_paced() && self.supply.claimed() > 0 && self.pacing.next_at() > now.instant {
-            reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
-        }
-        if let Some(held) = self.pacer.clone().held(now) {
-            if self.pacer.is_guarded() {
-                let Sums { people, abandoned, .. } = self.pacer.budget().sums(now.wall);
-                reasons.push(Reason::Guarded { people, abandoned });
-            }
-            reasons.push(Reason::Agents(held));
-        }
-        reasons
-    }
-
     fn enter(&mut self, state: CampaignState, now: Now) -> bool {
         self.state = state;
         self.outputs.push_back(Output::StateChanged(state));
@@ -498,6 +462,7 @@ impl Campaign {
     }
 }
 
+mod reasons;
 mod staffed;
 #[cfg(test)]
 mod tests;

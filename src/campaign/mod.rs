@@ -8,6 +8,7 @@
 //! packs of rules say of a number at a time. [`list`] reads contact lists, [`options`]
 //! the configuration's `[[campaign]]` table.
 
+pub mod explain;
 pub mod gate;
 pub mod law;
 pub mod ledger;
@@ -21,7 +22,6 @@ pub mod window;
 #[cfg(test)]
 mod random_test;
 
-mod explain;
 mod hour_band;
 mod machine;
 mod supply;

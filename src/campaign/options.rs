@@ -61,8 +61,12 @@ pub struct Options {
     /// A do-not-call list, added to the store's at start.
     #[serde(default)]
     pub do_not_call: Option<PathBuf>,
-    /// The number shown to callees.
+    /// The number shown to callees, or `pool:NAME`.
+    #[serde(default)]
     pub caller_id: String,
+    /// The pool that the number shown is chosen from.
+    #[serde(default)]
+    pub caller_id_pool: Option<String>,
     /// Further headers of its INVITEs, with variables; what they may be is the engine's to say.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -211,6 +215,11 @@ impl Options {
         short.into_iter().chain(self.list.iter().cloned()).collect()
     }
 
+    /// The pool of its caller ids, when it has one.
+    pub fn pool(&self) -> Option<&str> {
+        self.caller_id_pool.as_deref().or(self.caller_id.strip_prefix("pool:"))
+    }
+
     /// The retry rules with their caps.
     pub fn retry(&self) -> Retry {
         Retry { rules: self.retry.clone(), max_attempts: self.max_attempts, attempt_gap: self.attempt_gap() }
@@ -254,10 +263,13 @@ impl Options {
             faults.within(&format!("list.{i}.weight"), list.weight, 1, SHARE_MAX);
             faults.within(&format!("list.{i}.priority"), list.priority, 1, SHARE_MAX);
         }
+        let pooled = self.pool().is_some_and(|name| !name.trim().is_empty());
+        let both = self.caller_id_pool.is_some() && !self.caller_id.is_empty();
+        faults.unless(!both, "caller_id", || "give either caller_id or caller_id_pool, not both".into());
         let digits = self.caller_id.strip_prefix('+').unwrap_or(&self.caller_id);
         let dialable = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        faults.unless(dialable, "caller_id", || {
-            "write the number that callees see and can ring back, such as \"+12025550100\"".into()
+        faults.unless(dialable || pooled, "caller_id", || {
+            "write the number that callees see and can ring back, such as \"+12025550100\", or \"pool:NAME\"".into()
         });
     }
 

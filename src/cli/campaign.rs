@@ -261,6 +261,7 @@ mod tests {
                 waiting_for: vec!["window opens in 2 h".into()],
                 ended: [("busy".to_owned(), 4)].into(),
                 abandonment: Some(AbandonmentStatus { people: 100, abandoned: 2, ..Default::default() }),
+                ..CampaignStatus::default()
             }],
             trunks: vec![TrunkStatus {
                 name: "carrier".into(),

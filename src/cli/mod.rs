@@ -7,6 +7,7 @@
 mod agent;
 mod backup;
 mod call;
+mod caller_ids;
 mod campaign;
 mod check;
 pub mod classify;
@@ -14,9 +15,11 @@ pub mod corpus;
 mod demo;
 pub mod demo_carrier;
 mod detection;
+mod dry_run;
 pub mod engine;
 mod erase;
 pub mod evaluate;
+mod explain;
 pub mod export;
 mod failure;
 mod import;
@@ -103,6 +106,10 @@ enum Command {
     Retention(erase::RetentionArgs),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
+    /// Say why a campaign or a contact is not dialed, or why a number was called
+    Explain(explain::ExplainArgs),
+    /// Show the pools of caller ids: caps, rests, and how each number fares
+    CallerIds(caller_ids::CallerIdsArgs),
     /// Start, pause, resume or stop a campaign of a running engine
     Campaign(campaign::CampaignArgs),
     /// Show the agents of a running engine, and say for one of them: ready, break, away, offline, accept, skip
@@ -157,6 +164,8 @@ pub fn main() -> ExitCode {
         Command::Erase(args) => erase::erase(args),
         Command::Retention(args) => erase::retention(args),
         Command::Status(args) => campaign::status(args),
+        Command::Explain(args) => explain::run(args),
+        Command::CallerIds(args) => caller_ids::run(args),
         Command::Campaign(args) => campaign::command(args),
         Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),

@@ -16,9 +16,6 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-/// Contacts judged at once: their history is read with one query.
-const BATCH: usize = 1_000;
-
 /// Arguments of `outdial preflight`.
 #[derive(Args, Debug)]
 #[command(
@@ -124,8 +121,6 @@ async fn judge(
     mut reader: Option<&mut Reader>,
 ) -> Result<Report, Failure> {
     let rules = &section.rules;
-    let mut rows = lists::contacts(&rules.contacts, rules.default_region).map_err(Failure::Failed)?;
-    let faults = rows.faults();
     let gate = Gate::new(rules);
     let mut report = Report { campaign: rules.name.clone(), ..Report::default() };
     let bar = ProgressBar::no_length().with_style(
@@ -135,9 +130,11 @@ async fn judge(
     bar.set_prefix(rules.name.clone());
     bar.enable_steady_tick(Duration::from_millis(200));
     let now = Now { instant: Instant::ZERO, wall: wall() };
-    loop {
-        let batch: Vec<NewContact> = rows.by_ref().take(BATCH).collect();
-        let last = batch.len() < BATCH;
+    // Rows that come together are judged together: their history is read with one query.
+    let files: Result<Vec<_>, _> =
+        rules.lists().iter().map(|list| lists::contacts(&list.file, rules.default_region)).collect();
+    for (batch, refused) in files.map_err(Failure::Failed)?.into_iter().flatten() {
+        report.unreadable += refused;
         let numbers: BTreeSet<&str> = batch.iter().map(|row| row.number.as_str()).collect();
         let mut histories = match reader.as_deref_mut() {
             Some(reader) => {
@@ -151,12 +148,8 @@ async fn judge(
             report.add(gate.may_dial(&contact(row, history), now, ledger));
         }
         bar.inc(read);
-        if last {
-            break;
-        }
     }
     bar.finish_and_clear();
-    report.unreadable = faults.take().skipped;
     Ok(report)
 }
 

@@ -1,5 +1,6 @@
 //! `outdial run`: the engine, until stopped.
 
+use crate::cli::dry_run::{self, DryRunArgs};
 use crate::cli::log::{self, LogFormat};
 use crate::cli::{ConfigArg, Failure};
 use crate::io::config::Config;
@@ -26,13 +27,18 @@ pub struct RunArgs {
     /// How the log on standard error looks
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
+    #[command(flatten)]
+    dry_run: DryRunArgs,
 }
 
 /// Runs the engine.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let _logging = log::start(args.log_format, "info");
+    let _logging = log::start(args.log_format, if args.dry_run.dry_run { "warn" } else { "info" });
     let path = &args.config.config;
     let config = Config::load(path).map_err(|faults| Failure::faults(path, faults))?;
+    if args.dry_run.dry_run {
+        return dry_run::rehearse(path, config, &args.dry_run);
+    }
     if let Some(warning) = limits::too_few(limits::raise_descriptors(), config.engine.lines_max) {
         tracing::warn!("{warning}");
     }

@@ -4,6 +4,7 @@ mod belonging;
 mod calls;
 mod carry;
 mod dialing;
+mod explaining;
 mod hearing;
 mod keeping;
 mod lawful;
@@ -24,11 +25,11 @@ use crate::agent::{self, AgentKey};
 use crate::call::attempt::{Action, Attempt, Side};
 use crate::call::treatment::Treatment;
 use crate::campaign::{self, Campaign, Ledger};
+use crate::engine::caller_id::Pool;
 use crate::engine::journal::{Entry, Event};
 use crate::engine::measures::Measures;
 use crate::engine::media_keys::MediaKeys;
 use crate::engine::membership::Membership;
-use crate::engine::placement;
 use crate::engine::rate::RateLimit;
 use crate::engine::status::{CallerIdStatus, CampaignStatus, MediaStatus, SipStatus, Status};
 use crate::engine::trunk::{self, Trunk};
@@ -174,6 +175,8 @@ struct Running {
     treatment: Arc<Treatment>,
     trunks: Vec<usize>,
     agent_trunk: Option<usize>,
+    /// The pool of its caller ids.
+    pool: Option<usize>,
     in_flight: usize,
     /// Its state in a store that is shared, as it was last seen there.
     followed: Option<CampaignState>,
@@ -186,6 +189,8 @@ struct Line {
     contact: Contact,
     campaign: usize,
     trunk: usize,
+    /// Why it has the caller id that it has.
+    caller_id_why: String,
     tried: Vec<usize>,
     /// Hops of the present trunk that had its INVITE.
     tried_hops: Vec<Place>,
@@ -266,6 +271,8 @@ pub struct Engine {
     measures: Measures,
     /// Caller ids that somebody has complained about.
     caller_ids: BTreeMap<String, CallerIdStatus>,
+    /// Caller ids to choose from.
+    pools: Vec<Pool>,
     /// Of a node among several.
     membership: Option<Membership>,
     keeping: Keeping,
@@ -300,6 +307,7 @@ impl Engine {
                 trunks: setup.campaign.options().trunks.iter().filter_map(place).collect(),
                 agent_trunk: setup.agent_trunk.as_ref().and_then(place),
                 campaign: setup.campaign,
+                pool: None,
                 treatment: Arc::new(setup.treatment),
                 in_flight: 0,
                 followed: None,
@@ -338,6 +346,7 @@ impl Engine {
             next_campaign: 0,
             measures: Measures::default(),
             caller_ids: BTreeMap::new(),
+            pools: Vec::new(),
             membership: None,
             keeping: Keeping::default(),
             orphans: Orphans::default(),
@@ -500,6 +509,7 @@ impl Engine {
             media: MediaStatus { streams: self.streams.len() },
             detection: self.measures.status(),
             caller_ids: self.caller_ids.values().cloned().collect(),
+            caller_id_pools: self.pools.iter().map(|pool| pool.status(now.wall)).collect(),
         }
     }
 
@@ -511,22 +521,15 @@ impl Engine {
     fn campaign_status(&self, running: &Running, now: Now) -> CampaignStatus {
         let campaign = &running.campaign;
         let counts = campaign.counts();
-        let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
-        if self.draining && campaign.state() == CampaignState::Running {
-            waiting_for = vec!["the engine is shutting down".to_owned()];
-        } else if !self.dialing && campaign.state() == CampaignState::Running {
-            waiting_for = vec!["dialing is switched off: `outdial dialing on` switches it on".to_owned()];
-        } else if campaign.state() == CampaignState::Running
-            && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
-        {
-            waiting_for.push(format!("trunk {name}: {}", why.describe(now.instant)));
-        }
+        let holds = self.holds(running, now);
         CampaignStatus {
             name: campaign.options().name.clone(),
             state: campaign.state().as_str().to_owned(),
             in_flight: running.in_flight,
             contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
-            waiting_for,
+            waiting_for: holds.iter().map(|hold| hold.text.clone()).collect(),
+            holds,
+            lines_max: campaign.options().lines_max,
             ended: running.ended.clone(),
             abandonment: staffing::abandonment(campaign, now),
         }
@@ -573,6 +576,7 @@ impl Engine {
         let trunks = self.places_of(&rules.trunks);
         let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
         running.trunks = trunks;
+        running.pool = rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
         running.treatment = Arc::new(treatment);
         running.agent_trunk =
             agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));

@@ -45,20 +45,6 @@ pub fn choose(
     Err(reason)
 }
 
-/// When none of `allowed` takes a call: the first of them, by its name, and why not.
-pub fn unavailable<'t>(
-    trunks: &'t [Trunk],
-    allowed: &[usize],
-    now: Instant,
-) -> Option<(&'t str, Unavailable)> {
-    let mut first = None;
-    for trunk in allowed.iter().map(|&index| &trunks[index]) {
-        let unavailable = trunk.available(now).err()?;
-        first.get_or_insert((trunk.options.name.as_str(), unavailable));
-    }
-    first
-}
-
 /// The user part of the Request-URI for this trunk.
 pub fn dialed_form(number: &E164, options: &Options) -> String {
     let prefix = &options.number_prefix;
@@ -109,10 +95,6 @@ mod tests {
         let mut rng = Rng::from_seed(3);
         let none = choose(&trunks, &[0], &[], Instant::ZERO, &mut rng);
         assert_eq!(none, Err(Some(Unavailable::Full)));
-        assert_eq!(unavailable(&trunks, &[0], Instant::ZERO), Some(("a", Unavailable::Full)));
-        let [full] = trunks;
-        let with_another = [full, trunk("b", 2, 10)];
-        assert_eq!(unavailable(&with_another, &[0, 1], Instant::ZERO), None);
     }
 
     #[test]

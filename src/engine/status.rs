@@ -1,5 +1,6 @@
 //! What the operator is told on asking: campaigns, trunks, and what is in use.
 
+use crate::campaign::explain::hold::Hold;
 use crate::engine::measures::Detection;
 use crate::engine::trunk::score::Quality;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,53 @@ pub struct Status {
     /// Caller ids that were refused as such; empty when none was.
     #[serde(default)]
     pub caller_ids: Vec<CallerIdStatus>,
+    /// The pools of caller ids.
+    #[serde(default)]
+    pub caller_id_pools: Vec<CallerIdPoolStatus>,
+}
+
+/// A pool of caller ids.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CallerIdPoolStatus {
+    /// Its name.
+    pub name: String,
+    /// How one of its numbers is chosen: `fixed`, `round_robin` or `local`.
+    pub strategy: String,
+    /// Its numbers, in the order of the configuration.
+    pub numbers: Vec<CallerIdNumber>,
+}
+
+/// A number of a pool.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CallerIdNumber {
+    /// The number.
+    pub number: String,
+    /// Where it is, in the configuration's words.
+    pub region: String,
+    /// Whose neighbour it is.
+    pub prefixes: Vec<String>,
+    /// Where the right to use it is documented; empty when it is not.
+    pub proof: String,
+    /// `free`, `at_cap`, `resting` or `rest_day`.
+    pub state: String,
+    /// Why it is not free.
+    pub cause: String,
+    /// Until when.
+    pub until: Option<String>,
+    /// Its calls of this day ...
+    pub calls_today: u32,
+    /// ... and how many may be made; none: as many as there are.
+    pub calls_today_max: Option<u32>,
+    /// The day since its first call, which was day 1; none before it.
+    pub day_of_use: Option<u32>,
+    /// Calls that the shares below count.
+    pub calls: u32,
+    /// Of them answered.
+    pub answered_percent: Option<f64>,
+    /// Of the answered ones: ended by the callee at once.
+    pub short_percent: Option<f64>,
+    /// Callees and networks that did not want its calls, within 24 hours (607, 608).
+    pub complaints: u32,
 }
 
 /// What networks and callees say of a caller id of ours.
@@ -59,6 +107,12 @@ pub struct CampaignStatus {
     pub contacts_waiting: Option<u64>,
     /// Why it is not dialing, the most binding reason first; empty when it is.
     pub waiting_for: Vec<String>,
+    /// The same with the numbers and the end of each reason.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// The most attempts at once.
+    #[serde(default)]
+    pub lines_max: u32,
     /// Attempts ended since the start, by disposition.
     pub ended: std::collections::BTreeMap<String, u64>,
     /// The ledger of abandoned people over the law's days; none while nobody who answered has wanted an agent.

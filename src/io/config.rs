@@ -12,7 +12,7 @@ use crate::agent;
 use crate::amd;
 use crate::call::treatment;
 use crate::campaign;
-use crate::engine::{headers, trunk};
+use crate::engine::{caller_id, headers, trunk};
 use crate::io::{model, resolver, trace};
 use crate::store::Location;
 use serde::Deserialize;
@@ -53,6 +53,8 @@ pub struct Config {
     pub law: LawSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
+    /// `[[caller_id_pool]]`.
+    pub caller_id_pools: Vec<caller_id::Options>,
     /// `[[agent]]`.
     pub agents: Vec<agent::Options>,
     /// `[[campaign]]`.
@@ -238,10 +240,14 @@ impl Config {
             retention: reader.table("retention", section("retention")),
             law: reader.table("law", section("law")),
             trunks: Vec::new(),
+            caller_id_pools: Vec::new(),
             agents: Vec::new(),
             campaigns: Vec::new(),
             lines: Vec::new(),
         };
+        for value in reader.array("caller_id_pool", section("caller_id_pool")) {
+            config.caller_id_pools.extend(reader.read::<caller_id::Options>("[[caller_id_pool]]", value));
+        }
         for value in reader.array("trunk", section("trunk")) {
             config.trunks.extend(reader.read::<trunk::Options>("[[trunk]]", value));
         }
@@ -254,8 +260,8 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [law], [[trunk]], [[agent]] or \
-                 [[campaign]]",
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [law], [[trunk]], \
+                 [[agent]], [[caller_id_pool]] or [[campaign]]",
                 key.get_ref()
             );
             reader.faults.push(Fault { line, text });
@@ -384,6 +390,17 @@ impl Config {
                 fault(format!("trunk.{i}.{key}"), text);
             }
         }
+        for (i, pool) in self.caller_id_pools.iter().enumerate() {
+            if self.caller_id_pools[..i].iter().any(|other| other.name == pool.name) {
+                fault(
+                    format!("caller_id_pool.{i}.name"),
+                    format!("caller_id_pool {:?} is there twice", pool.name),
+                );
+            }
+            for (key, text) in pool.faults() {
+                fault(format!("caller_id_pool.{i}.{key}"), text);
+            }
+        }
         self.check_agents(&mut fault);
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
@@ -403,6 +420,12 @@ impl Config {
                 let text = format!("no [[trunk]] is called {name:?}");
                 fault(format!("campaign.{i}.{key}"), text);
             }
+        }
+        if let Some(name) = rules.pool()
+            && !self.caller_id_pools.iter().any(|pool| pool.name == name)
+        {
+            let key = if rules.caller_id_pool.is_some() { "caller_id_pool" } else { "caller_id" };
+            fault(format!("campaign.{i}.{key}"), format!("no [[caller_id_pool]] is called {name:?}"));
         }
         for text in headers::faults(&rules.headers) {
             fault(format!("campaign.{i}.headers"), text);

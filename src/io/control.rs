@@ -358,7 +358,7 @@ impl Control {
         let reply = match wish.to_operator() {
             _ if traced.is_some() => traced.expect("it was looked at just now"),
             Err(error) => Reply::Error(error),
-            Ok(None) => Reply::Status(Box::new(self.report(now))),
+            Ok(None) => self.explain(&wish, now).unwrap_or_else(|| Reply::Status(Box::new(self.report(now)))),
             Ok(Some(operator)) => match self.engine.handle_operator(now, &operator) {
                 Ok(()) => Reply::Ok(true),
                 Err(error) => Reply::Error(error),
@@ -368,6 +368,22 @@ impl Control {
             tracing::info!("the operator asked: {wish}");
         }
         let _ = back.send(reply);
+    }
+
+    /// Why something is not dialed, or was: when that is what was asked.
+    fn explain(&self, wish: &Wish, now: Now) -> Option<Reply> {
+        match wish {
+            Wish::ExplainContact { campaign, facts } => {
+                Some(match self.engine.explain_contact(now, campaign, facts) {
+                    Ok(explained) => Reply::Contact(Box::new(explained)),
+                    Err(error) => Reply::Error(error),
+                })
+            }
+            Wish::ExplainAttempt { call } => {
+                Some(Reply::Attempt(self.engine.explain_attempt(call).map(Box::new)))
+            }
+            _ => None,
+        }
     }
 
     fn report(&self, now: Now) -> Report {

@@ -5,10 +5,12 @@
 use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::suppression::Reach;
 use crate::campaign::{Campaign, Ledger};
+use crate::engine::caller_id::Pool;
 use crate::engine::engine::{CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
+use crate::io::caller_ids;
 use crate::io::clock::Clock;
 use crate::io::config::law::read_lists;
 use crate::io::config::{Config, Fault, JitterOption};
@@ -130,6 +132,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         .await
         .map_err(|error| database_fault(&config, &error.to_string()))?;
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
+    let pools = pools(&config, &mut store).await?;
     let signers = signers(&config)?;
     let towards = towards(&trunks);
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
@@ -143,6 +146,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
     engine.set_dialing(config.engine.dialing);
+    engine.set_caller_id_pools(pools);
     engine.handle_agents(now, config.agents.clone());
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
@@ -187,7 +191,7 @@ fn whole(text: String) -> Fault {
     Fault { line: 0, text }
 }
 
-fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
+pub(super) fn database_fault(config: &Config, error: &str) -> Vec<Fault> {
     vec![Fault { line: config.line("engine.database"), text: error.to_owned() }]
 }
 
@@ -293,7 +297,7 @@ fn credentials(
     }))
 }
 
-async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
+pub(super) async fn open_store(config: &Config) -> Result<Store, Vec<Fault>> {
     let fault = |error: StoreError| database_fault(config, &error.to_string());
     let mut store = Store::open(&config.engine.database).await.map_err(fault)?;
     store.join(&config.engine.node.clone().unwrap_or_else(machine_name)).await.map_err(fault)?;
@@ -306,7 +310,7 @@ fn machine_name() -> String {
 }
 
 /// Published do-not-call lists, and opt-outs that reach one campaign or one purpose.
-async fn load_lists(
+pub(super) async fn load_lists(
     config: &Config,
     store: &mut Store,
     ledger: &mut Ledger,
@@ -326,7 +330,7 @@ async fn load_lists(
 
 /// The gap between attempts on a number holds across a restart, and across lists: another list's contact with that number
 /// knows nothing of the call.
-async fn remember_recent(
+pub(super) async fn remember_recent(
     config: &Config,
     store: &mut Store,
     ledger: &mut Ledger,
@@ -347,7 +351,11 @@ async fn remember_recent(
 }
 
 /// What the run before this one has left, when it had no time to close its books.
-async fn former_run(store: &mut Store, now: Now, notes: &mut Vec<String>) -> Result<FormerRun, StoreError> {
+pub(super) async fn former_run(
+    store: &mut Store,
+    now: Now,
+    notes: &mut Vec<String>,
+) -> Result<FormerRun, StoreError> {
     let orphans = store.recover().await?;
     let dialogs = store.dialogs().await?;
     for orphan in &orphans {
@@ -363,7 +371,7 @@ async fn former_run(store: &mut Store, now: Now, notes: &mut Vec<String>) -> Res
     Ok(FormerRun { attempts, dialogs, dialed_lately })
 }
 
-async fn campaigns(
+pub(super) async fn campaigns(
     config: &Config,
     prompts: &Prompts,
     store: &mut Store,
@@ -390,6 +398,16 @@ async fn campaigns(
         });
     }
     Ok(setups)
+}
+
+/// The pools of caller ids, with what the store knows of their calls.
+pub(super) async fn pools(config: &Config, store: &mut Store) -> Result<Vec<Pool>, Vec<Fault>> {
+    if config.caller_id_pools.is_empty() {
+        return Ok(Vec::new());
+    }
+    let uses = store.caller_id_uses(caller_ids::CALLS_MAX).await;
+    let uses = uses.map_err(|error| database_fault(config, &error.to_string()))?;
+    Ok(caller_ids::pools(config, &uses))
 }
 
 fn start_media(
@@ -435,7 +453,7 @@ fn start_media(
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where all parts come together")]
-fn make_engine(
+pub(super) fn make_engine(
     config: &Config,
     wished: &Launch,
     now: Now,

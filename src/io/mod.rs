@@ -3,6 +3,7 @@
 //! * [`config`]: the configuration file, every fault with its line;
 //! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
 //! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
+//! * [`rehearse`]: the same for a dry run, over a copy of the database; [`caller_ids`]: pools with their past calls;
 //! * [`reload`]: a changed configuration into the running engine; [`abandonment`]: who was abandoned before this start;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
@@ -19,6 +20,7 @@
 pub mod abandonment;
 pub mod access;
 pub mod address;
+pub mod caller_ids;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -36,6 +38,7 @@ pub mod priority;
 pub mod probe;
 pub mod prompts;
 pub mod recorder;
+pub mod rehearse;
 pub mod reload;
 pub mod resolver;
 pub mod secret;

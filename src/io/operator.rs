@@ -4,12 +4,15 @@
 //! `{"do":"imported","campaign":"spring"}` after its contacts have changed, `{"do":"dialing","on":false}`,
 //! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
 //! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
-//! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
-//! `trace_show` with `call` are what `outdial trace` says. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`,
+//! `trace_off` with `what`, `trace_list` and `trace_show` with `call` are what `outdial trace` says; `explain_contact` and
+//! `explain_attempt` what `outdial explain` asks. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
 use crate::agent::Word;
+use crate::campaign::explain::checks::Facts;
 use crate::engine::engine::{AgentWord, Operator};
+use crate::engine::explain::{AttemptExplained, ContactExplained};
 use crate::engine::status::Status;
 use crate::io::trace::Traces;
 use crate::number::{E164, Masked};
@@ -107,6 +110,18 @@ pub enum Wish {
         /// The attempt's id, the end of it, or a Call-ID.
         call: String,
     },
+    /// Why is a contact not dialed? With what the store has of it.
+    ExplainContact {
+        /// The campaign's name.
+        campaign: String,
+        /// The contact.
+        facts: Box<Facts>,
+    },
+    /// What is known of an attempt in flight?
+    ExplainAttempt {
+        /// Its id or a Call-ID.
+        call: String,
+    },
     /// Keep a person's word on who answered.
     Label {
         /// The attempt's id or a Call-ID.
@@ -178,6 +193,10 @@ impl fmt::Display for Wish {
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
             Wish::TraceList => f.write_str("trace list"),
             Wish::TraceShow { call } => write!(f, "trace show {call:?}"),
+            Wish::ExplainContact { campaign, facts } => {
+                write!(f, "explain contact {} of {campaign:?}", facts.id)
+            }
+            Wish::ExplainAttempt { call } => write!(f, "explain attempt {call:?}"),
             Wish::Label { call, label, by } => write!(f, "label {call:?} {label:?} by {by:?}"),
         }
     }
@@ -195,6 +214,10 @@ pub enum Reply {
     Traces(Box<Traces>),
     /// What a call looked like.
     Trace(Box<Shown>),
+    /// Every rule about a contact.
+    Contact(Box<ContactExplained>),
+    /// An attempt in flight; nothing when it is not.
+    Attempt(Option<Box<AttemptExplained>>),
     /// Not done, and why.
     Error(String),
 }
@@ -212,7 +235,7 @@ pub struct Report {
 }
 
 impl Wish {
-    /// For the engine; `None` for what others answer: a status, a label, a trace; an error for a number that is none.
+    /// For the engine; `None` for what others answer: a status, a label, a trace, an explanation; an error for a number that is none.
     pub fn to_operator(&self) -> Result<Option<Operator>, String> {
         Ok(Some(match self {
             Wish::Status
@@ -220,6 +243,8 @@ impl Wish {
             | Wish::TraceOn { .. }
             | Wish::TraceOff { .. }
             | Wish::TraceList
+            | Wish::ExplainContact { .. }
+            | Wish::ExplainAttempt { .. }
             | Wish::TraceShow { .. } => return Ok(None),
             Wish::Start { campaign } => Operator::Start(campaign.clone()),
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),

@@ -48,6 +48,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
         warnings.extend(read);
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
         engine.handle_lists(now, published);
+        engine.handle_caller_id_pools(config.caller_id_pools.clone());
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         let agents = config.agents;

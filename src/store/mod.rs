@@ -30,6 +30,7 @@
 //! | `backup` | copies of the whole, made and put back |
 //! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
 //! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
+//! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
 //! | `node`, `share` | one node among several: its lease, its shares of the caps |
 //! | `doubt` | commits that a server did not answer |
 //! | `location`, `connection` | the database itself, a file or a server |
@@ -66,6 +67,7 @@ mod schema;
 mod share;
 mod source;
 mod statement;
+mod story;
 pub mod table;
 pub mod writer;
 
@@ -84,6 +86,7 @@ pub use promise::{Promised, Recycled};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
 pub use source::{Identity, KnownList, ListId, ListKind};
+pub use story::{AttemptStory, CallLine, CallerIdUse, CallerIdUses, ContactStory, End, Holding, InviteLine};
 
 #[cfg(test)]
 pub(crate) mod tests;

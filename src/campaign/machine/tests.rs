@@ -1,5 +1,6 @@
 //! The machine fed by hand, at chosen times: what it asks of the store, whom it dials next, and why it does not.
 
+use super::super::explain::Reason;
 use super::super::gate::tests::{FRIDAY_MS, contact, e164, wall};
 use super::super::options::tests::options;
 use super::*;

@@ -42,6 +42,17 @@ impl Held {
             Held::LinesPerAgent { .. } => "lines_per_agent",
         }
     }
+
+    /// Its numbers by name.
+    pub fn numbers(self) -> Vec<(&'static str, usize)> {
+        match self {
+            Held::NoAgents => vec![("staffed", 0)],
+            Held::AgentsBusy { staffed } => vec![("staffed", staffed), ("ready", 0)],
+            Held::LinesSuffice { lines, ready } => vec![("lines", lines), ("ready", ready)],
+            Held::PeopleWaiting { waiting } => vec![("waiting", waiting)],
+            Held::LinesPerAgent { lines } => vec![("lines", lines)],
+        }
+    }
 }
 
 impl fmt::Display for Held {

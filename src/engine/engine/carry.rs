@@ -310,6 +310,9 @@ impl Engine {
     fn close_not_dialed(&mut self, now: Now, key: Key, reason: String) {
         let Some(line) = self.close(now, key) else { return };
         let running = &mut self.campaigns[line.campaign];
+        if let Some(pool) = running.pool {
+            self.pools[pool].handle_not_dialed(line.attempt.caller_id());
+        }
         let campaign = running.campaign.options().name.clone();
         let number = line.contact.number.clone();
         if line.forbidden {
@@ -323,6 +326,7 @@ impl Engine {
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
         let Some(line) = self.close(now, key) else { return };
         self.score_trunk(now, &line, &record);
+        self.judge_caller_id(now, line.campaign, &record);
         self.finish(now, line.campaign, &line.contact, record);
     }
 

@@ -4,8 +4,13 @@ use super::*;
 use crate::call::attempt::{Placement, Plan};
 use crate::campaign::Refusal;
 use crate::campaign::options::RING_TIMEOUT_S_MIN;
+use crate::engine::caller_id::Chosen;
 use crate::engine::placement;
 use crate::engine::trunk::Unavailable;
+use crate::time::WallTime;
+
+/// Who waits for civil time looks at the clock again after so many milliseconds.
+const CIVIL_RECHECK_MS: i64 = 60_000;
 
 impl Engine {
     /// Dials while anyone wants to and everything allows it, the campaigns in turn.
@@ -58,6 +63,11 @@ impl Engine {
                     return false;
                 }
             };
+        if let Some(Err(until)) = running.pool.map(|pool| self.pools[pool].free_at(now.wall)) {
+            self.wait_for_caller_id(now, until);
+            return false;
+        }
+        let running = &self.campaigns[turn];
         let previewed = running.campaign.is_previewed();
         if previewed && self.agent_for(turn, &[]).is_none() {
             return false;
@@ -94,6 +104,23 @@ impl Engine {
             _ => None,
         };
         self.dial_at = [self.dial_at, until].into_iter().flatten().min();
+    }
+
+    /// Civil time may be set, so the clock is looked at again every minute.
+    fn wait_for_caller_id(&mut self, now: Now, until: WallTime) {
+        let ahead = until.unix_ms().saturating_sub(now.wall.unix_ms()).clamp(1, CIVIL_RECHECK_MS);
+        let look_at = now.instant + Duration::from_millis(ahead as u64);
+        self.dial_at = [self.dial_at, Some(look_at)].into_iter().flatten().min();
+    }
+
+    /// The number that the callee sees, and why this one.
+    fn caller_id_for(&mut self, now: Now, turn: usize, callee: &E164) -> Chosen {
+        let running = &self.campaigns[turn];
+        let chosen = running.pool.and_then(|pool| self.pools[pool].choose(now.wall, callee));
+        chosen.unwrap_or_else(|| Chosen {
+            caller_id: running.campaign.options().caller_id.clone(),
+            why: "the campaign's only one (caller_id)".to_owned(),
+        })
     }
 
     /// With an agent who is kept for the call, or without.
@@ -134,6 +161,7 @@ impl Engine {
         let mut stream =
             |side| self.streams.insert((reserve, side)).expect("two streams are reserved for every line");
         let streams = [stream(Side::Callee), stream(Side::Agent)];
+        let Chosen { caller_id, why } = self.caller_id_for(now, turn, &contact.number);
         let running = &self.campaigns[turn];
         let options = running.campaign.options();
         let plan = Plan {
@@ -141,7 +169,7 @@ impl Engine {
             contact: contact.id,
             number: contact.number.clone(),
             campaign: options.name.clone(),
-            caller_id: options.caller_id.clone(),
+            caller_id,
             treatment: Arc::clone(&running.treatment),
             ring_timeout: Duration::from_secs(options.ring_timeout_s.into()),
             ring_min: match options.dialing.mode.needs_agents() {
@@ -164,6 +192,7 @@ impl Engine {
             contact,
             campaign: turn,
             trunk: place,
+            caller_id_why: why,
             tried: vec![place],
             tried_hops: Vec::new(),
             may_try_hop: false,

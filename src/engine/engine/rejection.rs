@@ -80,6 +80,54 @@ impl Engine {
             607 => "was called unwanted by a callee (607)",
             _ => "was rejected by call analytics (608): have it registered and its reputation checked",
         };
-        self.journal(now, Event::CallerId { campaign: name, caller_id, note: note.to_owned() });
+        let pool = self.campaigns[line.campaign].pool;
+        let cause = pool.and_then(|pool| self.pools[pool].handle_complaint(now, &caller_id));
+        let event =
+            Event::CallerId { campaign: name.clone(), caller_id: caller_id.clone(), note: note.to_owned() };
+        self.journal(now, event);
+        self.note_rest(now, name, caller_id, cause);
+    }
+
+    /// A call is over: what it says about its caller id.
+    pub(super) fn judge_caller_id(&mut self, now: Now, turn: usize, record: &CallRecord) {
+        let Some(pool) = self.campaigns[turn].pool else { return };
+        let cause = self.pools[pool].handle_record(now, record);
+        self.note_rest(now, record.campaign.clone(), record.caller_id.clone(), cause);
+    }
+
+    fn note_rest(&mut self, now: Now, campaign: String, caller_id: String, cause: Option<String>) {
+        if let Some(cause) = cause {
+            let note = format!("rests (rest_h): {cause}");
+            self.journal(now, Event::CallerId { campaign, caller_id, note });
+        }
+    }
+
+    /// The pools of caller ids, with what they did before; calls in flight keep the numbers that they have.
+    pub fn set_caller_id_pools(&mut self, pools: Vec<Pool>) {
+        self.pools = pools;
+        self.find_pools();
+    }
+
+    /// Other pools from now on: a number that stays keeps its counts and its rest.
+    pub fn handle_caller_id_pools(&mut self, options: Vec<crate::engine::caller_id::Options>) {
+        let mut known = std::mem::take(&mut self.pools);
+        for options in options {
+            match known.iter().position(|pool| pool.name() == options.name) {
+                Some(place) => {
+                    let mut pool = known.swap_remove(place);
+                    pool.set_options(options);
+                    self.pools.push(pool);
+                }
+                None => self.pools.push(Pool::new(options)),
+            }
+        }
+        self.find_pools();
+    }
+
+    fn find_pools(&mut self) {
+        for running in &mut self.campaigns {
+            let wanted = running.campaign.options().pool();
+            running.pool = self.pools.iter().position(|pool| Some(pool.name()) == wanted);
+        }
     }
 }

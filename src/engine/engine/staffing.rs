@@ -52,7 +52,7 @@ impl Staff {
 
 impl Running {
     /// What agents must be able to do for it; none when it rings no agents whose states are known.
-    fn skills(&self) -> Option<&[String]> {
+    pub(super) fn skills(&self) -> Option<&[String]> {
         match &self.treatment.human {
             Human::Agent(dial) => match &dial.whom {
                 Whom::Agents { skills } => Some(skills),

@@ -13,6 +13,7 @@ use crate::time::WallTime;
 use std::net::SocketAddr;
 
 mod agents;
+mod explaining;
 mod lawful;
 mod routes;
 
@@ -60,7 +61,7 @@ fn a_full_trunk_is_named_while_the_campaign_runs_and_not_when_it_is_paused() {
     stage.contacts(&["+12125550101", "+12125550102"]);
     stage.sent(Method::Invite);
     stage.pass(2_000);
-    assert_eq!(stage.waiting_for(), ["trunk trunk-0: all channels in use"]);
+    assert_eq!(stage.waiting_for(), ["trunk trunk-0 has all its 1 channels in use (channels_max)"]);
     stage.engine.handle_operator(stage.now, &Operator::Pause("spring".into())).unwrap();
     assert_eq!(stage.waiting_for(), ["paused by the operator"]);
 }

@@ -199,6 +199,7 @@ impl Engine {
             }
             RegistrationEvent::Failed { status, retry_in } => {
                 trunk.handle_registered(false);
+                trunk.registration_fault = Some((status, now.instant + retry_in));
                 self.move_registration(now, place, status);
                 format!("could not register ({status}); next try in {} s", retry_in.as_secs())
             }

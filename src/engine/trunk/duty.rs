@@ -30,6 +30,8 @@ pub struct Trunk {
     pub leaving: RateLimit,
     /// The running registration, when one is wanted, and the hop that it is kept at.
     pub registration: Option<(RegistrationKey, Place)>,
+    /// The status with which the registrar refused us last, and when it is asked again; none when it did not.
+    pub registration_fault: Option<(u16, Instant)>,
     /// Taken out of the configuration: it carries its calls to their end and takes no other.
     pub retired: bool,
     /// Agents' INVITEs that left although the rate was used up: a person waits.
@@ -96,6 +98,7 @@ impl Trunk {
             leaving: rate.clone(),
             rate,
             registration: None,
+            registration_fault: None,
             retired: false,
             agents_unpaced: 0,
             dns: String::new(),
@@ -266,6 +269,7 @@ impl Trunk {
     /// The registration came or went.
     pub fn handle_registered(&mut self, registered: bool) {
         self.registered = registered;
+        self.registration_fault = None;
     }
 
     /// A hop that is to be asked with OPTIONS now.

@@ -18,6 +18,7 @@ pub use file::{ListFile, identity};
 
 use crate::campaign::list;
 use crate::number::{E164, Region};
+use crate::record::NewContact;
 use pipeline::Pipeline;
 use std::path::Path;
 
@@ -43,6 +44,21 @@ impl Skipped {
             self.lines.push(format!("{file}: {fault}"));
         }
     }
+}
+
+/// A contact list's good rows, some thousand at a time, with how many rows beside them cannot be read.
+pub fn contacts(
+    path: &Path,
+    region: Option<Region>,
+) -> Result<impl Iterator<Item = (Vec<NewContact>, u64)>, String> {
+    let mut pipeline = Pipeline::start(ListFile::open(path)?, list::Options { default_region: region });
+    Ok(std::iter::from_fn(move || {
+        let rows = pipeline.next_chunk()?.rows;
+        let count = rows.len();
+        let good: Vec<NewContact> = rows.into_iter().filter_map(Result::ok).collect();
+        let refused = (count - good.len()) as u64;
+        Some((good, refused))
+    }))
 }
 
 /// Counts a contact list's good rows without keeping them.

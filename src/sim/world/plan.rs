@@ -321,6 +321,7 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         default_region: None,
         do_not_call: None,
         caller_id: "+12125550100".into(),
+        caller_id_pool: None,
         headers: Default::default(),
         autostart: true,
         lines_max: rng.between(1, 5) as u32,

@@ -104,7 +104,7 @@ fn nothing_is_dialed_without_agents_and_the_reason_is_named() {
         floor.stage.pass(5_000);
         assert_eq!(
             (floor.invites(), floor.stage.waiting_for()),
-            (0, vec!["no agent is signed in".to_owned()]),
+            (0, vec!["no agent is signed in (its agents: 1 offline)".to_owned()]),
             "{mode}"
         );
         floor.says("ann", AgentWord::State(agent::Word::Ready)).unwrap();
@@ -128,7 +128,10 @@ fn the_boost_factor_of_a_watched_queue_dials_for_free_agents_and_not_while_peopl
     }
     callees[..2].iter().for_each(|callee| floor.stage.answers(callee, 200));
     floor.stage.pass(1_001);
-    assert_eq!((floor.waiting(), floor.stage.waiting_for()), (2, vec!["no agent is signed in".to_owned()]));
+    assert_eq!(
+        (floor.waiting(), floor.stage.waiting_for()),
+        (2, vec!["no agent is signed in (its agents: 10 break)".to_owned()])
+    );
     floor.stage.sent.clear();
     floor.says("a0", AgentWord::State(agent::Word::Ready)).unwrap();
     floor.says("a1", AgentWord::State(agent::Word::Ready)).unwrap();
@@ -379,6 +382,7 @@ impl Stage {
         let first = &self.engine.campaigns[0];
         let rules = campaign::Options { name: name.into(), ..first.campaign.options().clone() };
         let running = Running {
+            pool: None,
             campaign: Campaign::new(rules, CampaignState::Running, self.now),
             treatment: Arc::clone(&first.treatment),
             trunks: first.trunks.clone(),
