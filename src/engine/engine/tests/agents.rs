@@ -383,6 +383,7 @@ impl Stage {
             trunks: first.trunks.clone(),
             agent_trunk: None,
             in_flight: 0,
+            followed: None,
             ended: BTreeMap::new(),
         };
         self.engine.campaigns.push(running);
