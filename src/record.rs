@@ -7,7 +7,7 @@ mod node;
 pub use node::{Allowance, BEAT, Beat, Inherited, LEASE, LEASE_MARGIN, Share, Standing, Usage};
 
 use crate::disposition::Disposition;
-use crate::number::E164;
+use crate::number::{E164, ZoneGroup};
 use crate::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,11 @@ impl AttemptId {
         let rand_a = (random >> 64) & 0x0fff;
         let rand_b = random & 0x3fff_ffff_ffff_ffff;
         AttemptId(ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+    }
+
+    /// The civil time of which it was made.
+    pub fn at(self) -> WallTime {
+        WallTime::from_unix_ms((self.0 >> 80) as i64)
     }
 
     /// Reads the hyphenated form back.
@@ -91,6 +96,19 @@ pub struct Contact {
     pub outcomes: BTreeMap<Disposition, u32>,
     /// Not to be dialed before this.
     pub next_attempt_at: WallTime,
+    /// What the number has been through of late, on all lists and in all campaigns.
+    pub history: Vec<PastAttempt>,
+}
+
+/// An attempt on a number, as caps and rests look at it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PastAttempt {
+    /// When it was decided on: the moment in its [`AttemptId`].
+    pub at: WallTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<WallTime>,
+    /// How it ended, if it has.
+    pub disposition: Option<Disposition>,
 }
 
 impl Contact {
@@ -111,6 +129,43 @@ pub struct NewContact {
     pub comment: String,
     /// The list's further columns.
     pub attributes: BTreeMap<String, String>,
+    /// Numbers to try after that one, at most three.
+    pub further: Vec<E164>,
+    /// Its place in the order of dialing within its list: lower is dialed first.
+    pub priority: i32,
+    /// Where the number's phone may ring.
+    pub zone: ZoneGroup,
+    /// What became of it before it came to us.
+    pub past: Past,
+}
+
+/// What another dialer leaves behind with a contact; nothing of it for a contact of a plain list.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Past {
+    /// Final already: reached, or never to be dialed.
+    pub ended: Option<ContactState>,
+    /// Not to be dialed before this.
+    pub next_attempt_at: WallTime,
+    /// The attempts made, by outcome: they count against the caps.
+    pub outcomes: BTreeMap<Disposition, u32>,
+    /// A call was promised, and by whom (empty: by anybody).
+    pub callback: Option<(WallTime, String)>,
+}
+
+impl NewContact {
+    /// With nothing known but the number.
+    pub fn new(number: E164) -> NewContact {
+        NewContact {
+            zone: ZoneGroup::of(&number),
+            number,
+            name: String::new(),
+            comment: String::new(),
+            attributes: BTreeMap::new(),
+            further: Vec::new(),
+            priority: 0,
+            past: Past::default(),
+        }
+    }
 }
 
 /// What the operator last asked of a campaign; kept, so that a restart goes on where it was.
@@ -471,12 +526,32 @@ pub enum Request {
         /// When.
         at: WallTime,
     },
+    /// Put a number on the do-not-call list for one campaign or one purpose.
+    SuppressFor {
+        /// Which.
+        number: E164,
+        /// `campaign:NAME` or `purpose:WORD`.
+        reach: String,
+        /// Where it came from.
+        source: String,
+        /// When.
+        at: WallTime,
+    },
     /// Keep a person's word on a call; answered with [`Answer::Labelled`].
     Label {
         /// Whose wish it is; comes back in the answer.
         ticket: u64,
         /// The word.
         record: LabelRecord,
+    },
+    /// Keep what the decision to make an attempt rested on; asked before its first INVITE is committed.
+    KeepDecision {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// On what, as JSON.
+        decision: String,
+        /// Caps on attempts on the number: so many from that moment on. The store counts once more as it commits.
+        caps: Vec<(u32, WallTime)>,
     },
     /// This node is alive, and stands so towards the caps that are shared; answered with [`Answer::Beat`].
     Beat(Vec<Usage>),
@@ -551,6 +626,7 @@ mod tests {
         assert_eq!(id.to_string(), "01928f5a-1b2c-7fff-bfff-ffffffffffff");
         assert_eq!(AttemptId::parse(&id.to_string()), Some(id));
         assert_eq!(AttemptId::parse("01928f5a"), None);
+        assert_eq!(id.at(), WallTime::from_unix_ms(0x0192_8f5a_1b2c));
     }
 
     #[test]

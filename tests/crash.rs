@@ -1,112 +1,183 @@
-//! `kill -9` in mid-campaign, twenty times, judged by the carrier's own ledger: nobody is dialed beyond the policy, nobody is
-//! forgotten, and every attempt has its one call record.
+//! Crashes in mid-campaign, judged by the carrier's own ledger: nobody is dialed beyond the policy, nobody is forgotten, no
+//! cap is exceeded on the wire, what a dead engine left there is ended, and every attempt has its one call record.
+//!
+//! `OUTDIAL_LONG=1` has ten times as many of them.
 
+#[path = "crash/far_end.rs"]
+mod far_end;
+#[path = "crash/judge.rs"]
+mod judge;
 mod peers;
+#[path = "crash/power.rs"]
+mod power;
+#[path = "crash/rig.rs"]
+mod rig;
 
-use peers::asterisk::prompt;
-use peers::audio::tone;
-use peers::outdial::{ALWAYS_OPEN, Outdial};
-use peers::sipp::Sipp;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use judge::{Findings, judge};
+use power::{Disk, Faults};
+use rig::{Load, Rig};
 use std::time::Duration;
 
-const KILLS: u64 = 20;
-const CONTACTS: u32 = 400;
+/// Campaigns that are killed side by side: each has to wait most of the time.
+const RIGS: usize = 4;
 
 #[test]
-fn twenty_kills_in_mid_campaign_dial_nobody_twice_and_lose_nobody() {
-    if !peers::installed() {
-        return;
-    }
-    let speech = [("hello.ul", prompt("hello")), ("greeting.ul", prompt("vm-intro"))];
-    // More calls than there are: SIPp stays until it is dropped, with those calls whose caller died.
-    let carrier = Sipp::start("answers", 10 * CONTACTS, Duration::from_secs(240), &speech);
-    let mut outdial = Outdial::new();
-    outdial.write_contacts("contacts.csv", (0..CONTACTS).map(number));
-    outdial.write_audio("message.wav", &tone(850.0, 0.5));
-    outdial.configure(20.0, &configuration(&carrier.sip()));
-
-    for kill in 0..KILLS {
-        outdial.start();
-        // Spread over all moments of a call: before its INVITE, while it rings, is judged, is hung up.
-        std::thread::sleep(Duration::from_millis(250 + kill * 137 % 700));
-        outdial.engine().kill();
-    }
-    outdial.start();
-    outdial.wait_until_completed("spring", Duration::from_secs(90));
-    outdial.stop();
-
-    let ledger = carrier.calls_asked_for();
-    let calls = outdial.calls();
-    let interrupted = calls.iter().filter(|call| call["disposition"] == "interrupted").count();
-    assert!(interrupted >= 10, "the kills met {interrupted} calls only: they have proved nothing");
-    nobody_was_dialed_twice(&ledger);
-    every_call_of_the_ledger_has_its_one_record(&ledger, &calls);
-    every_contact_is_in_a_final_state(&outdial.contacts(), &calls);
+fn a_hundred_kills_double_nobody_lose_nobody_exceed_no_cap_and_leave_no_call_up() {
+    let found = in_rigs(25, |_| None);
+    assert!(found.ended_by_engine >= 100, "the kills met too few calls, they have proved nothing: {found:?}");
 }
 
-fn nobody_was_dialed_twice(ledger: &BTreeMap<String, String>) {
-    let numbers: BTreeSet<&String> = ledger.values().collect();
-    assert!(numbers.len() > CONTACTS as usize * 3 / 4, "the carrier saw only {} numbers", numbers.len());
-    assert_eq!(numbers.len(), ledger.len(), "max_attempts is 1, so each number has one Call-ID");
+#[test]
+fn fifty_power_cuts_that_lose_what_was_not_synced_lose_nobody_either() {
+    let faults = Faults { forgets: true, ..Faults::default() };
+    let found = in_rigs(13, |seed| Some(Disk::new(faults, seed)));
+    assert!(found.ended_by_engine >= 50, "the cuts met too few calls, they have proved nothing: {found:?}");
 }
 
-fn every_call_of_the_ledger_has_its_one_record(ledger: &BTreeMap<String, String>, calls: &[Value]) {
-    let mut records: BTreeMap<&str, &str> = BTreeMap::new();
-    for call in calls {
-        let (id, number) = (call["call_id"].as_str().unwrap(), call["number"].as_str().unwrap());
-        assert!(records.insert(id, number).is_none(), "two records of the call {id}");
+#[test]
+fn a_disk_that_lies_about_its_syncs_is_found_out() {
+    let faults = Faults { forgets: true, lies: true, ..Faults::default() };
+    let mut rig = Rig::new(load(0, 60), Some(Disk::new(faults, 3)));
+    // It never forgets the notes, so the first cut takes the whole campaign back, and the next engine dials it anew.
+    for _ in 0..3 {
+        live_and_die(&mut rig, 400);
     }
-    let attempts: BTreeSet<&str> = calls.iter().map(|call| call["attempt"].as_str().unwrap()).collect();
-    assert_eq!(attempts.len(), calls.len(), "one record of each attempt");
-    for (id, number) in ledger {
-        assert_eq!(records.get(id.as_str()), Some(&number.as_str()), "the record of the call {id}");
+    rig.finish(Duration::from_secs(120));
+    let found = judge(&rig);
+    assert!(rig.disk().lost_bytes > 0, "the cut took nothing");
+    let doubled = found.faults.iter().filter(|fault| fault.contains("has no record")).count();
+    assert!(doubled > 0, "without syncs calls must be forgotten, or the power cuts prove nothing: {found:?}");
+}
+
+#[test]
+fn kills_on_a_disk_where_every_so_manieth_write_fails_lose_nobody() {
+    let found = in_rigs(4, |seed| {
+        let fails_every = [230, 611, 997, 1_511][seed as usize % 4];
+        Some(Disk::new(Faults { fails_every, ..Faults::default() }, seed))
+    });
+    assert!(found.interrupted > 0, "{found:?}");
+}
+
+#[test]
+fn whichever_write_fails_once_a_campaign_loses_nobody() {
+    let campaign = |fails_once| {
+        let faults = Faults { fails_once, ..Faults::default() };
+        let mut rig = Rig::new(load(1, 50), Some(Disk::new(faults, fails_once)));
+        rig.finish(Duration::from_secs(90));
+        let found = judge(&rig);
+        assert_eq!(found.faults, [""; 0], "write {fails_once} failed\n{}", rig.log());
+        (rig.disk().writes(), rig.has_logged("disk I/O error"))
+    };
+    let (writes, _) = campaign(0);
+    assert!(writes > 200, "only {writes} writes: the shim does not see them");
+    // All of them on demand: each takes its two seconds of rest after the failure.
+    let step = if std::env::var("OUTDIAL_LONG").is_ok() { 1 } else { writes / 16 };
+    let all: Vec<u64> = (1..=writes).step_by(step as usize).collect();
+    let noticed: Vec<bool> = std::thread::scope(|scope| {
+        let some = |place: usize| all.iter().copied().skip(place).step_by(RIGS);
+        let rigs: Vec<_> = (0..RIGS)
+            .map(|place| scope.spawn(move || some(place).map(|write| campaign(write).1).collect::<Vec<_>>()))
+            .collect();
+        rigs.into_iter().flat_map(|rig| rig.join().unwrap()).collect()
+    });
+    let noticed = noticed.into_iter().filter(|noticed| *noticed).count();
+    println!("{} of {writes} writes failed, the engines noticed {noticed} failures", all.len());
+    assert!(noticed * 2 > all.len(), "{noticed} of {} failures were noticed", all.len());
+}
+
+#[test]
+fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_itself() {
+    let mut rig = Rig::new(load(0, 120), Some(Disk::new(Faults::default(), 1)));
+    rig.start();
+    rig.wait_for_calls(20, Duration::from_secs(30));
+    rig.disk().set_full(true);
+    // An INVITE that was committed before may still be on its way.
+    std::thread::sleep(Duration::from_millis(1_000));
+    let before = rig.far_end.calls();
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(
+        rig.far_end.calls(),
+        before,
+        "an INVITE left although nothing could be written\n{}",
+        rig.log()
+    );
+    assert!(rig.has_logged("dialing stops"), "{}", rig.log());
+    // Calls go on to their ends meanwhile, and their records wait.
+    peers::eventually(Duration::from_secs(30), "whoever was answered is hung up on", || {
+        let is_up = |call: &far_end::Call| call.answered_at.is_some() && call.ended_at.is_none();
+        (!rig.ledger().calls.values().any(is_up)).then_some(())
+    });
+    assert_eq!(rig.far_end.calls(), before, "{}", rig.log());
+    rig.expect_alive();
+    rig.disk().set_full(false);
+    rig.wait_for_calls(1, Duration::from_secs(30));
+    assert!(rig.far_end.calls() > before, "it did not resume\n{}", rig.log());
+    // Killed on a full disk too, and started again with room.
+    rig.disk().set_full(true);
+    std::thread::sleep(Duration::from_millis(500));
+    rig.kill();
+    rig.disk().set_full(false);
+    rig.finish(Duration::from_secs(180));
+    let found = judge(&rig);
+    assert_eq!(found.faults, [""; 0], "{}", rig.log());
+}
+
+/// Campaigns side by side, each killed so often, and judged. The sum of what was found.
+fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
+    let kills = if std::env::var("OUTDIAL_LONG").is_ok() { 10 * kills } else { kills };
+    let all: Vec<Findings> = std::thread::scope(|scope| {
+        let run = |place: usize| {
+            let disk = disk(place as u64);
+            move || one_rig(place, kills, disk)
+        };
+        let rigs: Vec<_> = (0..RIGS).map(|place| scope.spawn(run(place))).collect();
+        rigs.into_iter().map(|rig| rig.join().unwrap()).collect()
+    });
+    let mut sum = Findings::default();
+    for found in all {
+        println!("{found:?}");
+        assert_eq!(found.faults, [""; 0]);
+        sum.calls += found.calls;
+        sum.interrupted += found.interrupted;
+        sum.most_at_once = sum.most_at_once.max(found.most_at_once);
+        sum.orphans += found.orphans;
+        sum.ended_by_engine += found.ended_by_engine;
+        sum.slowest_orphan = sum.slowest_orphan.max(found.slowest_orphan);
     }
+    println!("{} kills: {sum:?}", kills * RIGS as u64);
+    sum
 }
 
-fn every_contact_is_in_a_final_state(contacts: &[Value], calls: &[Value]) {
-    assert_eq!(contacts.len(), CONTACTS as usize);
-    let dialed: BTreeSet<&str> = calls.iter().map(|call| call["number"].as_str().unwrap()).collect();
-    for contact in contacts {
-        assert_eq!(contact["state"], "done", "{contact:#}");
-        assert!(dialed.contains(contact["number"].as_str().unwrap()), "done without an attempt: {contact:#}");
+fn one_rig(place: usize, kills: u64, disk: Option<Disk>) -> Findings {
+    let contacts = (12 * kills as u32).clamp(60, 4_000);
+    let mut rig = Rig::new(load(place, contacts), disk);
+    for kill in 0..kills {
+        // Spread over all moments of a call, and some over the moments of an engine's first second.
+        live_and_die(&mut rig, 30 + (kill * 137 + place as u64 * 61) % 700);
     }
+    rig.finish(Duration::from_secs(120 + kills));
+    let found = judge(&rig);
+    if !found.faults.is_empty() {
+        println!("{}", rig.log());
+    }
+    found
 }
 
-fn number(index: u32) -> String {
-    format!("+1202557{index:04}")
+fn live_and_die(rig: &mut Rig, ms: u64) {
+    rig.start();
+    if ms % 5 == 0 {
+        std::thread::sleep(Duration::from_millis(200));
+    } else {
+        rig.wait_for_calls(1, Duration::from_secs(5));
+    }
+    std::thread::sleep(Duration::from_millis(ms));
+    rig.expect_alive();
+    rig.kill();
 }
 
-fn configuration(carrier: &str) -> String {
-    format!(
-        r#"
-[[trunk]]
-name = "carrier"
-host = "{carrier}"
-channels_max = 1000
-calls_per_second_max = 20.0
-options_interval_s = 0
-
-[[campaign]]
-name = "spring"
-trunks = ["carrier"]
-contacts = "contacts.csv"
-default_region = "US"
-caller_id = "+12025550199"
-lines_max = 200
-calls_per_minute = 1200.0
-ring_timeout_s = 15
-max_attempts = 1
-
-{ALWAYS_OPEN}
-
-[campaign.human]
-action = "message"
-message = "message.wav"
-
-[campaign.machine]
-action = "hang_up"
-"#
-    )
+/// Each rig meets another cap first.
+fn load(place: usize, contacts: u32) -> Load {
+    let (channels_max, campaign_lines, engine_lines) =
+        [(25, 200, 200), (200, 25, 200), (200, 200, 25), (25, 25, 25)][place % 4];
+    Load { contacts, calls_per_second: 40.0, channels_max, campaign_lines, engine_lines }
 }

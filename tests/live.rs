@@ -271,7 +271,7 @@ fn fault_19_the_largest_descriptions_are_settled_or_refused_within_ten_milliseco
         ("257 attributes", "a=rtpmap:97 x/1\r\n".repeat(257), false),
         ("256 keys, none of use", crypto.repeat(256), true),
         ("one attribute of 64 KB", format!("a=crypto:{}\r\n", "x ".repeat(32_000)), true),
-        ("more than 64 KB", fill("a=x\r\n", 70_000), false),
+        ("more than 64 KB", fill("b=AS:64\r\n", 70_000), false),
         ("a bare 64 KB", " ".repeat(65_000), true),
     ];
     for (name, rest, good) in cases {

@@ -3,6 +3,8 @@
 //!
 //! That something does not happen is shown by something else that does, at the same pace, in the same engine.
 
+#[path = "operator/agents.rs"]
+mod agents;
 mod peers;
 #[path = "operator/scene.rs"]
 mod scene;

@@ -25,6 +25,7 @@ const MUST_HAPPEN: &[&str] = &[
     "outages of a wire",
     "crashes",
     "attempts that a crash cut off",
+    "calls that a crash left",
     "retransmissions",
     "answers",
     "answers repeated",

@@ -51,6 +51,8 @@ fn fault_31_a_dead_first_target_a_change_of_records_and_a_dns_that_is_down_while
         |status: &serde_json::Value| status["trunks"][0]["dns"].as_str().is_some_and(|dns| !dns.is_empty());
     eventually(SOON, "the failure is told", || told(&outdial.status()).then_some(()));
     zone.be(Manner::Mute);
+    // Longer than the least that a record is kept for: 5 s.
+    std::thread::sleep(Duration::from_secs(3));
     start(&outdial, "autumn");
     outdial.wait_until_completed("autumn", SOON);
     assert_eq!(there.counts().calls, 2);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_declined_before_anything_is_looked_at() {
+    fn fault_22_what_is_not_allowed_is_declined_before_anything_is_looked_at() {
         let to = |allowed, replaces| {
             destination("sip:700@pbx", replaces, &Rules { allowed, prefixes: Vec::new() }, &["pbx"], None)
                 .is_ok()

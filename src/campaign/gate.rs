@@ -1,11 +1,13 @@
 //! The one place that decides whether a contact may be dialed now, with a word for every refusal.
 
+use super::law::{Basis, Judgement, Law, Place};
 use super::ledger::Ledger;
 use super::options::Options;
-use super::window::{Opening, Window, Zone};
-use crate::number;
+use super::window::{Opening, Window, Zone, both, meet};
+use crate::number::E164;
 use crate::record::{Contact, ContactState};
 use crate::time::{Now, WallTime};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -22,6 +24,20 @@ pub enum Refusal {
     WindowNeverOpens,
     /// The calling window is closed.
     WindowClosed,
+    /// The law's calling hours are over, or have not begun.
+    LawHours,
+    /// The law allows no more attempts on the number for now.
+    LawCap,
+    /// By law the number rests, after an abandoned call, a machine, a refusal or any attempt.
+    LawRest,
+    /// The law asks for a longer ring than the campaign gives.
+    RingTooShort,
+    /// The law allows less abandonment than the campaign does.
+    AbandonmentLimit,
+    /// The law asks for consent, and the list has none.
+    NoConsent,
+    /// The law asks for a do-not-call list that is missing or too old.
+    ListStale,
     /// The next attempt is due later.
     NotDue,
     /// The number was tried a short while ago, by this or another campaign.
@@ -49,6 +65,13 @@ impl Refusal {
             Refusal::NoZone => "no_zone",
             Refusal::WindowNeverOpens => "window_never_opens",
             Refusal::WindowClosed => "window_closed",
+            Refusal::LawHours => "law_hours",
+            Refusal::LawCap => "law_cap",
+            Refusal::LawRest => "law_rest",
+            Refusal::RingTooShort => "ring_too_short",
+            Refusal::AbandonmentLimit => "abandonment_limit",
+            Refusal::NoConsent => "no_consent",
+            Refusal::ListStale => "list_stale",
             Refusal::NotDue => "not_due",
             Refusal::AttemptGap => "attempt_gap",
             Refusal::NumberInFlight => "number_in_flight",
@@ -58,6 +81,11 @@ impl Refusal {
             Refusal::AgentDemanded => "agent_demanded",
             Refusal::PassedOver => "passed_over",
         }
+    }
+
+    /// Whether it is about the hour, the campaign's or the law's.
+    pub fn is_hours(self) -> bool {
+        matches!(self, Refusal::WindowClosed | Refusal::LawHours)
     }
 
     /// The state of a contact that is never dialed again for this reason.
@@ -79,7 +107,10 @@ impl fmt::Display for Refusal {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
     /// Dial.
-    Allow,
+    Allow {
+        /// Only with an agent who is there before the call is made.
+        guaranteed_agent: bool,
+    },
     /// Not now.
     Skip {
         /// Why.
@@ -94,10 +125,12 @@ pub enum Decision {
     },
 }
 
-/// The campaign's rules on single contacts.
+/// The campaign's rules on single contacts, and the law's.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gate {
+    campaign: String,
     window: Window,
+    law: Law,
     max_attempts: u32,
     attempt_gap: Duration,
 }
@@ -106,7 +139,9 @@ impl Gate {
     /// By the campaign's options.
     pub fn new(options: &Options) -> Self {
         Gate {
+            campaign: options.name.clone(),
             window: options.window.clone(),
+            law: Law::new(options),
             max_attempts: options.max_attempts,
             attempt_gap: options.attempt_gap(),
         }
@@ -114,21 +149,34 @@ impl Gate {
 
     /// Whether the contact may be dialed now. What is final is asked first, then what takes longest to pass.
     pub fn may_dial(&self, contact: &Contact, now: Now, ledger: &Ledger) -> Decision {
-        if ledger.is_suppressed(&contact.number) {
+        if ledger.listed(&contact.number, &self.campaign, self.law.purpose()).is_some() {
             return Decision::Never { reason: Refusal::DoNotCall };
         }
         if contact.attempts() >= self.max_attempts {
             return Decision::Never { reason: Refusal::AttemptsUsed };
         }
-        match self.opening(contact, now.wall) {
+        let judgement = self.law.judge(contact, self.place(contact), now.wall, ledger);
+        let lawful = judgement.decision(now.wall);
+        if let Decision::Never { .. } = lawful {
+            return lawful;
+        }
+        match self.own_opening(&judgement.place, now.wall) {
             Err(reason) => return Decision::Never { reason },
-            Ok(Opening::Closed { opens_at: None }) => {
-                return Decision::Never { reason: Refusal::WindowNeverOpens };
-            }
-            Ok(Opening::Closed { opens_at: Some(opens_at) }) => {
-                return skip(Refusal::WindowClosed, opens_at.max(contact.next_attempt_at));
-            }
+            Ok(Opening::Closed { .. }) => match self.opening(&judgement.place, now.wall) {
+                Opening::Closed { opens_at: Some(opens_at) } => {
+                    return skip(Refusal::WindowClosed, opens_at.max(contact.next_attempt_at));
+                }
+                _ => return Decision::Never { reason: Refusal::WindowNeverOpens },
+            },
             Ok(Opening::Open { .. }) => {}
+        }
+        if let Decision::Skip { reason: Refusal::LawHours, .. } = lawful {
+            return match self.opening(&judgement.place, now.wall) {
+                Opening::Closed { opens_at: Some(opens_at) } => {
+                    skip(Refusal::LawHours, opens_at.max(contact.next_attempt_at))
+                }
+                _ => Decision::Never { reason: Refusal::WindowNeverOpens },
+            };
         }
         if contact.next_attempt_at > now.wall {
             return skip(Refusal::NotDue, contact.next_attempt_at);
@@ -140,12 +188,42 @@ impl Gate {
         if !rest.is_zero() {
             return skip(Refusal::AttemptGap, now.wall + rest);
         }
-        Decision::Allow
+        lawful
     }
 
-    /// Whether the contact's phone may ring at this moment.
+    /// What the law says of the contact, rule by rule.
+    pub fn judge(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Judgement<'_> {
+        self.law.judge(contact, Place::of(&contact.number, &contact.attributes), now, ledger)
+    }
+
+    /// What a dial that is allowed now rests on.
+    pub fn basis(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Basis {
+        self.law.basis(contact, self.place(contact), now, ledger)
+    }
+
+    /// Where the callee may be; nobody asks that where neither the window nor a pack depends on it.
+    fn place(&self, contact: &Contact) -> Place {
+        match self.window.zone {
+            Zone::Named(_) if self.law.is_empty() => Place::default(),
+            _ => Place::of(&contact.number, &contact.attributes),
+        }
+    }
+
+    /// Whether the list of somebody forbids the call.
+    pub fn is_listed(&self, number: &E164, ledger: &Ledger) -> bool {
+        ledger.listed(number, &self.campaign, self.law.purpose()).is_some()
+    }
+
+    /// Whether the contact's phone may ring at this moment, by the campaign's hours and the law's.
     pub fn window_is_open(&self, contact: &Contact, at: WallTime) -> bool {
-        matches!(self.opening(contact, at), Ok(Opening::Open { .. }))
+        let place = self.place(contact);
+        self.own_opening(&place, at).is_ok() && matches!(self.opening(&place, at), Opening::Open { .. })
+    }
+
+    /// As [`Gate::window_is_open`], of a number of which nothing else is known.
+    pub fn number_may_ring(&self, number: &E164, at: WallTime) -> bool {
+        let place = Place::of(number, &BTreeMap::new());
+        self.own_opening(&place, at).is_ok() && matches!(self.opening(&place, at), Opening::Open { .. })
     }
 
     /// When the window of all contacts opens, if it is one for all and closed.
@@ -156,14 +234,21 @@ impl Gate {
         }
     }
 
-    fn opening(&self, contact: &Contact, at: WallTime) -> Result<Opening, Refusal> {
+    /// The hours of the campaign alone.
+    fn own_opening(&self, place: &Place, at: WallTime) -> Result<Opening, Refusal> {
         match self.window.zone {
-            Zone::Named(_) => Ok(self.window.open(&[], at)),
-            Zone::Contact => match number::zones(&contact.number) {
-                [] => Err(Refusal::NoZone),
-                zones => Ok(self.window.open(zones, at)),
-            },
+            Zone::Contact if place.zones.is_empty() => Err(Refusal::NoZone),
+            _ => Ok(self.window.open(&place.zones, at)),
         }
+    }
+
+    /// The hours of campaign and law together.
+    fn opening(&self, place: &Place, at: WallTime) -> Opening {
+        meet(at, |moment| {
+            let own = self.window.open(&place.zones, moment);
+            let lawful = self.law.opening(place, moment);
+            Some(lawful.map_or(own, |lawful| both(own, lawful)))
+        })
     }
 }
 
@@ -176,7 +261,6 @@ pub(super) mod tests {
     use super::super::options::tests::options;
     use super::*;
     use crate::disposition::Disposition;
-    use crate::number::E164;
     use crate::record::ContactId;
     use crate::time::Instant;
 
@@ -188,8 +272,9 @@ pub(super) mod tests {
         let gate = Gate::new(&options(""));
         let mut ledger = Ledger::new();
         ledger.suppress(&e164("+12025550109")).unwrap();
-        ledger.take(&e164("+12025550108"));
-        ledger.finish(&e164("+12025550107"), Instant::from_start(Duration::from_secs(90)));
+        ledger.take(&e164("+12025550108"), wall(0));
+        let earlier = Now { instant: Instant::from_start(Duration::from_secs(90)), wall: wall(0) };
+        ledger.finish(&e164("+12025550107"), earlier, Disposition::Busy);
         let tried = Contact { outcomes: [(Disposition::Busy, 3)].into(), ..contact(1, "+12025550101") };
         let later = Contact { next_attempt_at: wall(FRIDAY_MS + 60_000), ..contact(1, "+12025550101") };
         for (contact, expected) in [
@@ -205,7 +290,7 @@ pub(super) mod tests {
             (contact(1, "+12025550107"), "attempt_gap 3590"),
         ] {
             let said = match gate.may_dial(&contact, now(), &ledger) {
-                Decision::Allow => "allow".to_owned(),
+                Decision::Allow { .. } => "allow".to_owned(),
                 Decision::Never { reason } => format!("never {reason}"),
                 Decision::Skip { reason, until } => {
                     format!("{reason} {}", (until.unix_ms() - FRIDAY_MS) / 1_000)
@@ -217,12 +302,12 @@ pub(super) mod tests {
 
     #[test]
     fn a_named_zone_serves_numbers_of_no_zone_and_closes_for_all_at_once() {
-        let gate = Gate::new(&options("[window]\nzone = \"America/Los_Angeles\""));
+        let gate = Gate::new(&options("[window]\nzone = \"America/Los_Angeles\"\n[law]\npacks = []"));
         assert_eq!(gate.closed_for_all_until(wall(FRIDAY_MS)), Some(Some(wall(FRIDAY_MS + 7_200_000))));
         let open = Now { wall: wall(FRIDAY_MS + 7_200_000), ..now() };
         assert_eq!(gate.closed_for_all_until(open.wall), None);
         let decision = gate.may_dial(&contact(1, "+18005550199"), open, &Ledger::new());
-        assert_eq!(decision, Decision::Allow);
+        assert_eq!(decision, Decision::Allow { guaranteed_agent: false });
     }
 
     #[test]
@@ -241,6 +326,7 @@ pub(super) mod tests {
             attributes: Default::default(),
             outcomes: Default::default(),
             next_attempt_at: WallTime::from_unix_ms(0),
+            history: Vec::new(),
         }
     }
 

@@ -183,6 +183,15 @@ impl Campaign {
         self.state != CampaignState::Stopped && self.enter(CampaignState::Stopped, now)
     }
 
+    /// Its contacts have changed in the store: there may be more to dial. A campaign that had come to its end goes on.
+    pub fn handle_imported(&mut self, now: Now) {
+        self.supply.forget();
+        if self.state == CampaignState::Completed {
+            self.enter(CampaignState::Running, now);
+        }
+        self.settle(now);
+    }
+
     /// The store's answer to a refill.
     pub fn handle_contacts(
         &mut self,
@@ -215,7 +224,7 @@ impl Campaign {
 
     /// Numbers have come on the do-not-call list; the [`Ledger`] has them already.
     pub fn handle_suppressed(&mut self, now: Now, ledger: &Ledger) {
-        for contact in self.supply.take_out(|contact| ledger.is_suppressed(&contact.number)) {
+        for contact in self.supply.take_out(|contact| self.gate.is_listed(&contact.number, ledger)) {
             self.release_finally(contact, Refusal::DoNotCall);
         }
         // The store suppresses its pending contacts itself, and one of ours may have been the last.
@@ -223,7 +232,12 @@ impl Campaign {
         self.settle(now);
     }
 
-    /// Whether the contact's phone may ring at this moment, the calling window alone considered.
+    /// The gate that every dial goes through.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Whether the contact's phone may ring at this moment, the hours of campaign and law considered.
     pub fn window_is_open(&self, now: Now, contact: &Contact) -> bool {
         self.gate.window_is_open(contact, now.wall)
     }
@@ -250,7 +264,7 @@ impl Campaign {
     /// [`Campaign::handle_outcome`].
     pub fn handle_adopted(&mut self, contact: &Contact, ledger: &mut Ledger) {
         self.adopted.insert(contact.id);
-        ledger.take(&contact.number);
+        ledger.adopt(&contact.number);
     }
 
     fn lines_used(&self) -> usize {
@@ -264,23 +278,25 @@ impl Campaign {
     fn take_allowed(&mut self, now: Now, ledger: &mut Ledger) -> Option<Contact> {
         while let Some(contact) = self.supply.pop() {
             match self.gate.may_dial(&contact, now, ledger) {
-                Decision::Allow if self.demands_agent(&contact) && !self.has_agent() => {
-                    self.supply.handle_barren();
-                    let until = now.wall + AGENT_DEMANDED_REST;
-                    self.release(contact, Refusal::AgentDemanded, Some(until));
-                }
-                Decision::Allow => {
-                    ledger.take(&contact.number);
+                Decision::Allow { guaranteed_agent } => {
+                    let guaranteed = guaranteed_agent || self.wants_agent_kept(&contact);
+                    if guaranteed && !self.has_agent() {
+                        self.supply.handle_barren();
+                        let until = now.wall + AGENT_DEMANDED_REST;
+                        self.release(contact, Refusal::AgentDemanded, Some(until));
+                        continue;
+                    }
+                    ledger.take(&contact.number, now.wall);
                     self.pacing.handle_dial(now.instant);
                     let attempt = self.pacer.handle_dialed(now.instant);
-                    self.in_flight.insert(contact.id, Flight { attempt, counted: false });
+                    self.in_flight.insert(contact.id, Flight { attempt, guaranteed, counted: false });
                     self.wanted = self.wanted.map(|(asked_at, lines)| (asked_at, lines.saturating_sub(1)));
                     self.last_dialed = Some(contact.id);
                     self.window_opens_at = None;
                     return Some(contact);
                 }
                 Decision::Skip { reason, until } => {
-                    if reason == Refusal::WindowClosed {
+                    if reason.is_hours() {
                         self.window_opens_at = self.window_opens_at.into_iter().chain([until]).min();
                     }
                     self.supply.handle_barren();
@@ -315,9 +331,9 @@ impl Campaign {
             self.pacer.handle_ended(now.instant, flight.attempt);
             self.wanted = None;
         }
-        ledger.finish(&contact.number, now.instant);
+        ledger.finish(&contact.number, now, disposition);
         let mut update = self.retry.after(contact, disposition, now.wall);
-        if update.state == ContactState::Pending && ledger.is_suppressed(&contact.number) {
+        if update.state == ContactState::Pending && self.gate.is_listed(&contact.number, ledger) {
             update.state = ContactState::Suppressed;
         }
         if update.state == ContactState::Pending {
@@ -405,7 +421,7 @@ impl Campaign {
             reasons.push(Reason::Pace { next_at: self.pacing.next_at() });
         }
         if let Some(held) = self.pacer.clone().held(now) {
-            if self.guarded {
+            if self.pacer.is_guarded() {
                 let Sums { people, abandoned, .. } = self.pacer.budget().sums(now.wall);
                 reasons.push(Reason::Guarded { people, abandoned });
             }

@@ -4,10 +4,12 @@
 //! ([`Campaign::next_dial`]), and decides after each attempt what becomes of the contact
 //! ([`Campaign::handle_outcome`]). Its parts are [`pacing`] (how fast), [`window`] (when), [`retry`] (how often) and
 //! [`gate`], which asks them all before each dial and has a word for every refusal. [`ledger`] is what all campaigns
-//! share: the do-not-call set ([`suppression`]) and the numbers in flight. [`list`] reads contact lists, [`options`]
+//! share: the do-not-call sets ([`suppression`]), the numbers in flight and what they have been through. [`law`] is what
+//! packs of rules say of a number at a time. [`list`] reads contact lists, [`options`]
 //! the configuration's `[[campaign]]` table.
 
 pub mod gate;
+pub mod law;
 pub mod ledger;
 pub mod list;
 pub mod options;
@@ -20,6 +22,7 @@ pub mod window;
 mod random_test;
 
 mod explain;
+mod hour_band;
 mod machine;
 mod supply;
 

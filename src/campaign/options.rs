@@ -2,6 +2,7 @@
 //!
 //! It can be flattened beside those: it has no flattened part of its own and names all its fields.
 
+use super::law;
 use super::pacing::{Dialing, Mode};
 use super::retry::{self, Retry, Rules};
 use super::window::Window;
@@ -45,8 +46,15 @@ pub struct Options {
     pub name: String,
     /// The names of the trunks that may carry it.
     pub trunks: Vec<String>,
-    /// The contact list, imported at start.
+    /// The contact list, imported at start; the short form of one [`List`].
+    #[serde(default)]
     pub contacts: PathBuf,
+    /// Several lists, mixed by weight.
+    #[serde(default)]
+    pub list: Vec<List>,
+    /// Who of them is dialed first.
+    #[serde(default)]
+    pub order: Order,
     /// For numbers without a `+`; without it they are refused.
     #[serde(default)]
     pub default_region: Option<Region>,
@@ -88,12 +96,67 @@ pub struct Options {
     /// When it may dial.
     #[serde(default)]
     pub window: Window,
+    /// By which law, beside all of these, it may dial.
+    #[serde(default)]
+    pub law: law::options::Options,
     /// When it tries again, by outcome.
     #[serde(default = "retry::default_rules")]
     pub retry: Rules,
 }
 
+/// One `[[campaign.list]]` table.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// The file.
+    pub file: PathBuf,
+    /// Its share among lists of the same priority.
+    #[serde(default = "defaults::one")]
+    pub weight: u32,
+    /// Lower ones are dialed first, as long as they have somebody who is due.
+    #[serde(default = "defaults::one")]
+    pub priority: u32,
+}
+
+/// `[campaign.order]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Order {
+    /// Of those never tried.
+    pub fresh: Fresh,
+    /// Those that wait for another attempt, as soon as that is due.
+    pub retries: Retries,
+}
+
+/// Which of those never tried goes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fresh {
+    /// As the lists have them.
+    #[default]
+    OldestFirst,
+    /// The last that came in.
+    NewestFirst,
+}
+
+/// When retries go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retries {
+    /// When nobody is left who was never tried.
+    #[default]
+    Last,
+    /// Before those never tried.
+    First,
+}
+
+/// The largest weight and priority of a list.
+pub const SHARE_MAX: u32 = 1_000;
+
 mod defaults {
+    pub fn one() -> u32 {
+        1
+    }
     pub fn autostart() -> bool {
         true
     }
@@ -138,6 +201,16 @@ impl Options {
         Duration::from_secs(u64::from(self.attempt_gap_min) * 60)
     }
 
+    /// All its lists, the short form first.
+    pub fn lists(&self) -> Vec<List> {
+        let short = (!self.contacts.as_os_str().is_empty()).then(|| List {
+            file: self.contacts.clone(),
+            weight: 1,
+            priority: 1,
+        });
+        short.into_iter().chain(self.list.iter().cloned()).collect()
+    }
+
     /// The retry rules with their caps.
     pub fn retry(&self) -> Retry {
         Retry { rules: self.retry.clone(), max_attempts: self.max_attempts, attempt_gap: self.attempt_gap() }
@@ -152,6 +225,9 @@ impl Options {
         self.check_retry(&mut faults);
         for (setting, remedy) in self.dialing.faults() {
             faults.0.push(Fault { setting: format!("dialing.{setting}"), message: remedy });
+        }
+        for (setting, remedy) in self.law.faults() {
+            faults.0.push(Fault { setting: format!("law.{setting}"), message: remedy });
         }
         faults.0
     }
@@ -168,7 +244,16 @@ impl Options {
             format!("write 1 to {NAME_BYTES_MAX} letters, digits, blanks, '-', '_' or '.'")
         });
         faults.unless(!self.trunks.is_empty(), "trunks", || "name at least one [[trunk]]".into());
-        faults.unless(!self.contacts.as_os_str().is_empty(), "contacts", || "name a CSV file".into());
+        faults.unless(!self.lists().is_empty(), "contacts", || {
+            "name a CSV file, or several in [[campaign.list]] tables".into()
+        });
+        for (i, list) in self.list.iter().enumerate() {
+            faults.unless(!list.file.as_os_str().is_empty(), &format!("list.{i}.file"), || {
+                "name a file".into()
+            });
+            faults.within(&format!("list.{i}.weight"), list.weight, 1, SHARE_MAX);
+            faults.within(&format!("list.{i}.priority"), list.priority, 1, SHARE_MAX);
+        }
         let digits = self.caller_id.strip_prefix('+').unwrap_or(&self.caller_id);
         let dialable = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         faults.unless(dialable, "caller_id", || {
@@ -213,6 +298,7 @@ impl Options {
             });
             faults.within(&format!("{setting}.delay_min"), rule.delay_min, 0, DELAY_MIN_MAX);
             faults.within(&format!("{setting}.max"), rule.max, 1, ATTEMPTS_MAX);
+            faults.within(&format!("{setting}.spread_min"), rule.spread_min, 0, DELAY_MIN_MAX);
         }
     }
 }
@@ -266,12 +352,14 @@ pub(super) mod tests {
         }
         let read: Options = toml::from_str(&kept.join("\n")).unwrap();
         assert_eq!(read.faults(), []);
-        let bare = options("default_region = \"US\"\ndo_not_call = \"do-not-call.csv\"");
+        let bare = options(
+            "default_region = \"US\"\ndo_not_call = \"do-not-call.csv\"\n[law]\npurpose = \"sales\"\nprerecorded = false",
+        );
         assert_eq!(read, bare);
     }
 
     fn is_ours(section: &str) -> bool {
-        section.starts_with("campaign.window") || section.starts_with("campaign.retry")
+        ["campaign.window", "campaign.law", "campaign.retry", "campaign.order"].iter().any(|ours| section.starts_with(ours))
     }
 
     #[test]
@@ -288,6 +376,8 @@ pub(super) mod tests {
             ("[window]\nstart = \"20:00\"", "window.start: must be before window.end"),
             ("[retry.bridged]\ndelay_min = 1\nmax = 1", "retry.bridged: this outcome is final"),
             ("[retry.busy]\ndelay_min = 1\nmax = 0", "retry.busy.max: 0 must be between 1 and 100"),
+            ("[[list]]\nfile = \"a.csv\"\nweight = 0", "list.0.weight: 0 must be between 1 and 1000"),
+            ("[[list]]\nfile = \"\"", "list.0.file: name a file"),
         ] {
             let faults = options(text).faults();
             let printed = faults.first().map(ToString::to_string).unwrap_or_default();

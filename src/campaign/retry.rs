@@ -6,8 +6,10 @@
 //! the engine did not live to see ([`Disposition::Interrupted`]) may have reached the person, so it is final too,
 //! unless a rule says otherwise.
 
+use super::hour_band;
 use crate::disposition::Disposition;
-use crate::record::{Contact, ContactState, ContactUpdate};
+use crate::number;
+use crate::record::{Contact, ContactId, ContactState, ContactUpdate};
 use crate::time::WallTime;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,13 +24,22 @@ pub const NOT_THE_CALLEE: [Disposition; 3] =
     [Disposition::Congestion, Disposition::TrunkRejected, Disposition::Canceled];
 
 /// One `[campaign.retry.<outcome>]` table.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The next attempt is at least so many minutes later.
     pub delay_min: u32,
     /// How many attempts may end this way; the last of them is final.
     pub max: u32,
+    /// Up to so many minutes more, different for each contact: whoever was dialed in one minute is not dialed again in one.
+    #[serde(default)]
+    pub spread_min: u32,
+    /// Not in the same part of the day again, by the callee's clock: morning, afternoon, evening.
+    #[serde(default)]
+    pub other_hour_band: bool,
+    /// On the contact's next number, where there is one.
+    #[serde(default)]
+    pub next_phone: bool,
 }
 
 /// The rules as configured: one a disposition.
@@ -36,7 +47,7 @@ pub type Rules = BTreeMap<Disposition, Rule>;
 
 /// `[campaign.retry]` when the configuration has none.
 pub fn default_rules() -> Rules {
-    Rules::from([(Disposition::NoAnswer, Rule { delay_min: 120, max: 3 })])
+    Rules::from([(Disposition::NoAnswer, Rule { delay_min: 120, max: 3, ..Rule::default() })])
 }
 
 /// The rules with the caps above them.
@@ -60,7 +71,12 @@ impl Retry {
             _ if disposition == Disposition::OptedOut => (ContactState::Suppressed, now),
             Some(rule) if met < rule.max && attempts < self.max_attempts => {
                 let delay = Duration::from_secs(u64::from(rule.delay_min) * 60);
-                (ContactState::Pending, now + delay.max(self.attempt_gap))
+                let due_at =
+                    now + delay.max(self.attempt_gap) + spread(rule.spread_min, contact.id, attempts);
+                // Asked for only where it counts: a number's zones are looked up in its whole numbering plan.
+                let zone = rule.other_hour_band.then(|| number::zones(&contact.number).first()).flatten();
+                let due_at = zone.map_or(due_at, |zone| hour_band::outside(*zone, now, due_at));
+                (ContactState::Pending, due_at)
             }
             _ => (ContactState::Done, now),
         };
@@ -72,9 +88,15 @@ impl Retry {
             return None;
         }
         let blameless = NOT_THE_CALLEE.contains(&disposition);
-        let fallback = blameless.then_some(Rule { delay_min: 0, max: self.max_attempts });
+        let fallback = blameless.then_some(Rule { max: self.max_attempts, ..Rule::default() });
         self.rules.get(&disposition).copied().or(fallback)
     }
+}
+
+/// The same for the same contact and attempt, so that a decision can be made again; even over many contacts.
+fn spread(minutes: u32, contact: ContactId, attempts: u32) -> Duration {
+    let mixed = (contact.0 as u64 ^ u64::from(attempts).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Duration::from_millis((mixed >> 32) % (u64::from(minutes) * 60_000 + 1))
 }
 
 #[cfg(test)]
@@ -117,7 +139,7 @@ mod tests {
     #[test]
     fn an_interrupted_attempt_follows_its_own_rule_when_there_is_one() {
         let mut retry = retry();
-        retry.rules.insert(Disposition::Interrupted, Rule { delay_min: 240, max: 2 });
+        retry.rules.insert(Disposition::Interrupted, Rule { delay_min: 240, max: 2, ..Rule::default() });
         let update = retry.after(&with(&[]), Disposition::Interrupted, WallTime::from_unix_ms(0));
         assert_eq!((update.state, update.next_attempt_at.unix_ms()), (ContactState::Pending, 240 * 60_000));
         let update = retry.after(
@@ -129,6 +151,44 @@ mod tests {
     }
 
     #[test]
+    fn contacts_of_one_minute_are_spread_over_the_next_ones() {
+        let mut retry = retry();
+        retry.rules.insert(
+            Disposition::NoAnswer,
+            Rule { delay_min: 120, max: 3, spread_min: 30, ..Rule::default() },
+        );
+        let waits: Vec<i64> = (0..1_000)
+            .map(|id| {
+                let contact = contact(id, "+12025550101");
+                let update = retry.after(&contact, Disposition::NoAnswer, WallTime::from_unix_ms(0));
+                assert_eq!(update, retry.after(&contact, Disposition::NoAnswer, WallTime::from_unix_ms(0)));
+                update.next_attempt_at.unix_ms() / 60_000
+            })
+            .collect();
+        assert!(waits.iter().all(|wait| (120..=150).contains(wait)), "{waits:?}");
+        for minute in 120..150 {
+            let here = waits.iter().filter(|wait| **wait == minute).count();
+            assert!((15..=55).contains(&here), "{here} of 1000 in minute {minute}");
+        }
+    }
+
+    #[test]
+    fn the_next_attempt_is_in_another_part_of_the_day() {
+        let mut retry = retry();
+        let rule = Rule { delay_min: 120, max: 3, other_hour_band: true, ..Rule::default() };
+        retry.rules.insert(Disposition::NoAnswer, rule);
+        // 2026-11-20T15:00Z is 10:00 in Washington: two hours later is noon, another part; one minute earlier is not.
+        for (at, expected) in
+            [(15 * 60, 17 * 60), (14 * 60 + 30, 17 * 60), (17 * 60, 22 * 60), (23 * 60, 29 * 60)]
+        {
+            let midnight = 1_795_132_800_000;
+            let now = WallTime::from_unix_ms(midnight + at * 60_000);
+            let update = retry.after(&with(&[]), Disposition::NoAnswer, now);
+            assert_eq!((update.next_attempt_at.unix_ms() - midnight) / 60_000, expected, "{at}");
+        }
+    }
+
+    #[test]
     fn who_opted_out_is_suppressed() {
         let update = retry().after(&with(&[]), Disposition::OptedOut, WallTime::from_unix_ms(5));
         assert_eq!(update.state, ContactState::Suppressed);
@@ -136,8 +196,8 @@ mod tests {
 
     fn retry() -> Retry {
         let mut rules = default_rules();
-        rules.insert(Disposition::Busy, Rule { delay_min: 10, max: 5 });
-        rules.insert(Disposition::Bridged, Rule { delay_min: 10, max: 5 });
+        rules.insert(Disposition::Busy, Rule { delay_min: 10, max: 5, ..Rule::default() });
+        rules.insert(Disposition::Bridged, Rule { delay_min: 10, max: 5, ..Rule::default() });
         Retry { rules, max_attempts: 5, attempt_gap: Duration::from_secs(3_600) }
     }
 

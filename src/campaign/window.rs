@@ -9,6 +9,7 @@ use crate::time::WallTime;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
+use std::fmt;
 
 /// How far ahead an opening is looked for. Two weeks hold every weekday and any change of the clocks.
 const DAYS_AHEAD_MAX: u64 = 14;
@@ -81,6 +82,34 @@ pub enum Day {
     Sun,
 }
 
+impl Day {
+    /// All of them, from Monday on.
+    pub const ALL: [Day; 7] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Day::Mon => "mon",
+            Day::Tue => "tue",
+            Day::Wed => "wed",
+            Day::Thu => "thu",
+            Day::Fri => "fri",
+            Day::Sat => "sat",
+            Day::Sun => "sun",
+        }
+    }
+
+    /// The day of a word.
+    pub fn from_word(word: &str) -> Option<Day> {
+        Day::ALL.into_iter().find(|day| day.as_str() == word)
+    }
+
+    /// The day of a date.
+    pub fn of(date: NaiveDate) -> Day {
+        Day::ALL[date.weekday().num_days_from_monday() as usize]
+    }
+}
+
 /// A time of day to the minute, `00:00` to `24:00`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct TimeOfDay {
@@ -102,6 +131,12 @@ impl TimeOfDay {
 
     fn on(self, date: NaiveDate) -> Option<NaiveDateTime> {
         date.and_hms_opt(0, 0, 0)?.checked_add_signed(TimeDelta::minutes(i64::from(self.minutes)))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.minutes / 60, self.minutes % 60)
     }
 }
 
@@ -145,54 +180,64 @@ impl Window {
 
     /// Whether the window is open at `at` in all of `zones`, which are the contact's. A named zone counts alone.
     pub fn open(&self, zones: &[Tz], at: WallTime) -> Opening {
-        match self.zone {
-            Zone::Contact => self.open_in_all(zones, at),
-            Zone::Named(zone) => self.open_in_all(&[zone], at),
-        }
-    }
-
-    fn open_in_all(&self, zones: &[Tz], at: WallTime) -> Opening {
-        let mut moment = at;
-        let horizon = at.unix_ms().saturating_add(DAYS_AHEAD_MAX as i64 * 86_400_000);
-        for _ in 0..SEARCH_STEPS_MAX {
-            match self.latest_opening(zones, moment) {
-                Some(Opening::Open { until }) if moment == at => return Opening::Open { until },
-                Some(Opening::Open { .. }) => return Opening::Closed { opens_at: Some(moment) },
-                Some(Opening::Closed { opens_at: Some(opens_at) }) if opens_at.unix_ms() <= horizon => {
-                    moment = opens_at;
-                }
-                _ => break,
-            }
-        }
-        Opening::Closed { opens_at: None }
-    }
-
-    /// Open until the first of `zones` closes, or closed until the last of them opens.
-    fn latest_opening(&self, zones: &[Tz], at: WallTime) -> Option<Opening> {
-        zones.iter().map(|zone| self.open_in(*zone, at)).reduce(|a, b| match (a, b) {
-            (Opening::Open { until: a }, Opening::Open { until: b }) => Opening::Open { until: a.min(b) },
-            (Opening::Closed { opens_at: Some(a) }, Opening::Closed { opens_at: Some(b) }) => {
-                Opening::Closed { opens_at: Some(a.max(b)) }
-            }
-            (Opening::Closed { opens_at: None }, _) | (_, Opening::Closed { opens_at: None }) => {
-                Opening::Closed { opens_at: None }
-            }
-            (closed @ Opening::Closed { .. }, Opening::Open { .. })
-            | (Opening::Open { .. }, closed @ Opening::Closed { .. }) => closed,
-        })
-    }
-
-    fn open_in(&self, zone: Tz, at: WallTime) -> Opening {
-        let Some(utc) = DateTime::<Utc>::from_timestamp_millis(at.unix_ms()) else {
-            return Opening::Closed { opens_at: None };
+        let named = match self.zone {
+            Zone::Contact => None,
+            Zone::Named(zone) => Some(zone),
         };
-        let today = utc.with_timezone(&zone).date_naive();
-        for ahead in 0..=DAYS_AHEAD_MAX {
-            let Some((opens, closes)) =
-                today.checked_add_days(Days::new(ahead)).and_then(|d| self.on(zone, d))
-            else {
-                continue;
-            };
+        let zones = named.as_slice().iter().chain(if named.is_some() { &[] } else { zones });
+        meet(at, |moment| zones.clone().map(|zone| open_in(*zone, moment, |date| self.on(date))).reduce(both))
+    }
+
+    /// The hours of one civil date, if it opens on it.
+    fn on(&self, date: NaiveDate) -> Vec<(TimeOfDay, TimeOfDay)> {
+        if self.days.contains(&Day::of(date)) { vec![(self.start, self.end)] } else { Vec::new() }
+    }
+}
+
+/// The first moment from `at` on at which `opening` says open; it is asked again at each moment that it names.
+pub(super) fn meet(at: WallTime, opening: impl Fn(WallTime) -> Option<Opening>) -> Opening {
+    let mut moment = at;
+    let horizon = at.unix_ms().saturating_add(DAYS_AHEAD_MAX as i64 * 86_400_000);
+    for _ in 0..SEARCH_STEPS_MAX {
+        match opening(moment) {
+            Some(Opening::Open { until }) if moment == at => return Opening::Open { until },
+            Some(Opening::Open { .. }) => return Opening::Closed { opens_at: Some(moment) },
+            Some(Opening::Closed { opens_at: Some(opens_at) }) if opens_at.unix_ms() <= horizon => {
+                moment = opens_at;
+            }
+            _ => break,
+        }
+    }
+    Opening::Closed { opens_at: None }
+}
+
+/// Open until the first of two closes, or closed until the last of them opens.
+pub(super) fn both(a: Opening, b: Opening) -> Opening {
+    match (a, b) {
+        (Opening::Open { until: a }, Opening::Open { until: b }) => Opening::Open { until: a.min(b) },
+        (Opening::Closed { opens_at: Some(a) }, Opening::Closed { opens_at: Some(b) }) => {
+            Opening::Closed { opens_at: Some(a.max(b)) }
+        }
+        (Opening::Closed { opens_at: None }, _) | (_, Opening::Closed { opens_at: None }) => {
+            Opening::Closed { opens_at: None }
+        }
+        (closed @ Opening::Closed { .. }, Opening::Open { .. })
+        | (Opening::Open { .. }, closed @ Opening::Closed { .. }) => closed,
+    }
+}
+
+/// Whether hours that `on` gives for each civil date, in order and apart, are open on the clock of one zone.
+pub(super) fn open_in(
+    zone: Tz,
+    at: WallTime,
+    on: impl Fn(NaiveDate) -> Vec<(TimeOfDay, TimeOfDay)>,
+) -> Opening {
+    let Some(utc) = DateTime::<Utc>::from_timestamp_millis(at.unix_ms()) else {
+        return Opening::Closed { opens_at: None };
+    };
+    let today = utc.with_timezone(&zone).date_naive();
+    for date in (0..=DAYS_AHEAD_MAX).filter_map(|ahead| today.checked_add_days(Days::new(ahead))) {
+        for (opens, closes) in on(date).into_iter().filter_map(|hours| stretch(zone, date, hours)) {
             if at < opens {
                 return Opening::Closed { opens_at: Some(opens) };
             }
@@ -200,22 +245,19 @@ impl Window {
                 return Opening::Open { until: closes };
             }
         }
-        Opening::Closed { opens_at: None }
     }
+    Opening::Closed { opens_at: None }
+}
 
-    /// The window of one civil date, if it opens on it.
-    fn on(&self, zone: Tz, date: NaiveDate) -> Option<(WallTime, WallTime)> {
-        if !self.days.iter().any(|day| *day as u32 == date.weekday().num_days_from_monday()) {
-            return None;
-        }
-        let opens = instants_of(zone, self.start.on(date)?)?.1;
-        let closes = instants_of(zone, self.end.on(date)?)?.0;
-        (opens < closes).then_some((opens, closes))
-    }
+/// Hours of a civil date as moments, if the clock shows them.
+fn stretch(zone: Tz, date: NaiveDate, (start, end): (TimeOfDay, TimeOfDay)) -> Option<(WallTime, WallTime)> {
+    let opens = instants_of(zone, start.on(date)?)?.1;
+    let closes = instants_of(zone, end.on(date)?)?.0;
+    (opens < closes).then_some((opens, closes))
 }
 
 /// The first and the last moment at which the clock of `zone` shows `civil`; the end of the skip when it never does.
-fn instants_of(zone: Tz, civil: NaiveDateTime) -> Option<(WallTime, WallTime)> {
+pub(super) fn instants_of(zone: Tz, civil: NaiveDateTime) -> Option<(WallTime, WallTime)> {
     let wall = |moment: DateTime<Tz>| WallTime::from_unix_ms(moment.timestamp_millis());
     (0..SKIP_MINUTES_MAX).find_map(|minutes| {
         let shown = zone.from_local_datetime(&civil.checked_add_signed(TimeDelta::minutes(minutes))?);

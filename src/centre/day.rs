@@ -4,9 +4,12 @@
 //! whom to dial by the same call; contacts never run out.
 
 use super::chance::duration;
-use super::scenario::Scenario;
-use super::tally::{SLICE_S, Tally};
-use crate::campaign::pacing::{AgentId, Mode, Presence};
+use super::moment::Moment;
+use super::roster::{Roster, Wish};
+use super::scenario::{Network, Scenario};
+use super::tally::Tally;
+use super::wire::Wire;
+use crate::campaign::pacing::{Mode, Presence, budget};
 use crate::campaign::{Campaign, Ledger, Options, Output};
 use crate::disposition::Disposition;
 use crate::number::E164;
@@ -20,11 +23,19 @@ use std::time::Duration;
 /// Monday, 23 November 2026, 09:00 UTC.
 const BEGIN_MS: i64 = 1_795_424_400_000;
 
+/// Milliseconds from a day to the next.
+const DAY_MS: i64 = 86_400_000;
+
+/// An agent who is needed asks again after so many seconds, should no call have come.
+const LEAVE_AGAIN_S: f64 = 5.0;
+
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Event {
     /// The campaign's own deadline, or a look twice a second.
     Look,
+    /// The trunks take a call again.
+    Slot,
     /// Somebody (true) or a machine answers.
     Answer(ContactId, bool),
     /// The attempt ends unanswered.
@@ -34,12 +45,15 @@ enum Event {
     /// A person's patience ends.
     Patience(ContactId),
     /// An agent's talk ends.
-    Hangup(usize),
+    Hangup(usize, ContactId),
     /// An agent's wrap-up ends.
     Wrapped(usize),
     /// An agent wants a break; it ends.
     Break(usize),
     Back(usize),
+    /// An agent's shift begins; it ends.
+    ShiftBegins(usize),
+    ShiftEnds(usize),
 }
 
 /// A call that wants an agent.
@@ -50,65 +64,98 @@ struct Waiting {
     since: f64,
 }
 
+/// Which day is played.
 #[derive(Clone, Copy, Debug)]
-struct Agent {
-    presence: Presence,
-    since: f64,
-    wants_break: bool,
+pub struct Plan<'a> {
+    /// The law.
+    pub mode: Mode,
+    /// How many agents.
+    pub agents: u32,
+    /// What all chances are drawn from.
+    pub seed: u64,
+    /// Its number among the campaign's days.
+    pub day: i64,
+    /// What the campaign's ledger remembers of the days before.
+    pub past: &'a [budget::Day],
 }
 
 /// A day being played.
 struct Day<'a> {
     scenario: &'a Scenario,
+    begin_ms: i64,
     campaign: Campaign,
     ledger: Ledger,
     rng: Rng,
     now_s: f64,
     events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
     sequence: u64,
-    agents: Vec<Agent>,
+    roster: Roster,
+    wire: Wire,
+    awaits_slot: bool,
     waiting: VecDeque<Waiting>,
-    dialed: BTreeMap<ContactId, (Contact, f64)>,
+    dialed: BTreeMap<ContactId, Contact>,
     answered_at: BTreeMap<ContactId, f64>,
     next_contact: i64,
-    second: (u64, u64),
     tally: Tally,
+    trace: Option<Vec<Moment>>,
 }
 
 /// Plays a day of `agents` agents under `mode`.
 pub fn play(scenario: &Scenario, mode: Mode, agents: u32, seed: u64) -> Tally {
-    let mut day = Day::new(scenario, mode, agents, seed);
+    play_after(scenario, Plan { mode, agents, seed, day: 0, past: &[] })
+}
+
+/// Plays a day that others went before.
+pub fn play_after(scenario: &Scenario, plan: Plan<'_>) -> Tally {
+    let mut day = Day::new(scenario, plan);
     day.run();
     day.tally
 }
 
+/// Plays a day and writes down what the pacer saw and decided, twice a second.
+pub fn play_traced(scenario: &Scenario, plan: Plan<'_>) -> (Tally, Vec<Moment>) {
+    let mut day = Day::new(scenario, plan);
+    day.trace = Some(Vec::new());
+    day.run();
+    (day.tally, day.trace.unwrap_or_default())
+}
+
 impl<'a> Day<'a> {
-    fn new(scenario: &'a Scenario, mode: Mode, agents: u32, seed: u64) -> Self {
+    fn new(scenario: &'a Scenario, plan: Plan<'_>) -> Self {
+        let begin_ms = BEGIN_MS + plan.day * DAY_MS;
         let mut options = options();
         options.dialing = scenario.dialing;
-        options.dialing.mode = mode;
+        options.dialing.mode = plan.mode;
+        options.lines_max = scenario.trunks.lines_max;
+        let mut campaign = Campaign::new(options, CampaignState::Running, now_at(begin_ms, 0.0));
+        let budget = campaign.pacer_mut().budget_mut();
+        plan.past.iter().for_each(|day| budget.remember(*day));
+        budget.set_mistaken_share(scenario.detection.mistaken_share);
         let mut day = Day {
             scenario,
-            campaign: Campaign::new(options, CampaignState::Running, now_at(0.0)),
+            begin_ms,
+            campaign,
             ledger: Ledger::new(),
-            rng: Rng::from_seed(seed),
+            rng: Rng::from_seed(plan.seed),
             now_s: 0.0,
             events: BinaryHeap::new(),
             sequence: 0,
-            agents: vec![
-                Agent { presence: Presence::Ready, since: 0.0, wants_break: false };
-                agents as usize
-            ],
+            roster: Roster::new(plan.agents as usize),
+            wire: Wire::new(scenario.trunks),
+            awaits_slot: false,
             waiting: VecDeque::new(),
             dialed: BTreeMap::new(),
             answered_at: BTreeMap::new(),
             next_contact: 1,
-            second: (0, 0),
             tally: Tally::default(),
+            trace: None,
         };
-        for agent in 0..agents {
-            day.campaign.handle_agent(now_at(0.0), AgentId(agent), Presence::Ready);
-            day.plan_break(agent as usize);
+        for agent in 0..plan.agents as usize {
+            let (from_s, to_s) = scenario.duty(agent, plan.agents as usize);
+            day.schedule(from_s, Event::ShiftBegins(agent));
+            if to_s.is_finite() {
+                day.schedule(to_s, Event::ShiftEnds(agent));
+            }
         }
         day.schedule(0.0, Event::Look);
         day
@@ -124,17 +171,21 @@ impl<'a> Day<'a> {
             self.handle(event);
             self.connect();
             self.dial();
+            if event == Event::Look
+                && let Some(trace) = &mut self.trace
+            {
+                trace.push(Moment::of(&self.campaign, now_at(self.begin_ms, self.now_s), &self.tally));
+            }
         }
-        self.now_s = end;
-        for agent in 0..self.agents.len() {
-            let state = self.agents[agent];
-            self.account(state);
-        }
+        self.roster.close(end, &mut self.tally);
+        self.tally.excess = self.wire.excess();
+        self.tally.ends_guarded = self.campaign.pacer().is_guarded();
+        self.tally.ledger.day = (self.begin_ms).div_euclid(DAY_MS);
         self.tally.close_day();
     }
 
     fn now(&self) -> Now {
-        now_at(self.now_s)
+        now_at(self.begin_ms, self.now_s)
     }
 
     fn schedule(&mut self, after_s: f64, event: Event) {
@@ -146,27 +197,52 @@ impl<'a> Day<'a> {
         match event {
             Event::Look => {
                 self.campaign.handle_timeout(self.now());
-                let threshold = self.campaign.pacer().threshold();
-                self.tally.slice(self.now_s).threshold = threshold;
+                self.tally.slice(self.now_s).threshold = self.campaign.pacer().threshold();
                 self.schedule(0.5, Event::Look);
             }
+            Event::Slot => self.awaits_slot = false,
             Event::Answer(contact, person) => self.handle_answer(contact, person),
             Event::End(contact) => self.end(contact, Disposition::NoAnswer),
             Event::Verdict(contact, person, passed) => self.handle_verdict(contact, person, passed),
             Event::Patience(contact) => self.handle_patience(contact),
-            Event::Hangup(agent) => {
+            Event::Hangup(agent, contact) => {
+                self.end(contact, Disposition::Bridged);
                 self.set_agent(agent, Presence::WrapUp);
                 let lasts = self.scenario.work.wrap_up.draw(&mut self.rng);
                 self.schedule(lasts, Event::Wrapped(agent));
             }
-            Event::Wrapped(agent) if self.agents[agent].wants_break => self.begin_break(agent),
-            Event::Wrapped(agent) => self.set_agent(agent, Presence::Ready),
-            Event::Break(agent) if self.agents[agent].presence == Presence::Ready => self.begin_break(agent),
-            Event::Break(agent) => self.agents[agent].wants_break = true,
-            Event::Back(agent) => {
+            Event::Wrapped(agent) => match self.roster.take_wish(agent) {
+                Wish::Stay => self.set_agent(agent, Presence::Ready),
+                Wish::Break => self.begin_break(agent),
+                Wish::Home => self.set_agent(agent, Presence::Away),
+            },
+            Event::Break(agent) => self.handle_wish(agent, Wish::Break, event),
+            Event::Back(agent) if self.roster.take_wish(agent) == Wish::Home => {}
+            Event::Back(agent) | Event::ShiftBegins(agent) => {
                 self.set_agent(agent, Presence::Ready);
                 self.plan_break(agent);
             }
+            Event::ShiftEnds(agent) => self.handle_wish(agent, Wish::Home, event),
+        }
+    }
+
+    /// An agent wants to leave: after the call, or now where no line in flight counts on every agent who waits.
+    fn handle_wish(&mut self, agent: usize, wish: Wish, again: Event) {
+        let presence = self.roster.presence(agent);
+        if presence == Presence::Away && wish == Wish::Break {
+            return;
+        }
+        self.roster.wish(agent, wish);
+        if presence != Presence::Ready {
+            return;
+        }
+        if self.campaign.pacer().needs_every_ready_agent() {
+            return self.schedule(LEAVE_AGAIN_S, again);
+        }
+        self.roster.take_wish(agent);
+        match wish {
+            Wish::Break => self.begin_break(agent),
+            Wish::Home | Wish::Stay => self.set_agent(agent, Presence::Away),
         }
     }
 
@@ -185,6 +261,7 @@ impl<'a> Day<'a> {
     fn handle_verdict(&mut self, contact: ContactId, person: bool, passed: bool) {
         if !passed {
             self.tally.lost += u64::from(person);
+            self.tally.ledger.machines += 1;
             self.campaign.handle_machine(self.now(), contact);
             return self.end(contact, Disposition::Machine);
         }
@@ -197,6 +274,8 @@ impl<'a> Day<'a> {
     fn handle_patience(&mut self, contact: ContactId) {
         let Some(at) = self.waiting.iter().position(|waiting| waiting.contact == contact) else { return };
         let waiting = self.waiting.remove(at).expect("it stands there");
+        self.tally.ledger.people += 1;
+        self.tally.ledger.abandoned += 1;
         if waiting.person {
             self.tally.people += 1;
             self.tally.abandoned += 1;
@@ -210,7 +289,8 @@ impl<'a> Day<'a> {
 
     fn end(&mut self, contact: ContactId, disposition: Disposition) {
         self.answered_at.remove(&contact);
-        if let Some((contact, _)) = self.dialed.remove(&contact) {
+        if let Some(contact) = self.dialed.remove(&contact) {
+            self.wire.end();
             // The contact's further fate is no matter here: there are always fresh ones.
             let now = self.now();
             self.campaign.handle_outcome(now, &contact, disposition, &mut self.ledger);
@@ -220,50 +300,31 @@ impl<'a> Day<'a> {
     /// Who has waited longest gets the agent who has been idle longest.
     fn connect(&mut self) {
         while !self.waiting.is_empty() {
-            let ready = |agent: &(usize, &Agent)| agent.1.presence == Presence::Ready;
-            let idle_longest =
-                self.agents.iter().enumerate().filter(ready).min_by(|a, b| a.1.since.total_cmp(&b.1.since));
-            let Some((agent, _)) = idle_longest else { return };
+            let Some(agent) = self.roster.idle_longest() else { return };
             let waiting = self.waiting.pop_front().expect("somebody waits");
             self.set_agent(agent, Presence::Talking);
             self.campaign.handle_connected(self.now(), waiting.contact);
             let work = &self.scenario.work;
             let lasts = if waiting.person { work.talk } else { work.machine }.draw(&mut self.rng);
+            self.tally.ledger.people += 1;
             if waiting.person {
+                let waited_s = self.now_s - waiting.since;
                 self.tally.people += 1;
-                self.tally.slice(self.now_s).people += 1;
                 self.tally.talk_s += lasts;
-                self.tally.waited_s += self.now_s - waiting.since;
-                self.tally.slice(self.now_s).waited_s += self.now_s - waiting.since;
+                self.tally.waited_s += waited_s;
+                let slice = self.tally.slice(self.now_s);
+                slice.people += 1;
+                slice.waited_s += waited_s;
             } else {
                 self.tally.machines_passed += 1;
             }
-            self.end(waiting.contact, Disposition::Bridged);
-            self.schedule(lasts, Event::Hangup(agent));
+            self.schedule(lasts, Event::Hangup(agent, waiting.contact));
         }
     }
 
     fn set_agent(&mut self, agent: usize, presence: Presence) {
-        let before = self.agents[agent];
-        self.account(before);
-        self.agents[agent] = Agent { presence, since: self.now_s, ..before };
-        self.campaign.handle_agent(self.now(), AgentId(agent as u32), presence);
-    }
-
-    /// Books what an agent did until now, slice by slice.
-    fn account(&mut self, agent: Agent) {
-        let busy = matches!(agent.presence, Presence::Talking | Presence::WrapUp);
-        let mut from = agent.since;
-        while from < self.now_s && agent.presence != Presence::Away {
-            let to = ((from / SLICE_S).floor() * SLICE_S + SLICE_S).min(self.now_s);
-            let spent = to - from;
-            let slice = self.tally.slice(from);
-            slice.staffed_s += spent;
-            slice.busy_s += if busy { spent } else { 0.0 };
-            self.tally.staffed_s += spent;
-            self.tally.busy_s += if busy { spent } else { 0.0 };
-            from = to;
-        }
+        self.roster.set(self.now_s, agent, presence, &mut self.tally);
+        self.campaign.handle_agent(self.now(), Roster::id(agent), presence);
     }
 
     fn plan_break(&mut self, agent: usize) {
@@ -276,14 +337,11 @@ impl<'a> Day<'a> {
 
     fn begin_break(&mut self, agent: usize) {
         self.set_agent(agent, Presence::Away);
-        self.agents[agent].wants_break = false;
         self.schedule(self.scenario.work.break_min * 60.0, Event::Back(agent));
     }
 
     fn dial(&mut self) {
-        while let Some(contact) = self.campaign.next_dial(self.now(), u32::MAX, &mut self.ledger) {
-            self.begin(contact);
-        }
+        self.dial_claimed();
         while let Some(output) = self.campaign.poll_output() {
             if let Output::Refill { limit, .. } = output {
                 let contacts = (0..limit).map(|_| self.fresh()).collect();
@@ -291,8 +349,24 @@ impl<'a> Day<'a> {
             }
         }
         // A refill may have come just now.
-        while let Some(contact) = self.campaign.next_dial(self.now(), u32::MAX, &mut self.ledger) {
-            self.begin(contact);
+        self.dial_claimed();
+    }
+
+    fn dial_claimed(&mut self) {
+        let now = self.now();
+        while let Some(contact) =
+            self.campaign.next_dial(now, self.wire.lines_free(now.instant), &mut self.ledger)
+        {
+            match self.scenario.network_at(self.now_s) {
+                Network::TakesNone => {
+                    return self.campaign.handle_not_dialed(now, contact, &mut self.ledger);
+                }
+                network => self.begin(contact, network),
+            }
+        }
+        if let Some(free_at) = self.wire.free_at(now.instant).filter(|_| !self.awaits_slot) {
+            self.awaits_slot = true;
+            self.schedule((free_at - now.instant).as_secs_f64(), Event::Slot);
         }
     }
 
@@ -307,67 +381,96 @@ impl<'a> Day<'a> {
             attributes: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_attempt_at: WallTime::from_unix_ms(0),
+            history: Vec::new(),
         }
     }
 
-    fn begin(&mut self, contact: Contact) {
+    fn begin(&mut self, contact: Contact, network: Network) {
         let id = contact.id;
-        self.dialed.insert(id, (contact, self.now_s));
-        self.count_dial();
+        self.dialed.insert(id, contact);
+        let (lines, in_second) = self.wire.begin(self.now().instant);
+        self.tally.count_dial(self.now_s, lines, in_second);
         let ringing = &self.scenario.ringing;
         let callees = self.scenario.callees_at(self.now_s);
         let (fate, delay) = (self.rng.unit(), ringing.post_dial_delay_s);
         let rings = if fate < callees.live {
-            Some((ringing.human.draw(&mut self.rng), true))
+            Some((ringing.human.draw(&mut self.rng) * callees.ring, true))
         } else if fate < callees.live + callees.machine {
-            Some((ringing.machine.draw(&mut self.rng), false))
+            Some((ringing.machine.draw(&mut self.rng) * callees.ring, false))
         } else {
             None
         };
-        let failed = fate >= 1.0 - callees.failed || self.scenario.is_out(self.now_s);
+        let failed = fate >= 1.0 - callees.failed || network == Network::Fails;
         match rings.filter(|(rings_s, _)| *rings_s < ringing.max_s) {
             _ if failed => self.schedule(delay + 0.5, Event::End(id)),
             Some((rings_s, person)) => self.schedule(delay + rings_s, Event::Answer(id, person)),
             None => self.schedule(delay + ringing.max_s, Event::End(id)),
         }
     }
-
-    fn count_dial(&mut self) {
-        self.tally.dialed += 1;
-        let lines = self.campaign.pacer().floor().lines().len();
-        self.tally.lines_peak = self.tally.lines_peak.max(lines);
-        let slice = self.tally.slice(self.now_s);
-        slice.lines = slice.lines.max(lines);
-        let second = self.now_s as u64;
-        self.second = if self.second.0 == second { (second, self.second.1 + 1) } else { (second, 1) };
-        self.tally.calls_per_second_peak = self.tally.calls_per_second_peak.max(self.second.1);
-    }
 }
 
-fn now_at(second: f64) -> Now {
+fn now_at(begin_ms: i64, second: f64) -> Now {
     let since = duration(second);
     Now {
         instant: Instant::from_start(since),
-        wall: WallTime::from_unix_ms(BEGIN_MS + since.as_millis() as i64),
+        wall: WallTime::from_unix_ms(begin_ms + since.as_millis() as i64),
     }
 }
 
 fn options() -> Options {
     let text = "name = \"simulated\"\ntrunks = [\"simulated\"]\ncontacts = \"simulated.csv\"\n\
                 caller_id = \"+12025550100\"\nlines_max = 10000\nattempt_gap_min = 0\n[window]\nzone = \"UTC\"\n\
-                days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nstart = \"00:00\"\nend = \"24:00\"";
+                days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nstart = \"00:00\"\nend = \"24:00\"\n[law]\npacks = []";
     toml::from_str(text).expect("the options of a simulated campaign can be read")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::pacing::Dialing;
+    use crate::campaign::pacing::forecast::Ablation;
 
     fn small(mode: Mode, seeds: std::ops::Range<u64>) -> Tally {
         let scenario = Scenario { hours: 2.0, ..Scenario::default() };
         let mut sum = Tally::default();
         seeds.for_each(|seed| sum.add(&play(&scenario, mode, 10, seed)));
         sum
+    }
+
+    /// Scenario S3: 50 agents, 40 s of talk, one in ten attempts a person; no cap on lines that would hide a burst.
+    fn short_talk(in_completion_order: bool) -> Tally {
+        let mut scenario =
+            Scenario::parse("hours = 0.5\n[[callees]]\nlive = 0.1\nmachine = 0.3\n[work]\ntalk = { mean_s = 40.0, variation = 1.0 }")
+                .unwrap();
+        scenario.dialing = Dialing {
+            lines_per_agent_max: 50.0,
+            waiting_max: 1_000,
+            abandonment_target: 0.03,
+            ..Scenario::default().dialing
+        };
+        let plan = Plan { mode: Mode::Predictive, agents: 50, seed: 1, day: 0, past: &[] };
+        let mut day = Day::new(&scenario, plan);
+        day.campaign.pacer_mut().forecast_mut().ablate(Ablation { newest: 150, in_completion_order });
+        day.run();
+        day.tally
+    }
+
+    #[test]
+    fn counting_in_the_order_in_which_attempts_end_bursts_and_counting_in_dial_order_does_not() {
+        let (right, wrong) = (short_talk(false), short_talk(true));
+        assert!(right.abandoned_percent() < 6.0, "{} %", right.abandoned_percent());
+        assert!(right.lines_peak < 900, "{}", right.lines_peak);
+        assert!(
+            wrong.abandoned_percent() > 2.0 * right.abandoned_percent(),
+            "{} %",
+            wrong.abandoned_percent()
+        );
+        assert!(
+            wrong.lines_peak > 2 * right.lines_peak,
+            "{} lines, not {}",
+            wrong.lines_peak,
+            right.lines_peak
+        );
     }
 
     #[test]
@@ -395,6 +498,25 @@ mod tests {
         let predictive = small(Mode::Predictive, 1..6);
         assert!(predictive.abandoned_percent() <= 3.5, "{}", predictive.abandoned_percent());
         assert!(predictive.occupancy_percent() >= 75.0, "{}", predictive.occupancy_percent());
+    }
+
+    #[test]
+    fn lines_and_calls_per_second_stay_under_their_caps_and_are_used_up_to_them() {
+        let trunks = super::super::scenario::Trunks { lines_max: 25, calls_per_second_max: 2.0 };
+        let scenario = Scenario { hours: 1.0, trunks, ..Scenario::default() };
+        let day = play(&scenario, Mode::Power, 20, 5);
+        assert_eq!(day.excess, super::super::wire::Excess::default());
+        assert_eq!((day.lines_peak, day.calls_per_second_peak), (25, 2));
+    }
+
+    #[test]
+    fn a_shift_that_ends_leaves_nobody_in_silence() {
+        let text = "hours = 2.0\n[[shifts]]\nshare = 0.5\nfrom_h = 0.0\nto_h = 1.0\n\
+                    [[shifts]]\nshare = 0.5\nfrom_h = 0.5\nto_h = 2.0";
+        let day = play(&Scenario::parse(text).unwrap(), Mode::Progressive, 8, 1);
+        assert_eq!(day.abandoned, 0);
+        let staffed_h = day.staffed_s / 3_600.0;
+        assert!((10.0..10.3).contains(&staffed_h), "four for one hour, four for one and a half: {staffed_h}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ struct Lane {
     value: fn(&Slice) -> Option<f64>,
 }
 
-fn lanes(slices: &[Slice]) -> [Lane; 3] {
+fn lanes(slices: &[Slice]) -> [Lane; 5] {
     let lines = slices.iter().map(|slice| slice.lines).max().unwrap_or(0).max(1) as f64;
     [
         Lane {
@@ -34,11 +34,21 @@ fn lanes(slices: &[Slice]) -> [Lane; 3] {
             unit: "%",
             value: |slice| (slice.people > 0).then(|| 100.0 * slice.abandoned as f64 / slice.people as f64),
         },
+        Lane { name: "calls at once, most", high: lines, unit: "", value: |slice| Some(slice.lines as f64) },
         Lane {
-            name: "lines in flight, most",
-            high: lines,
-            unit: "",
-            value: |slice| Some(slice.lines as f64),
+            name: "mean wait for an agent",
+            high: 1.0,
+            unit: " s",
+            value: |slice| {
+                (slice.people > slice.abandoned)
+                    .then(|| slice.waited_s / (slice.people - slice.abandoned) as f64)
+            },
+        },
+        Lane {
+            name: "risk that a line may carry, last day",
+            high: 10.0,
+            unit: "%",
+            value: |slice| Some(100.0 * slice.threshold),
         },
     ]
 }
@@ -130,6 +140,6 @@ mod tests {
         let html = page("a <small> one", &[Cell::new(Mode::Power, 7, tally)]);
         assert!(html.contains("a &lt;small&gt; one") && html.contains("<h2>power, 7 agents</h2>"));
         assert!(!html.contains("http") && !html.contains("NaN"), "{html}");
-        assert_eq!(html.matches("<path").count(), 3);
+        assert_eq!(html.matches("<path").count(), 5);
     }
 }

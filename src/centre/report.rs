@@ -36,6 +36,8 @@ pub struct Figures {
     pub days: u32,
     /// Minutes of talk with people, of each hour of an agent.
     pub talk_minutes_per_hour: f64,
+    /// How much more than `progressive` talks with the same agents, where that was played too: what overdialing gains.
+    pub gain_minutes_per_hour: Option<f64>,
     /// Conversations of each hour of an agent.
     pub conversations_per_hour: f64,
     /// Mean seconds that connected people waited after the verdict.
@@ -63,6 +65,7 @@ impl Cell {
             days_over_3_percent: tally.days_over,
             days: tally.days,
             talk_minutes_per_hour: tally.talk_minutes_per_hour(),
+            gain_minutes_per_hour: None,
             conversations_per_hour: tally.conversations_per_hour(),
             mean_wait_s: tally.mean_wait_s(),
             dials_per_hour: tally.dialed as f64 / hours,
@@ -73,10 +76,22 @@ impl Cell {
     }
 }
 
+/// Works out what each cell gains over `progressive` with as many agents.
+pub fn compare(cells: &mut [Cell]) {
+    let talk = |cell: &Cell| (cell.agents, cell.figures.talk_minutes_per_hour);
+    let progressive = cells.iter().filter(|cell| cell.mode == Mode::Progressive);
+    let base: Vec<(u32, f64)> = progressive.map(talk).collect();
+    for cell in cells.iter_mut().filter(|cell| cell.mode != Mode::Progressive) {
+        let beside = base.iter().find(|(agents, _)| *agents == cell.agents);
+        cell.figures.gain_minutes_per_hour =
+            beside.map(|(_, minutes)| cell.figures.talk_minutes_per_hour - minutes);
+    }
+}
+
 /// The cells as a table for people.
 pub fn text(name: &str, cells: &[Cell]) -> String {
     let mut out = format!(
-        "{name}\n\n{:<12} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>6}\n",
+        "{name}\n\n{:<12} {:>6} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>8} {:>7} {:>6}\n",
         "mode",
         "agents",
         "occupancy",
@@ -84,6 +99,7 @@ pub fn text(name: &str, cells: &[Cell]) -> String {
         "worst day",
         "over 3 %",
         "talk/h",
+        "gain",
         "convs/h",
         "wait",
         "lines"
@@ -92,7 +108,7 @@ pub fn text(name: &str, cells: &[Cell]) -> String {
         let f = &cell.figures;
         writeln!(
             out,
-            "{:<12} {:>6} {:>7.1} % {:>7.2} % {:>7.2} % {:>8} {:>4.1} min {:>8.1} {:>5.2} s {:>6}",
+            "{:<12} {:>6} {:>7.1} % {:>7.2} % {:>7.2} % {:>8} {:>4.1} min {:>6} {:>8.1} {:>5.2} s {:>6}",
             cell.mode.as_str(),
             cell.agents,
             f.occupancy_percent,
@@ -100,6 +116,7 @@ pub fn text(name: &str, cells: &[Cell]) -> String {
             f.worst_day_percent,
             format!("{}/{}", f.days_over_3_percent, f.days),
             f.talk_minutes_per_hour,
+            f.gain_minutes_per_hour.map_or("-".into(), |gain| format!("{gain:+.1}")),
             f.conversations_per_hour,
             f.mean_wait_s,
             f.lines_peak
@@ -133,7 +150,22 @@ mod tests {
         let row = rows.lines().last().unwrap();
         assert_eq!(
             row,
-            "predictive       10    75.0 %    2.00 %    3.10 %      1/2 30.0 min     19.6  0.50 s     31"
+            "predictive       10    75.0 %    2.00 %    3.10 %      1/2 30.0 min      -     19.6  0.50 s     31"
         );
+    }
+
+    #[test]
+    fn what_a_law_gains_is_told_beside_progressive_with_as_many_agents() {
+        let cell = |mode, agents, talk_s| {
+            Cell::new(mode, agents, Tally { staffed_s: 3_600.0, talk_s, ..Tally::default() })
+        };
+        let mut cells = [
+            cell(Mode::Progressive, 5, 1_200.0),
+            cell(Mode::Predictive, 5, 2_400.0),
+            cell(Mode::Predictive, 9, 2_400.0),
+        ];
+        compare(&mut cells);
+        let gains = cells.map(|cell| cell.figures.gain_minutes_per_hour.map(f64::round));
+        assert_eq!(gains, [None, Some(20.0), None]);
     }
 }

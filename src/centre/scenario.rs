@@ -1,6 +1,7 @@
 //! What is simulated: the scenario file and its defaults, which are scenario S1 of the published figures.
 
 use super::chance::Spread;
+use crate::campaign::options::LINES_MAX;
 use crate::campaign::pacing::{Dialing, Mode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,8 +39,12 @@ pub struct Scenario {
     pub detection: Detection,
     /// What agents do.
     pub work: Work,
-    /// When every call fails at once.
+    /// When nothing gets through.
     pub outages: Vec<Outage>,
+    /// What the trunks allow.
+    pub trunks: Trunks,
+    /// Who is on duty when; everybody the whole day when empty.
+    pub shifts: Vec<Shift>,
 }
 
 /// Shares of dialed numbers; the rest does not answer.
@@ -56,6 +61,13 @@ pub struct Callees {
     /// Busy, vacant, refused: over at once.
     #[serde(default)]
     pub failed: f64,
+    /// How long phones ring, times what `[ringing]` says.
+    #[serde(default = "ring_as_usual")]
+    pub ring: f64,
+}
+
+fn ring_as_usual() -> f64 {
+    1.0
 }
 
 /// How long phones ring.
@@ -84,6 +96,9 @@ pub struct Detection {
     pub human_lost: f64,
     /// The share of machines handed to agents.
     pub machine_passed: f64,
+    /// Of the calls hung up on as machines, the share that are people, as far as the campaign is told: they count against
+    /// its abandonment target and limit.
+    pub mistaken_share: f64,
     /// From the answer until a person who has no agent is abandoned: the greeting and two seconds.
     pub patience_s: f64,
 }
@@ -104,6 +119,28 @@ pub struct Work {
     pub break_min: f64,
 }
 
+/// What the trunks allow.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trunks {
+    /// Calls at once, those with agents among them.
+    pub lines_max: u32,
+    /// Calls begun in any one second.
+    pub calls_per_second_max: f64,
+}
+
+/// Some of the agents, from one hour to another.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shift {
+    /// The share of the agents; the last shift has those who are left.
+    pub share: f64,
+    /// From this hour of the day ...
+    pub from_h: f64,
+    /// ... to this one; a call is finished first.
+    pub to_h: f64,
+}
+
 /// Nothing gets through.
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +149,20 @@ pub struct Outage {
     pub from_h: f64,
     /// ... to this one.
     pub to_h: f64,
+    /// False: calls leave and fail at once. True: the trunks take none, nothing leaves.
+    #[serde(default)]
+    pub takes_none: bool,
+}
+
+/// What a call meets at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Network {
+    /// It gets through.
+    Up,
+    /// It fails at once.
+    Fails,
+    /// It cannot even leave.
+    TakesNone,
 }
 
 impl Default for Scenario {
@@ -129,11 +180,13 @@ impl Default for Scenario {
                 abandonment_limit: 0.2,
                 ..Dialing::default()
             },
-            callees: vec![Callees { from_h: 0.0, live: 0.2, machine: 0.3, failed: 0.05 }],
+            callees: vec![Callees { from_h: 0.0, live: 0.2, machine: 0.3, failed: 0.05, ring: 1.0 }],
             ringing: Ringing::default(),
             detection: Detection::default(),
             work: Work::default(),
             outages: Vec::new(),
+            trunks: Trunks::default(),
+            shifts: Vec::new(),
         }
     }
 }
@@ -156,6 +209,7 @@ impl Default for Detection {
             machine: Spread::new(2.0, 0.4),
             human_lost: 0.03,
             machine_passed: 0.08,
+            mistaken_share: 0.0,
             patience_s: 3.0,
         }
     }
@@ -170,6 +224,12 @@ impl Default for Work {
             break_every_min: 0.0,
             break_min: 10.0,
         }
+    }
+}
+
+impl Default for Trunks {
+    fn default() -> Self {
+        Trunks { lines_max: LINES_MAX, calls_per_second_max: 1_000.0 }
     }
 }
 
@@ -215,6 +275,18 @@ impl Scenario {
         }
         let shares =
             |c: &Callees| [c.live, c.machine, c.failed].iter().all(|share| (0.0..=1.0).contains(share));
+        if !self.callees.iter().all(|callees| (0.1..=10.0).contains(&callees.ring)) {
+            return unsound("callees: ring, 0.1 to 10 times the usual");
+        }
+        if !(1..=LINES_MAX).contains(&self.trunks.lines_max) {
+            return unsound(&format!("trunks.lines_max: 1 to {LINES_MAX}"));
+        }
+        if !(self.trunks.calls_per_second_max >= 0.1 && self.trunks.calls_per_second_max <= 10_000.0) {
+            return unsound("trunks.calls_per_second_max: 0.1 to 10000");
+        }
+        if !self.shifts.iter().all(|shift| (0.0..=1.0).contains(&shift.share) && shift.from_h < shift.to_h) {
+            return unsound("shifts: share 0 to 1, from_h before to_h");
+        }
         if self.callees.is_empty()
             || !self.callees.iter().all(|c| shares(c) && c.live + c.machine + c.failed <= 1.0)
         {
@@ -246,9 +318,28 @@ impl Scenario {
             .unwrap_or(&self.callees[0])
     }
 
-    /// Whether nothing gets through at this second.
-    pub fn is_out(&self, second: f64) -> bool {
-        self.outages.iter().any(|out| (out.from_h * 3_600.0..out.to_h * 3_600.0).contains(&second))
+    /// What a call meets at this second.
+    pub fn network_at(&self, second: f64) -> Network {
+        let out = |out: &&Outage| (out.from_h * 3_600.0..out.to_h * 3_600.0).contains(&second);
+        match self.outages.iter().find(out) {
+            None => Network::Up,
+            Some(out) if out.takes_none => Network::TakesNone,
+            Some(_) => Network::Fails,
+        }
+    }
+
+    /// From when to when an agent of so many is on duty, in seconds of the day.
+    pub fn duty(&self, agent: usize, agents: usize) -> (f64, f64) {
+        let place = (agent as f64 + 0.5) / agents as f64;
+        let mut sum = 0.0;
+        let shift = self.shifts.iter().find(|shift| {
+            sum += shift.share;
+            place < sum
+        });
+        match shift.or(self.shifts.last()) {
+            Some(shift) => (shift.from_h * 3_600.0, shift.to_h * 3_600.0),
+            None => (0.0, f64::INFINITY),
+        }
     }
 }
 
@@ -276,7 +367,19 @@ mod tests {
         )
         .unwrap();
         assert_eq!([0.0, 14_399.0, 14_400.0].map(|s| scenario.callees_at(s).live), [0.12, 0.12, 0.3]);
-        assert_eq!([3_599.0, 3_600.0, 5_400.0].map(|s| scenario.is_out(s)), [false, true, false]);
+        use Network::{Fails, Up};
+        assert_eq!([3_599.0, 3_600.0, 5_400.0].map(|s| scenario.network_at(s)), [Up, Fails, Up]);
+    }
+
+    #[test]
+    fn agents_are_on_duty_by_their_share_of_the_shifts() {
+        let scenario = Scenario::parse(
+            "[[shifts]]\nshare = 0.5\nfrom_h = 0.0\nto_h = 4.0\n[[shifts]]\nshare = 0.4\nfrom_h = 3.0\nto_h = 8.0",
+        )
+        .unwrap();
+        let ends: Vec<f64> = (0..4).map(|agent| scenario.duty(agent, 4).1 / 3_600.0).collect();
+        assert_eq!(ends, [4.0, 4.0, 8.0, 8.0], "the last shift has those who are left");
+        assert_eq!(Scenario::default().duty(0, 1), (0.0, f64::INFINITY));
     }
 
     #[test]
@@ -289,6 +392,9 @@ mod tests {
             ("[dialing]\nratio = 0.0", "dialing.ratio:"),
             ("[[callees]]\nlive = 0.9\nmachine = 0.3", "callees:"),
             ("[work]\ntalk = { mean_s = 0.0 }", "work.talk:"),
+            ("[trunks]\nlines_max = 0", "trunks.lines_max:"),
+            ("[trunks]\ncalls_per_second_max = 0.0", "trunks.calls_per_second_max:"),
+            ("[[shifts]]\nshare = 0.5\nfrom_h = 4.0\nto_h = 4.0", "shifts:"),
             ("agnets = [3]", "unknown field `agnets`"),
         ];
         for (text, expected) in table {

@@ -1,5 +1,7 @@
 //! What came of a day.
 
+use super::wire::Excess;
+use crate::campaign::pacing::budget;
 use serde::Serialize;
 
 /// One slice of the day, for the picture.
@@ -35,6 +37,11 @@ pub struct Tally {
     pub abandoned: u64,
     /// People hung up on as machines.
     pub lost: u64,
+    /// What the campaign's ledger has to know of the day, counted here: machines taken for people are people to it.
+    #[serde(skip)]
+    pub ledger: budget::Day,
+    /// Whether the campaign was held at one line for each waiting agent when the day ended.
+    pub ends_guarded: bool,
     /// Machines that agents got.
     pub machines_passed: u64,
     /// Agent-seconds on duty.
@@ -49,6 +56,8 @@ pub struct Tally {
     pub lines_peak: usize,
     /// The most calls dialed in any second.
     pub calls_per_second_peak: u64,
+    /// What was in use beyond what the trunks allow.
+    pub excess: Excess,
     /// The highest share of abandoned people of any day.
     pub worst_day: f64,
     /// Days, and those of them above 3 %.
@@ -96,6 +105,15 @@ impl Tally {
         &mut self.slices[at]
     }
 
+    /// A call begins, with so many at once, and in the last second.
+    pub fn count_dial(&mut self, second: f64, lines: usize, in_second: usize) {
+        self.dialed += 1;
+        self.lines_peak = self.lines_peak.max(lines);
+        self.calls_per_second_peak = self.calls_per_second_peak.max(in_second as u64);
+        let slice = self.slice(second);
+        slice.lines = slice.lines.max(lines);
+    }
+
     /// Ends a day: its own share becomes that of a worst day.
     pub fn close_day(&mut self) {
         (self.days, self.worst_day) = (1, self.abandoned_percent() / 100.0);
@@ -108,6 +126,8 @@ impl Tally {
         self.people += day.people;
         self.abandoned += day.abandoned;
         self.lost += day.lost;
+        self.excess.lines += day.excess.lines;
+        self.excess.calls_per_second += day.excess.calls_per_second;
         self.machines_passed += day.machines_passed;
         self.staffed_s += day.staffed_s;
         self.busy_s += day.busy_s;

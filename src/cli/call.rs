@@ -7,6 +7,7 @@ use crate::agent::Word;
 use crate::amd::verdict::Finding;
 use crate::call::step::Step;
 use crate::campaign::gate::Gate;
+use crate::campaign::law;
 use crate::campaign::pacing::Mode;
 use crate::campaign::window::Window;
 use crate::campaign::{self, Decision, Ledger, Reason, Refusal};
@@ -172,6 +173,7 @@ fn narrowed(mut config: Config, args: &CallArgs, folder: &Scratch) -> Result<Con
     config.agents.iter_mut().for_each(|agent| agent.initial = Word::Ready);
     if args.outside_hours {
         rules.window = Window::always();
+        rules.law = law::options::Options::none();
     }
     check_window(rules, &number)?;
     config.campaigns = vec![section];
@@ -210,9 +212,10 @@ fn check_window(rules: &campaign::Options, number: &E164) -> Result<(), Failure>
         attributes: Default::default(),
         outcomes: Default::default(),
         next_attempt_at: WallTime::from_unix_ms(0),
+        history: Vec::new(),
     };
     let why = match Gate::new(rules).may_dial(&contact, Clock::start().now(), &Ledger::new()) {
-        Decision::Allow => return Ok(()),
+        Decision::Allow { .. } => return Ok(()),
         Decision::Skip { until, .. } => Reason::WindowClosed { opens_at: Some(until) }.to_string(),
         Decision::Never { reason: Refusal::NoZone } => {
             "it is not known in which time zone the number rings, so no calling window can be kept".to_owned()

@@ -2,7 +2,7 @@
 
 use crate::cli::label::Review;
 use crate::cli::{ConfigArg, Failure, agent, label, measures, output, run};
-use crate::engine::status::{CallerIdStatus, Status, TrunkStatus};
+use crate::engine::status::{AbandonmentStatus, CallerIdStatus, Status, TrunkStatus};
 use crate::io::config::{self, Config};
 use crate::io::operator::{self, Reply, Report, Wish};
 use crate::store::Reader;
@@ -51,6 +51,36 @@ pub struct SuppressArgs {
     number: String,
     #[command(flatten)]
     config: ConfigArg,
+}
+
+/// Arguments of `outdial dialing`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Off: nothing is dialed, by no campaign, and what rings is ended; who has answered is served. It                         holds until it is switched on or the engine starts again, when [engine] dialing counts."
+)]
+pub struct DialingArgs {
+    /// What to do
+    #[arg(value_enum)]
+    switch: Switch,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// On or off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Switch {
+    /// Dial as the campaigns ask
+    On,
+    /// Dial nobody
+    Off,
+}
+
+/// Switches all dialing.
+pub fn dialing(args: &DialingArgs) -> Result<(), Failure> {
+    let on = args.switch == Switch::On;
+    ask(&args.config, &Wish::Dialing { on })?;
+    output::line(if on { "dialing is on" } else { "dialing is off: nobody is dialed by any campaign" });
+    Ok(())
 }
 
 /// Shows what the engine is doing.
@@ -154,6 +184,7 @@ fn describe(status: &Status) -> String {
         for (disposition, count) in &campaign.ended {
             text += &format!("  {disposition:20} {count:8}\n");
         }
+        text.extend(campaign.abandonment.iter().map(describe_abandonment));
     }
     text.extend(status.agents.iter().map(agent::describe));
     for trunk in &status.trunks {
@@ -165,6 +196,21 @@ fn describe(status: &Status) -> String {
         );
     }
     text
+}
+
+fn describe_abandonment(ledger: &AbandonmentStatus) -> String {
+    let AbandonmentStatus { people, abandoned, share, limit, guarded, .. } = ledger;
+    let mistaken = if ledger.mistaken < 0.05 {
+        String::new()
+    } else {
+        format!(" and {:.1} expected among machines", ledger.mistaken)
+    };
+    let guard = if *guarded { "; the guard holds it at one line for each ready agent" } else { "" };
+    format!(
+        "  abandoned: {abandoned} of {people} people{mistaken}, {:.1} % of at most {:.1} %{guard}\n",
+        100.0 * share,
+        100.0 * limit
+    )
 }
 
 /// A trunk: its state, and below it only what somebody should know.
@@ -214,6 +260,7 @@ mod tests {
                 contacts_waiting: Some(17),
                 waiting_for: vec!["window opens in 2 h".into()],
                 ended: [("busy".to_owned(), 4)].into(),
+                abandonment: Some(AbandonmentStatus { people: 100, abandoned: 2, ..Default::default() }),
             }],
             trunks: vec![TrunkStatus {
                 name: "carrier".into(),
@@ -226,6 +273,6 @@ mod tests {
         };
         let text = describe(&status);
         let first_words: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(first_words, ["not", "campaign", "waiting:", "busy", "trunk", "DNS:"]);
+        assert_eq!(first_words, ["not", "campaign", "waiting:", "busy", "abandoned:", "trunk", "DNS:"]);
     }
 }

@@ -124,16 +124,15 @@ fn check_files(config: &Config, report: &mut Report) {
     }
     for (i, campaign) in config.campaigns.iter().enumerate() {
         let (rules, region) = (&campaign.rules, campaign.rules.default_region);
-        match lists::contacts(&rules.contacts, region) {
-            Err(text) => report.bad(config.line(&format!("campaign.{i}.contacts")), text),
-            Ok(mut rows) => {
-                let faults = rows.faults();
-                let good = rows.by_ref().count();
-                let faults = faults.take();
-                let shown = rules.contacts.display();
-                report.good(format!("{shown}: {good} contacts, {} rows skipped", faults.skipped));
-                for line in faults.lines {
-                    report.good(format!("  {line}"));
+        for list in rules.lists() {
+            match lists::count_contacts(&list.file, region) {
+                Err(text) => report.bad(config.line(&format!("campaign.{i}.contacts")), text),
+                Ok((good, faults)) => {
+                    let shown = list.file.display();
+                    report.good(format!("{shown}: {good} contacts, {} rows skipped", faults.skipped));
+                    for line in faults.lines {
+                        report.good(format!("  {line}"));
+                    }
                 }
             }
         }

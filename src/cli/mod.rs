@@ -5,6 +5,7 @@
 //! understood, 3 for a configuration that is faulty.
 
 mod agent;
+mod backup;
 mod call;
 mod campaign;
 mod check;
@@ -14,19 +15,25 @@ mod demo;
 pub mod demo_carrier;
 mod detection;
 pub mod engine;
+mod erase;
 pub mod evaluate;
 pub mod export;
 mod failure;
+mod import;
 mod label;
 mod load;
 mod log;
 mod measures;
 mod output;
 pub mod parse;
+mod preflight;
+mod recycle;
+mod rules;
 mod run;
 mod simulate;
 mod trace;
 pub mod train;
+mod vicidial;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -76,6 +83,24 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Write contacts, attempts or call records as CSV or JSON lines, or labelled calls as a corpus
     Export(export::Args),
+    /// Bring contact lists into a campaign: CSV, TSV, JSON lines, packed or not
+    Import(import::ImportArgs),
+    /// Bring leads, statuses, do-not-call numbers and recycle rules over from VICIdial
+    ImportVicidial(vicidial::VicidialArgs),
+    /// Show how far each list has been dialed
+    Lists(recycle::ListsArgs),
+    /// Have a contact called at a promised time, by a certain agent if asked
+    Callback(recycle::CallbackArgs),
+    /// Dial contacts again that ended with certain outcomes
+    Recycle(recycle::RecycleArgs),
+    /// Copy the database while the engine runs
+    Backup(backup::BackupArgs),
+    /// Put a copy of the database back
+    Restore(backup::RestoreArgs),
+    /// Forget a person: what names them goes, and no list brings them back
+    Erase(erase::EraseArgs),
+    /// Forget call records and contacts that are older than the configuration allows
+    Retention(erase::RetentionArgs),
     /// Show what a running engine is doing
     Status(campaign::StatusArgs),
     /// Start, pause, resume or stop a campaign of a running engine
@@ -84,6 +109,12 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
     Trace(trace::TraceArgs),
+    /// Switch all dialing of a running engine off, or on again
+    Dialing(campaign::DialingArgs),
+    /// Tell how many of a list would be skipped now, and why
+    Preflight(preflight::PreflightArgs),
+    /// Show the rule packs, and which rules apply to a number at a time
+    Rules(rules::RulesArgs),
     /// Put a number on a running engine's do-not-call list
     Suppress(campaign::SuppressArgs),
     /// Show how SIP messages in files are judged: accepted or refused, why, and what is answered
@@ -116,11 +147,23 @@ pub fn main() -> ExitCode {
         Command::Corpus(args) => return corpus::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Export(args) => export(args),
+        Command::Import(args) => import::run(args),
+        Command::ImportVicidial(args) => vicidial::run(args),
+        Command::Lists(args) => recycle::lists(args),
+        Command::Callback(args) => recycle::callback(args),
+        Command::Recycle(args) => recycle::recycle(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Erase(args) => erase::erase(args),
+        Command::Retention(args) => erase::retention(args),
         Command::Status(args) => campaign::status(args),
         Command::Campaign(args) => campaign::command(args),
         Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Suppress(args) => campaign::suppress(args),
+        Command::Dialing(args) => campaign::dialing(args),
+        Command::Preflight(args) => preflight::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Parse(args) => parse::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Load(args) => load::run(args),

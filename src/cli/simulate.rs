@@ -3,17 +3,21 @@
 use super::Failure;
 use super::output;
 use crate::campaign::pacing::Mode;
-use crate::centre::day::play;
+use crate::centre::day::{Plan, play, play_traced};
+use crate::centre::moment::Moment;
 use crate::centre::page::page;
-use crate::centre::report::{Cell, text};
+use crate::centre::report::{Cell, compare, text};
 use crate::centre::scenario::Scenario;
+use crate::centre::survey::Survey;
 use crate::centre::tally::Tally;
+use crate::centre::variety::{Course, DAYS_EACH};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Play whole days of a call centre in numbers, with the campaign's own code on a virtual clock.
@@ -27,9 +31,12 @@ use std::thread;
     modes = [\"progressive\", \"power\", \"predictive\"]\n\n\
     [dialing]                       # as [campaign.dialing]\nratio = 2.0\nabandonment_target = 0.02\n\n\
     [[callees]]                     # the rest does not answer\nlive = 0.2\nmachine = 0.3\nfailed = 0.05\n\n\
-    [[callees]]\nfrom_h = 4.0\nlive = 0.3\nmachine = 0.3\n\n\
+    [[callees]]\nfrom_h = 4.0\nlive = 0.3\nmachine = 0.3\nring = 1.2                      # phones ring so much longer\n\n\
     [work]\ntalk = { mean_s = 90.0, variation = 1.0 }\nbreak_every_min = 120.0\nbreak_min = 10.0\n\n\
-    [[outages]]                     # every call fails\nfrom_h = 2.0\nto_h = 2.2")]
+    [[outages]]                     # every call fails; with takes_none = true none can leave\nfrom_h = 2.0\nto_h = 2.2\n\n\
+    [trunks]\nlines_max = 200                 # those with agents among them\ncalls_per_second_max = 10.0\n\n\
+    [[shifts]]                      # agents on duty; the last shift has those who are left\nshare = 0.6\nfrom_h = 0.0\n\
+    to_h = 6.0")]
 pub struct SimulateArgs {
     /// The scenario, TOML
     #[arg(value_name = "SCENARIO")]
@@ -43,12 +50,24 @@ pub struct SimulateArgs {
     /// How many days, each from a seed of its own
     #[arg(long, value_name = "N")]
     seeds: Option<u32>,
+    /// Instead of a scenario: so many days of campaigns that differ in everything (law, 3 to 100 agents, answer rates by the
+    /// hour, breaks, shifts, outages, errors of the detector), held against their caps and their abandonment limits
+    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "compare", "agents", "seeds", "target", "html", "trace"],
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    days: Option<u32>,
     /// The share of abandoned people to aim at, such as 0.02
     #[arg(long, value_name = "SHARE")]
     target: Option<f64>,
     /// Draw the days into this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write what the pacer saw and decided into this file (CSV, a line each half second); of the first law and the first
+    /// group size, on the day of --seed
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// The day of --trace
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "trace")]
+    seed: u64,
     /// One JSON object instead of the table
     #[arg(long)]
     json: bool,
@@ -72,18 +91,16 @@ struct Written<'a> {
 
 /// Plays the days and tells what came of them.
 pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    if let Some(days) = args.days {
+        return run_variety(days, args.json);
+    }
     let scenario = scenario(args)?;
+    if let Some(file) = &args.trace {
+        return write(file, &trace(&scenario, args.seed));
+    }
     let cells = cells(&scenario);
     if let Some(file) = &args.html {
-        fs::write(file, page(&scenario.name, &cells))
-            .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
-    }
-    if std::env::var("DBG").is_ok() {
-        for c in &cells {
-            let v: Vec<String> =
-                c.tally.slices.iter().step_by(2).map(|s| format!("{:.3}", s.threshold)).collect();
-            eprintln!("{} {}", c.agents, v.join(" "));
-        }
+        write(file, &page(&scenario.name, &cells))?;
     }
     output::line(if args.json {
         let written = Written { scenario: &scenario.name, hours: scenario.hours, results: &cells };
@@ -92,6 +109,19 @@ pub fn run(args: &SimulateArgs) -> Result<(), Failure> {
         text(&scenario.name, &cells).trim_end().to_owned()
     });
     Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text).map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
+}
+
+/// One day, told moment by moment. The same seed is the same day.
+fn trace(scenario: &Scenario, seed: u64) -> String {
+    let (mode, agents) = (scenario.laws()[0], scenario.agents[0]);
+    let (_, moments) = play_traced(scenario, Plan { mode, agents, seed, day: 0, past: &[] });
+    let mut text = format!("{}\n", Moment::HEAD);
+    moments.iter().for_each(|moment| text.push_str(&format!("{moment}\n")));
+    text
 }
 
 fn scenario(args: &SimulateArgs) -> Result<Scenario, Failure> {
@@ -115,7 +145,59 @@ fn scenario(args: &SimulateArgs) -> Result<Scenario, Failure> {
     scenario.checked().map_err(|error| unsound(&error))
 }
 
-/// Plays every law with every group size, the days shared out among as many threads as there are cores.
+/// Plays campaigns that differ in everything; what exceeds a cap or a limit is a failure.
+fn run_variety(days: u32, as_json: bool) -> Result<(), Failure> {
+    let courses = days.div_ceil(DAYS_EACH);
+    let bar = bar(u64::from(days));
+    let played = in_parallel(courses as usize, |turn| {
+        let mut course = Course::new(turn as u64 + 1);
+        for _ in 0..DAYS_EACH.min(days - turn as u32 * DAYS_EACH) {
+            course.play_day();
+            bar.inc(1);
+        }
+        course
+    });
+    bar.finish_and_clear();
+    let survey = Survey::new(&played);
+    output::line(if as_json {
+        serde_json::to_string_pretty(&survey).expect("plain strings and numbers can be written as JSON")
+    } else {
+        survey.to_string()
+    });
+    if survey.holds() { Ok(()) } else { Err(Failure::Failed("a cap or a limit was exceeded".into())) }
+}
+
+fn bar(days: u64) -> ProgressBar {
+    ProgressBar::new(days).with_style(
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} days, {eta} left")
+            .expect("the template can be read"),
+    )
+}
+
+/// What `play` makes of 0, 1, 2 ..., in that order, by as many threads as there are cores.
+fn in_parallel<T: Send>(turns: usize, play: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let played: Mutex<Vec<Option<T>>> = Mutex::new((0..turns).map(|_| None).collect());
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, |cores| cores.get());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    if turn >= turns {
+                        return;
+                    }
+                    let result = play(turn);
+                    played.lock().expect("no worker panics")[turn] = Some(result);
+                }
+            });
+        }
+    });
+    let played = played.into_inner().expect("no worker panics");
+    played.into_iter().map(|result| result.expect("every turn was played")).collect()
+}
+
+/// Plays every law with every group size.
 fn cells(scenario: &Scenario) -> Vec<Cell> {
     let cells: Vec<(Mode, u32)> = scenario
         .laws()
@@ -125,35 +207,21 @@ fn cells(scenario: &Scenario) -> Vec<Cell> {
     let days: Vec<(usize, u64)> = (0..cells.len())
         .flat_map(|cell| (1..=u64::from(scenario.seeds)).map(move |seed| (cell, seed)))
         .collect();
-    let bar = ProgressBar::new(days.len() as u64).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} days, {eta} left")
-            .expect("the template can be read"),
-    );
-    let played: Mutex<Vec<Option<Tally>>> = Mutex::new(vec![None; days.len()]);
-    let next = Mutex::new(0usize);
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get());
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let turn = {
-                        let mut next = next.lock().expect("no worker panics");
-                        *next += 1;
-                        *next - 1
-                    };
-                    let Some((cell, seed)) = days.get(turn).copied() else { return };
-                    let day = play(scenario, cells[cell].0, cells[cell].1, seed);
-                    played.lock().expect("no worker panics")[turn] = Some(day);
-                    bar.inc(1);
-                }
-            });
-        }
+    let bar = bar(days.len() as u64);
+    let played = in_parallel(days.len(), |turn| {
+        let (cell, seed) = days[turn];
+        let day = play(scenario, cells[cell].0, cells[cell].1, seed);
+        bar.inc(1);
+        day
     });
     bar.finish_and_clear();
     // Added up in the order of the seeds, so that the figures do not depend on which thread was faster.
     let mut sums = vec![Tally::default(); cells.len()];
-    for ((cell, _), day) in days.iter().zip(played.into_inner().expect("no worker panics")) {
-        sums[*cell].add(&day.expect("every day was played"));
+    for ((cell, _), day) in days.iter().zip(played) {
+        sums[*cell].add(&day);
     }
-    cells.into_iter().zip(sums).map(|((mode, agents), tally)| Cell::new(mode, agents, tally)).collect()
+    let mut cells: Vec<Cell> =
+        cells.into_iter().zip(sums).map(|((mode, agents), tally)| Cell::new(mode, agents, tally)).collect();
+    compare(&mut cells);
+    cells
 }

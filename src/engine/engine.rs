@@ -6,6 +6,7 @@ mod carry;
 mod dialing;
 mod hearing;
 mod keeping;
+mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
@@ -139,6 +140,10 @@ pub enum Operator {
     Stop(String),
     /// Put a number on the do-not-call list.
     Suppress(E164),
+    /// A campaign's contacts have changed in the store.
+    Imported(String),
+    /// Switch all dialing off, or on again.
+    Dialing(bool),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -266,6 +271,8 @@ pub struct Engine {
     keeping: Keeping,
     orphans: Orphans,
     draining: bool,
+    /// The switch over all campaigns.
+    dialing: bool,
     /// Until then the end waits for registrars to let us go.
     unregister_until: Option<Instant>,
 }
@@ -335,6 +342,7 @@ impl Engine {
             keeping: Keeping::default(),
             orphans: Orphans::default(),
             draining: false,
+            dialing: true,
             unregister_until: None,
         };
         for place in 0..engine.trunks.len() {
@@ -375,9 +383,11 @@ impl Engine {
                 }
             }
             Operator::Stop(name) => drop(self.find(name)?.stop(now)),
+            Operator::Imported(name) => self.find(name)?.handle_imported(now),
             Operator::Suppress(number) => {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
+            Operator::Dialing(on) => self.switch_dialing(now, *on),
             Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;
@@ -504,6 +514,8 @@ impl Engine {
         let mut waiting_for: Vec<String> = campaign.explain(now).iter().map(ToString::to_string).collect();
         if self.draining && campaign.state() == CampaignState::Running {
             waiting_for = vec!["the engine is shutting down".to_owned()];
+        } else if !self.dialing && campaign.state() == CampaignState::Running {
+            waiting_for = vec!["dialing is switched off: `outdial dialing on` switches it on".to_owned()];
         } else if campaign.state() == CampaignState::Running
             && let Some((name, why)) = placement::unavailable(&self.trunks, &running.trunks, now.instant)
         {
@@ -516,6 +528,7 @@ impl Engine {
             contacts_waiting: counts.pending.map(|pending| pending + counts.claimed as u64),
             waiting_for,
             ended: running.ended.clone(),
+            abandonment: staffing::abandonment(campaign, now),
         }
     }
 

@@ -255,6 +255,7 @@ pub(super) mod tests {
             attributes: [("policy".to_owned(), "A-7".to_owned())].into(),
             outcomes: BTreeMap::new(),
             next_attempt_at: WallTime::from_unix_ms(0),
+            history: Vec::new(),
         }
     }
 

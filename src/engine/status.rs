@@ -61,6 +61,26 @@ pub struct CampaignStatus {
     pub waiting_for: Vec<String>,
     /// Attempts ended since the start, by disposition.
     pub ended: std::collections::BTreeMap<String, u64>,
+    /// The ledger of abandoned people over the law's days; none while nobody who answered has wanted an agent.
+    #[serde(default)]
+    pub abandonment: Option<AbandonmentStatus>,
+}
+
+/// A campaign's ledger of abandoned people.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct AbandonmentStatus {
+    /// People who answered and were to have an agent.
+    pub people: u64,
+    /// Of them: none was there in time.
+    pub abandoned: u64,
+    /// People expected among the calls judged machines.
+    pub mistaken: f64,
+    /// The share of abandoned people, those included.
+    pub share: f64,
+    /// The share that may not be exceeded.
+    pub limit: f64,
+    /// One line for each waiting agent is the most, because the next one would exceed it.
+    pub guarded: bool,
 }
 
 /// An agent at one moment.

@@ -8,6 +8,8 @@ use crate::io::sockets::{Listener, Sockets};
 use crate::io::tls::{self, Files, Tls};
 use crate::io::{address, launch};
 use crate::sip::endpoint::{Access, AccessTable, Local, Target, Transport};
+use crate::sip::locate::Destination;
+use crate::sip::locate::destination::Host;
 use std::net::{IpAddr, SocketAddr};
 
 /// SIP's side of the machine, ready to be used.
@@ -34,8 +36,13 @@ pub fn prepare(config: &Config, trunks: &mut [TrunkSetup]) -> Result<Prepared, V
             Ok(access) => trunk.target.access = table.add(access),
             Err((key, text)) => faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text }),
         }
-        if trunk.target.transport == Transport::Tls {
-            files.push((trunk.target.access, files_of(config, &trunk.options)));
+        let of_trunk = files_of(config, &trunk.options);
+        // Whom to trust must be known where TLS is asked for; where the DNS may only lead to it, it is known or not.
+        let knows_whom = || of_trunk.ca_file.is_some() || tls::system_has_authorities();
+        let secured = Some(Transport::Tls);
+        let is_asked_for = [Some(trunk.target.transport), trunk.options.transport.fixed()].contains(&secured);
+        if is_asked_for || (may_be_secured(trunk) && knows_whom()) {
+            files.push((trunk.target.access, of_trunk));
         }
     }
     if !faults.is_empty() {
@@ -141,12 +148,23 @@ fn access(
             ("host", format!("it is reached over {family}: add an address of {family} to listen in [sip]"))
         })?,
     };
-    let domain = match trunk.target.transport {
-        Transport::Tls => address::without_port(options.domain()).to_owned(),
-        Transport::Udp | Transport::Tcp => String::new(),
+    let domain = match may_be_secured(trunk) {
+        true => address::without_port(options.domain()).to_owned(),
+        false => String::new(),
     };
     let route = options.outbound_proxy.as_ref().map(|proxy| format!("<{proxy}>"));
     Ok(Access { local, domain, route, is_sips: options.sips })
+}
+
+/// Whether requests to the trunk may go over TLS: by its setting, or because the DNS may say so, now or later (RFC 3263
+/// section 4.1).
+fn may_be_secured(trunk: &TrunkSetup) -> bool {
+    let may_be = |destination: &Destination| {
+        let left_to_dns = destination.transport.is_none() && destination.port.is_none();
+        destination.secure || (left_to_dns && matches!(destination.host, Host::Name(_)))
+    };
+    let destination = trunk.options.destination();
+    trunk.target.transport == Transport::Tls || destination.as_ref().is_some_and(may_be)
 }
 
 /// The listener that the routing table would send from, or the first of the peer's family.
@@ -178,7 +196,7 @@ fn tls_settings(
         certificate_file: sip.certificate_file.clone(),
         key_file: sip.key_file.clone(),
     });
-    let domains = trunks.iter().filter(|trunk| trunk.target.transport == Transport::Tls);
+    let domains = trunks.iter().filter(|trunk| may_be_secured(trunk));
     tls::Settings {
         server,
         require_client_certificate: sip.require_client_certificate,
@@ -245,6 +263,37 @@ outbound_proxy = "sip:127.0.0.8:5070;lr"
         assert_eq!(proxied.target.address.to_string(), "127.0.0.8:5070");
         let route = prepared.table.get(proxied.target.access).route.as_deref();
         assert_eq!(route, Some("<sip:127.0.0.8:5070;lr>"));
+    }
+
+    #[tokio::test]
+    async fn a_trunk_that_the_dns_may_lead_to_tls_has_a_domain_before_it_does() {
+        let text = r#"
+[sip]
+listen = "127.0.0.1:0"
+[[trunk]]
+name = "by-naptr"
+host = "pbx.example"
+[[trunk]]
+name = "named"
+host = "gw.pbx.example"
+domain = "pbx.example"
+[[trunk]]
+name = "with-port"
+host = "pbx.example:5060"
+[[trunk]]
+name = "plain"
+host = "pbx.example"
+transport = "tcp"
+[[trunk]]
+name = "secured"
+host = "pbx.example:5061"
+transport = "tls"
+"#;
+        // Nothing was asked of the DNS yet: each target is that of the setting.
+        let (trunks, prepared) = prepared(text).unwrap();
+        let domains: Vec<&str> =
+            trunks.iter().map(|trunk| prepared.table.get(trunk.target.access).domain.as_str()).collect();
+        assert_eq!(domains, ["pbx.example", "pbx.example", "", "", "pbx.example"]);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod agents;
 pub mod database;
+pub mod law;
 mod sip;
 
 use crate::agent;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use law::LawSection;
 pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
@@ -45,6 +47,10 @@ pub struct Config {
     pub amd: amd::Options,
     /// `[trace]`.
     pub trace: trace::Section,
+    /// `[retention]`.
+    pub retention: RetentionSection,
+    /// `[law]`.
+    pub law: LawSection,
     /// `[[trunk]]`.
     pub trunks: Vec<trunk::Options>,
     /// `[[agent]]`.
@@ -74,6 +80,8 @@ pub struct EngineSection {
     pub drain_s: u64,
     /// Unix socket for the operator's commands.
     pub control: PathBuf,
+    /// False: nothing is dialed, by no campaign.
+    pub dialing: bool,
 }
 
 impl Default for EngineSection {
@@ -87,6 +95,7 @@ impl Default for EngineSection {
             calls_per_second_max: 10.0,
             drain_s: 60,
             control: "outdial.sock".into(),
+            dialing: true,
         }
     }
 }
@@ -133,6 +142,19 @@ impl Default for MediaSection {
         }
     }
 }
+
+/// `[retention]`: what `outdial retention` forgets.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSection {
+    /// Call records and their recordings, so many days after the call.
+    pub calls_days: Option<u32>,
+    /// Contacts in a final state, so many days after their last call.
+    pub contacts_days: Option<u32>,
+}
+
+/// Caps look back over this many days: what they count must still be there.
+const RETENTION_DAYS_MIN: u32 = 31;
 
 /// `jitter`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -213,6 +235,8 @@ impl Config {
             media: reader.table("media", section("media")),
             amd: reader.table("amd", section("amd")),
             trace: reader.table("trace", section("trace")),
+            retention: reader.table("retention", section("retention")),
+            law: reader.table("law", section("law")),
             trunks: Vec::new(),
             agents: Vec::new(),
             campaigns: Vec::new(),
@@ -230,7 +254,7 @@ impl Config {
         for (key, value) in &root {
             let line = line_of(text, value.span().start);
             let text = format!(
-                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [[trunk]], [[agent]] or \
+                "[{}] is not known here: use [engine], [sip], [media], [amd], [trace], [retention], [law], [[trunk]], [[agent]] or \
                  [[campaign]]",
                 key.get_ref()
             );
@@ -242,6 +266,7 @@ impl Config {
         if let Err(text) = model::load(&mut config.amd, folder) {
             faults.push(Fault { line: config.line("amd.model_file"), text });
         }
+        config.take_packs(folder, &mut faults);
         config.check(&mut faults);
         let file = config.engine.database_password_file.as_deref();
         match database::settle(config.engine.database.clone(), file, path) {
@@ -285,6 +310,7 @@ impl Config {
         let files = [&mut self.sip.ca_file, &mut self.sip.certificate_file, &mut self.sip.key_file];
         files.into_iter().flatten().for_each(join);
         self.trace.join_paths(join);
+        self.law.join_paths(join);
         for trunk in &mut self.trunks {
             trunk.password_file.iter_mut().for_each(join);
             trunk.stir.iter_mut().for_each(|stir| join(&mut stir.key_file));
@@ -292,7 +318,10 @@ impl Config {
             files.into_iter().flatten().for_each(join);
         }
         for campaign in &mut self.campaigns {
-            join(&mut campaign.rules.contacts);
+            if !campaign.rules.contacts.as_os_str().is_empty() {
+                join(&mut campaign.rules.contacts);
+            }
+            campaign.rules.list.iter_mut().for_each(|list| join(&mut list.file));
             campaign.rules.do_not_call.iter_mut().for_each(join);
             let treatment = &mut campaign.treatment;
             treatment.human.hold.iter_mut().for_each(join);
@@ -331,8 +360,21 @@ impl Config {
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
         }
+        for (key, days) in
+            [("calls_days", self.retention.calls_days), ("contacts_days", self.retention.contacts_days)]
+        {
+            if days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
+                let text = format!(
+                    "{key} must be at least {RETENTION_DAYS_MIN}: caps and rates look back over a month"
+                );
+                fault(format!("retention.{key}"), text);
+            }
+        }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);
+        }
+        for (key, text) in self.law.faults() {
+            fault(format!("law.{key}"), text);
         }
         for (i, trunk) in self.trunks.iter().enumerate() {
             if self.trunks[..i].iter().any(|other| other.name == trunk.name) {

@@ -440,7 +440,10 @@ impl Control {
 fn log(entry: &Entry) {
     match &entry.event {
         journal::Event::Store { .. } => tracing::error!("{}", entry.event),
-        journal::Event::Trunk { .. } | journal::Event::CallerId { .. } | journal::Event::Guard { .. } => {
+        journal::Event::Trunk { .. }
+        | journal::Event::CallerId { .. }
+        | journal::Event::Guard { .. }
+        | journal::Event::Former { .. } => {
             tracing::warn!("{}", entry.event)
         }
         journal::Event::Skipped { .. } => tracing::debug!("{}", entry.event),

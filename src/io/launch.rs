@@ -3,22 +3,25 @@
 //! Nothing is dialed before all of it stands, and everything that does not is named at once.
 
 use crate::campaign::ledger::RECENT_MAX;
+use crate::campaign::suppression::Reach;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::engine::{CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
 use crate::io::clock::Clock;
+use crate::io::config::law::read_lists;
 use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
+use crate::io::lists::import;
 use crate::io::media::MediaPlane;
 use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{abandonment, entropy, lists, reload, secret, stir};
+use crate::io::{abandonment, entropy, reload, secret, stir};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
@@ -120,8 +123,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     check_located(&config, &located, &mut notes)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
-    import(&config, &mut store, &mut ledger, now, &mut notes).await?;
+    import::at_start(&config, &mut store, &mut ledger, now.wall, &mut notes).await?;
     remember_recent(&config, &mut store, &mut ledger, now).await?;
+    load_lists(&config, &mut store, &mut ledger, &mut notes).await?;
     let former = former_run(&mut store, now, &mut notes)
         .await
         .map_err(|error| database_fault(&config, &error.to_string()))?;
@@ -138,6 +142,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let secret = entropy::bits_256().map_err(no_randomness)?;
     let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
+    engine.set_dialing(config.engine.dialing);
     engine.handle_agents(now, config.agents.clone());
     for (trunk, signer) in signers {
         engine.handle_signer(&trunk, signer);
@@ -149,6 +154,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     }
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
+    let orders = store.orders();
     let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
     let (wish_sender, wishes) = mpsc::channel(WISHES_MAX);
     let door = if wished.open_door { Some(open_door(&config, wish_sender)?) } else { None };
@@ -168,7 +174,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         labels: Labels::default(),
         tracer,
         onlooker,
-        reload: reload::of(config, prompts, tls),
+        reload: reload::of(config, prompts, tls, orders),
         drain,
         stop: Rc::default(),
         until_completed: wished.until_completed,
@@ -299,51 +305,21 @@ fn machine_name() -> String {
     if name.trim().is_empty() { "outdial".to_owned() } else { name.trim().to_owned() }
 }
 
-/// Lists of contacts and of numbers not to be called, from their files into the store.
-async fn import(
+/// Published do-not-call lists, and opt-outs that reach one campaign or one purpose.
+async fn load_lists(
     config: &Config,
     store: &mut Store,
     ledger: &mut Ledger,
-    now: Now,
     notes: &mut Vec<String>,
 ) -> Result<(), Vec<Fault>> {
-    for (i, campaign) in config.campaigns.iter().enumerate() {
-        if let Some(file) = &campaign.rules.do_not_call {
-            let numbers = lists::do_not_call(file, campaign.rules.default_region).map_err(|text| {
-                vec![Fault { line: config.line(&format!("campaign.{i}.do_not_call")), text }]
-            })?;
-            let counted = numbers.numbers.len();
-            let new = store
-                .suppress_many(numbers.numbers, "file", now.wall)
-                .await
-                .map_err(|error| database_fault(config, &error.to_string()))?;
-            notes.push(format!("do-not-call list {}: {counted} numbers, {new} new", file.display()));
-            notes.extend(numbers.faults);
-        }
-    }
-    for (i, campaign) in config.campaigns.iter().enumerate() {
-        let file = &campaign.rules.contacts;
-        let rows = lists::contacts(file, campaign.rules.default_region)
-            .map_err(|text| vec![Fault { line: config.line(&format!("campaign.{i}.contacts")), text }])?;
-        let faults = rows.faults();
-        let counts = store
-            .import_contacts(&campaign.rules.name, rows)
-            .await
-            .map_err(|error| database_fault(config, &error.to_string()))?;
-        let faults = faults.take();
-        notes.push(format!(
-            "campaign {}: {} contacts added, {} known already, {} rows skipped",
-            campaign.rules.name, counts.added, counts.already_there, faults.skipped
-        ));
-        notes.extend(faults.lines);
-    }
-    let suppressed =
-        store.suppressions().await.map_err(|error| database_fault(config, &error.to_string()))?;
-    for suppression in &suppressed {
-        if ledger.suppress(&suppression.number).is_err() {
-            let text = "the do-not-call list is larger than the engine can hold".to_owned();
-            return Err(vec![whole(text)]);
-        }
+    let (lists, read) = read_lists(config)?;
+    notes.extend(read);
+    lists.into_iter().for_each(|list| ledger.put_list(list));
+    let scoped =
+        store.scoped_suppressions().await.map_err(|error| database_fault(config, &error.to_string()))?;
+    for (number, reach) in scoped {
+        let full = |_| vec![whole("the do-not-call list is larger than the engine can hold".to_owned())];
+        ledger.suppress_for(&number, Reach::from_word(&reach)).map_err(full)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The operator's door: a Unix socket that takes one JSON line and answers with one.
 //!
 //! `{"do":"status"}`, `{"do":"start","campaign":"spring"}`, likewise `pause`, `resume`, `stop`,
+//! `{"do":"imported","campaign":"spring"}` after its contacts have changed, `{"do":"dialing","on":false}`,
 //! `{"do":"suppress","number":"+12025550101"}`, and `{"do":"label","call":"...","label":"machine","by":"ann"}` with an
 //! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
 //! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`, `trace_off` with `what`, `trace_list` and
@@ -58,10 +59,20 @@ pub enum Wish {
         /// Its name.
         campaign: String,
     },
+    /// Its contacts have changed in the store: look again.
+    Imported {
+        /// Its name.
+        campaign: String,
+    },
     /// Put a number on the do-not-call list.
     Suppress {
         /// E.164.
         number: String,
+    },
+    /// Switch all dialing off, or on again.
+    Dialing {
+        /// On?
+        on: bool,
     },
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
@@ -159,7 +170,9 @@ impl fmt::Display for Wish {
             Wish::Pause { campaign } => write!(f, "pause {campaign:?}"),
             Wish::Resume { campaign } => write!(f, "resume {campaign:?}"),
             Wish::Stop { campaign } => write!(f, "stop {campaign:?}"),
+            Wish::Imported { campaign } => write!(f, "imported {campaign:?}"),
             Wish::Suppress { number } => write!(f, "suppress {}", Masked(number)),
+            Wish::Dialing { on } => write!(f, "dialing {}", if *on { "on" } else { "off" }),
             Wish::Agent { name, word } => write!(f, "agent {name:?} {}", word.as_str()),
             Wish::TraceOn { what, .. } => write!(f, "trace on {}", Masked(what)),
             Wish::TraceOff { what } => write!(f, "trace off {}", Masked(what)),
@@ -212,6 +225,8 @@ impl Wish {
             Wish::Pause { campaign } => Operator::Pause(campaign.clone()),
             Wish::Resume { campaign } => Operator::Resume(campaign.clone()),
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
+            Wish::Imported { campaign } => Operator::Imported(campaign.clone()),
+            Wish::Dialing { on } => Operator::Dialing(*on),
             Wish::Agent { name, word } => Operator::Agent { name: name.clone(), word: word.to_engine() },
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)

@@ -2,16 +2,17 @@
 
 use crate::campaign;
 use crate::engine::engine::{Engine, TrunkSetup};
-use crate::io::config::{Config, Fault};
+use crate::io::config::{self, Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
 use crate::io::tls::Tls;
 use crate::io::{enrolled, launch, lists};
+use crate::store::Orders;
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
 /// before anything is taken over, so that a fault leaves all as it was.
-pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
+pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Reload {
     Box::new(move |engine, media, now| {
         let file = running.path.display();
         let named = |fault: &Fault| match fault.line {
@@ -43,12 +44,16 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls) -> Reload {
                 warnings.extend(read.faults);
             }
         }
+        let (published, read) = config::law::read_lists(&config).map_err(list)?;
+        warnings.extend(read);
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
+        engine.handle_lists(now, published);
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         let agents = config.agents;
         for section in config.campaigns {
             let agent_trunk = section.treatment.human.agent_trunk.clone();
+            orders.set(&section.rules.name, lists::order::of(&section.rules));
             let treatment = section.treatment.resolve(|path| prompts.place(path));
             rules += usize::from(engine.handle_rules(now, section.rules, treatment, agent_trunk.as_deref()));
         }
@@ -124,7 +129,7 @@ fn not_taken_over(running: &Config, file: &Config) -> Vec<String> {
         match rules_of(running, name) {
             None => notes.push(format!("campaign {name} is new: campaigns are added at the start only")),
             Some(before) => {
-                if before.contacts != rules.contacts {
+                if before.lists() != rules.lists() {
                     notes
                         .push(format!("campaign {name}: contacts has changed and is read at the start only"));
                 }

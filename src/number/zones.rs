@@ -17,6 +17,50 @@ pub fn zones(number: &E164) -> &'static [Tz] {
     TABLE.longest_prefix(number.digits(), telling_digits(number))
 }
 
+/// A set of zones that numbers share, as one number that the store can keep: the same in every version of the program, as
+/// long as the zones have their names. Zero stands for no zone at all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct ZoneGroup(pub u32);
+
+impl ZoneGroup {
+    /// The group of a number.
+    pub fn of(number: &E164) -> ZoneGroup {
+        ZoneGroup::of_zones(zones(number))
+    }
+
+    /// Every group that a number may be of, with its zones; the one without zones is not among them.
+    pub fn all() -> impl Iterator<Item = (ZoneGroup, &'static [Tz])> {
+        TABLE.sets.iter().map(|zones| (ZoneGroup::of_zones(zones), zones.as_slice()))
+    }
+
+    /// FNV-1a over the names: made to tell short texts apart, and written down here rather than in a library that may
+    /// change its mind.
+    fn of_zones(zones: &[Tz]) -> ZoneGroup {
+        if zones.is_empty() {
+            return ZoneGroup::default();
+        }
+        let bytes = zones.iter().flat_map(|zone| zone.name().bytes().chain([b' ']));
+        let hash =
+            bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        ZoneGroup(hash.max(1))
+    }
+}
+
+/// The country or territory whose numbering plan has the number, as an ISO 3166 code; none for numbers of no country.
+pub fn country(number: &E164) -> Option<String> {
+    let parsed = rlibphonenumber::PhoneNumber::parse(number.as_str(), None).ok()?;
+    let code = parsed.country_code;
+    let main = || rlibphonenumber::PHONE_NUMBER_UTIL.get_region_for_country_code(code);
+    // A number that its plan does not have (yet) is still of the country whose code it begins with.
+    let region = parsed.get_region_code().or_else(main)?.as_region_str();
+    region.bytes().all(|byte| byte.is_ascii_uppercase()).then(|| region.to_string())
+}
+
+/// Whether the number says where its phone is: a fixed line, or a mobile where mobiles have area codes.
+pub fn is_bound_to_a_place(number: &E164) -> bool {
+    telling_digits(number) == DIGITS_MAX
+}
+
 /// How many digits tell where the phone is: all of a fixed line's (and of a mobile's where mobiles have area codes),
 /// else the country code.
 fn telling_digits(number: &E164) -> usize {
@@ -104,6 +148,35 @@ mod tests {
     fn a_number_of_no_country_has_no_zone() {
         assert_eq!(names("+881612345678"), "");
         assert_eq!(names("+999123456"), "");
+    }
+
+    #[test]
+    fn every_set_of_zones_is_a_group_of_its_own() {
+        let groups: std::collections::BTreeMap<_, _> = ZoneGroup::all().collect();
+        let sets: std::collections::BTreeSet<String> =
+            ZoneGroup::all().map(|(_, zones)| format!("{zones:?}")).collect();
+        assert_eq!(groups.len(), sets.len(), "two sets of zones in one group");
+        let number = E164::from_e164("+12025550101").unwrap();
+        assert_eq!(groups[&ZoneGroup::of(&number)], zones(&number));
+        // Kept in databases: it must not change.
+        assert_eq!(ZoneGroup::of(&number), ZoneGroup(1_837_597_492));
+        assert_eq!(ZoneGroup::of(&E164::from_e164("+999123456").unwrap()), ZoneGroup(0));
+    }
+
+    #[test]
+    fn a_number_is_of_the_country_of_its_plan() {
+        for (number, expected) in [
+            ("+12025550101", Some("US")),
+            ("+14165550101", Some("CA")),
+            ("+17875550101", Some("PR")),
+            ("+442079460018", Some("GB")),
+            ("+33123456789", Some("FR")),
+            ("+4915123456789", Some("DE")),
+            ("+61412345678", Some("AU")),
+            ("+881612345678", None),
+        ] {
+            assert_eq!(country(&E164::from_e164(number).unwrap()).as_deref(), expected, "{number}");
+        }
     }
 
     fn names(number: &str) -> String {

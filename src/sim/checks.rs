@@ -5,6 +5,7 @@
 //! so that a fault of the engine cannot hide itself.
 
 mod calls;
+mod law;
 mod phones;
 mod streams;
 mod wire;
@@ -15,11 +16,12 @@ mod tests;
 use crate::disposition::Disposition;
 use crate::media::command::StreamKey;
 use crate::number::E164;
-use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
+use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
 use crate::sip::message::Message;
 use crate::time::Now;
 use calls::Calls;
+pub use law::Lawful;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +58,8 @@ pub enum Rule {
     AttemptsAreCapped,
     /// Attempts on a number keep their distance.
     GapsAreKept,
+    /// No call breaks the law: its hours, caps and rests.
+    LawIsKept,
     /// No INVITE leaves before its commit.
     CommitComesFirst,
     /// Who was rung, answered or said no is not rung through another trunk.
@@ -80,7 +84,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 24] = [
+    pub const ALL: [Rule; 25] = [
         Rule::EveryAnswerIsAcknowledged,
         Rule::UnwantedAnswersAreEnded,
         Rule::CancelFollowsAResponse,
@@ -95,6 +99,7 @@ impl Rule {
         Rule::OneCallANumber,
         Rule::AttemptsAreCapped,
         Rule::GapsAreKept,
+        Rule::LawIsKept,
         Rule::CommitComesFirst,
         Rule::NobodyIsRungTwice,
         Rule::OneRecordAnAttempt,
@@ -172,6 +177,8 @@ pub struct CampaignRules {
     pub delays: BTreeMap<Disposition, Duration>,
     /// Open from and until, in minutes of the callee's day.
     pub window: (i64, i64),
+    /// What the law asks.
+    pub law: Vec<Lawful>,
 }
 
 /// When an agent's phone may ring.
@@ -262,11 +269,18 @@ impl Checks {
     }
 
     /// The engine is gone at once, and with it what the store does not have: records that were asked for in vain, numbers
-    /// that were to be suppressed.
-    pub fn handle_crash(&mut self, kept: &BTreeMap<AttemptId, CallRecord>, suppressed: &BTreeSet<E164>) {
+    /// that were to be suppressed. Gives how many calls the store knows too little of to end them.
+    pub fn handle_crash(
+        &mut self,
+        now: Now,
+        kept: &BTreeMap<AttemptId, CallRecord>,
+        suppressed: &BTreeSet<E164>,
+        dialogs: &BTreeMap<String, DialogRecord>,
+    ) -> u64 {
         self.records.retain(|attempt, _| kept.contains_key(attempt));
-        self.calls.handle_crash(suppressed.iter().map(|number| digits(number.as_str())));
         self.streams = Streams::default();
+        let suppressed = suppressed.iter().map(|number| digits(number.as_str()));
+        self.calls.handle_crash(now.instant, suppressed, dialogs)
     }
 
     /// A rule that the world itself found broken.

@@ -7,7 +7,7 @@
 use crate::number::E164;
 use crate::record::{
     Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactState, ContactUpdate,
-    DialogRecord, InviteRecord, Request,
+    DialogRecord, InviteRecord, PastAttempt, Request,
 };
 use crate::rng::Rng;
 use crate::time::{Instant, WallTime};
@@ -60,6 +60,7 @@ pub struct Records {
     invites: Vec<InviteRecord>,
     calls: BTreeMap<AttemptId, CallRecord>,
     suppressed: BTreeSet<E164>,
+    caps: BTreeMap<AttemptId, Vec<(u32, WallTime)>>,
     dialogs: BTreeMap<String, DialogRecord>,
     waiting: VecDeque<(Instant, Request)>,
 }
@@ -82,6 +83,7 @@ impl Records {
             invites: Vec::new(),
             calls: BTreeMap::new(),
             suppressed: BTreeSet::new(),
+            caps: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             waiting: VecDeque::new(),
         }
@@ -205,6 +207,12 @@ impl Records {
             // There is one node.
             Request::Beat(_) => None,
             Request::Label { ticket, .. } => Some(Answer::Labelled { ticket: *ticket, attempt: None }),
+            // Opt-outs of the simulation reach everybody.
+            Request::SuppressFor { .. } => None,
+            Request::KeepDecision { attempt, caps, .. } => {
+                self.caps.insert(*attempt, caps.clone());
+                None
+            }
             Request::SaveCampaign { campaign, state } => {
                 self.campaigns.insert(campaign.clone(), *state);
                 None
@@ -253,7 +261,29 @@ impl Records {
             attributes: BTreeMap::new(),
             outcomes,
             next_attempt_at: row.next_attempt_at,
+            history: self.history(&row.number),
         }
+    }
+
+    /// Every attempt on a number that got an INVITE, by whatever campaign.
+    fn history(&self, number: &E164) -> Vec<PastAttempt> {
+        let of_number = self.invites.iter().filter(|invite| invite.number == *number);
+        let attempts: BTreeSet<AttemptId> = of_number.map(|invite| invite.attempt).collect();
+        let past = |attempt: AttemptId| {
+            let call = self.calls.get(&attempt);
+            let (ended_at, disposition) = (call.map(|call| call.ended_at), call.map(|call| call.disposition));
+            PastAttempt { at: attempt.at(), ended_at, disposition }
+        };
+        attempts.into_iter().map(past).collect()
+    }
+
+    fn is_capped(&self, invite: &InviteRecord) -> bool {
+        let others = self.history(&invite.number);
+        let since = |since: WallTime| {
+            others.iter().filter(|past| past.at != invite.attempt.at() && past.at >= since).count()
+        };
+        let caps = self.caps.get(&invite.attempt).map_or(&[][..], Vec::as_slice);
+        caps.iter().any(|(most, from)| since(*from) >= *most as usize)
     }
 
     fn commit(&mut self, invite: &InviteRecord) -> Answer {
@@ -283,6 +313,8 @@ impl Records {
         };
         if self.suppressed.contains(&row.number) {
             Some("the number is on the do-not-call list".into())
+        } else if self.is_capped(invite) {
+            Some("the number has had all attempts that the law allows for now".into())
         } else if row.campaign != invite.campaign || row.number != invite.number {
             Some("the contact has another campaign or another number".into())
         } else if !ours {

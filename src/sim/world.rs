@@ -241,6 +241,8 @@ impl World {
             Operator::Resume(_) => "operator resumes",
             Operator::Stop(_) => "operator stops",
             Operator::Suppress(_) => "operator suppresses",
+            Operator::Imported(_) => "operator imports",
+            Operator::Dialing(_) => "operator switches dialing",
             Operator::Agent { .. } => "agent says something",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",

@@ -13,7 +13,7 @@ const IN_TIME_MS: i64 = 2_000;
 pub struct AnsweredDay {
     /// Days since 1970.
     pub day: i64,
-    /// People who wanted an agent: connected, or abandoned.
+    /// People who wanted an agent: connected, abandoned, or off the list by their own key after too long a wait.
     pub people: u64,
     /// Of them: no agent was there in time.
     pub abandoned: u64,
@@ -33,11 +33,16 @@ impl Reader {
         let conn = self.connection();
         let rows: Vec<(i64, i64, i64, i64)> = query(
             "SELECT answered_at / 86400000 AS day,
-                    SUM(CASE WHEN disposition IN ('bridged', 'abandoned') THEN 1 ELSE 0 END),
-                    SUM(CASE WHEN disposition = 'abandoned' OR (disposition = 'bridged' AND
-                        bridged_at - COALESCE(greeting_end_at, verdict_at, answered_at) > $3) THEN 1 ELSE 0 END),
+                    SUM(CASE WHEN disposition IN ('bridged', 'abandoned') OR opted_out_late THEN 1 ELSE 0 END),
+                    SUM(CASE WHEN disposition = 'abandoned' OR opted_out_late OR (disposition = 'bridged'
+                        AND bridged_at - greeted_at > $3) THEN 1 ELSE 0 END),
                     SUM(CASE WHEN disposition IN ('machine', 'voicemail_left', 'screening') THEN 1 ELSE 0 END)
-             FROM calls WHERE campaign = $1 AND answered_at >= $2 GROUP BY 1 ORDER BY 1",
+             FROM (SELECT answered_at, disposition, bridged_at, greeted_at,
+                          (disposition = 'opted_out' AND agent_dialed_at IS NOT NULL
+                           AND ended_at - greeted_at > $3) AS opted_out_late
+                   FROM (SELECT *, COALESCE(greeting_end_at, verdict_at, answered_at) AS greeted_at FROM calls
+                         WHERE campaign = $1 AND answered_at >= $2) AS answered) AS judged
+             GROUP BY 1 ORDER BY 1",
         )
         .bind(campaign)
         .bind(since.unix_ms())

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::database::Store;
 use super::doubt::Doubt;
 use super::error::{Reach, StoreError};
+use super::order::Orders;
 use super::request::apply;
 use crate::record::{Answer, Beat, Request, Usage};
 use std::time::Duration;
@@ -97,7 +98,7 @@ impl Store {
         self.resolve_doubt().await?;
         let conn = &mut self.connection;
         conn.begin().await?;
-        let applied = apply_all(conn, requests).await;
+        let applied = apply_all(conn, &self.orders, requests).await;
         let answers = if conn.is_server() { applied.as_ref().ok().cloned() } else { None };
         let ended = conn.end(applied).await;
         if ended.is_err() && conn.is_in_doubt() {
@@ -111,7 +112,7 @@ impl Store {
     pub(super) async fn lose_the_answer(&mut self, requests: Vec<Request>) {
         let conn = &mut self.connection;
         conn.begin().await.unwrap();
-        let answers = apply_all(conn, &requests).await.unwrap();
+        let answers = apply_all(conn, &self.orders, &requests).await.unwrap();
         let current = "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)";
         let transaction = super::statement::scalar(current).fetch_one(conn).await.unwrap();
         conn.end(Ok(())).await.unwrap();
@@ -134,10 +135,14 @@ impl Store {
     }
 }
 
-async fn apply_all(conn: &mut Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
+async fn apply_all(
+    conn: &mut Connection,
+    orders: &Orders,
+    requests: &[Request],
+) -> Result<Vec<Answer>, StoreError> {
     let mut answers = Vec::new();
     for request in requests {
-        answers.extend(apply(conn, request).await?);
+        answers.extend(apply(conn, orders, request).await?);
     }
     Ok(answers)
 }

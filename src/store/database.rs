@@ -5,6 +5,7 @@ use super::doubt::Doubt;
 use super::error::StoreError;
 use super::location::Location;
 use super::node::Node;
+use super::order::Orders;
 use super::schema;
 use super::statement::scalar;
 use crate::record::{CampaignState, Inherited};
@@ -26,6 +27,7 @@ const PROCESS_ID_MAX: u64 = 20;
 pub struct Store {
     // Fields drop in this order: the connection is told to close before the lock is given up.
     pub(super) connection: Connection,
+    pub(super) orders: Orders,
     /// Which of several nodes this is.
     pub(super) node: Option<Node>,
     /// A commit that was not answered.
@@ -50,7 +52,46 @@ impl Store {
         };
         schema::migrate(&mut connection).await?;
         schema::prove_writable(&mut connection).await?;
-        Ok(Store { connection, node: None, doubt: None, untold: Inherited::default(), _lock: lock })
+        Ok(Store::new(connection, lock))
+    }
+
+    fn new(connection: Connection, lock: Option<File>) -> Store {
+        Store {
+            connection,
+            orders: Orders::default(),
+            node: None,
+            doubt: None,
+            untold: Inherited::default(),
+            _lock: lock,
+        }
+    }
+
+    /// Opens it beside an engine that holds it: for work in short transactions, between which the engine does its own.
+    /// Only an up-to-date database will do, for its schema cannot change under a running engine.
+    pub async fn open_beside(path: &Path) -> Result<Store, StoreError> {
+        let path = settle(path)?;
+        if !path.exists() {
+            return Err(StoreError::Missing(path));
+        }
+        check_writable(&path)?;
+        let mut connection = Connection::for_writing(&path).await?;
+        schema::require_current(&mut connection).await?;
+        Ok(Store::new(connection, None))
+    }
+
+    /// Opens it, or opens it beside the engine that holds it; then the second is true. A server is always shared.
+    pub async fn open_or_beside(location: &Location) -> Result<(Store, bool), StoreError> {
+        match (Store::open(location).await, location) {
+            (Ok(store), Location::File(_)) => Ok((store, false)),
+            (Ok(store), Location::Server(_)) => Ok((store, true)),
+            (Err(StoreError::InUse(..)), Location::File(path)) => Ok((Store::open_beside(path).await?, true)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// In which order contacts are claimed: to be set at the start, and changed at any time.
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
     }
 
     /// The database's file, or its URL without the password.
@@ -96,7 +137,7 @@ pub(super) fn settle(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -106,7 +147,7 @@ fn folder_of(path: &Path) -> PathBuf {
 /// Holds `<database>.lock` for the life of the process. The kernel lets go of it however the process dies, so a
 /// lock file that was left behind holds nobody up; it is never deleted, because a deletion would race with the
 /// next engine.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -156,7 +197,7 @@ fn create_if_missing(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn owner_only() -> OpenOptions {
+pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]

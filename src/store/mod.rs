@@ -17,6 +17,8 @@
 //! |---|---|
 //! | `database` | [`Store`]: opening, the lock, campaign states |
 //! | `list` | contacts and the do-not-call list in bulk |
+//! | `source` | the files that they came from |
+//! | `claim`, `order` | who is dialed next |
 //! | `label` | people's words on who answered |
 //! | `abandonment` | for whom no agent was there in time, by day |
 //! | `request`, `call_record` | each request of the engine, as SQL |
@@ -24,7 +26,10 @@
 //! | `writer` | the task |
 //! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
-//! | `reader`, `table` | reading beside the engine: counts, pages of rows |
+//! | `promise` | callbacks, and contacts that are dialed again |
+//! | `backup` | copies of the whole, made and put back |
+//! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
+//! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
 //! | `node`, `share` | one node among several: its lease, its shares of the caps |
 //! | `doubt` | commits that a server did not answer |
 //! | `location`, `connection` | the database itself, a file or a server |
@@ -34,35 +39,51 @@
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
 
 mod abandonment;
+mod backup;
 mod batch;
 mod call_record;
+mod claim;
 mod connection;
 mod database;
 mod dialect;
 mod dialog;
 mod doubt;
+mod erase;
 mod error;
+mod history;
 mod label;
 mod list;
 mod location;
 mod node;
+mod order;
+mod penetration;
+mod promise;
+mod pseudonym;
 mod reader;
 mod recovery;
 mod request;
 mod schema;
 mod share;
+mod source;
 mod statement;
 pub mod table;
 pub mod writer;
 
 pub use abandonment::AnsweredDay;
+pub use backup::{Contents, restore};
+pub use claim::CALLBACK_AGENT;
 pub use database::Store;
+pub use erase::{Erased, Expired};
 pub use error::StoreError;
 pub use label::{Labelled, Tally};
-pub use list::{ImportCounts, Suppression};
+pub use list::{ImportCounts, ROWS_MAX, Suppression};
 pub use location::{Location, Server};
+pub use order::{Hours, ListShare, Order, Orders, ZoneHours};
+pub use penetration::Penetration;
+pub use promise::{Promised, Recycled};
 pub use reader::{Counts, Reader};
 pub use recovery::Orphan;
+pub use source::{Identity, KnownList, ListId, ListKind};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -119,12 +119,13 @@ impl Store {
 async fn count(conn: &mut Connection, campaign: &str) -> Result<Counts, StoreError> {
     const DOING: &str = "count a campaign";
     let mut counts = Counts::default();
-    let states: Vec<(String, i64)> =
-        query("SELECT state, count(*) FROM contacts WHERE campaign = $1 GROUP BY state")
-            .bind(campaign)
-            .fetch_all(conn)
-            .await
-            .map_err(|e| conn.error(DOING, e))?;
+    let states: Vec<(String, i64)> = query(
+        "SELECT state, CAST(sum(contacts) AS BIGINT) FROM contact_counts WHERE campaign = $1 GROUP BY state",
+    )
+    .bind(campaign)
+    .fetch_all(conn)
+    .await
+    .map_err(|e| conn.error(DOING, e))?;
     for (word, contacts) in states {
         *counts.of_state(&word).ok_or_else(|| conn.damaged(format!("a contact in the state {word:?}")))? =
             contacts as u64;

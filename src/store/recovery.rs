@@ -42,7 +42,7 @@ impl Store {
         let rows: Vec<(String, i64)> = query(
             "SELECT number, MAX(ended_at) AS ended_at
              FROM (SELECT number, ended_at FROM calls ORDER BY sequence DESC LIMIT $2) AS latest
-             WHERE ended_at > $1 GROUP BY number ORDER BY ended_at",
+             WHERE ended_at > $1 AND number LIKE '+%' GROUP BY number ORDER BY ended_at",
         )
         .bind(since.unix_ms())
         .bind(calls_max as i64)
@@ -76,8 +76,11 @@ pub(super) async fn recover(conn: &mut Connection) -> Result<Vec<Orphan>, StoreE
     Ok(orphans)
 }
 
+/// The attempt, then its contact.
+type InFlight = (String, i64, String, String, String, String, i64, String, i64, String, String);
+
 async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, StoreError> {
-    let mut rows: Vec<(String, i64, String, String, String, String, i64)> = query(
+    let mut rows: Vec<InFlight> = query(
         "UPDATE contacts SET holder = $1
          WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight'
            AND holder NOT IN (SELECT token FROM nodes)
@@ -88,7 +91,8 @@ async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, S
     .await
     .map_err(|e| conn.error("read attempts in flight", e))?;
     rows.sort();
-    Ok(rows.into_iter().map(|(attempt, a, b, c, d, e, f)| (attempt, (a, b, c, d, e, f))).collect())
+    let split = |(attempt, a, b, c, d, e, f, g, h, i, j): InFlight| (attempt, (a, b, c, d, e, f, g, h, i, j));
+    Ok(rows.into_iter().map(split).collect())
 }
 
 async fn read_invites(

@@ -1,39 +1,49 @@
 //! The engine's requests, each as its SQL. All of it runs inside a transaction that the caller begins and ends.
 
 use super::call_record;
+use super::claim::{CALLBACK_AGENT, held_by_others, refill};
 use super::connection::Connection;
 use super::dialog;
 use super::error::StoreError;
+use super::history;
 use super::label;
 use super::list::{read_number, suppress};
+use super::order::Orders;
 use super::statement::{query, scalar};
 use crate::disposition::Disposition;
 use crate::record::{
-    Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactUpdate, InviteRecord, Request,
+    Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactState, ContactUpdate,
+    InviteRecord, Request,
 };
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 
-/// The most contacts that one refill claims, whatever it asks for.
-const REFILL_MAX: u32 = 1_000;
-
-/// When a refill is asked for again while only other nodes hold contacts.
-const ASK_AGAIN_MS: i64 = 1_000;
-
 /// Does what is asked. Requests whose success the engine need not hear of give no answer.
-pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Option<Answer>, StoreError> {
+pub(super) async fn apply(
+    conn: &mut Connection,
+    orders: &Orders,
+    request: &Request,
+) -> Result<Option<Answer>, StoreError> {
     match request {
         Request::Refill { campaign, due_at, limit } => {
-            refill(conn, campaign, *due_at, *limit).await.map(Some)
+            refill(conn, orders, campaign, *due_at, *limit).await.map(Some)
         }
         Request::CommitInvite(invite) => commit_invite(conn, invite).await.map(Some),
-        Request::FinishAttempt { record, contact } => finish(conn, record, contact).await.map(|()| None),
+        Request::FinishAttempt { record, contact } => {
+            finish(conn, orders, record, contact).await.map(|()| None)
+        }
         Request::KeepDialogs { open, gone } => dialog::keep(conn, open, gone).await.map(|()| None),
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
         Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
         Request::Label { ticket, record } => {
             let attempt = label::insert(conn, record).await?;
             Ok(Some(Answer::Labelled { ticket: *ticket, attempt }))
+        }
+        Request::SuppressFor { number, reach, source, at } => {
+            history::suppress_for(conn, number, reach, source, *at).await.map(|()| None)
+        }
+        Request::KeepDecision { attempt, decision, caps } => {
+            history::keep_decision(conn, *attempt, decision, caps).await.map(|()| None)
         }
         Request::Beat(_) => Err(conn.damaged("a beat among other requests".to_owned())),
         Request::SaveCampaign { campaign, state } => {
@@ -42,67 +52,6 @@ pub(super) async fn apply(conn: &mut Connection, request: &Request) -> Result<Op
     }
 }
 
-/// Claims due contacts: from now on nobody else gets them, until they are finished, released, or a restart frees
-/// them.
-async fn refill(
-    conn: &mut Connection,
-    campaign: &str,
-    due_at: WallTime,
-    limit: u32,
-) -> Result<Answer, StoreError> {
-    const DOING: &str = "claim contacts";
-    let rows: Vec<ContactRow> = query(
-        "UPDATE contacts SET state = 'claimed', holder = $4 WHERE id IN (
-             SELECT id FROM contacts WHERE campaign = $1 AND state = 'pending' AND next_attempt_at <= $2
-             ORDER BY next_attempt_at, id LIMIT $3 /*+ FOR UPDATE SKIP LOCKED */)
-         RETURNING id, number, name, comment, attributes, next_attempt_at",
-    )
-    .bind(campaign)
-    .bind(due_at.unix_ms())
-    .bind(limit.min(REFILL_MAX))
-    .bind(conn.holder())
-    .fetch_all(conn)
-    .await
-    .map_err(|e| conn.error(DOING, e))?;
-    let mut contacts = read_contacts(conn, rows).await?;
-    // RETURNING promises no order.
-    contacts.sort_by_key(|contact| (contact.next_attempt_at.unix_ms(), contact.id));
-    let (pending, next_due_at): (i64, Option<i64>) = query(
-        "SELECT count(*), min(next_attempt_at) FROM contacts WHERE campaign = $1 AND state = 'pending'",
-    )
-    .bind(campaign)
-    .fetch_one(conn)
-    .await
-    .map_err(|e| conn.error(DOING, e))?;
-    // What other nodes have at hand may come back: a campaign is not over before it is settled.
-    let elsewhere = held_by_others(conn, campaign).await?;
-    let again_at = (elsewhere > 0).then(|| due_at.unix_ms() + ASK_AGAIN_MS);
-    Ok(Answer::Refilled {
-        campaign: campaign.to_owned(),
-        contacts,
-        pending: (pending + elsewhere) as u64,
-        next_due_at: [next_due_at, again_at].into_iter().flatten().min().map(WallTime::from_unix_ms),
-    })
-}
-
-async fn held_by_others(conn: &mut Connection, campaign: &str) -> Result<i64, StoreError> {
-    if conn.holder() == 0 {
-        return Ok(0);
-    }
-    scalar(
-        "SELECT count(*) FROM contacts
-         WHERE campaign = $1 AND state IN ('claimed', 'in_flight') AND holder <> $2",
-    )
-    .bind(campaign)
-    .bind(conn.holder())
-    .fetch_one(conn)
-    .await
-    .map_err(|e| conn.error("count what other nodes hold", e))
-}
-
-/// id, number, name, comment, attributes, next_attempt_at
-pub(super) type ContactRow = (i64, String, String, String, String, i64);
-
 /// Contacts with their outcomes so far.
 pub(super) async fn read_contacts(
     conn: &mut Connection,
@@ -110,19 +59,39 @@ pub(super) async fn read_contacts(
 ) -> Result<Vec<Contact>, StoreError> {
     let mut outcomes = read_outcomes(conn, &rows).await?;
     rows.into_iter()
-        .map(|(id, number, name, comment, attributes, next_attempt_at)| {
+        .map(|(id, number, name, comment, attributes, next_attempt_at, further, phone, agent, earlier)| {
+            let unreadable = |e| conn.damaged(format!("contact {id} with unreadable columns ({e})"));
+            let mut attributes: BTreeMap<String, String> =
+                serde_json::from_str(&attributes).map_err(unreadable)?;
+            if !agent.is_empty() {
+                attributes.insert(CALLBACK_AGENT.to_owned(), agent);
+            }
+            let mut outcomes = outcomes.remove(&id).unwrap_or_default();
+            if !earlier.is_empty() {
+                let earlier: BTreeMap<Disposition, u32> =
+                    serde_json::from_str(&earlier).map_err(unreadable)?;
+                for (disposition, count) in earlier {
+                    *outcomes.entry(disposition).or_default() += count;
+                }
+            }
             Ok(Contact {
                 id: ContactId(id),
-                number: read_number(conn, &number)?,
+                number: read_number(conn, next_phone(&number, &further, phone))?,
                 name,
                 comment,
-                attributes: serde_json::from_str(&attributes)
-                    .map_err(|e| conn.damaged(format!("contact {id} with unreadable attributes ({e})")))?,
-                outcomes: outcomes.remove(&id).unwrap_or_default(),
+                attributes,
+                outcomes,
                 next_attempt_at: WallTime::from_unix_ms(next_attempt_at),
+                history: Vec::new(),
             })
         })
         .collect()
+}
+
+/// The first number, or one of those after it.
+fn next_phone<'n>(number: &'n str, further: &'n str, phone: i64) -> &'n str {
+    let phone = usize::try_from(phone).unwrap_or(0);
+    std::iter::once(number).chain(further.split_whitespace()).nth(phone).unwrap_or(number)
 }
 
 type Outcomes = BTreeMap<i64, BTreeMap<Disposition, u32>>;
@@ -177,7 +146,9 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
         .execute(conn)
         .await
         .map_err(|e| conn.error("commit an INVITE", e))?;
-    query("UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '' WHERE id = $1")
+    query(
+        "UPDATE contacts SET state = 'in_flight', attempt = $2, last_reason = '', callback_at = NULL WHERE id = $1",
+    )
         .bind(invite.contact.0)
         .bind(attempt)
         .execute(conn)
@@ -190,7 +161,9 @@ async fn commit_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<A
 /// Why the INVITE must not leave, if so.
 async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Option<String>, StoreError> {
     let row: Option<GateRow> = query(
-        "SELECT campaign, number, state, attempt,
+        "SELECT campaign,
+                CASE WHEN ' ' || further || ' ' LIKE '% ' || $2 || ' %' THEN $2 ELSE number END,
+                state, attempt,
                 EXISTS (SELECT 1 FROM suppressions WHERE number = $2 OR number = contacts.number),
                 EXISTS (SELECT 1 FROM invites WHERE call_id = $3),
                 EXISTS (SELECT 1 FROM calls WHERE attempt = $4),
@@ -209,7 +182,10 @@ async fn objection(conn: &mut Connection, invite: &InviteRecord) -> Result<Optio
     .map_err(|e| conn.error("commit an INVITE", e))?;
     Ok(match row {
         None => Some(format!("there is no contact {}", invite.contact.0)),
-        Some(row) => row_objection(&row, invite),
+        Some(row) => match row_objection(&row, invite) {
+            None => history::cap_objection(conn, invite).await?,
+            objection => objection,
+        },
     })
 }
 
@@ -244,6 +220,7 @@ fn row_objection(row: &GateRow, invite: &InviteRecord) -> Option<String> {
 /// Handed in twice, the first record stays and nothing else happens.
 async fn finish(
     conn: &mut Connection,
+    orders: &Orders,
     record: &CallRecord,
     update: &ContactUpdate,
 ) -> Result<(), StoreError> {
@@ -266,7 +243,24 @@ async fn finish(
     .map_err(|e| conn.error("write a call record", e))?;
     if call_record::insert(conn, record).await? {
         settle(conn, update, Some(record.attempt), None).await?;
+        let goes_on = update.state == ContactState::Pending;
+        if goes_on && orders.goes_to_next_phone(&record.campaign, record.disposition) {
+            turn_to_next_phone(conn, update.id).await?;
+        }
     }
+    Ok(())
+}
+
+/// After the last number comes the first again.
+async fn turn_to_next_phone(conn: &mut Connection, contact: ContactId) -> Result<(), StoreError> {
+    query(
+        "UPDATE contacts SET phone = (phone + 1) % (2 + length(further) - length(replace(further, ' ', '')))
+         WHERE id = $1 AND further <> ''",
+    )
+    .bind(contact.0)
+    .execute(conn)
+    .await
+    .map_err(|e| conn.error("settle a contact", e))?;
     Ok(())
 }
 

@@ -6,10 +6,12 @@ use super::error::StoreError;
 use super::statement::{query, scalar, script};
 
 /// What each version adds to the one before; the first makes version 1. Released ones never change.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_labels.sql"),
     include_str!("migrations/0003_dialogs.sql"),
+    include_str!("migrations/0004_law.sql"),
+    include_str!("migrations/0005_lists.sql"),
     include_str!("migrations/0007_nodes.sql"),
 ];
 
@@ -84,6 +86,13 @@ pub(super) async fn require_current(conn: &mut Connection) -> Result<(), StoreEr
     }
 }
 
+/// A copy may be of an older version: it is migrated when it is put back.
+pub(super) async fn require_known(conn: &mut Connection) -> Result<(), StoreError> {
+    match version(conn).await? {
+        0 => Err(StoreError::NotOurs(conn.path().to_owned())),
+        _ => Ok(()),
+    }
+}
 const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 
 const TABLES_ON_SERVER: &str =

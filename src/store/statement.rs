@@ -16,7 +16,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A statement, its values still to come.
 pub(super) fn query(sql: &'static str) -> Statement<'static> {
-    Statement { sql, values: Vec::new() }
+    Statement { sql: Cow::Borrowed(sql), values: Vec::new() }
+}
+
+/// A statement put together of parts of our own; no value may be among them.
+pub(super) fn composed(sql: String) -> Statement<'static> {
+    Statement { sql: Cow::Owned(sql), values: Vec::new() }
 }
 
 /// A statement that gives one column.
@@ -26,8 +31,13 @@ pub(super) fn scalar(sql: &'static str) -> Scalar<'static> {
 
 /// A statement with its values.
 pub(super) struct Statement<'v> {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     values: Vec<Value<'v>>,
+}
+
+/// A statement put together of parts of our own, which gives one column.
+pub(super) fn composed_scalar(sql: String) -> Scalar<'static> {
+    Scalar(composed(sql))
 }
 
 /// A statement of which only the first column is wanted.
@@ -79,11 +89,13 @@ impl<'v> Statement<'v> {
     pub(super) async fn execute(self, conn: &mut Connection) -> Result<u64, Error> {
         match conn.link()? {
             Link::Sqlite(link) => {
-                let done = sqlx::query_with(self.sql, on_sqlite(self.values)?).execute(link).await?;
+                let done = sqlx::query_with(AssertSqlSafe(self.sql.into_owned()), on_sqlite(self.values)?)
+                    .execute(link)
+                    .await?;
                 Ok(done.rows_affected())
             }
             Link::Postgres(link) => {
-                let text = AssertSqlSafe(dialect::statement(self.sql));
+                let text = AssertSqlSafe(dialect::statement(&self.sql).into_owned());
                 let done = sqlx::query_with(text, on_postgres(self.values)?);
                 let done = in_time(done.execute(link)).await;
                 conn.note(done).map(|done| done.rows_affected())
@@ -95,10 +107,12 @@ impl<'v> Statement<'v> {
     pub(super) async fn fetch_all<T: Readable>(self, conn: &mut Connection) -> Result<Vec<T>, Error> {
         match conn.link()? {
             Link::Sqlite(link) => {
-                sqlx::query_as_with(self.sql, on_sqlite(self.values)?).fetch_all(link).await
+                sqlx::query_as_with(AssertSqlSafe(self.sql.into_owned()), on_sqlite(self.values)?)
+                    .fetch_all(link)
+                    .await
             }
             Link::Postgres(link) => {
-                let text = AssertSqlSafe(dialect::statement(self.sql));
+                let text = AssertSqlSafe(dialect::statement(&self.sql).into_owned());
                 let rows = sqlx::query_as_with(text, on_postgres(self.values)?);
                 let rows = in_time(rows.fetch_all(link)).await;
                 conn.note(rows)
@@ -110,11 +124,11 @@ impl<'v> Statement<'v> {
     pub(super) async fn fetch_rows(self, conn: &mut Connection) -> Result<Rows, Error> {
         match conn.link()? {
             Link::Sqlite(link) => {
-                let rows = sqlx::query_with(self.sql, on_sqlite(self.values)?);
+                let rows = sqlx::query_with(AssertSqlSafe(self.sql.into_owned()), on_sqlite(self.values)?);
                 rows.fetch_all(link).await.map(Rows::Sqlite)
             }
             Link::Postgres(link) => {
-                let text = AssertSqlSafe(dialect::statement(self.sql));
+                let text = AssertSqlSafe(dialect::statement(&self.sql).into_owned());
                 let rows = sqlx::query_with(text, on_postgres(self.values)?);
                 let rows = in_time(rows.fetch_all(link)).await;
                 conn.note(rows).map(Rows::Postgres)
@@ -145,6 +159,14 @@ impl<'v> Scalar<'v> {
         (T,): Readable,
     {
         Ok(self.0.fetch_optional::<(T,)>(conn).await?.map(|(value,)| value))
+    }
+
+    /// Those of all rows.
+    pub(super) async fn fetch_all<T>(self, conn: &mut Connection) -> Result<Vec<T>, Error>
+    where
+        (T,): Readable,
+    {
+        Ok(self.0.fetch_all::<(T,)>(conn).await?.into_iter().map(|(value,)| value).collect())
     }
 
     /// That of the one row.

@@ -91,7 +91,7 @@ const CONTACTS_SQL: &str = "
     LEFT JOIN calls AS c ON c.sequence = (SELECT max(sequence) FROM calls WHERE contact = k.id)
     WHERE k.id > $1 AND ($2 IS NULL OR k.campaign = $2) ORDER BY k.id LIMIT $3";
 
-const ATTEMPTS: [Column; 10] = [
+const ATTEMPTS: [Column; 11] = [
     column("attempt", Kind::Text),
     column("contact", Kind::Integer),
     column("campaign", Kind::Text),
@@ -102,6 +102,7 @@ const ATTEMPTS: [Column; 10] = [
     column("call_ids", Kind::Text),
     column("disposition", Kind::Text),
     column("ended_at", Kind::Time),
+    column("decision", Kind::Json),
 ];
 
 const ATTEMPTS_SQL: &str = "
@@ -109,8 +110,8 @@ const ATTEMPTS_SQL: &str = "
            (SELECT count(*) FROM invites WHERE attempt = a.id),
            (SELECT group_concat(trunk, ' ' ORDER BY rowid) FROM invites WHERE attempt = a.id),
            (SELECT group_concat(call_id, ' ' ORDER BY rowid) FROM invites WHERE attempt = a.id),
-           c.disposition, c.ended_at
-    FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id
+           c.disposition, c.ended_at, d.decision
+    FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id LEFT JOIN decisions AS d ON d.attempt = a.id
     WHERE a.sequence > $1 AND ($2 IS NULL OR a.campaign = $2) ORDER BY a.sequence LIMIT $3";
 
 const CALLS: [Column; 44] = [

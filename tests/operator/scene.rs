@@ -28,8 +28,16 @@ pub struct Scene {
 impl Scene {
     /// Subscribers by the last digits of their numbers; each rings for a moment.
     pub fn new(subscribers: impl IntoIterator<Item = (u32, Callee)>) -> Scene {
+        Scene::with_agents(subscribers, Vec::new())
+    }
+
+    /// The same, with agents' phones beside them.
+    pub fn with_agents(
+        subscribers: impl IntoIterator<Item = (u32, Callee)>,
+        agents: Vec<outdial::sim::agents::Agent>,
+    ) -> Scene {
         let carrier = Runner::start(Instant::now(), 64, Rng::from_seed(7), |address, ports| {
-            let mut options = carrier::Options::new(address, ports);
+            let mut options = carrier::Options { agents, ..carrier::Options::new(address, ports) };
             for (n, callee) in subscribers {
                 let ring = Duration::from_millis(100);
                 options.subscribers.insert(&number(n), Subscriber { callee, ring, fault: None });

@@ -16,7 +16,9 @@ pub const ALWAYS_OPEN: &str = r#"[campaign.window]
 zone = "UTC"
 days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 start = "00:00"
-end = "24:00""#;
+end = "24:00"
+[campaign.law]
+packs = []"#;
 
 /// A folder with a configuration, and the engine when it runs.
 pub struct Outdial {

@@ -44,9 +44,18 @@ pub const MAY_USE: &[(&str, Uses)] = &[
 ];
 
 const WORDS: &[&str] = &["time", "rng", "slab", "number", "disposition", "record"];
-// Of the evaluation it takes only how a page and its lines are written.
-const CENTRE: &[&str] =
-    &["time", "rng", "number", "disposition", "record", "campaign", "evaluation::markup", "evaluation::plot"];
+// Of the evaluation it takes only how a page and its lines are written, of the engine only the cap on calls per second.
+const CENTRE: &[&str] = &[
+    "time",
+    "rng",
+    "number",
+    "disposition",
+    "record",
+    "campaign",
+    "engine::rate",
+    "evaluation::markup",
+    "evaluation::plot",
+];
 const CALL: &[&str] = &[
     "time",
     "rng",

@@ -1,5 +1,7 @@
 //! Which column holds what: said by a header, or by custom (number, name, comment) where there is none.
 
+use super::PHONES_MAX;
+
 /// What the columns of a list hold. Indices count from 0.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Columns {
@@ -9,6 +11,10 @@ pub(super) struct Columns {
     pub has_number: bool,
     /// The number's column.
     pub number: usize,
+    /// The columns of the numbers to try after that one.
+    pub further: Vec<usize>,
+    /// The column of the place in the order of dialing; it stays an attribute too.
+    pub priority: Option<usize>,
     /// The columns of which the name is made: one, or first and last name.
     pub names: Vec<usize>,
     /// The comment's column.
@@ -37,6 +43,13 @@ const NUMBER: &[&str] = &[
     "e164",
     "contact_number",
 ];
+/// With a number behind them, from 1 on: `phone1`, `phone_2` ...
+const NUMBERED: &[&str] = &["number", "phone", "phone_number", "tel", "telephone", "mobile"];
+const ALTERNATIVE: &[&str] =
+    &["alt_phone", "alternate_phone", "alternative_phone", "alt_number", "second_phone", "second_number"];
+const PRIORITY: &[&str] = &["priority"];
+/// What `outdial import` writes beside rows that it refuses, so that the corrected file can be imported as it is.
+pub(super) const REJECTED: [&str; 3] = ["rejected_line", "rejected_reason", "rejected_remedy"];
 const NAME: &[&str] =
     &["name", "full_name", "fullname", "contact_name", "contact", "customer", "customer_name"];
 const FIRST_NAME: &[&str] = &["first_name", "firstname", "given_name", "forename"];
@@ -46,29 +59,50 @@ const COMMENT: &[&str] = &["comment", "comments", "note", "notes", "remark", "re
 impl Columns {
     /// By the first row. It is a header when it has a known title, or when its first cell can be no number at all.
     pub fn of_first(cells: &[String], is_number: impl Fn(&str) -> bool) -> Columns {
-        let keys: Vec<String> = cells.iter().map(|cell| key(cell)).collect();
-        let find = |words: &[&str]| keys.iter().position(|key| words.contains(&key.as_str()));
-        let number = find(NUMBER);
-        let known =
-            number.or(find(NAME)).or(find(FIRST_NAME)).or(find(LAST_NAME)).or(find(COMMENT)).is_some();
+        let columns = Columns::of_titles(cells);
+        let known = columns.has_number
+            || !columns.names.is_empty()
+            || columns.comment.is_some()
+            || columns.is_returned();
         let first = cells.first().map_or("", String::as_str);
         let wordy = !first.chars().any(char::is_numeric) && first.chars().any(char::is_alphabetic);
         // A contact whose name happens to be a title ("Contact") still begins with a number.
-        if !(known || wordy) || (number.is_none() && is_number(first)) {
+        if !(known || wordy) || (!columns.has_number && is_number(first)) {
             return Columns::without_header();
         }
+        columns
+    }
+
+    /// Of titles that are known to be such.
+    pub fn of_titles(titles: &[String]) -> Columns {
+        let keys: Vec<String> = titles.iter().map(|title| key(title)).collect();
+        let find = |words: &[&str]| keys.iter().position(|key| words.contains(&key.as_str()));
         let names = match find(NAME) {
             Some(index) => vec![index],
             None => find(FIRST_NAME).into_iter().chain(find(LAST_NAME)).collect(),
         };
+        let mut phones: Vec<usize> = find(NUMBER).into_iter().collect();
+        for n in 1..=PHONES_MAX {
+            phones.extend(keys.iter().position(|key| is_numbered(key, n)));
+        }
+        phones.extend(find(ALTERNATIVE));
+        let mut phones = phones.into_iter();
+        let number = phones.next();
         Columns {
             is_header: true,
             has_number: number.is_some(),
             number: number.unwrap_or(0),
+            further: phones.collect(),
+            priority: find(PRIORITY),
             names,
             comment: find(COMMENT),
             titles: unique(&keys),
         }
+    }
+
+    /// Whether these are the titles of a file of refused rows.
+    fn is_returned(&self) -> bool {
+        self.titles.iter().any(|title| REJECTED.contains(&title.as_str()))
     }
 
     fn without_header() -> Columns {
@@ -76,6 +110,8 @@ impl Columns {
             is_header: false,
             has_number: true,
             number: 0,
+            further: Vec::new(),
+            priority: None,
             names: vec![1],
             comment: Some(2),
             titles: Vec::new(),
@@ -89,13 +125,29 @@ impl Columns {
 
     /// Whether the column is kept as an attribute.
     pub fn is_attribute(&self, index: usize) -> bool {
-        index != self.number && !self.names.contains(&index) && self.comment != Some(index)
+        let returned = self.titles.get(index).is_some_and(|title| REJECTED.contains(&title.as_str()));
+        index != self.number
+            && !self.further.contains(&index)
+            && !self.names.contains(&index)
+            && self.comment != Some(index)
+            && !returned
+    }
+
+    /// The titles by column; none without a header.
+    pub fn titles(&self) -> &[String] {
+        &self.titles
     }
 
     /// The attribute's name.
     pub fn title(&self, index: usize) -> String {
         self.titles.get(index).cloned().unwrap_or_else(|| format!("column{}", index + 1))
     }
+}
+
+/// `phone2`, `phone_2`: the n-th of several.
+fn is_numbered(key: &str, n: usize) -> bool {
+    let stem = key.strip_suffix(&n.to_string()).map(|stem| stem.strip_suffix('_').unwrap_or(stem));
+    stem.is_some_and(|stem| NUMBERED.contains(&stem))
 }
 
 /// `Phone Number`, `phone-number` and `PHONE_NUMBER` are one title.
@@ -143,10 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn further_numbers_are_known_by_their_places_and_the_first_goes_first() {
+        for (first, number, further) in [
+            ("phone2,name,phone1,phone_3", 2, vec![0, 3]),
+            ("number,number2,Number 3,number4,number5", 0, vec![1, 2, 3]),
+            ("phone_number,alt_phone", 0, vec![1]),
+            // Which of them to dial is nothing to guess: the first, and the other is an attribute.
+            ("tel,mobile", 0, vec![]),
+        ] {
+            let columns = columns(first);
+            assert_eq!((columns.number, columns.further), (number, further), "{first}");
+        }
+    }
+
+    #[test]
     fn titles_without_a_number_among_them_are_a_header_that_lacks_it() {
         let columns = columns("Klant,Stad,Klant,");
         assert!(columns.is_header && !columns.has_number);
-        assert_eq!(columns.titles, ["klant", "stad", "klant_2", "column4"]);
+        assert_eq!(columns.titles(), ["klant", "stad", "klant_2", "column4"]);
     }
 
     fn columns(first: &str) -> Columns {

@@ -3,7 +3,7 @@
 use super::Options;
 use super::columns::Columns;
 use super::fault::{RowFault, RowReason};
-use super::records::Records;
+use super::records::Rows;
 use crate::number::{self, E164};
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use std::io::Read;
 ///
 /// Nothing is skipped silently: a row that cannot be read might be a person who asked not to be called.
 pub struct Reader<R> {
-    records: Records<R>,
+    rows: Rows<R>,
     options: Options,
     column: Option<usize>,
 }
@@ -19,7 +19,7 @@ pub struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// Reads nothing yet.
     pub fn new(read: R, options: Options) -> Self {
-        Reader { records: Records::new(read), options, column: None }
+        Reader { rows: Rows::new(read), options, column: None }
     }
 
     fn parse(&self, text: &str) -> Result<E164, number::NumberFault> {
@@ -34,27 +34,37 @@ impl<R: Read> Iterator for Reader<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let record = match self.records.next()? {
-                Ok(record) => record,
+            let row = match self.rows.next()? {
+                Ok(row) => row,
                 Err(fault) => return Some(Err(fault)),
             };
-            if record.cells.first().is_some_and(|cell| cell.trim_start().starts_with('#')) {
-                continue;
-            }
-            let column = match self.column {
-                Some(column) => column,
+            let (cells, column) = match row.object() {
+                Some(Err(fault)) => return Some(Err(fault)),
+                Some(Ok(fields)) => {
+                    let (titles, cells): (Vec<String>, Vec<String>) = fields.into_iter().unzip();
+                    (cells, Columns::of_titles(&titles).number)
+                }
                 None => {
-                    let columns = Columns::of_first(&record.cells, |text| self.parse(text).is_ok());
-                    self.column = Some(columns.number);
-                    if columns.is_header {
+                    let cells = row.cells();
+                    if cells.first().is_some_and(|cell| cell.trim_start().starts_with('#')) {
                         continue;
                     }
-                    columns.number
+                    match self.column {
+                        Some(column) => (cells, column),
+                        None => {
+                            let columns = Columns::of_first(&cells, |text| self.parse(text).is_ok());
+                            self.column = Some(columns.number);
+                            if columns.is_header {
+                                continue;
+                            }
+                            (cells, columns.number)
+                        }
+                    }
                 }
             };
-            let text = record.cells.get(column).map_or("", String::as_str);
-            let fault = |reason| RowFault::new(record.line, column as u64 + 1, RowReason::Number(reason));
-            return Some(self.parse(text).map(|number| (record.line, number)).map_err(fault));
+            let text = cells.get(column).map_or("", String::as_str);
+            let fault = |reason| RowFault::new(row.line, column as u64 + 1, RowReason::Number(reason));
+            return Some(self.parse(text).map(|number| (row.line, number)).map_err(fault));
         }
     }
 }

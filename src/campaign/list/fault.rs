@@ -36,11 +36,13 @@ pub enum RowReason {
     TooLong,
     /// A cell holds a control character.
     ControlCharacter,
+    /// The list has JSON objects, one a line, and this line is none.
+    NotAnObject,
     /// The first row is a header, and none of its titles is one for a number.
     NoNumberColumn,
     /// The list is longer than [`CONTACTS_MAX`].
     TooManyContacts,
-    /// The file is not text: a spreadsheet, UTF-16, or something else.
+    /// The file is not text: a spreadsheet or something else.
     NotText(&'static str),
     /// The file could not be read on.
     Unreadable(String),
@@ -62,6 +64,7 @@ impl RowReason {
             RowReason::OpenQuote => "open_quote",
             RowReason::TooLong => "row_too_long",
             RowReason::ControlCharacter => "control_character",
+            RowReason::NotAnObject => "not_an_object",
             RowReason::NoNumberColumn => "no_number_column",
             RowReason::TooManyContacts => "too_many_contacts",
             RowReason::NotText(_) => "not_text",
@@ -86,11 +89,12 @@ impl fmt::Display for RowReason {
             RowReason::OpenQuote => f.write_str("a quotation mark opens a cell and nothing closes it: close it, or double it"),
             RowReason::TooLong => write!(f, "longer than {ROW_BYTES_MAX} bytes: shorten it"),
             RowReason::ControlCharacter => f.write_str("a control character in the cell: remove it"),
+            RowReason::NotAnObject => f.write_str("no JSON object: write {\"number\": \"+12025550101\", ...} on one line"),
             RowReason::NoNumberColumn => f.write_str(
                 "no title is one for the number; the first column is taken for it: name the number's column \"number\"",
             ),
             RowReason::TooManyContacts => write!(f, "more than {CONTACTS_MAX} contacts: split the list"),
-            RowReason::NotText(what) => write!(f, "not a CSV file but {what}: save it as CSV (UTF-8)"),
+            RowReason::NotText(what) => write!(f, "not a list but {what}: save it as CSV (UTF-8)"),
             RowReason::Unreadable(error) => write!(f, "cannot be read on: {error}"),
         }
     }

@@ -1,9 +1,10 @@
-//! From bytes to records: lines of any ending, cells in quotes over several lines, UTF-8 or else Windows-1252, and the
-//! separator found out (comma, semicolon or tab).
+//! From bytes to rows: lines of any ending, cells in quotes over several lines, the separator found out (comma, semicolon
+//! or tab), or one JSON object a line.
 //!
 //! The memory is bounded by one row. A quotation mark that is never closed costs its own line only: the row is given
 //! up and reading goes on with the line after.
 
+use super::encoding::{Encoding, decode};
 use super::fault::{RowFault, RowReason};
 use std::collections::VecDeque;
 use std::io::Read;
@@ -19,28 +20,70 @@ const SAMPLE_LINES: usize = 10;
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// One row, split into cells.
+/// As many as tell what kind of file it is.
+const FIRST_BYTES: usize = 4;
+
+/// How the rows of a file are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Cells with this byte between them.
+    Cells(u8),
+    /// A JSON object.
+    Object,
+}
+
+/// One row as the file has it, in UTF-8 or Windows-1252.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Record {
+pub struct Row {
     /// The line on which it begins, from 1.
     pub line: u64,
-    /// Its cells as text.
-    pub cells: Vec<String>,
+    bytes: Vec<u8>,
+    form: Form,
 }
 
-/// The records of a file; blank lines are none.
-pub(super) struct Records<R> {
-    lines: Lines<R>,
-    separator: Option<u8>,
-}
-
-impl<R: Read> Records<R> {
-    pub fn new(read: R) -> Self {
-        Records { lines: Lines::new(read), separator: None }
+impl Row {
+    /// Its cells as text; of an object, the values.
+    pub fn cells(&self) -> Vec<String> {
+        match self.form {
+            Form::Cells(separator) => split(&self.bytes, separator),
+            Form::Object => self.fields().unwrap_or_default().into_iter().map(|(_, value)| value).collect(),
+        }
     }
 
-    fn separator(&mut self) -> u8 {
-        if let Some(known) = self.separator {
+    /// An object's titles and values; none when the rows are cells, an error when the row is no object.
+    pub(super) fn object(&self) -> Option<Result<Vec<(String, String)>, RowFault>> {
+        (self.form == Form::Object)
+            .then(|| self.fields().ok_or_else(|| RowFault::new(self.line, 0, RowReason::NotAnObject)))
+    }
+
+    /// What is not text is written as JSON writes it, and what is null is empty.
+    fn fields(&self) -> Option<Vec<(String, String)>> {
+        use serde_json::{Map, Value};
+        let fields: Map<String, Value> = serde_json::from_str(&decode(&self.bytes)).ok()?;
+        let text = |value| match value {
+            Value::String(text) => text,
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        Some(fields.into_iter().map(|(title, value)| (title, text(value))).collect())
+    }
+}
+
+/// The rows of a file; blank lines are none.
+pub struct Rows<R> {
+    lines: Lines<R>,
+    form: Option<Form>,
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads nothing yet.
+    pub fn new(read: R) -> Self {
+        Rows { lines: Lines::new(read), form: None }
+    }
+
+    /// By the first lines.
+    fn form(&mut self) -> Form {
+        if let Some(known) = self.form {
             return known;
         }
         let mut sample = Vec::new();
@@ -50,12 +93,15 @@ impl<R: Read> Records<R> {
                 _ => break,
             }
         }
-        *self.separator.insert(find_separator(&sample))
+        let first = sample.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
+        *self.form.insert(match first {
+            Some(b'{') => Form::Object,
+            _ => Form::Cells(find_separator(&sample)),
+        })
     }
 
     /// Takes lines until every quotation mark is closed.
-    fn assemble(&mut self, first: Line) -> Result<Record, RowFault> {
-        let separator = self.separator();
+    fn assemble(&mut self, first: Line, separator: u8) -> Result<Row, RowFault> {
         let mut bytes = first.bytes;
         let mut following = 0;
         let mut at = At::CellStart.after(&bytes, separator);
@@ -71,23 +117,26 @@ impl<R: Read> Records<R> {
             following += 1;
         }
         self.lines.skip(following);
-        Ok(Record { line: first.number, cells: split(&bytes, separator) })
+        Ok(Row { line: first.number, bytes, form: Form::Cells(separator) })
     }
 }
 
-impl<R: Read> Iterator for Records<R> {
-    type Item = Result<Record, RowFault>;
+impl<R: Read> Iterator for Rows<R> {
+    type Item = Result<Row, RowFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.separator();
+            let form = self.form();
             let line = match self.lines.next()? {
                 Ok(line) => line,
                 Err(fault) => return Some(Err(fault)),
             };
-            let blank = |b: &u8| b.is_ascii_whitespace() || Some(*b) == self.separator;
+            let blank = |b: &u8| b.is_ascii_whitespace() || Form::Cells(*b) == form;
             if !line.bytes.iter().all(blank) {
-                return Some(self.assemble(line));
+                return Some(match form {
+                    Form::Cells(separator) => self.assemble(line, separator),
+                    Form::Object => Ok(Row { line: line.number, bytes: line.bytes, form }),
+                });
             }
         }
     }
@@ -103,7 +152,7 @@ fn split(bytes: &[u8], separator: u8) -> Vec<String> {
     let mut record = csv::ByteRecord::new();
     // A slice in memory has no errors of reading, and a flexible reader none of length.
     let _ = reader.read_byte_record(&mut record);
-    record.iter().map(decode).collect()
+    record.iter().map(|cell| decode(cell).into_owned()).collect()
 }
 
 /// Where in a cell a line ends. As in the `csv` crate a quotation mark counts only where a cell begins.
@@ -144,24 +193,6 @@ fn find_separator(lines: &[Vec<u8>]) -> u8 {
     [b'\t', b';', b','].into_iter().max_by_key(|separator| score(*separator)).unwrap_or(b',')
 }
 
-/// UTF-8, or else Windows-1252, the superset of Latin-1 that spreadsheets write.
-fn decode(bytes: &[u8]) -> String {
-    const FROM_80: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
-        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-    ];
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes
-            .iter()
-            .map(|byte| match byte {
-                0x80..=0x9f => FROM_80[usize::from(byte - 0x80)],
-                _ => char::from(*byte),
-            })
-            .collect(),
-    }
-}
-
 struct Line {
     number: u64,
     bytes: Vec<u8>,
@@ -170,6 +201,8 @@ struct Line {
 /// Lines ended by LF, CR LF or CR, each at most [`ROW_BYTES_MAX`] long, with a look ahead.
 struct Lines<R> {
     read: R,
+    // None before the first bytes have been looked at.
+    encoding: Option<Encoding>,
     chunk: Vec<u8>,
     at: usize,
     after_cr: bool,
@@ -182,6 +215,7 @@ impl<R: Read> Lines<R> {
     fn new(read: R) -> Self {
         Lines {
             read,
+            encoding: None,
             chunk: Vec::new(),
             at: 0,
             after_cr: false,
@@ -216,30 +250,35 @@ impl<R: Read> Lines<R> {
         let mut bytes = Vec::new();
         let mut too_long = false;
         loop {
-            match self.next_byte() {
-                Err(fault) => {
+            if self.at == self.chunk.len() {
+                if let Err(fault) = self.fill() {
                     self.ended = true;
                     return Some(Err(fault));
                 }
-                Ok(None) => {
+                if self.chunk.is_empty() {
                     self.ended = true;
                     if bytes.is_empty() && !too_long {
                         return None;
                     }
                     break;
                 }
-                Ok(Some(b'\n')) if self.after_cr => self.after_cr = false,
-                Ok(Some(end @ (b'\n' | b'\r'))) => {
-                    self.after_cr = end == b'\r';
-                    break;
-                }
-                Ok(Some(byte)) => {
-                    self.after_cr = false;
-                    too_long |= bytes.len() >= ROW_BYTES_MAX;
-                    if !too_long {
-                        bytes.push(byte);
-                    }
-                }
+            }
+            if std::mem::take(&mut self.after_cr) && self.chunk[self.at] == b'\n' {
+                self.at += 1;
+                continue;
+            }
+            let rest = &self.chunk[self.at..];
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &rest[..end.unwrap_or(rest.len())];
+            too_long |= bytes.len() + part.len() > ROW_BYTES_MAX;
+            if !too_long {
+                bytes.extend_from_slice(part);
+            }
+            self.at += part.len();
+            if end.is_some() {
+                self.after_cr = self.chunk[self.at] == b'\r';
+                self.at += 1;
+                break;
             }
         }
         let number = self.number;
@@ -250,24 +289,38 @@ impl<R: Read> Lines<R> {
         })
     }
 
-    fn next_byte(&mut self) -> Result<Option<u8>, RowFault> {
-        if self.at == self.chunk.len() {
-            self.fill()?;
+    /// Another chunk of text; an empty one is the end.
+    fn fill(&mut self) -> Result<(), RowFault> {
+        self.at = 0;
+        loop {
+            let ended = self.read_chunk()?;
+            if self.encoding.is_none() {
+                let (encoding, mark) = Encoding::of_first(&self.chunk)
+                    .map_err(|what| RowFault::new(1, 0, RowReason::NotText(what)))?;
+                self.chunk.drain(..mark);
+                self.encoding = Some(encoding);
+            }
+            if let Some(encoding) = &mut self.encoding {
+                encoding.to_utf_8(&mut self.chunk, ended);
+            }
+            // A mark alone, or half a character, is no text yet.
+            if ended || !self.chunk.is_empty() {
+                return Ok(());
+            }
         }
-        let byte = self.chunk.get(self.at).copied();
-        self.at += 1;
-        self.at = self.at.min(self.chunk.len());
-        Ok(byte)
     }
 
-    fn fill(&mut self) -> Result<(), RowFault> {
-        let is_first = self.chunk.is_empty();
+    /// Fills the chunk and tells whether the file has ended.
+    fn read_chunk(&mut self) -> Result<bool, RowFault> {
         self.chunk.resize(CHUNK_BYTES, 0);
         let mut filled = 0;
         // The first bytes tell what kind of file it is, so they are wanted together.
-        while filled < 4 {
+        while filled < FIRST_BYTES {
             match self.read.read(&mut self.chunk[filled..]) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.chunk.truncate(filled);
+                    return Ok(filled == 0);
+                }
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -276,27 +329,7 @@ impl<R: Read> Lines<R> {
             }
         }
         self.chunk.truncate(filled);
-        self.at = 0;
-        if is_first {
-            self.check_kind()?;
-        }
-        Ok(())
-    }
-
-    fn check_kind(&mut self) -> Result<(), RowFault> {
-        let what = match self.chunk.as_slice() {
-            [0xef, 0xbb, 0xbf, ..] => {
-                self.at = 3;
-                return Ok(());
-            }
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
-            [b'P', b'K', 3, 4] | [b'P', b'K', 3, 4, ..] => "a spreadsheet or a ZIP archive",
-            [0xd0, 0xcf, 0x11, 0xe0, ..] => "an old spreadsheet",
-            [0x1f, 0x8b, ..] => "a compressed file",
-            [b'%', b'P', b'D', b'F', ..] => "a PDF document",
-            _ => return Ok(()),
-        };
-        Err(RowFault::new(1, 0, RowReason::NotText(what)))
+        Ok(false)
     }
 }
 
@@ -332,9 +365,9 @@ mod tests {
         let mut text = vec![b'x'; ROW_BYTES_MAX + 1];
         text.extend_from_slice(b"\nb\n\"");
         text.extend(std::iter::repeat_n(b"yyyyyyy\n", ROW_BYTES_MAX / 8).flatten());
-        let records: Vec<_> = Records::new(text.as_slice()).collect();
+        let records: Vec<_> = Rows::new(text.as_slice()).collect();
         assert_eq!(records[0], Err(RowFault::new(1, 0, RowReason::TooLong)));
-        assert_eq!(records[1], Ok(Record { line: 2, cells: vec!["b".into()] }));
+        assert_eq!(records[1].as_ref().map(|row| (row.line, row.cells())), Ok((2, vec!["b".to_owned()])));
         assert_eq!(records[2], Err(RowFault::new(3, 0, RowReason::OpenQuote)));
         assert_eq!(records.len(), 3 + ROW_BYTES_MAX / 8 - 1);
     }
@@ -343,9 +376,7 @@ mod tests {
     fn a_mark_at_the_start_is_dropped_and_what_is_no_text_is_refused() {
         assert_eq!(printed(b"\xef\xbb\xbfa,b\n"), "1:a|b");
         assert_eq!(printed(b"J\xfcrgen,\x80 5\n"), "1:Jürgen|€ 5");
-        for other in
-            [&b"\xff\xfea\0"[..], b"PK\x03\x04abc", b"\x1f\x8b\x08\0", b"%PDF-1.7", b"\xd0\xcf\x11\xe0\xa1"]
-        {
+        for other in [&b"PK\x03\x04abc"[..], b"\x1f\x8b\x08\0", b"%PDF-1.7", b"\xd0\xcf\x11\xe0\xa1"] {
             assert_eq!(printed(other), "1!not_text", "{other:?}");
         }
         assert_eq!(printed(b""), "");
@@ -363,15 +394,15 @@ mod tests {
                 Ok(3)
             }
         }
-        let last = Records::new(Breaks).last().unwrap().unwrap_err();
+        let last = Rows::new(Breaks).last().unwrap().unwrap_err();
         assert_eq!(last.to_string(), "line 1: cannot be read on: disk on fire");
     }
 
     fn printed(bytes: &[u8]) -> String {
-        let one = |record: Result<Record, RowFault>| match record {
-            Ok(record) => format!("{}:{}", record.line, record.cells.join("|")),
+        let one = |record: Result<Row, RowFault>| match record {
+            Ok(row) => format!("{}:{}", row.line, row.cells().join("|")),
             Err(fault) => format!("{}!{}", fault.line, fault.reason.as_str()),
         };
-        Records::new(bytes).map(one).collect::<Vec<_>>().join(" ")
+        Rows::new(bytes).map(one).collect::<Vec<_>>().join(" ")
     }
 }

@@ -15,6 +15,8 @@ const PASSED_OVER_REST: Duration = Duration::from_secs(60);
 pub(super) struct Flight {
     /// The pacer's number.
     pub attempt: Attempt,
+    /// An agent is to be kept for it before it is dialed.
+    pub guaranteed: bool,
     /// The person on it is in the ledger of abandoned people: connected, or abandoned.
     pub counted: bool,
 }
@@ -41,8 +43,12 @@ impl Campaign {
         self.options.dialing.mode == Mode::Preview
     }
 
-    /// Whether the contact may be dialed only with an agent kept for them.
-    pub fn demands_agent(&self, contact: &Contact) -> bool {
+    /// Whether the contact that [`Campaign::next_dial`] gave may be dialed only with an agent kept for it.
+    pub fn demands_agent(&self, contact: ContactId) -> bool {
+        self.in_flight.get(&contact).is_some_and(|flight| flight.guaranteed)
+    }
+
+    pub(super) fn wants_agent_kept(&self, contact: &Contact) -> bool {
         self.is_previewed()
             || self.options.guaranteed_agent_after.iter().any(|word| contact.outcomes.contains_key(word))
     }
@@ -141,10 +147,11 @@ impl Campaign {
         }
         let lines = self.pacer.lines_wanted(now);
         self.wanted = Some((now.instant, lines));
-        if self.guarded != self.pacer.is_guarded() {
-            self.guarded = self.pacer.is_guarded();
-            let sums = self.pacer.budget().sums(now.wall);
-            self.outputs.push_back(Output::Guarded { on: self.guarded, sums });
+        let sums = self.pacer.budget().sums(now.wall);
+        // That a new campaign begins with one line for each agent, because one of one would be too many, is no news.
+        let guarded = self.pacer.is_guarded() && sums.share() > 0.0;
+        if std::mem::replace(&mut self.guarded, guarded) != guarded {
+            self.outputs.push_back(Output::Guarded { on: guarded, sums });
         }
         lines
     }

@@ -54,6 +54,7 @@ pub struct Cohort {
     hits: usize,
     // The newest, which are never too old and which tell whether something has changed.
     newest: usize,
+    attempts_max: usize,
     guess: f64,
     guess_cases: f64,
 }
@@ -61,7 +62,15 @@ pub struct Cohort {
 impl Cohort {
     /// Begins with a guess that weighs as much as `guess_cases` attempts; looks back upon `newest` attempts at least.
     pub fn new(guess: f64, guess_cases: f64, newest: usize) -> Self {
-        Cohort { attempts: VecDeque::new(), hits: 0, newest: newest.min(WINDOW_MAX), guess, guess_cases }
+        let newest = newest.min(WINDOW_MAX);
+        let attempts = VecDeque::new();
+        Cohort { attempts, hits: 0, newest, attempts_max: WINDOW_MAX, guess, guess_cases }
+    }
+
+    /// Looks back upon no more than so many.
+    #[cfg(test)]
+    pub fn keep_only(&mut self, attempts: usize) {
+        self.attempts_max = attempts;
     }
 
     /// Another least number of attempts; a greater one fills with time.
@@ -73,7 +82,7 @@ impl Cohort {
     pub fn handle_dialed(&mut self, attempt: u64, now: Instant) {
         self.attempts.push_back(Dialed { attempt, at: now, hit: false });
         let is_old = |oldest: &Dialed| now - oldest.at > WINDOW;
-        while self.attempts.len() > WINDOW_MAX
+        while self.attempts.len() > self.attempts_max
             || self.attempts.len() > self.newest && self.attempts.front().is_some_and(is_old)
         {
             self.forget_oldest();
@@ -84,6 +93,18 @@ impl Cohort {
         if self.attempts.pop_front().is_some_and(|oldest| oldest.hit) {
             self.hits -= 1;
         }
+    }
+
+    /// The classic mistake, to be held beside what is right: an attempt counts when it is over, and in full.
+    #[cfg(test)]
+    pub fn handle_completed(&mut self, now: Instant, hit: bool) {
+        // As if dialed so long ago that its age is no question any more.
+        let at = Instant::from_start((now - Instant::ZERO).saturating_sub(Duration::from_secs(600)));
+        let number = self.attempts.back().map_or(0, |last| last.attempt + 1);
+        self.handle_dialed(number, now);
+        let newest = self.attempts.back_mut().expect("it was just put there");
+        (newest.at, newest.hit) = (at, hit);
+        self.hits += usize::from(hit);
     }
 
     /// It came to what is counted here.

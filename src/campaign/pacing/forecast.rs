@@ -59,6 +59,18 @@ pub struct Forecast {
     refreshed_at: Option<Instant>,
     live_share: f64,
     answered_share: f64,
+    #[cfg(test)]
+    ablation: Option<Ablation>,
+}
+
+/// What a test takes away from the estimator.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub struct Ablation {
+    /// The attempts looked back upon.
+    pub newest: usize,
+    /// Whether they count in the order in which they end.
+    pub in_completion_order: bool,
 }
 
 impl Forecast {
@@ -82,14 +94,38 @@ impl Forecast {
             refreshed_at: None,
             live_share: guess.live,
             answered_share: guess.live * 2.0,
+            #[cfg(test)]
+            ablation: None,
+        }
+    }
+
+    /// From the first call on, with less.
+    #[cfg(test)]
+    pub fn ablate(&mut self, ablation: Ablation) {
+        self.live.keep_only(ablation.newest);
+        self.answered.keep_only(ablation.newest);
+        self.ablation = Some(ablation);
+    }
+
+    #[cfg(test)]
+    fn handle_completed(&mut self, now: Instant, live: bool, answered: bool) {
+        if self.ablation.is_some_and(|ablation| ablation.in_completion_order) {
+            self.live.handle_completed(now, live);
+            self.answered.handle_completed(now, answered);
         }
     }
 
     /// An attempt was dialed, with so many lines in flight.
     pub fn handle_dialed(&mut self, now: Instant, attempt: Attempt, lines: usize) {
         let newest = NEWEST_MIN.max(NEWEST_LINES * lines);
+        #[cfg(test)]
+        let newest = self.ablation.map_or(newest, |ablation| ablation.newest);
         for cohort in [&mut self.live, &mut self.answered] {
             cohort.set_newest(newest);
+            #[cfg(test)]
+            if self.ablation.is_some_and(|ablation| ablation.in_completion_order) {
+                continue;
+            }
             cohort.handle_dialed(attempt, now);
         }
     }
@@ -111,6 +147,8 @@ impl Forecast {
     /// Somebody wants an agent.
     pub fn handle_request(&mut self, now: Instant, attempt: Attempt, line: &Line) {
         self.live.handle_hit(attempt);
+        #[cfg(test)]
+        self.handle_completed(now, true, true);
         self.to_request.add(seconds(now, line.dialed_at));
         if line.phase == Phase::Judging {
             self.to_live_answer.add(seconds(line.since, line.dialed_at));
@@ -121,6 +159,8 @@ impl Forecast {
 
     /// A line ended without anyone for an agent.
     pub fn handle_ended(&mut self, now: Instant, line: &Line) {
+        #[cfg(test)]
+        self.handle_completed(now, false, line.phase == Phase::Judging);
         match line.phase {
             Phase::Dialing => self.to_leave.add(seconds(now, line.dialed_at)),
             Phase::Judging => self.to_verdict.add(seconds(now, line.since)),

@@ -61,6 +61,15 @@ impl Balance {
 }
 
 impl Exact {
+    fn new(calls_told_apart: usize) -> Self {
+        let certainly_none = || {
+            let mut counts = Vec::with_capacity(EXACT_AGENTS + 1);
+            counts.push(1.0);
+            counts
+        };
+        Exact { calls: certainly_none(), agents: certainly_none(), calls_told_apart }
+    }
+
     fn short(&self, ready: i64) -> f64 {
         let (mut risk, mut fewer, mut counted) = (0.0, 0.0, 0);
         for (free, chance) in self.agents.iter().enumerate() {
@@ -99,7 +108,7 @@ impl Lookahead {
     /// As things stand.
     pub fn new(now: Instant, floor: &Floor, forecast: &Forecast, outlook: &Outlook) -> Self {
         let staffed = floor.staffed();
-        let exact = || Exact { calls: vec![1.0], agents: vec![1.0], calls_told_apart: staffed + 1 };
+        let exact = || Exact::new(staffed + 1);
         let empty = Balance { mean: 0.0, variance: 0.0, exact: (staffed <= EXACT_AGENTS).then(exact) };
         let wanting = |phase| forecast.wanting_share(phase);
         let (dialing, judging) = (wanting(Phase::Dialing), wanting(Phase::Judging));

@@ -18,7 +18,9 @@ pub enum Mode {
     Progressive,
     /// A fixed number of lines for each agent who waits.
     Power,
-    /// The same, with a number that is steered to the abandonment target.
+    /// A factor times the agents who are free, and none while too many people wait.
+    Boost,
+    /// As [`Mode::Power`], with a number that is steered to the abandonment target.
     PowerAuto,
     /// As many lines as the risk of abandoning somebody allows.
     Predictive,
@@ -26,12 +28,13 @@ pub enum Mode {
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Mode; 7] = [
+    pub const ALL: [Mode; 8] = [
         Mode::Paced,
         Mode::Agentless,
         Mode::Preview,
         Mode::Progressive,
         Mode::Power,
+        Mode::Boost,
         Mode::PowerAuto,
         Mode::Predictive,
     ];
@@ -44,6 +47,7 @@ impl Mode {
             Mode::Preview => "preview",
             Mode::Progressive => "progressive",
             Mode::Power => "power",
+            Mode::Boost => "boost",
             Mode::PowerAuto => "power_auto",
             Mode::Predictive => "predictive",
         }
@@ -56,7 +60,7 @@ impl Mode {
 
     /// Whether it ever has more lines ringing than agents waiting.
     pub fn overdials(self) -> bool {
-        matches!(self, Mode::Power | Mode::PowerAuto | Mode::Predictive)
+        matches!(self, Mode::Power | Mode::Boost | Mode::PowerAuto | Mode::Predictive)
     }
 }
 
@@ -74,6 +78,8 @@ pub struct Dialing {
     pub mode: Mode,
     /// Lines for each agent who waits, with `power`.
     pub ratio: f64,
+    /// What the number of free agents is multiplied by, with `boost`.
+    pub boost_factor: f64,
     /// The share of abandoned people that `power_auto` and `predictive` aim at.
     pub abandonment_target: f64,
     /// The share that the law allows: at the next one above it only progressive dialing goes on.
@@ -108,6 +114,7 @@ impl Default for Dialing {
         Dialing {
             mode: Mode::default(),
             ratio: 2.0,
+            boost_factor: 1.0,
             abandonment_target: 0.02,
             abandonment_limit: 0.03,
             abandonment_window_days: 30,
@@ -131,6 +138,11 @@ impl Dialing {
             }
         };
         check((1.0..=20.0).contains(&self.ratio), "ratio", "lines for each waiting agent: 1.0 to 20.0");
+        check(
+            (0.1..=20.0).contains(&self.boost_factor),
+            "boost_factor",
+            "lines for each free agent: 0.1 to 20.0",
+        );
         check(
             share(self.abandonment_target),
             "abandonment_target",
@@ -176,6 +188,7 @@ mod tests {
         assert_eq!(Dialing::default().faults(), []);
         let table = [
             ("ratio = 0.5", "ratio"),
+            ("boost_factor = 0.0", "boost_factor"),
             ("abandonment_target = 0.0", "abandonment_target"),
             ("abandonment_limit = 0.5", "abandonment_limit"),
             ("abandonment_target = 0.05", "abandonment_target"),

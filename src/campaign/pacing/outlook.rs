@@ -12,6 +12,9 @@ pub const QUANTILES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 /// One chance for each moment ahead.
 pub type Chances = [f64; QUANTILES.len()];
 
+/// For agents: finer than the histograms, since the chances bend within one of their bins.
+const AGENTS: Bins = Bins { first_s: 0.5, growth: 1.03, count: 184 };
+
 /// Chances at the edges of bins; between them they lie on a line.
 #[derive(Clone, Debug)]
 struct Table {
@@ -48,7 +51,7 @@ impl Outlook {
             Table::new(bins, |elapsed_s| aheads.map(|s| forecast.request_within(phase, elapsed_s, s)))
         };
         let agent = |presence| {
-            Table::new(Bins::HANDLING, |elapsed_s| {
+            Table::new(AGENTS, |elapsed_s| {
                 aheads.map(|s| forecast.free_within(presence, elapsed_s, s + grace_s))
             })
         };

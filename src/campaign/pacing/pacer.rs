@@ -16,8 +16,8 @@ const AUTO_RATIO_BEGIN: f64 = 2.0;
 const AUTO_RATIO_MAX: f64 = 10.0;
 
 /// How long it does not look ahead again: so long for each line in flight, and the longest.
-const LOOK_REST_EACH: Duration = Duration::from_micros(500);
-const LOOK_REST_MAX: Duration = Duration::from_millis(200);
+const LOOK_REST_EACH: Duration = Duration::from_millis(5);
+const LOOK_REST_MAX: Duration = Duration::from_millis(500);
 
 /// The pacer of one campaign.
 #[derive(Clone, Debug)]
@@ -71,6 +71,12 @@ impl Pacer {
     /// What it expects.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast
+    }
+
+    /// What it expects, to take something away from it.
+    #[cfg(test)]
+    pub fn forecast_mut(&mut self) -> &mut Forecast {
+        &mut self.forecast
     }
 
     /// The ledger of abandoned people; a former run's days and the share of mistaken verdicts are put in here.
@@ -163,6 +169,12 @@ impl Pacer {
         }
     }
 
+    /// Whether an agent who waits for a call and leaves now could be missed: let them take one more call first.
+    pub fn needs_every_ready_agent(&self) -> bool {
+        self.dialing.mode.needs_agents()
+            && self.floor.lines().len() + self.floor.waiting() >= self.floor.ready()
+    }
+
     /// How many more lines may be dialed now; `u32::MAX` where the mode sets none.
     pub fn lines_wanted(&mut self, now: Now) -> u32 {
         if self.forecast.handle_time(now.instant) {
@@ -180,6 +192,7 @@ impl Pacer {
         let wanted = match self.dialing.mode {
             _ if self.guarded => progressive,
             Mode::Power => self.lines_for(self.dialing.ratio),
+            Mode::Boost => self.lines_for(self.dialing.boost_factor),
             Mode::PowerAuto => self.lines_for(self.auto_ratio()),
             Mode::Predictive if self.has_just_looked_ahead(now.instant) => progressive,
             Mode::Predictive => self.within_risk(now.instant, progressive),

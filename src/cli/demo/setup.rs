@@ -75,6 +75,9 @@ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 start = "00:00"
 end = "24:00"
 
+[campaign.law]
+packs = []              # nor does a law protect them
+
 [campaign.human]
 action = "agent"
 agent_uri = "sip:{queue}@{carrier}"

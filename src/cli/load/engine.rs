@@ -305,6 +305,9 @@ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 start = "00:00"
 end = "24:00"
 
+[campaign.law]
+packs = []              # nor does a law protect them
+
 {treatment}"#,
             name = name(number),
             lines = plan.lines.div_ceil(campaigns),

@@ -59,9 +59,11 @@ impl Engine {
                 let draft = self.draft(now, key, Side::Callee, invite.call_id.clone());
                 let remains = draft.as_ref().and_then(|draft| draft.remains.as_ref());
                 invite.dialog = remains.map(Remains::to_text).unwrap_or_default();
-                if let Some(line) = self.lines.get_mut(key) {
-                    line.draft = draft.map(Box::new);
-                }
+                let unsent = self
+                    .lines
+                    .get_mut(key)
+                    .and_then(|line| std::mem::replace(&mut line.draft, draft.map(Box::new)));
+                self.keeping.forget_unsent(now.instant, unsent.and_then(|draft| draft.remains).as_ref());
                 self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
             }
             Action::Invite { side, call_id, sdp } => {
@@ -119,11 +121,7 @@ impl Engine {
                     line.attempt.handle_placement(now, placement, &mut more);
                 }
             }
-            Action::OptOut => {
-                if let Some(number) = self.lines.get(key).map(|line| line.attempt.number().clone()) {
-                    self.suppress(now, &[number], "key_press");
-                }
-            }
+            Action::OptOut => self.opt_out(now, key),
             Action::Label { label, by } => {
                 if let Some(line) = self.lines.get(key) {
                     let call = line.attempt.id().to_string();
@@ -241,10 +239,16 @@ impl Engine {
         let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
         let alive = self.trunks[place].target(now.instant, tried);
-        let Some(Draft { dial, remains }) = draft.filter(|_| alive.is_some()) else {
-            // The last hop has died since the INVITE was decided on.
-            self.trunks[place].release_unused();
-            return line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+        let Draft { dial, remains } = match draft {
+            Some(draft) if alive.is_some() => draft,
+            unsent => {
+                // The last hop has died since the INVITE was decided on.
+                self.trunks[place].release_unused();
+                line.attempt.handle_session(now, side, SessionEvent::NoResponse, more);
+                return self
+                    .keeping
+                    .forget_unsent(now.instant, unsent.and_then(|draft| draft.remains).as_ref());
+            }
         };
         let (target, dial) = (dial.target, Dial { sdp, ..dial });
         if side == Side::Callee {
@@ -276,6 +280,7 @@ impl Engine {
                     contacts: Vec::new(),
                 };
                 line.attempt.handle_session(now, side, event, more);
+                self.keeping.forget_unsent(now.instant, remains.as_ref());
             }
         }
     }
@@ -283,6 +288,8 @@ impl Engine {
     /// Takes a line out of all tables.
     fn close(&mut self, now: Now, key: Key) -> Option<Line> {
         let line = self.lines.remove(key)?;
+        let unsent = line.draft.as_ref().and_then(|draft| draft.remains.as_ref());
+        self.keeping.forget_unsent(now.instant, unsent);
         for place in line.reserved.into_iter().flatten() {
             self.trunks[place].release_unused();
         }
@@ -326,6 +333,10 @@ impl Engine {
         let disposition: Disposition = record.disposition;
         match disposition {
             Disposition::Abandoned => running.campaign.handle_abandoned(now, contact.id),
+            // Who is off the list by their own key, but had waited for too long, had no agent either.
+            Disposition::OptedOut if waited_too_long(&record) => {
+                running.campaign.handle_abandoned(now, contact.id);
+            }
             Disposition::Machine | Disposition::VoicemailLeft | Disposition::Screening => {
                 running.campaign.handle_machine(now, contact.id);
             }
@@ -335,4 +346,11 @@ impl Engine {
         let contact = running.campaign.handle_outcome(now, contact, disposition, &mut self.ledger);
         self.outputs.push_back(Output::Store(Request::FinishAttempt { record, contact }));
     }
+}
+
+/// Whether an agent was being rung for this person, and none was there within two seconds of the greeting.
+fn waited_too_long(record: &CallRecord) -> bool {
+    let greeted_at = record.greeting_end_at.or(record.verdict_at).or(record.answered_at);
+    let waited_ms = greeted_at.map_or(0, |at| record.ended_at.unix_ms() - at.unix_ms());
+    record.agent_dialed_at.is_some() && waited_ms > 2_000
 }

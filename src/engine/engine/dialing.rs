@@ -11,11 +11,7 @@ impl Engine {
     /// Dials while anyone wants to and everything allows it, the campaigns in turn.
     pub(super) fn dial(&mut self, now: Now) {
         self.dial_at = None;
-        if self.draining || self.store_retry_at.is_some() || !self.belongs(now) {
-            return;
-        }
-        if let Some(until) = self.orphans.silent_until(now.instant) {
-            self.dial_at = Some(until);
+        if self.draining || !self.dialing || self.store_retry_at.is_some() || !self.belongs(now) {
             return;
         }
         let count = self.campaigns.len();
@@ -69,7 +65,7 @@ impl Engine {
         let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
-        if !running.campaign.demands_agent(&contact) {
+        if !running.campaign.demands_agent(contact.id) {
             self.begin(now, turn, place, contact, None);
             return true;
         }
@@ -116,6 +112,7 @@ impl Engine {
         let placement = self.placement_on(place);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);
+        self.keep_decision(now, turn, id, &contact);
         let line = self.lines_with(now, turn, place, id, contact, placement, agent);
         self.campaigns[turn].in_flight += 1;
         self.attempts.insert(id, line);

@@ -1,18 +1,18 @@
 //! What the store is told of calls while they go on, so that a later run can end them.
 //!
 //! The INVITE's part is committed with the attempt, before it leaves. What is heard later follows without anybody waiting
-//! for it: who answered at once, who rings within [`RINGING_WITHIN`], and an end some time after it, for until then a lost
-//! BYE may have to be sent again.
+//! for it: whoever rings or answers at once, changes of the way within [`CHANGED_WITHIN`], and an end with others, or, where
+//! we ended the call, when a lost BYE would have been sent again.
 
 use super::*;
 use crate::record::DialogRecord;
 use crate::sip::endpoint::{Remains, SessionEvent};
 
-/// A far end that rings is told of within this time: one answer among many carries them all.
-const RINGING_WITHIN: Duration = Duration::from_millis(200);
+/// What can wait is told of within this time: one request carries many.
+const CHANGED_WITHIN: Duration = Duration::from_millis(200);
 
-/// So long after its end a call is forgotten.
-const FORGET_AFTER: Duration = Duration::from_secs(2);
+/// So long after our BYE a call is forgotten: three copies of it have left by then (RFC 3261 section 17.1.2.2).
+const FORGET_AFTER: Duration = Duration::from_secs(4);
 
 /// The most changes that wait.
 const CHANGES_MAX: usize = 256;
@@ -24,7 +24,7 @@ pub(super) struct Keeping {
     kept: BTreeMap<SessionKey, Kept>,
     changed: BTreeMap<String, DialogRecord>,
     tell_at: Option<Instant>,
-    gone: VecDeque<(Instant, String)>,
+    gone: BTreeSet<(Instant, String)>,
 }
 
 #[derive(Debug)]
@@ -32,13 +32,26 @@ struct Kept {
     attempt: AttemptId,
     trunk: String,
     remains: Remains,
+    /// Its peer has had the last word: nothing of it is left there.
+    is_over: bool,
 }
 
 impl Keeping {
-    /// The call has ended.
+    /// The call has ended, by its peer's word.
     pub fn forget(&mut self, now: Instant, call_id: String) {
+        self.forget_at(now + CHANGED_WITHIN, call_id);
+    }
+
+    /// The INVITE was committed and will not leave: there is nothing to end.
+    pub fn forget_unsent(&mut self, now: Instant, unsent: Option<&Remains>) {
+        if let Some(remains) = unsent {
+            self.forget(now, remains.call_id.clone());
+        }
+    }
+
+    fn forget_at(&mut self, at: Instant, call_id: String) {
         self.changed.remove(&call_id);
-        self.gone.push_back((now + FORGET_AFTER, call_id));
+        self.gone.insert((at, call_id));
     }
 
     /// Whether the store knows all that it should.
@@ -48,7 +61,7 @@ impl Keeping {
 
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let gone = self.gone.front().map(|(at, _)| *at);
+        let gone = self.gone.first().map(|(at, _)| *at);
         self.tell_at.into_iter().chain(gone).min()
     }
 
@@ -66,9 +79,12 @@ impl Keeping {
         }
         self.tell_at = None;
         let open = std::mem::take(&mut self.changed).into_values().collect();
-        let due =
-            if all || is_much { self.gone.len() } else { self.gone.partition_point(|(at, _)| *at <= now) };
-        let gone = self.gone.drain(..due).map(|(_, call_id)| call_id).collect();
+        let mut gone = Vec::new();
+        while let Some((at, _)) = self.gone.first()
+            && (all || is_much || *at <= now)
+        {
+            gone.extend(self.gone.pop_first().map(|(_, call_id)| call_id));
+        }
         Some(Request::KeepDialogs { open, gone })
     }
 }
@@ -85,7 +101,7 @@ impl Engine {
         remains: Remains,
     ) {
         let trunk = self.trunks[trunk].options.name.clone();
-        let kept = Kept { attempt, trunk, remains };
+        let kept = Kept { attempt, trunk, remains, is_over: false };
         if side != Side::Callee {
             self.keeping.change(now.instant, record_of(&kept));
         }
@@ -95,13 +111,19 @@ impl Engine {
     /// Something has happened to a session.
     pub(super) fn keep_heard(&mut self, now: Now, session: SessionKey, event: &SessionEvent) {
         let at = match event {
-            SessionEvent::Provisional { .. } => now.instant + RINGING_WITHIN,
+            SessionEvent::Provisional { .. } | SessionEvent::Answered { .. } => now.instant,
             // The way to the far end may change with it.
-            SessionEvent::OfferAnswered { .. } | SessionEvent::Offered { .. } => now.instant + RINGING_WITHIN,
-            SessionEvent::Answered { .. } => now.instant,
+            SessionEvent::OfferAnswered { .. } | SessionEvent::Offered { .. } => now.instant + CHANGED_WITHIN,
+            SessionEvent::Rejected { .. } | SessionEvent::NoResponse | SessionEvent::HungUp { .. } => {
+                if let Some(kept) = self.keeping.kept.get_mut(&session) {
+                    kept.is_over = true;
+                }
+                return;
+            }
             SessionEvent::Ended => {
                 if let Some(kept) = self.keeping.kept.remove(&session) {
-                    self.keeping.forget(now.instant, kept.remains.call_id);
+                    let after = if kept.is_over { CHANGED_WITHIN } else { FORGET_AFTER };
+                    self.keeping.forget_at(now.instant + after, kept.remains.call_id);
                 }
                 return;
             }

@@ -56,8 +56,15 @@ impl Engine {
 
     fn may_ring(&self, now: Now, line: &Line) -> bool {
         let campaign = &self.campaigns[line.campaign].campaign;
-        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
-        let listed = suppressed(&line.contact.number) || line.redirects.last().is_some_and(suppressed);
-        !listed && campaign.window_is_open(now, &line.contact)
+        let gate = campaign.gate();
+        let listed = |number: &E164| gate.is_listed(number, &self.ledger);
+        let sent_on = line.redirects.last();
+        // A number that a redirection names has hours of its own, and no address on the list.
+        let closed_there = sent_on.is_some_and(|number| !gate.number_may_ring(number, now.wall));
+        self.dialing
+            && !listed(&line.contact.number)
+            && !sent_on.is_some_and(listed)
+            && !closed_there
+            && campaign.window_is_open(now, &line.contact)
     }
 }

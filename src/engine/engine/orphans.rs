@@ -12,10 +12,6 @@ use crate::record::{CallRecord, DialogRecord};
 use crate::sip::endpoint::{OrphanEnd, OrphanKey, Remains};
 use std::net::IpAddr;
 
-/// The rate of calls is kept in every window of one second, also in one that a crash lies in: nobody knows when the
-/// INVITEs of the former run left, so the first of this run waits until none of theirs can be in a window with it.
-const RATE_WINDOW: Duration = Duration::from_secs(1);
-
 /// What a former run has left.
 #[derive(Debug, Default)]
 pub struct FormerRun {
@@ -23,7 +19,7 @@ pub struct FormerRun {
     pub attempts: Vec<(Contact, Vec<InviteRecord>)>,
     /// Calls that may be up; those of an attempt that has its record too.
     pub dialogs: Vec<DialogRecord>,
-    /// It may have sent INVITEs within the last second.
+    /// It may have sent INVITEs within the windows of the rates.
     pub dialed_lately: bool,
 }
 
@@ -33,7 +29,6 @@ pub(super) struct Orphans {
     calls: BTreeMap<OrphanKey, OrphanCall>,
     attempts: BTreeMap<AttemptId, OrphanAttempt>,
     ends: BTreeMap<OrphanEnd, usize>,
-    silent_until: Option<Instant>,
     since: Option<Instant>,
 }
 
@@ -75,11 +70,6 @@ impl Orphans {
     pub fn calls(&self) -> usize {
         self.calls.len()
     }
-
-    /// Until when no INVITE leaves.
-    pub fn silent_until(&self, now: Instant) -> Option<Instant> {
-        self.silent_until.filter(|until| *until > now)
-    }
 }
 
 impl Engine {
@@ -87,7 +77,9 @@ impl Engine {
     /// run's end. Its calls are ended, and its attempts closed as interrupted.
     pub fn handle_former_run(&mut self, now: Now, former: FormerRun) {
         if former.dialed_lately || !former.dialogs.is_empty() {
-            self.orphans.silent_until = Some(now.instant + RATE_WINDOW);
+            // Nobody knows when its last INVITEs left, and the caps hold in windows that a crash lies in too.
+            let of_trunks = self.trunks.iter_mut().flat_map(|trunk| [&mut trunk.rate, &mut trunk.leaving]);
+            of_trunks.chain([&mut self.rate, &mut self.leaving]).for_each(|rate| rate.use_up(now.instant));
         }
         self.orphans.since = Some(now.instant);
         for (contact, invites) in former.attempts {

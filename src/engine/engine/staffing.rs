@@ -14,7 +14,7 @@ use crate::call::step::Step;
 use crate::call::treatment::{Human, Whom};
 use crate::campaign::pacing::budget::Sums;
 use crate::campaign::pacing::{AgentId, Presence};
-use crate::engine::status::AgentStatus;
+use crate::engine::status::{AbandonmentStatus, AgentStatus};
 use crate::record::ContactId;
 use crate::sip::endpoint::SessionEvent;
 
@@ -305,6 +305,19 @@ impl Engine {
         };
         self.staff.roster.iter().map(status).collect()
     }
+}
+
+pub(super) fn abandonment(campaign: &Campaign, now: Now) -> Option<AbandonmentStatus> {
+    let pacer = campaign.pacer();
+    let sums = pacer.budget().sums(now.wall);
+    (sums.people > 0).then(|| AbandonmentStatus {
+        people: sums.people,
+        abandoned: sums.abandoned,
+        mistaken: sums.mistaken,
+        share: sums.share(),
+        limit: pacer.dialing().abandonment_limit,
+        guarded: pacer.is_guarded(),
+    })
 }
 
 fn presence_of(state: State) -> Presence {

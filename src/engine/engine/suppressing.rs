@@ -36,9 +36,11 @@ impl Engine {
 
     /// A phone that rings although its owner is on the list by now must not go on ringing; who has answered is served.
     pub(super) fn cancel_suppressed(&mut self, now: Now) {
-        let suppressed = |number: &E164| self.ledger.is_suppressed(number);
-        let listed =
-            |line: &Line| suppressed(line.attempt.number()) || line.redirects.last().is_some_and(suppressed);
+        let listed = |line: &Line| {
+            let gate = self.campaigns[line.campaign].campaign.gate();
+            let forbids = |number: &E164| gate.is_listed(number, &self.ledger);
+            forbids(line.attempt.number()) || line.redirects.last().is_some_and(forbids)
+        };
         let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| listed(line)).map(|(key, _)| key).collect();
         for key in keys {
             self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));

@@ -13,6 +13,7 @@ use crate::time::WallTime;
 use std::net::SocketAddr;
 
 mod agents;
+mod lawful;
 mod routes;
 
 #[test]
@@ -226,6 +227,8 @@ struct Stage {
     /// The store takes its time.
     hold_commits: bool,
     held: Vec<AttemptId>,
+    /// What else was asked of the store.
+    of_store: Vec<Request>,
     /// What it answered, as `603 REFER`.
     replies: Vec<String>,
 }
@@ -282,6 +285,7 @@ impl Stage {
             held: Vec::new(),
             commits: Vec::new(),
             notes: Vec::new(),
+            of_store: Vec::new(),
             replies: Vec::new(),
         };
         stage.settle();
@@ -298,6 +302,7 @@ impl Stage {
             attributes: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_attempt_at: self.now.wall,
+            history: Vec::new(),
         };
         let contacts = numbers.iter().map(contact).collect();
         // There are more, so that the campaign is not completed by these.
@@ -343,7 +348,7 @@ impl Stage {
                     }
                     self.journal.push(entry.event.to_string());
                 }
-                Output::Store(_) => {}
+                Output::Store(request) => self.of_store.push(request),
             }
         }
     }

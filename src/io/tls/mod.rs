@@ -176,6 +176,11 @@ fn server(files: &Files, settings: &Settings, provider: &Arc<CryptoProvider>) ->
 }
 
 /// Whom we trust, and which certificates we trust as they are.
+/// Whether this machine knows certificate authorities, for whom no file names any.
+pub fn system_has_authorities() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
+}
+
 fn authorities(files: &Files) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Fault> {
     let mut roots = RootCertStore::empty();
     let Some(file) = &files.ca_file else {

@@ -1,10 +1,11 @@
 //! The books of attempts: what the INVITEs at the engine's edge say about rates, windows, lines and persons.
 
+use super::law::Law;
 use super::phones::Phones;
 use super::wire::{Invite, Wire};
 use super::{CampaignRules, Rule, Rules, Violation};
 use crate::disposition::Disposition;
-use crate::record::{AttemptId, CallRecord, ContactId, InviteRecord};
+use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
 use crate::sip::message::{Message, Request};
 use crate::sip::method::Method;
@@ -39,6 +40,7 @@ pub(super) struct Calls {
     ended: BTreeMap<String, WallTime>,
     /// By contact: when and how its last attempt ended.
     outcomes: BTreeMap<ContactId, (WallTime, Disposition)>,
+    law: Law,
     begins: Vec<VecDeque<Instant>>,
     begins_of_all: VecDeque<Instant>,
 }
@@ -55,6 +57,7 @@ impl Calls {
             attempts: BTreeMap::new(),
             ended: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            law: Law::default(),
             begins_of_all: VecDeque::new(),
         }
     }
@@ -71,6 +74,7 @@ impl Calls {
         let Some(attempt) = self.attempts.get_mut(&record.attempt) else { return };
         attempt.over = true;
         self.ended.insert(attempt.number.clone(), record.ended_at);
+        self.law.handle_finished(&attempt.number, record.ended_at, record.disposition);
         self.outcomes.insert(attempt.contact, (record.ended_at, record.disposition));
         let answered = attempt.call_ids.iter().any(|call_id| self.wire.was_answered(call_id));
         let fault = if attempt.call_ids.last() != Some(&record.call_id) {
@@ -88,10 +92,15 @@ impl Calls {
     }
 
     /// The engine is gone, and with it whatever the store does not have.
-    pub(super) fn handle_crash(&mut self, suppressed: impl Iterator<Item = String>) {
-        self.wire.handle_crash();
+    pub(super) fn handle_crash(
+        &mut self,
+        now: Instant,
+        suppressed: impl Iterator<Item = String>,
+        dialogs: &BTreeMap<String, DialogRecord>,
+    ) -> u64 {
         self.phones.handle_crash();
         self.suppressed = suppressed.collect();
+        self.wire.handle_crash(now, dialogs)
     }
 
     pub(super) fn handle_sent(
@@ -188,6 +197,10 @@ impl Calls {
         if let Some(rules) = self.rules.campaigns.get(&invite.campaign).cloned() {
             self.check_window(now, &number, &rules, found);
             self.check_attempts(now, invite, &number, &rules, found);
+            if !self.attempts.contains_key(&invite.attempt) {
+                let minute = self.minute_at(now, &number);
+                self.law.handle_begun(now.wall, &number, minute, &rules.law, found);
+            }
         }
         self.check_rate(now, trunk, found);
         self.check_other_trunks(now, invite, found);
@@ -202,15 +215,19 @@ impl Calls {
     }
 
     fn check_window(&self, now: Now, number: &str, rules: &CampaignRules, found: &mut Vec<(Rule, String)>) {
-        let offset = self.rules.offsets.iter().find(|(prefix, _)| number.starts_with(prefix.as_str()));
-        let Some((_, offset)) = offset else {
+        let Some(minute) = self.minute_at(now, number) else {
             return found.push((Rule::WindowIsKept, format!("nobody knows what time it is at {number}")));
         };
-        let minute = (now.wall.unix_ms().div_euclid(60_000) + offset).rem_euclid(24 * 60);
         if !(rules.window.0..rules.window.1).contains(&minute) {
             let what = format!("it is {:02}:{:02} at {number}", minute / 60, minute % 60);
             found.push((Rule::WindowIsKept, what));
         }
+    }
+
+    /// The minute of the callee's day.
+    fn minute_at(&self, now: Now, number: &str) -> Option<i64> {
+        let offset = self.rules.offsets.iter().find(|(prefix, _)| number.starts_with(prefix.as_str()));
+        offset.map(|(_, offset)| (now.wall.unix_ms().div_euclid(60_000) + offset).rem_euclid(24 * 60))
     }
 
     fn check_attempts(

@@ -206,6 +206,27 @@ fn a_number_is_in_one_call_keeps_its_distance_and_has_its_attempts() {
 }
 
 #[test]
+fn the_law_is_kept_in_hours_caps_and_rests() {
+    let hour = Duration::from_secs(3_600);
+    for (asked, broken) in [
+        (Lawful::Hours(600, 900), false),
+        (Lawful::Hours(600, 601), true),
+        (Lawful::Cap(2, hour), false),
+        (Lawful::Cap(1, hour), true),
+        (Lawful::Cap(1, Duration::from_secs(60)), false),
+        (Lawful::Rest(vec![Disposition::Busy], hour), true),
+        (Lawful::Rest(vec![Disposition::Busy], Duration::from_secs(60)), false),
+        (Lawful::Rest(vec![Disposition::Abandoned], hour), false),
+    ] {
+        let mut trace = Trace::new();
+        trace.campaign().law = vec![asked.clone()];
+        trace.attempt(1, ANN, "a").pass(60_000).attempt(2, ANN, "b");
+        let expected: &[Rule] = if broken { &[Rule::LawIsKept] } else { &[] };
+        assert_eq!(trace.broken(), expected, "{asked:?}");
+    }
+}
+
+#[test]
 fn the_commit_comes_first_and_names_whom_is_rung() {
     let mut none = Trace::new();
     none.invite(0, ANN, "a").commit(1, ANN, "a");
@@ -261,14 +282,34 @@ fn a_call_that_nobody_ends_is_left() {
 }
 
 #[test]
-fn after_a_crash_the_policy_goes_on_and_the_wire_begins_anew() {
+fn after_a_crash_the_policy_goes_on_and_the_wire_with_it() {
     let mut trace = Trace::new();
     trace.commit(1, ANN, "a").invite(0, ANN, "a").hears(0, 180, "a", 1, "x").crash(&[]);
-    // What the old engine had on the wire is no business of the new one's.
-    trace.hears(0, 200, "a", 1, "x").step().pass(2_000).invite(0, "600", "b").hears(0, 486, "b", 1, "x");
-    assert_eq!(trace.broken(), []);
-    trace.commit(2, ANN, "c").invite(0, ANN, "c").hears(0, 486, "c", 1, "x");
-    assert_eq!(trace.broken(), [Rule::OneCallANumber], "its attempt has no record yet");
+    trace.pass(2_000).invite(0, "600", "b");
+    assert_eq!(
+        trace.broken(),
+        [Rule::ChannelsAreKept],
+        "the call of the dead engine takes the channel still"
+    );
+    let mut ended = Trace::new();
+    ended.commit(1, ANN, "a").invite(0, ANN, "a").hears(0, 180, "a", 1, "x").crash(&[]);
+    ended.sends(0, "CANCEL", "a", 1, "").hears(0, 487, "a", 1, "x").pass(2_000);
+    ended.invite(0, "600", "b").hears(0, 486, "b", 1, "x");
+    assert_eq!(ended.broken(), []);
+    ended.commit(2, ANN, "c").invite(0, ANN, "c").hears(0, 486, "c", 1, "x");
+    assert_eq!(ended.broken(), [Rule::OneCallANumber], "its attempt has no record yet");
+    let mut left = Trace::new();
+    left.invite(0, "600", "a")
+        .hears(0, 200, "a", 1, "x")
+        .sends(0, "ACK", "a", 1, "x")
+        .step()
+        .crash(&[])
+        .end();
+    assert_eq!(left.broken(), [Rule::NothingIsLeft], "whoever was up when the engine died is hung up on");
+    let mut late = Trace::new();
+    late.invite(0, "600", "a").hears(0, 180, "a", 1, "x").crash(&[]).sends(0, "CANCEL", "a", 1, "");
+    late.hears(0, 200, "a", 1, "x").sends(0, "ACK", "a", 1, "x").step();
+    assert_eq!(late.broken(), [Rule::UnwantedAnswersAreEnded]);
     let mut soon = Trace::new();
     soon.attempt(1, ANN, "a").crash(&[]).pass(10_000).attempt(2, ANN, "b");
     assert_eq!(soon.broken(), [Rule::GapsAreKept]);
@@ -302,6 +343,7 @@ impl Trace {
             attempt_gap: Duration::from_secs(60),
             delays: BTreeMap::new(),
             window: (600, 900),
+            law: Vec::new(),
         };
         let rules = Rules {
             trunks: vec![trunk; 2],
@@ -420,7 +462,10 @@ impl Trace {
     fn crash(&mut self, suppressed: &[&str]) -> &mut Trace {
         let suppressed = suppressed.iter().map(|number| E164::from_e164(number).expect("a number")).collect();
         let kept = self.kept.clone();
-        self.checks().handle_crash(&kept, &suppressed);
+        let now = self.now();
+        // The store has kept all that was heard.
+        let dialogs = ["a", "b", "c"].map(|id| (id.to_owned(), kept_dialog(id))).into();
+        self.checks().handle_crash(now, &kept, &suppressed, &dialogs);
         self
     }
 
@@ -446,6 +491,11 @@ impl Trace {
     fn broken(&mut self) -> Vec<Rule> {
         std::iter::from_fn(|| self.checks().poll_output()).map(|violation| violation.rule).collect()
     }
+}
+
+fn kept_dialog(call_id: &str) -> DialogRecord {
+    let (attempt, trunk, dialog) = (AttemptId(0), String::new(), "tag=x".to_owned());
+    DialogRecord { call_id: call_id.to_owned(), attempt, trunk, dialog }
 }
 
 fn contact(number: &str) -> ContactId {

@@ -4,6 +4,7 @@
 //! has passed, or when it may be given up by the protocol's own times, never because the engine says so.
 
 use super::{Rule, TrunkRules, Violation};
+use crate::record::DialogRecord;
 use crate::sip::header::NameAddr;
 use crate::sip::message::{Headers, Message, Request, Response};
 use crate::sip::method::Method;
@@ -32,6 +33,8 @@ pub(super) struct Call {
     /// The tag of the 2xx that made the call.
     tag: Option<String>,
     over: bool,
+    /// The engine that made it is gone: the next one has to end it.
+    orphaned: bool,
 }
 
 impl Call {
@@ -40,7 +43,7 @@ impl Call {
         let at = match self.canceled_at {
             _ if self.tag.is_some() => return None,
             Some(at) => at + GIVEN_UP_AFTER,
-            None if self.heard => return None,
+            None if self.heard || self.orphaned => return None,
             None => self.invited_at + trunks[self.trunk].answer_timeout,
         };
         (now >= at).then(|| now - at)
@@ -68,8 +71,6 @@ pub(super) struct Wire {
     calls: BTreeMap<String, Call>,
     /// Calls that are not over, given up or not.
     active: BTreeSet<String>,
-    /// Calls of an engine that is gone: nobody answers for them.
-    orphans: BTreeSet<String>,
     answers: BTreeMap<Answer, Instant>,
     unacknowledged: Vec<Answer>,
     unwanted: Vec<Answer>,
@@ -82,7 +83,6 @@ impl Wire {
             trunks,
             calls: BTreeMap::new(),
             active: BTreeSet::new(),
-            orphans: BTreeSet::new(),
             answers: BTreeMap::new(),
             unacknowledged: Vec::new(),
             unwanted: Vec::new(),
@@ -116,6 +116,7 @@ impl Wire {
             canceled_at: None,
             tag: None,
             over: false,
+            orphaned: false,
         };
         self.calls.insert(call_id.to_owned(), call);
         self.active.insert(call_id.to_owned());
@@ -138,7 +139,7 @@ impl Wire {
             Method::Bye => self.end_dialog(call_id, &tag(request.headers().to())),
             Method::Cancel => {
                 let Some(call) = self.calls.get_mut(call_id) else { return };
-                if !call.heard {
+                if !call.heard && !call.orphaned {
                     let what = "a CANCEL leaves before any response came".to_owned();
                     let rule = Rule::CancelFollowsAResponse;
                     found.push(Violation { rule, call_id: Some(call_id.to_owned()), what });
@@ -164,11 +165,20 @@ impl Wire {
     fn handle_response(&mut self, now: Instant, response: &Response) {
         let headers = response.headers();
         let Ok(cseq) = headers.cseq() else { return };
-        let Some(call_id) = headers.call_id().ok().filter(|id| !self.orphans.contains(*id)) else { return };
-        let Some(call) = self.calls.get_mut(call_id).filter(|_| cseq.method == Method::Invite) else {
-            return;
-        };
+        let Ok(call_id) = headers.call_id() else { return };
+        let Some(call) = self.calls.get_mut(call_id) else { return };
         let status = response.status();
+        if cseq.method == Method::Cancel && status == 481 && call.orphaned && cseq.number == call.number {
+            // There is no such INVITE; one that was answered is another matter.
+            if call.tag.is_none() {
+                call.over = true;
+                self.active.remove(call_id);
+            }
+            return;
+        }
+        if cseq.method != Method::Invite {
+            return;
+        }
         if (200..300).contains(&status) {
             return self.handle_answer(now, answer_of(headers));
         }
@@ -233,9 +243,7 @@ impl Wire {
 
     /// Whether a call takes a channel.
     pub fn holds(&self, now: Instant, call_id: &str) -> bool {
-        self.calls.get(call_id).is_some_and(|call| {
-            !call.over && !self.orphans.contains(call_id) && call.given_up(now, &self.trunks).is_none()
-        })
+        self.calls.get(call_id).is_some_and(|call| !call.over && call.given_up(now, &self.trunks).is_none())
     }
 
     /// The calls that take a channel of a trunk.
@@ -253,12 +261,27 @@ impl Wire {
         self.calls.get(call_id).is_some_and(|call| call.status == 200)
     }
 
-    /// The engine is gone: what it had on the wire belongs to nobody.
-    pub fn handle_crash(&mut self) {
-        self.orphans.extend(std::mem::take(&mut self.active));
-        self.orphans.extend(self.calls.keys().cloned());
+    /// The engine is gone: what it had on the wire is for the next one to end, and counts until it has. `kept` is what the
+    /// store has of each call. Gives how many calls nobody can know to be up, because they came up in the moment of the
+    /// crash: those end when their callees please.
+    pub fn handle_crash(&mut self, now: Instant, kept: &BTreeMap<String, DialogRecord>) -> u64 {
         self.unacknowledged.clear();
         self.unwanted.clear();
+        let held: Vec<String> = self.open(now).cloned().collect();
+        self.active.clear();
+        let mut unknown = 0;
+        for call_id in held {
+            let Some(call) = self.calls.get_mut(&call_id) else { continue };
+            let knows =
+                |tag: &String| kept.get(&call_id).is_some_and(|d| d.dialog.contains(&format!("tag={tag}")));
+            if !kept.contains_key(&call_id) || call.tag.as_ref().is_some_and(|tag| !knows(tag)) {
+                (call.over, unknown) = (true, unknown + 1);
+            } else {
+                call.orphaned = true;
+                self.active.insert(call_id);
+            }
+        }
+        unknown
     }
 
     pub fn repeated_answers(&self) -> u64 {

@@ -6,6 +6,7 @@ use crate::agent;
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::treatment::{AgentDial, Drop, Human, Machine as OnMachine, Treatment, Whom};
 use crate::campaign;
+use crate::campaign::law::options::Packs;
 use crate::campaign::retry::Rule as RetryRule;
 use crate::campaign::window::{Day, TimeOfDay, Window, Zone};
 use crate::disposition::Disposition;
@@ -262,14 +263,13 @@ fn disk(rng: &mut Rng) -> Disk {
     Disk { delay_max: *pick(rng, &[2, 20, 300, 1_500].map(Duration::from_millis)), stalls, failures }
 }
 
-/// Early, when most is in flight. The shortest absence is longer than the window of the slowest rate, whose past the engine
-/// does not keep.
+/// Early, when most is in flight, and some shorter than the windows of the rates.
 fn crashes(rng: &mut Rng) -> Vec<(Instant, Duration)> {
     let count = if rng.chance(0.3) { rng.between(1, 3) } else { 0 };
     let mut at = Instant::ZERO;
     (0..count)
         .map(|_| {
-            let (from, gone) = (at + ms(rng, 2_000, 150_000), ms(rng, 2_100, 20_000));
+            let (from, gone) = (at + ms(rng, 2_000, 150_000), ms(rng, 100, 20_000));
             at = from + gone;
             (from, gone)
         })
@@ -316,6 +316,8 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
         name: format!("campaign-{place}"),
         trunks: allowed,
         contacts: "contacts.csv".into(),
+        list: Vec::new(),
+        order: Default::default(),
         default_region: None,
         do_not_call: None,
         caller_id: "+12125550100".into(),
@@ -335,9 +337,21 @@ fn campaign_plan(rng: &mut Rng, place: usize, mut numbers: Vec<E164>, trunks: &[
             start: time(window.0),
             end: time(window.1),
         },
+        law: law(place, window.0),
         retry: retry(rng),
     };
     CampaignPlan { options, window, treatment: treatment(rng), numbers }
+}
+
+/// The packs that hold by place, or those of a state and a country wherever the phone is; drawn from what is drawn already.
+fn law(place: usize, opens: i64) -> campaign::law::options::Options {
+    let packs: &[&str] = match (place as i64 + opens) % 4 {
+        0 | 1 => return Default::default(),
+        2 => &["us-florida"],
+        _ => &["us-florida", "uk-ofcom"],
+    };
+    let packs = packs.iter().map(|id| (*id).to_owned()).collect();
+    campaign::law::options::Options { packs: Packs::Named(packs), ..Default::default() }
 }
 
 fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {
@@ -345,7 +359,11 @@ fn retry(rng: &mut Rng) -> BTreeMap<Disposition, RetryRule> {
     [NoAnswer, Busy, Congestion, Machine, Silence, Abandoned, HungUpEarly, Declined, TrunkRejected]
         .into_iter()
         .filter_map(|disposition| {
-            let rule = RetryRule { delay_min: rng.between(0, 8) as u32, max: rng.between(1, 4) as u32 };
+            let rule = RetryRule {
+                delay_min: rng.between(0, 8) as u32,
+                max: rng.between(1, 4) as u32,
+                ..RetryRule::default()
+            };
             rng.chance(0.6).then_some((disposition, rule))
         })
         .collect()

@@ -7,14 +7,16 @@ use super::voices::Voices;
 use super::{FNV, Far, World, staff};
 use crate::agent::Word;
 use crate::call::treatment::{AgentDial, Human, Treatment, Whom};
+use crate::campaign::law::options::Packs;
 use crate::campaign::{Campaign, Ledger};
+use crate::disposition::Disposition;
 use crate::engine::engine::{self, CampaignSetup, Engine, FormerRun, TrunkSetup};
 use crate::media::player::PromptTable;
 use crate::media::{self, worker::Worker};
 use crate::record::CampaignState;
 use crate::rng::Rng;
 use crate::sim::carrier::{self, Carrier};
-use crate::sim::checks::{CampaignRules, Checks, PhoneRules, Rules, TrunkRules};
+use crate::sim::checks::{CampaignRules, Checks, Lawful, PhoneRules, Rules, TrunkRules};
 use crate::sim::guard::{Account, Algorithm};
 use crate::sim::network::{Link, Network};
 use crate::sim::records::Records;
@@ -86,7 +88,9 @@ impl World {
     pub(super) fn crash(&mut self, gone: Duration) {
         self.gone_until = Some(self.now + gone);
         self.records.handle_crash();
-        self.checks.handle_crash(self.records.calls(), self.records.suppressed());
+        let (now, records) = (self.now(), &self.records);
+        let unknown = self.checks.handle_crash(now, records.calls(), records.suppressed(), records.dialogs());
+        self.coverage.add("calls that came up as a crash came", unknown);
         self.worker = worker(&self.plan, &self.prompts, &mut self.rng);
         self.ports = ports(&self.plan);
         self.coverage.add("crashes", 1);
@@ -223,6 +227,24 @@ fn far(plan: &Plan, place: usize, voices: &Voices, rng: &mut Rng) -> Far {
     }
 }
 
+/// What the packs of a plan ask, read by hand from the same sources; the simulated hour begins at ten in the morning.
+fn law(packs: &Packs) -> Vec<Lawful> {
+    use Disposition::{Abandoned, Interrupted, Machine, VoicemailLeft};
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    match packs {
+        Packs::Auto => vec![Lawful::Hours(8 * 60, 21 * 60)],
+        Packs::Named(ids) => {
+            let mut asked = vec![Lawful::Hours(8 * 60, 20 * 60), Lawful::Cap(3, hours(24))];
+            if ids.iter().any(|id| id == "uk-ofcom") {
+                asked.push(Lawful::Rest(vec![Abandoned, Interrupted], hours(72)));
+                // To the end of the day, which the hour does not reach.
+                asked.push(Lawful::Rest(vec![Machine, VoicemailLeft], hours(6)));
+            }
+            asked
+        }
+    }
+}
+
 fn rules(plan: &Plan) -> Rules {
     let trunk = |trunk: &super::plan::TrunkPlan| TrunkRules {
         channels_max: trunk.options.channels_max as usize,
@@ -238,6 +260,7 @@ fn rules(plan: &Plan) -> Rules {
             attempt_gap: minutes(options.attempt_gap_min),
             delays: options.retry.iter().map(|(word, rule)| (*word, minutes(rule.delay_min))).collect(),
             window: campaign.window,
+            law: law(&options.law.packs),
         };
         (options.name.clone(), rules)
     };

@@ -113,13 +113,20 @@ pub(super) fn restore(campaign: &mut Campaign, records: &Records) {
     }
 }
 
-/// People, and those who were abandoned for certain and at most, in the records of a campaign: what is told apart by the clock
-/// of the day may be a few milliseconds off.
-pub(super) fn ledger_of(campaign: &str, records: &Records) -> (u64, u64, u64) {
-    let calls = records.calls().values().filter(|call| call.campaign == campaign);
-    calls.filter(|call| is_person(call)).fold((0, 0, 0), |(people, least, most), call| {
-        (people + 1, least + u64::from(is_abandoned(call, 5)), most + u64::from(is_abandoned(call, -5)))
-    })
+/// People, and the abandoned ones among them, in the records of a campaign: each the least and the most. What is told apart by
+/// the clock of the day may be a few milliseconds off; and whether somebody whose key ended the call had waited for too long is
+/// not told where no agent was rung.
+pub(super) fn ledger_of(campaign: &str, records: &Records) -> [(u64, u64); 2] {
+    let mut sums = [(0, 0), (0, 0)];
+    for call in records.calls().values().filter(|call| call.campaign == campaign) {
+        let perhaps = u64::from(call.disposition == Disposition::OptedOut);
+        let person = u64::from(is_person(call));
+        sums[0].0 += person;
+        sums[0].1 += person + perhaps;
+        sums[1].0 += u64::from(is_abandoned(call, 5));
+        sums[1].1 += u64::from(is_abandoned(call, -5)) + perhaps;
+    }
+    sums
 }
 
 fn is_person(call: &CallRecord) -> bool {

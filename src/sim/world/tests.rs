@@ -63,6 +63,31 @@ fn a_number_that_the_engine_forgets_to_suppress_is_found() {
     assert!(failure.to_string().contains("INVITE"), "{failure}");
 }
 
+#[test]
+fn calls_that_a_dead_engine_left_and_the_next_one_does_not_know_of_are_found() {
+    let voices = Voices::load();
+    let end = Instant::ZERO + plan::HOUR;
+    for seed in 0..100 {
+        let mut world = World::new(Plan::from_seed(seed, &voices), &voices);
+        while !world.plan.crashes.is_empty() && world.gone_until.is_none() && world.step(end) {}
+        let gone: Vec<String> = world.records.dialogs().keys().cloned().collect();
+        if gone.is_empty() || world.gone_until.is_none() {
+            continue;
+        }
+        world.records.handle_request(world.now, Request::KeepDialogs { open: Vec::new(), gone });
+        while let Some(due) = world.records.poll_timeout() {
+            world.records.poll_output(due).expect("it is due");
+        }
+        if let Err(failure) = world.live() {
+            let rules =
+                [Rule::ChannelsAreKept, Rule::LinesAreKept, Rule::OneCallANumber, Rule::NothingIsLeft];
+            assert!(rules.contains(&failure.violation.rule), "{failure}");
+            return;
+        }
+    }
+    panic!("in a hundred hours no call was left by a crash");
+}
+
 /// Any seed would do.
 fn world() -> World {
     let voices = Voices::load();

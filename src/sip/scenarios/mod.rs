@@ -11,6 +11,7 @@ mod exchanges;
 mod extensions;
 mod faults;
 mod lossy;
+mod orphans;
 mod referrals;
 mod registrations;
 mod routes;
@@ -309,12 +310,12 @@ fn tell(event: Event) -> String {
             RegistrationEvent::Failed { status, .. } => format!("registration failed {status}"),
             RegistrationEvent::Unregistered => "unregistered".into(),
         },
+        Event::Orphan { end, .. } => format!("orphan {end:?}"),
         Event::Ping { outcome, .. } => match outcome {
             PingOutcome::Answered { status, round_trip, .. } => {
                 format!("alive {status} after {} ms", round_trip.as_millis())
             }
             PingOutcome::NoAnswer => "no answer".into(),
         },
-        Event::Orphan { end, .. } => format!("orphan {end:?}"),
     }
 }

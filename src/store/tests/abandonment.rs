@@ -22,6 +22,8 @@ async fn who_came_late_and_who_never_came_are_both_abandoned_on_the_day_of_the_a
         (VoicemailLeft, 21, None, Some(1_400), None),
         (Machine, 21, None, Some(1_400), None),
         (HungUpEarly, 21, Some(1_000), Some(1_400), None),
+        // Its call ends nine seconds after the day's begin.
+        (OptedOut, 21, Some(1_000), Some(1_400), None),
         (MessagePlayed, 21, Some(1_000), Some(1_400), None),
         (Bridged, 19, Some(1_000), Some(1_400), Some(9_000)),
     ];
@@ -35,6 +37,8 @@ async fn who_came_late_and_who_never_came_are_both_abandoned_on_the_day_of_the_a
             greeting_end_at: time(greeting),
             verdict_at: time(verdict),
             bridged_at: time(bridge),
+            agent_dialed_at: time(Some(1_500)),
+            ended_at: at(day * DAY_MS + 9_000),
             ..record(&contact, n, disposition)
         };
         let contact = update(&contact, ContactState::Done, 0);
@@ -46,7 +50,7 @@ async fn who_came_late_and_who_never_came_are_both_abandoned_on_the_day_of_the_a
         days,
         [
             AnsweredDay { day: 20, people: 5, abandoned: 3, machines: 0 },
-            AnsweredDay { day: 21, people: 1, abandoned: 1, machines: 2 },
+            AnsweredDay { day: 21, people: 2, abandoned: 2, machines: 2 },
         ]
     );
     assert_eq!(reader.answered_days("autumn", at(0)).await.unwrap(), []);

@@ -207,3 +207,32 @@ async fn the_ends_of_recent_calls_are_known_after_a_restart() {
     let mut store = open(&folder).await;
     assert_eq!(store.recent_ends(at(0), 10).await.unwrap(), [(number, ended)]);
 }
+
+#[tokio::test]
+async fn a_dialog_is_there_with_its_invite_is_replaced_when_more_is_known_and_goes_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..2).await;
+    let contacts = refill(&mut store, 0, 2).await.0;
+    let kept = |n: u128, call_id: &str, dialog: &str| DialogRecord {
+        call_id: call_id.to_owned(),
+        attempt: attempt(n),
+        trunk: invite(&contacts[0], n, call_id).trunk,
+        dialog: dialog.to_owned(),
+    };
+    let first = InviteRecord { dialog: "rings".to_owned(), ..invite(&contacts[0], 1, "a") };
+    assert_eq!(store.handle(Request::CommitInvite(first)).await, committed(1));
+    assert_eq!(store.dialogs().await.unwrap(), [kept(1, "a", "rings")]);
+    // One that is refused leaves no dialog either.
+    let again = InviteRecord { dialog: "rings".to_owned(), ..invite(&contacts[0], 9, "b") };
+    store.handle(Request::CommitInvite(again)).await;
+    let open_now = vec![kept(1, "a", "answered"), kept(1, "agent", "rings")];
+    store.handle(Request::KeepDialogs { open: open_now.clone(), gone: Vec::new() }).await;
+    let image = crash_image(&store);
+    let mut after = open(&image).await;
+    assert_eq!(after.dialogs().await.unwrap(), open_now);
+    // More than one statement takes.
+    let gone = (0..40).map(|n| format!("none-{n}")).chain(["agent".to_owned(), "a".to_owned()]).collect();
+    after.handle(Request::KeepDialogs { open: Vec::new(), gone }).await;
+    assert_eq!(after.dialogs().await.unwrap(), []);
+}

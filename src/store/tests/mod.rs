@@ -5,10 +5,13 @@
 mod abandonment;
 mod dialing;
 mod disk;
+mod forgetting;
 mod labels;
+mod law;
 mod lists;
 mod on_postgres;
 mod opening;
+mod order;
 mod reading;
 mod writing;
 
@@ -42,7 +45,7 @@ pub(crate) fn number(n: u32) -> E164 {
 
 pub(crate) fn new_contact(n: u32) -> NewContact {
     let attributes = BTreeMap::from([("city".to_owned(), format!("No. {n}"))]);
-    NewContact { number: number(n), name: format!("Ann {n}"), comment: String::new(), attributes }
+    NewContact { name: format!("Ann {n}"), attributes, ..NewContact::new(number(n)) }
 }
 
 pub(crate) async fn import(store: &mut Store, numbers: std::ops::Range<u32>) {

@@ -12,7 +12,7 @@ fn now(s: f64) -> Now {
 }
 
 fn pacer(mode: Mode, agents: u32) -> Pacer {
-    let dialing = Dialing { mode, abandonment_limit: 0.2, ..Dialing::default() };
+    let dialing = Dialing { mode, boost_factor: 1.5, abandonment_limit: 0.2, ..Dialing::default() };
     let mut pacer = Pacer::new(dialing, Guess::default(), now(0.0).instant);
     for agent in 0..agents {
         pacer.handle_agent(now(0.0).instant, AgentId(agent), Presence::Ready);
@@ -30,7 +30,7 @@ fn dial_all(pacer: &mut Pacer, at: Now) -> u32 {
 
 #[test]
 fn each_mode_has_its_number_of_lines_for_ten_waiting_agents() {
-    let table = [(Mode::Preview, 10), (Mode::Progressive, 10), (Mode::Power, 20)];
+    let table = [(Mode::Preview, 10), (Mode::Progressive, 10), (Mode::Power, 20), (Mode::Boost, 15)];
     for (mode, lines) in table {
         let mut pacer = pacer(mode, 10);
         // The guard needs people who were answered before it lets anybody overdial.

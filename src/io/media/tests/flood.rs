@@ -49,7 +49,7 @@ fn flood(local: SocketAddr, peer: UdpSocket, stop: Arc<AtomicBool>) -> JoinHandl
 }
 
 #[test]
-fn a_flood_at_one_media_port_touches_no_other_call() {
+fn fault_30_a_flood_at_one_media_port_touches_no_other_call() {
     let asked = std::env::var("OUTDIAL_FLOOD_S").ok().and_then(|text| text.parse().ok());
     let seconds = asked.unwrap_or(SECONDS);
     let options = Options { streams_max: 16, ..options(1, 22_500) };

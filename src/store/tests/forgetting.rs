@@ -1,0 +1,147 @@
+//! Erasure, retention, copies: what goes, what stays, and what comes back.
+
+use super::*;
+use crate::store::{Contents, Reader, StoreError, restore};
+use ContactState::{Done, Pending};
+
+#[tokio::test]
+async fn an_erased_number_is_nowhere_and_no_list_brings_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    let person = NewContact { further: vec![number(100)], ..new_contact(0) };
+    store.import_contacts(CAMPAIGN, [person, new_contact(1)]).await.unwrap();
+    store.import_contacts("autumn", [new_contact(0)]).await.unwrap();
+    let contact = claim_one(&mut store).await;
+    store.handle(commit(&contact, 1, "a")).await;
+    let busy = store.erase(&number(0), [7; 32], at(5)).await.unwrap();
+    assert_eq!((busy.in_flight, busy.contacts), (1, 0), "not while it is being called");
+    let mut ended = record(&contact, 1, Disposition::NoAnswer);
+    ended.recording = "a.wav".to_owned();
+    let ended = Request::FinishAttempt { record: Box::new(ended), contact: update(&contact, Pending, 0) };
+    store.handle(ended).await;
+    let before = store.counts(CAMPAIGN).await.unwrap();
+
+    // By its second number.
+    let erased = store.erase(&number(100), [7; 32], at(5)).await.unwrap();
+    assert_eq!((erased.contacts, erased.calls, erased.attempts, erased.left), (2, 1, 1, 0));
+    assert_eq!(erased.recordings, ["a.wav"]);
+    store.erase(&number(0), [9; 32], at(6)).await.unwrap();
+    assert!(!everything(&mut store).await.contains("2020000000"), "the number is still there");
+    assert!(!everything(&mut store).await.contains("Ann 0"), "the name is still there");
+    let after = store.counts(CAMPAIGN).await.unwrap();
+    assert_eq!((&after.dispositions, after.contacts()), (&before.dispositions, before.contacts()));
+    assert_eq!((after.suppressed, after.pending), (1, 1));
+
+    let counts =
+        store.import_contacts("winter", [new_contact(0), new_contact(100), new_contact(2)]).await.unwrap();
+    assert_eq!((counts.added, counts.suppressed, counts.already_there), (1, 2, 0));
+    assert!(!everything(&mut store).await.contains("2020000000"));
+    // Without its key nobody can tell whether a number was erased: nothing is imported then.
+    std::fs::remove_file(format!("{}.key", store.path().display())).unwrap();
+    assert!(store.import_contacts("winter", [new_contact(3)]).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_loses_its_name_and_still_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..3).await;
+    for n in 1..=2_u128 {
+        let contact = claim_one(&mut store).await;
+        store.handle(commit(&contact, n, &format!("c{n}"))).await;
+        let mut call = record(&contact, n, Disposition::Bridged);
+        call.ended_at = at(n as i64 * 1_000);
+        let contact = update(&contact, Done, 0);
+        store.handle(Request::FinishAttempt { record: Box::new(call), contact }).await;
+    }
+    let limits = (Some(at(1_500)), Some(at(1_500)));
+    let overdue = store.overdue(limits.0, limits.1).await.unwrap();
+    assert_eq!((overdue.calls, overdue.contacts), (1, 1));
+    let before = store.counts(CAMPAIGN).await.unwrap();
+    let done = store.expire(limits.0, limits.1).await.unwrap();
+    assert_eq!((done.calls, done.contacts, done.left), (1, 1, 0));
+    let text = everything(&mut store).await;
+    assert!(
+        !text.contains("2020000000") && text.contains("2020000001") && text.contains("2020000002"),
+        "{text}"
+    );
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap(), before);
+    assert_eq!(store.recent_ends(at(0), 10).await.unwrap().len(), 1);
+    let again = store.expire(limits.0, limits.1).await.unwrap();
+    assert_eq!((again.calls, again.contacts, again.left), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_copy_is_made_beside_the_engine_and_put_back_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = one_call(&folder).await;
+    let copy = folder.path().join("copy.db");
+    let mut reader = Reader::open(path_in(&folder)).await.unwrap();
+    let contents = reader.back_up(&copy).await.unwrap();
+    assert_eq!((contents.contacts, contents.attempts, contents.calls), (2, 2, 1));
+    assert_eq!(contents.last_attempt_at, Some(at(1_000)));
+    assert!(
+        matches!(reader.back_up(&copy).await, Err(StoreError::Unreachable(..))),
+        "nothing is overwritten"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    import(&mut store, 10..20).await;
+    assert!(matches!(restore(&copy, &path_in(&folder), at(5)).await, Err(StoreError::InUse(..))));
+    drop(reader);
+    store.close().await.unwrap();
+
+    let (restored, kept) = restore(&copy, &path_in(&folder), at(5)).await.unwrap();
+    assert_eq!(restored, contents);
+    assert_eq!(Contents { size: 0, ..restored }, Contents { size: 0, ..contents });
+    let kept = kept.expect("the database that was there");
+    let mut before = Store::open(kept.as_path()).await.unwrap();
+    assert_eq!(before.counts(CAMPAIGN).await.unwrap().contacts(), 12);
+    let mut store = open(&folder).await;
+    assert_eq!(store.counts(CAMPAIGN).await.unwrap().contacts(), 2);
+    assert_eq!(store.recover().await.unwrap().len(), 1, "the call that was in flight");
+}
+
+#[tokio::test]
+async fn what_is_no_whole_copy_is_not_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..2_000).await;
+    let copy = folder.path().join("copy.db");
+    Reader::open(path_in(&folder)).await.unwrap().back_up(&copy).await.unwrap();
+    store.close().await.unwrap();
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4_096].fill(0x55);
+    std::fs::write(&copy, &bytes).unwrap();
+    assert!(restore(&copy, &path_in(&folder), at(5)).await.is_err());
+    std::fs::write(&copy, "number,name\n").unwrap();
+    assert!(restore(&copy, &path_in(&folder), at(5)).await.is_err());
+    assert_eq!(open(&folder).await.counts(CAMPAIGN).await.unwrap().contacts(), 2_000, "all is as it was");
+}
+
+/// All texts of all tables.
+async fn everything(store: &mut Store) -> String {
+    let mut text = String::new();
+    for table in ["contacts", "attempts", "calls", "invites", "suppressions", "erasures"] {
+        let rows: Vec<String> = match table {
+            "contacts" => {
+                texts(store, "SELECT number || name || further || comment || attributes FROM contacts").await
+            }
+            "attempts" => texts(store, "SELECT number FROM attempts").await,
+            "calls" => texts(store, "SELECT number || digits || recording FROM calls").await,
+            "invites" => texts(store, "SELECT call_id FROM invites").await,
+            "suppressions" => texts(store, "SELECT number FROM suppressions").await,
+            _ => texts(store, "SELECT hash FROM erasures").await,
+        };
+        text += &format!("{table}: {}\n", rows.join(" "));
+    }
+    text
+}
+
+async fn texts(store: &mut Store, sql: &'static str) -> Vec<String> {
+    crate::store::statement::scalar(sql).fetch_all(&mut store.connection).await.unwrap()
+}

@@ -1,0 +1,366 @@
+//! A carrier that keeps its own ledger: what came and went on the wire, when, and how many calls were up at once. It shares
+//! no code with the engine.
+//!
+//! What a callee does is in the last digit of its number; see [`Manner`].
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What becomes of a call if nobody ends it before.
+struct Manner {
+    /// The first provisional response and its status.
+    rings: Option<(u64, u16)>,
+    /// The final response to the INVITE.
+    answers: Option<(u64, u16)>,
+    /// The callee hangs up.
+    leaves_ms: Option<u64>,
+}
+
+fn manner(number: &str) -> Manner {
+    let of = |rings, answers, leaves_ms| Manner { rings, answers, leaves_ms };
+    match number.as_bytes().last().map_or(0, |digit| digit - b'0') {
+        0 => of(None, Some((60, 486)), None),
+        1 => of(Some((20, 180)), Some((350, 200)), Some(900)),
+        // The engine has to hang up.
+        2 => of(Some((20, 180)), Some((400, 200)), None),
+        // It rings until the engine gives up.
+        3 if number.ends_with("03") || number.ends_with("53") => of(Some((30, 180)), None, None),
+        3 => of(Some((30, 180)), Some((1_200, 480)), None),
+        // It does not even ring.
+        4 => of(Some((30, 100)), Some((900, 480)), None),
+        5 => of(Some((300, 180)), Some((700, 200)), Some(1_100)),
+        6 => of(Some((30, 183)), Some((300, 480)), None),
+        7 => of(Some((10, 180)), Some((500, 603)), None),
+        8 => of(Some((50, 180)), Some((600, 200)), Some(700)),
+        _ => of(Some((50, 183)), Some((450, 200)), None),
+    }
+}
+
+/// A call as the wire had it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub number: String,
+    pub invited_at: Instant,
+    pub answered_at: Option<Instant>,
+    pub acknowledged_at: Option<Instant>,
+    pub cancelled_at: Option<Instant>,
+    /// By whatever: a refusal, a CANCEL, a BYE of either side.
+    pub ended_at: Option<Instant>,
+    /// By the engine's CANCEL or BYE.
+    pub by_engine: bool,
+}
+
+/// All calls by Call-ID.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    pub calls: BTreeMap<String, Call>,
+    pub most_at_once: usize,
+}
+
+/// One that is at work.
+pub struct FarEnd {
+    address: Ipv4Addr,
+    ledger: Arc<Mutex<Ledger>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FarEnd {
+    pub fn start(address: Ipv4Addr) -> FarEnd {
+        let socket = UdpSocket::bind((address, 5060)).expect("an address of its own");
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let (ledger, stop) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
+        let worker = Worker { socket, ledger: ledger.clone(), dialogs: BTreeMap::new() };
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || worker.run(&stopped));
+        FarEnd { address, ledger, stop, thread: Some(thread) }
+    }
+
+    pub fn sip(&self) -> String {
+        format!("{}:5060", self.address)
+    }
+
+    pub fn ledger(&self) -> Ledger {
+        self.ledger.lock().unwrap().clone()
+    }
+
+    /// How many calls it has seen.
+    pub fn calls(&self) -> usize {
+        self.ledger.lock().unwrap().calls.len()
+    }
+}
+
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// What it knows of a call to answer for it.
+struct Dialog {
+    peer: SocketAddr,
+    /// The INVITE's headers that a response repeats.
+    repeated: String,
+    contact: String,
+    from: String,
+    to: String,
+    manner: Manner,
+    rang: bool,
+    /// The final response, and when its next copy leaves.
+    last: Option<(u16, Instant, Duration)>,
+    is_acknowledged: bool,
+}
+
+struct Worker {
+    socket: UdpSocket,
+    ledger: Arc<Mutex<Ledger>>,
+    dialogs: BTreeMap<String, Dialog>,
+}
+
+/// One message, as far as it matters.
+struct Message<'a> {
+    head: &'a str,
+    lines: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Message<'a> {
+    fn read(text: &'a str) -> Option<Message<'a>> {
+        let top = text.split("\r\n\r\n").next()?;
+        let mut lines = top.split("\r\n");
+        let head = lines.next()?;
+        Some(Message { head, lines: lines.filter_map(|line| line.split_once(": ")).collect() })
+    }
+
+    fn get(&self, name: &str) -> &'a str {
+        self.lines.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+}
+
+impl Worker {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut bytes = vec![0; 65_536];
+        while !stop.load(Ordering::Relaxed) {
+            if let Ok((length, peer)) = self.socket.recv_from(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                if let Some(message) = Message::read(&text) {
+                    self.take(peer, &message);
+                }
+            }
+            self.go_on();
+        }
+    }
+
+    fn take(&mut self, peer: SocketAddr, message: &Message<'_>) {
+        let call_id = message.get("Call-ID").to_owned();
+        match message.head.split(' ').next().unwrap_or_default() {
+            "INVITE" => self.take_invite(peer, message, &call_id),
+            "ACK" => {
+                if let Some(dialog) = self.dialogs.get_mut(&call_id) {
+                    dialog.is_acknowledged = true;
+                    self.note(&call_id, |call, now| call.acknowledged_at = Some(now));
+                }
+            }
+            "CANCEL" => self.take_cancel(peer, message, &call_id),
+            "BYE" => self.take_bye(peer, message, &call_id),
+            "OPTIONS" => self.respond(peer, message, 200),
+            _ => {}
+        }
+    }
+
+    fn take_invite(&mut self, peer: SocketAddr, message: &Message<'_>, call_id: &str) {
+        if self.dialogs.contains_key(call_id) {
+            return;
+        }
+        let number =
+            message.head.split("sip:").nth(1).and_then(|rest| rest.split('@').next()).unwrap_or_default();
+        let repeated: String = ["Via", "From", "Call-ID", "CSeq"]
+            .iter()
+            .map(|name| format!("{name}: {}\r\n", message.get(name)))
+            .collect();
+        let dialog = Dialog {
+            peer,
+            repeated,
+            contact: message.get("Contact").trim_matches(['<', '>']).to_owned(),
+            from: message.get("From").to_owned(),
+            to: format!("{};tag=far", message.get("To")),
+            manner: manner(number),
+            rang: false,
+            last: None,
+            is_acknowledged: false,
+        };
+        self.dialogs.insert(call_id.to_owned(), dialog);
+        let mut ledger = self.ledger.lock().unwrap();
+        let call = Call {
+            number: number.to_owned(),
+            invited_at: Instant::now(),
+            answered_at: None,
+            acknowledged_at: None,
+            cancelled_at: None,
+            ended_at: None,
+            by_engine: false,
+        };
+        ledger.calls.insert(call_id.to_owned(), call);
+        let open = ledger.calls.values().filter(|call| call.ended_at.is_none()).count();
+        ledger.most_at_once = ledger.most_at_once.max(open);
+    }
+
+    /// RFC 3261 section 9.2: one that comes after the final response has no effect.
+    fn take_cancel(&mut self, peer: SocketAddr, message: &Message<'_>, call_id: &str) {
+        let number = |value: &str| value.split(' ').next().unwrap_or_default().to_owned();
+        let known = self.dialogs.get(call_id).filter(|dialog| {
+            let cseq = dialog.repeated.split("CSeq: ").nth(1).unwrap_or_default();
+            number(cseq) == number(message.get("CSeq"))
+        });
+        let (is_open, is_gone) = match known {
+            None => (false, true),
+            // Half of the world has forgotten an INVITE whose response was acknowledged.
+            Some(dialog) => {
+                (dialog.last.is_none(), dialog.is_acknowledged && call_id.len().is_multiple_of(2))
+            }
+        };
+        self.respond(peer, message, if is_gone { 481 } else { 200 });
+        if is_open {
+            self.finish(call_id, 487);
+            self.note(call_id, |call, _| call.by_engine = true);
+        }
+        self.note(call_id, |call, now| call.cancelled_at = Some(now));
+    }
+
+    fn take_bye(&mut self, peer: SocketAddr, message: &Message<'_>, call_id: &str) {
+        let is_ours = message.get("To").contains("tag=far");
+        let is_up = self.dialogs.contains_key(call_id)
+            && self.ledger.lock().unwrap().calls[call_id].ended_at.is_none();
+        self.respond(peer, message, if is_ours && is_up { 200 } else { 481 });
+        if is_ours && is_up {
+            self.note(call_id, |call, now| (call.ended_at, call.by_engine) = (Some(now), true));
+        }
+    }
+
+    /// What is due by the callees' manners.
+    fn go_on(&mut self) {
+        let now = Instant::now();
+        let due: Vec<(String, Call)> = {
+            let ledger = self.ledger.lock().unwrap();
+            ledger
+                .calls
+                .iter()
+                .filter(|(id, call)| {
+                    let unacknowledged = self.dialogs.get(*id).is_some_and(|dialog| !dialog.is_acknowledged);
+                    call.ended_at.is_none() || unacknowledged
+                })
+                .map(|(id, call)| (id.clone(), call.clone()))
+                .collect()
+        };
+        for (id, call) in due {
+            self.go_on_with(now, &id, &call);
+        }
+    }
+
+    fn go_on_with(&mut self, now: Instant, id: &str, call: &Call) {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        let after = |ms: u64| now >= call.invited_at + Duration::from_millis(ms);
+        if let (Some((ms, status)), false, None) = (dialog.manner.rings, dialog.rang, dialog.last)
+            && after(ms)
+        {
+            dialog.rang = true;
+            let response = dialog.response(status);
+            let _ = self.socket.send_to(response.as_bytes(), dialog.peer);
+        }
+        match dialog.last {
+            None => {
+                if let Some((ms, status)) = dialog.manner.answers
+                    && after(ms)
+                {
+                    self.finish(id, status);
+                }
+            }
+            Some((status, at, interval))
+                if !dialog.is_acknowledged && now >= at && after(0) && !after(40_000) =>
+            {
+                dialog.last = Some((status, now + interval, (2 * interval).min(Duration::from_secs(4))));
+                let response = dialog.response(status);
+                let _ = self.socket.send_to(response.as_bytes(), dialog.peer);
+            }
+            Some(_) => {
+                let leaves = dialog.manner.leaves_ms.is_some_and(after);
+                if leaves && call.ended_at.is_none() && dialog.is_acknowledged {
+                    let bye = dialog.bye(id);
+                    let _ = self.socket.send_to(bye.as_bytes(), dialog.peer);
+                    self.note(id, |call, now| call.ended_at = Some(now));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, id: &str, status: u16) {
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
+        let half = Duration::from_millis(500);
+        dialog.last = Some((status, Instant::now() + half, 2 * half));
+        let response = dialog.response(status);
+        let peer = dialog.peer;
+        // The book is closed before the peer can know of it: what it does then comes after.
+        self.note(id, |call, now| match status {
+            200 => call.answered_at = Some(now),
+            _ => call.ended_at = Some(now),
+        });
+        let _ = self.socket.send_to(response.as_bytes(), peer);
+    }
+
+    fn respond(&self, peer: SocketAddr, request: &Message<'_>, status: u16) {
+        let mut text = format!("SIP/2.0 {status} Noted\r\n");
+        for (name, value) in &request.lines {
+            if ["Via", "From", "Call-ID", "CSeq"].contains(name) {
+                text += &format!("{name}: {value}\r\n");
+            }
+        }
+        let to = request.get("To");
+        let tag = if to.contains(";tag=") { "" } else { ";tag=far" };
+        text += &format!("To: {to}{tag}\r\nContent-Length: 0\r\n\r\n");
+        let _ = self.socket.send_to(text.as_bytes(), peer);
+    }
+
+    fn note(&self, id: &str, write: impl FnOnce(&mut Call, Instant)) {
+        if let Some(call) = self.ledger.lock().unwrap().calls.get_mut(id) {
+            write(call, Instant::now());
+        }
+    }
+}
+
+impl Dialog {
+    fn response(&self, status: u16) -> String {
+        let ip = self.here().split(':').next().unwrap_or_default();
+        let sdp = match status {
+            200 => format!(
+                "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+            ),
+            _ => String::new(),
+        };
+        let to = if status == 100 { self.to.replace(";tag=far", "") } else { self.to.clone() };
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let repeated = &self.repeated;
+        format!(
+            "SIP/2.0 {status} Noted\r\n{repeated}To: {to}\r\nContact: <sip:far@{}>\r\n{kind}Content-Length: {}\r\n\r\n{sdp}",
+            self.here(),
+            sdp.len()
+        )
+    }
+
+    /// Where the INVITE came to: the To header's host.
+    fn here(&self) -> &str {
+        let host = self.to.split('@').nth(1).unwrap_or_default();
+        host.split(['>', ';']).next().unwrap_or_default()
+    }
+
+    fn bye(&self, call_id: &str) -> String {
+        let (uri, from, to, here) = (&self.contact, &self.to, &self.from, self.here());
+        format!(
+            "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKbye{call_id};rport\r\nMax-Forwards: 70\r\n\
+             From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+}

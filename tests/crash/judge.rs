@@ -1,0 +1,131 @@
+//! What must hold after any number of crashes: the carrier's ledger against the engine's books.
+
+use super::far_end::{Call, Ledger};
+use super::rig::{ATTEMPTS_MAX, Life, Rig};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// A call that outlived its engine is ended within this time of an engine's life.
+const ORPHANS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Calls per second are counted in windows that are shorter by what two processes on a busy machine need to be scheduled.
+const RATE_WINDOW: Duration = Duration::from_millis(800);
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub calls: usize,
+    pub interrupted: usize,
+    /// Calls that were up when their engine died, and those of them that only another engine has ended.
+    pub orphans: usize,
+    pub ended_by_engine: usize,
+    pub slowest_orphan: Duration,
+    pub most_at_once: usize,
+    /// What must not be.
+    pub faults: Vec<String>,
+}
+
+/// Compares everything.
+pub fn judge(rig: &Rig) -> Findings {
+    let (ledger, records, contacts) = (rig.ledger(), rig.export("calls"), rig.export("contacts"));
+    let mut found =
+        Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
+    found.interrupted = records.iter().filter(|record| record["disposition"] == "interrupted").count();
+    if ledger.most_at_once > rig.load.most_at_once() {
+        let (most, cap) = (ledger.most_at_once, rig.load.most_at_once());
+        found.faults.push(format!("{most} calls at once, the cap is {cap}"));
+    }
+    numbers(&ledger, &mut found);
+    rate(&ledger, rig.load.calls_per_second, &mut found);
+    orphans(&ledger, &rig.lives, &mut found);
+    books(&ledger, &records, &mut found);
+    people(&contacts, &records, rig.load.contacts as usize, &mut found);
+    found
+}
+
+fn numbers(ledger: &Ledger, found: &mut Findings) {
+    let mut of_number: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+    for call in ledger.calls.values() {
+        of_number.entry(&call.number).or_default().push(call);
+    }
+    for (number, mut calls) in of_number {
+        calls.sort_by_key(|call| call.invited_at);
+        if calls.len() > ATTEMPTS_MAX {
+            found.faults.push(format!("{number} was dialed {} times", calls.len()));
+        }
+        for pair in calls.windows(2) {
+            if pair[0].ended_at.is_none_or(|end| end > pair[1].invited_at) {
+                found.faults.push(format!("{number} was dialed while it was in a call"));
+            }
+        }
+    }
+}
+
+fn rate(ledger: &Ledger, per_second: f64, found: &mut Findings) {
+    let mut begins: Vec<Instant> = ledger.calls.values().map(|call| call.invited_at).collect();
+    begins.sort();
+    let most = (0..begins.len())
+        .map(|at| begins[at..].iter().take_while(|begin| **begin < begins[at] + RATE_WINDOW).count())
+        .max();
+    if most.is_some_and(|most| most as f64 > per_second) {
+        found.faults.push(format!("{most:?} INVITEs in {RATE_WINDOW:?}, the cap is {per_second} a second"));
+    }
+}
+
+fn orphans(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
+    for (id, call) in &ledger.calls {
+        let Some(end) = call.ended_at else {
+            found.faults.push(format!("the call {id} ({}) was never ended: {call:?}", call.number));
+            continue;
+        };
+        let born = lives.iter().find(|life| life.from <= call.invited_at && call.invited_at <= life.to);
+        let Some(born) = born.filter(|life| life.to < end) else { continue };
+        found.orphans += 1;
+        found.ended_by_engine += usize::from(call.by_engine);
+        // Only while an engine lives can it end anything.
+        let after = lives.iter().filter(|life| life.from > born.from && life.from < end);
+        let lived = after.map(|life| life.to.min(end) - life.from).sum();
+        found.slowest_orphan = found.slowest_orphan.max(lived);
+        if lived > ORPHANS_END_WITHIN {
+            found.faults.push(format!("the orphan {id} ({}) was up for {lived:?}: {call:?}", call.number));
+        }
+    }
+}
+
+fn books(ledger: &Ledger, records: &[Value], found: &mut Findings) {
+    let mut of_call: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut attempts = BTreeSet::new();
+    for record in records {
+        let text = |key: &str| record[key].as_str().unwrap_or_default();
+        if of_call.insert(text("call_id"), text("number")).is_some() {
+            found.faults.push(format!("two records of the call {}", text("call_id")));
+        }
+        if !attempts.insert(text("attempt")) {
+            found.faults.push(format!("two records of the attempt {}", text("attempt")));
+        }
+        let is_unseen = !ledger.calls.contains_key(text("call_id"));
+        if is_unseen && !["interrupted", "canceled", "congestion"].contains(&text("disposition")) {
+            found.faults.push(format!("a record of a call that nobody saw: {record}"));
+        }
+    }
+    for (id, call) in &ledger.calls {
+        if of_call.get(id.as_str()) != Some(&call.number.as_str()) {
+            found.faults.push(format!("the call {id} of {} has no record", call.number));
+        }
+    }
+}
+
+fn people(contacts: &[Value], records: &[Value], expected: usize, found: &mut Findings) {
+    let dialed: BTreeSet<&str> = records.iter().filter_map(|record| record["number"].as_str()).collect();
+    if contacts.len() != expected {
+        found.faults.push(format!("{} contacts of {expected}", contacts.len()));
+    }
+    for contact in contacts {
+        if contact["state"] != "done"
+            || !contact["number"].as_str().is_some_and(|number| dialed.contains(number))
+        {
+            found.faults.push(format!("a contact was forgotten: {contact}"));
+        }
+    }
+}
