@@ -386,7 +386,6 @@ impl Stage {
             in_flight: 0,
             followed: None,
             ended: BTreeMap::new(),
-            followed: None,
         };
         self.engine.campaigns.push(running);
     }
