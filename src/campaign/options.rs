@@ -371,7 +371,9 @@ pub(super) mod tests {
     }
 
     fn is_ours(section: &str) -> bool {
-        ["campaign.window", "campaign.law", "campaign.retry", "campaign.order"].iter().any(|ours| section.starts_with(ours))
+        ["campaign.window", "campaign.law", "campaign.retry", "campaign.order"]
+            .iter()
+            .any(|ours| section.starts_with(ours))
     }
 
     #[test]

@@ -14,11 +14,17 @@ mod dialing;
 #[path = "labels.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod labels;
+#[path = "law.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
+mod law;
 #[path = "lists.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod lists;
 #[path = "nodes.rs"]
 mod nodes;
+#[path = "order.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
+mod order;
 #[path = "reading.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod reading;

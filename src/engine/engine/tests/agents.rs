@@ -388,8 +388,8 @@ impl Stage {
             trunks: first.trunks.clone(),
             agent_trunk: None,
             in_flight: 0,
-            ended: BTreeMap::new(),
             followed: None,
+            ended: BTreeMap::new(),
         };
         self.engine.campaigns.push(running);
     }
