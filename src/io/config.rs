@@ -6,6 +6,7 @@
 mod agents;
 pub mod database;
 pub mod law;
+mod retention;
 mod sip;
 
 use crate::agent;
@@ -24,6 +25,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use law::LawSection;
+pub use retention::RetentionSection;
 pub use sip::{OneOrMany, SipSection};
 
 /// The tables of a `[[campaign]]` that say what is done with whoever answers.
@@ -144,19 +146,6 @@ impl Default for MediaSection {
         }
     }
 }
-
-/// `[retention]`: what `outdial retention` forgets.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RetentionSection {
-    /// Call records and their recordings, so many days after the call.
-    pub calls_days: Option<u32>,
-    /// Contacts in a final state, so many days after their last call.
-    pub contacts_days: Option<u32>,
-}
-
-/// Caps look back over this many days: what they count must still be there.
-const RETENTION_DAYS_MIN: u32 = 31;
 
 /// `jitter`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -366,15 +355,8 @@ impl Config {
         if self.engine.lines_max == 0 {
             fault("engine.lines_max".into(), "lines_max must be at least 1".into());
         }
-        for (key, days) in
-            [("calls_days", self.retention.calls_days), ("contacts_days", self.retention.contacts_days)]
-        {
-            if days.is_some_and(|days| days < RETENTION_DAYS_MIN) {
-                let text = format!(
-                    "{key} must be at least {RETENTION_DAYS_MIN}: caps and rates look back over a month"
-                );
-                fault(format!("retention.{key}"), text);
-            }
+        for (key, text) in self.retention.faults() {
+            fault(format!("retention.{key}"), text);
         }
         for (key, text) in self.trace.faults() {
             fault(format!("trace.{key}"), text);
