@@ -114,7 +114,11 @@ fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_its
     assert!(rig.far_end.calls() > before, "it did not resume\n{}", rig.log());
     // Killed on a full disk too, and started again with room.
     rig.disk().set_full(true);
-    std::thread::sleep(Duration::from_millis(500));
+    // Who answers meanwhile cannot be written down: killed when all have gone.
+    std::thread::sleep(Duration::from_millis(1_000));
+    peers::eventually(Duration::from_secs(30), "all calls have ended", || {
+        rig.ledger().calls.values().all(|call| call.ended_at.is_some()).then_some(())
+    });
     rig.kill();
     rig.disk().set_full(false);
     rig.finish(Duration::from_secs(180));
@@ -139,12 +143,15 @@ fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
         assert_eq!(found.faults, [""; 0]);
         sum.calls += found.calls;
         sum.interrupted += found.interrupted;
+        sum.unknown += found.unknown;
         sum.most_at_once = sum.most_at_once.max(found.most_at_once);
         sum.orphans += found.orphans;
         sum.ended_by_engine += found.ended_by_engine;
         sum.slowest_orphan = sum.slowest_orphan.max(found.slowest_orphan);
     }
     println!("{} kills: {sum:?}", kills * RIGS as u64);
+    // Of the calls that outlive their engines, hardly any may be of this kind.
+    assert!(sum.unknown * 50 <= sum.orphans.max(50), "{sum:?}");
     sum
 }
 

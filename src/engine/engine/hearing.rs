@@ -50,6 +50,8 @@ impl Engine {
     pub fn handle_answer(&mut self, now: Now, answer: Answer) {
         match answer {
             Answer::Refilled { campaign, contacts, pending, next_due_at } => {
+                // Contacts that go back to the store and have not been taken there wait too: the campaign is not over.
+                let pending = pending + self.unsaved.iter().filter(|request| waits(request)).count() as u64;
                 let known = |running: &&mut Running| running.campaign.options().name == campaign;
                 if let Some(running) = self.campaigns.iter_mut().find(known) {
                     running.campaign.handle_contacts(now, contacts, pending, next_due_at);
@@ -246,4 +248,14 @@ impl Engine {
 /// Whether it is healthy and has a channel.
 pub(super) fn is_open_for_agents(trunk: &Trunk, now: Now) -> bool {
     trunk.healthy(now.instant).is_ok() && trunk.channels_used() < trunk.options.channels_max
+}
+
+/// Whether a request leaves a contact to be dialed again.
+fn waits(request: &Request) -> bool {
+    match request {
+        Request::FinishAttempt { contact, .. } | Request::ReleaseContact { contact, .. } => {
+            contact.state == ContactState::Pending
+        }
+        _ => false,
+    }
 }

@@ -79,8 +79,14 @@ fn calls_that_a_dead_engine_left_and_the_next_one_does_not_know_of_are_found() {
             world.records.poll_output(due).expect("it is due");
         }
         if let Err(failure) = world.live() {
-            let rules =
-                [Rule::ChannelsAreKept, Rule::LinesAreKept, Rule::OneCallANumber, Rule::NothingIsLeft];
+            let rules = [
+                Rule::ChannelsAreKept,
+                Rule::LinesAreKept,
+                Rule::OneCallANumber,
+                Rule::NothingIsLeft,
+                Rule::EveryAnswerIsAcknowledged,
+                Rule::UnwantedAnswersAreEnded,
+            ];
             assert!(rules.contains(&failure.violation.rule), "{failure}");
             return;
         }
