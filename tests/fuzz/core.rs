@@ -24,8 +24,14 @@ pub mod number;
 #[path = "../../src/disposition.rs"]
 pub mod disposition;
 #[cfg(feature = "lists")]
-#[path = "../../src/record.rs"]
-pub mod record;
+pub use files::record;
 #[cfg(feature = "lists")]
 #[path = "../../src/campaign/mod.rs"]
 pub mod campaign;
+
+/// A file with a folder of its own beside it: named by its path, it would look for its parts in the folder around it.
+#[cfg(feature = "lists")]
+#[path = "../../src"]
+mod files {
+    pub mod record;
+}
