@@ -4,6 +4,7 @@
 //! document stays at hand to find the line of whatever turns out wrong later (a missing file, an unknown trunk).
 
 mod agents;
+mod caller_ids;
 pub mod database;
 pub mod law;
 mod retention;
@@ -372,17 +373,7 @@ impl Config {
                 fault(format!("trunk.{i}.{key}"), text);
             }
         }
-        for (i, pool) in self.caller_id_pools.iter().enumerate() {
-            if self.caller_id_pools[..i].iter().any(|other| other.name == pool.name) {
-                fault(
-                    format!("caller_id_pool.{i}.name"),
-                    format!("caller_id_pool {:?} is there twice", pool.name),
-                );
-            }
-            for (key, text) in pool.faults() {
-                fault(format!("caller_id_pool.{i}.{key}"), text);
-            }
-        }
+        self.check_pools(&mut fault);
         self.check_agents(&mut fault);
         for (i, campaign) in self.campaigns.iter().enumerate() {
             self.check_campaign(i, campaign, &mut fault);
@@ -402,12 +393,6 @@ impl Config {
                 let text = format!("no [[trunk]] is called {name:?}");
                 fault(format!("campaign.{i}.{key}"), text);
             }
-        }
-        if let Some(name) = rules.pool()
-            && !self.caller_id_pools.iter().any(|pool| pool.name == name)
-        {
-            let key = if rules.caller_id_pool.is_some() { "caller_id_pool" } else { "caller_id" };
-            fault(format!("campaign.{i}.{key}"), format!("no [[caller_id_pool]] is called {name:?}"));
         }
         for text in headers::faults(&rules.headers) {
             fault(format!("campaign.{i}.headers"), text);
