@@ -114,7 +114,7 @@ async fn check(path: &Path) -> Result<Contents, StoreError> {
     let mut conn = Connection::for_reading(path).await?;
     schema::require_known(&mut conn).await?;
     let verdict: String =
-        scalar("PRAGMA integrity_check(1)").fetch_one(conn).await.map_err(|e| conn.error("be checked", e))?;
+        scalar("PRAGMA integrity_check(1)").fetch_one(&mut conn).await.map_err(|e| conn.error("be checked", e))?;
     if verdict != "ok" {
         return Err(conn.damaged(format!("pages: {verdict}")));
     }
@@ -122,7 +122,7 @@ async fn check(path: &Path) -> Result<Contents, StoreError> {
         "SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM attempts), (SELECT count(*) FROM calls),
                 (SELECT count(*) FROM suppressions), (SELECT max(started_at) FROM attempts)",
     )
-    .fetch_one(conn)
+    .fetch_one(&mut conn)
     .await
     .map_err(|e| conn.error("be counted", e))?;
     conn.close().await?;

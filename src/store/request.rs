@@ -52,6 +52,10 @@ pub(super) async fn apply(
     }
 }
 
+/// id, number, name, comment, attributes, next_attempt_at, further numbers, which number is next, who promised a call,
+/// earlier outcomes
+pub(super) type ContactRow = (i64, String, String, String, String, i64, String, i64, String, String);
+
 /// Contacts with their outcomes so far.
 pub(super) async fn read_contacts(
     conn: &mut Connection,
