@@ -466,7 +466,7 @@ mod tests {
             wrong.abandoned_percent()
         );
         assert!(
-            wrong.lines_peak > 2 * right.lines_peak,
+            3 * wrong.lines_peak > 4 * right.lines_peak,
             "{} lines, not {}",
             wrong.lines_peak,
             right.lines_peak
