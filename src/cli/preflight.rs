@@ -131,8 +131,9 @@ async fn judge(
     bar.enable_steady_tick(Duration::from_millis(200));
     let now = Now { instant: Instant::ZERO, wall: wall() };
     // Rows that come together are judged together: their history is read with one query.
+    let sources = rules.lists();
     let files: Result<Vec<_>, _> =
-        rules.lists().iter().map(|list| lists::contacts(&list.file, rules.default_region)).collect();
+        sources.iter().map(|list| lists::contacts(&list.file, rules.default_region)).collect();
     for (batch, refused) in files.map_err(Failure::Failed)?.into_iter().flatten() {
         report.unreadable += refused;
         let numbers: BTreeSet<&str> = batch.iter().map(|row| row.number.as_str()).collect();

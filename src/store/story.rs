@@ -149,8 +149,8 @@ impl Reader {
         id: i64,
     ) -> Result<Option<ContactStory>, StoreError> {
         let conn = self.connection();
-        let row: Option<(i64, String, String, String, String, i64, String, String)> = query(
-            "SELECT id, number, name, comment, attributes, next_attempt_at, state, last_reason FROM contacts
+        let row: Option<(i64, String, String, String)> = query(
+            "SELECT id, number, state, last_reason FROM contacts
              WHERE campaign = $1 AND (number = $2 OR id = $3)",
         )
         .bind(campaign)
@@ -159,10 +159,8 @@ impl Reader {
         .fetch_optional(conn)
         .await
         .map_err(|e| conn.error("read a contact", e))?;
-        let Some((id, number, name, comment, attributes, due, state, last_reason)) = row else {
-            return Ok(None);
-        };
-        let contact = read_contact(conn, (id, number.clone(), name, comment, attributes, due)).await?;
+        let Some((id, number, state, last_reason)) = row else { return Ok(None) };
+        let contact = read_contact(conn, id).await?;
         Ok(Some(ContactStory {
             contact,
             state,
@@ -245,7 +243,15 @@ impl super::database::Store {
     }
 }
 
-async fn read_contact(conn: &mut Connection, row: ContactRow) -> Result<Contact, StoreError> {
+async fn read_contact(conn: &mut Connection, id: i64) -> Result<Contact, StoreError> {
+    let row: ContactRow = query(
+        "SELECT id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier
+         FROM contacts WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await
+    .map_err(|e| conn.error("read a contact", e))?;
     let mut contacts = read_contacts(conn, vec![row]).await?;
     Ok(contacts.remove(0))
 }
@@ -256,13 +262,7 @@ async fn contact_as_dialed(
     id: i64,
     before: &[CallLine],
 ) -> Result<Contact, StoreError> {
-    let row: ContactRow =
-        query("SELECT id, number, name, comment, attributes, next_attempt_at FROM contacts WHERE id = $1")
-            .bind(id)
-            .fetch_one(conn)
-            .await
-            .map_err(|e| conn.error("read a contact", e))?;
-    let mut contact = read_contact(conn, row).await?;
+    let mut contact = read_contact(conn, id).await?;
     contact.outcomes.clear();
     for call in before {
         *contact.outcomes.entry(call.disposition).or_default() += 1;

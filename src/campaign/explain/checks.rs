@@ -56,6 +56,7 @@ impl Facts {
             attributes: BTreeMap::new(),
             outcomes: self.outcomes.clone(),
             next_attempt_at: WallTime::from_unix_ms(self.next_attempt_at_ms),
+            history: Vec::new(),
         })
     }
 }
@@ -366,7 +367,7 @@ mod tests {
                 let examined = examine(&options(""), &facts, now()).unwrap();
                 let bound = examined.binding().map(|check| (check.verdict, check.until_ms));
                 let gated = match gate.may_dial(&contact, now(), &ledger) {
-                    Decision::Allow => None,
+                    Decision::Allow { .. } => None,
                     Decision::Skip { until, .. } => Some((Verdict::Skip, Some(until.unix_ms()))),
                     Decision::Never { .. } => Some((Verdict::Never, None)),
                 };

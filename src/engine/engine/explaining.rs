@@ -28,7 +28,6 @@ impl Engine {
         }
         let mut holds = Vec::new();
         holds.extend(self.store_hold(now));
-        holds.extend(self.former_run_hold(now));
         holds.extend(self.node_hold(running, now));
         holds.extend(own.extract_if(.., |hold| FIRST.contains(&hold.reason.as_str())));
         holds.extend(self.trunk_holds(running, now));
@@ -54,13 +53,6 @@ impl Engine {
             }
             _ => Some(Hold::new("node_share", text)),
         }
-    }
-
-    fn former_run_hold(&self, now: Now) -> Option<Hold> {
-        let until = self.orphans.silent_until(now.instant)?;
-        let text =
-            "the run before this one left calls, which count and are ended first; the first INVITE waits";
-        Some(Hold::new("former_run", text).until(now, now.wall_at(until), None))
     }
 
     /// Where agents are what it waits for: how many there are, and what they do.

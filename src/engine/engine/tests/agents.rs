@@ -383,7 +383,6 @@ impl Stage {
         let rules = campaign::Options { name: name.into(), ..first.campaign.options().clone() };
         let running = Running {
             pool: None,
-            followed: None,
             campaign: Campaign::new(rules, CampaignState::Running, self.now),
             treatment: Arc::clone(&first.treatment),
             trunks: first.trunks.clone(),
