@@ -193,7 +193,10 @@ impl Bench {
             Request::Suppress { .. }
             | Request::Label { .. }
             | Request::SaveCampaign { .. }
-            | Request::KeepDialogs { .. } => return,
+            | Request::KeepDialogs { .. }
+            | Request::KeepDecision { .. }
+            | Request::SuppressFor { .. } => return,
+            Request::Beat(_) => panic!("one engine alone has no beat"),
         };
         self.engine.handle_answer(at(self.now), answer);
     }
@@ -202,7 +205,7 @@ impl Bench {
 fn campaign(now: Now) -> CampaignSetup {
     let mut rules: campaign::Options = toml::from_str(
         "name = \"spring\"\ntrunks = [\"carrier\"]\ncontacts = \"contacts.csv\"\ncaller_id = \"+12025550100\"\n\
-         lines_max = 10000\ncalls_per_minute = 6000.0",
+         lines_max = 10000\ncalls_per_minute = 6000.0\n[law]\npacks = []",
     )
     .expect("a campaign");
     rules.window = Window::always();
@@ -227,6 +230,7 @@ fn contact(row: u32) -> Contact {
         attributes: BTreeMap::new(),
         outcomes: BTreeMap::new(),
         next_attempt_at: at(Instant::ZERO).wall,
+        history: Vec::new(),
     }
 }
 

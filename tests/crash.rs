@@ -172,7 +172,7 @@ fn one_rig(place: usize, kills: u64, disk: Option<Disk>) -> Findings {
 
 fn live_and_die(rig: &mut Rig, ms: u64) {
     rig.start();
-    if ms % 5 == 0 {
+    if ms.is_multiple_of(5) {
         std::thread::sleep(Duration::from_millis(200));
     } else {
         rig.wait_for_calls(1, Duration::from_secs(5));

@@ -2,6 +2,7 @@
 //! as a small one. The binary itself is measured, from the outside.
 
 mod peers;
+#[allow(dead_code, reason = "the operator's tests use the rest of it")]
 #[path = "operator/scene.rs"]
 mod scene;
 

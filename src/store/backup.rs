@@ -113,8 +113,10 @@ async fn put_aside(database: &Path, now: WallTime) -> Result<PathBuf, StoreError
 async fn check(path: &Path) -> Result<Contents, StoreError> {
     let mut conn = Connection::for_reading(path).await?;
     schema::require_known(&mut conn).await?;
-    let verdict: String =
-        scalar("PRAGMA integrity_check(1)").fetch_one(&mut conn).await.map_err(|e| conn.error("be checked", e))?;
+    let verdict: String = scalar("PRAGMA integrity_check(1)")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(|e| conn.error("be checked", e))?;
     if verdict != "ok" {
         return Err(conn.damaged(format!("pages: {verdict}")));
     }

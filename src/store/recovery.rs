@@ -84,7 +84,8 @@ async fn in_flight(conn: &mut Connection) -> Result<Vec<(String, ContactRow)>, S
         "UPDATE contacts SET holder = $1
          WHERE campaign IN (SELECT name FROM campaigns) AND state = 'in_flight'
            AND holder NOT IN (SELECT token FROM nodes)
-         RETURNING attempt, id, number, name, comment, attributes, next_attempt_at",
+         RETURNING attempt, id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent,
+             earlier",
     )
     .bind(conn.holder())
     .fetch_all(conn)

@@ -40,7 +40,7 @@ impl Encoding {
     }
 
     /// Makes the next chunk of the file UTF-8. What is no character becomes U+FFFD.
-    pub fn to_utf_8(&mut self, chunk: &mut Vec<u8>, ended: bool) {
+    pub fn decode_into_utf_8(&mut self, chunk: &mut Vec<u8>, ended: bool) {
         let Encoding::Utf16 { big_endian, left_over } = self else { return };
         let mut bytes = std::mem::take(left_over);
         bytes.append(chunk);
@@ -110,7 +110,7 @@ mod tests {
         let mut text = Vec::new();
         for (part, ended) in [(&first[mark..], false), (second, false), (b"", true)] {
             let mut chunk = part.to_vec();
-            encoding.to_utf_8(&mut chunk, ended);
+            encoding.decode_into_utf_8(&mut chunk, ended);
             text.extend(chunk);
         }
         String::from_utf8(text).unwrap()

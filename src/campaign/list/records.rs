@@ -301,7 +301,7 @@ impl<R: Read> Lines<R> {
                 self.encoding = Some(encoding);
             }
             if let Some(encoding) = &mut self.encoding {
-                encoding.to_utf_8(&mut self.chunk, ended);
+                encoding.decode_into_utf_8(&mut self.chunk, ended);
             }
             // A mark alone, or half a character, is no text yet.
             if ended || !self.chunk.is_empty() {

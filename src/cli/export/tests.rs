@@ -94,9 +94,9 @@ async fn exports_work_while_the_engine_holds_the_database() {
 
     assert_eq!(run(&args(&folder, TableName::Attempts, Format::Csv)).await.unwrap(), 2);
     let expected = format!(
-        "attempt,contact,campaign,number,started_at,invites,trunks,call_ids,disposition,ended_at\n\
-         {},1,spring,+12020000000,1970-01-01T00:00:01.000Z,2,carrier carrier,a@host b@host,busy,1970-01-01T00:00:09.000Z\n\
-         {},2,spring,+12020000001,1970-01-01T00:00:01.000Z,1,carrier,c@host,,\n",
+        "attempt,contact,campaign,number,started_at,invites,trunks,call_ids,disposition,ended_at,decision\n\
+         {},1,spring,+12020000000,1970-01-01T00:00:01.000Z,2,carrier carrier,a@host b@host,busy,1970-01-01T00:00:09.000Z,\n\
+         {},2,spring,+12020000001,1970-01-01T00:00:01.000Z,1,carrier,c@host,,,\n",
         attempt(1),
         attempt(2)
     );

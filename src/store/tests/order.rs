@@ -202,7 +202,7 @@ async fn what_waits_is_counted_right_whatever_happens() {
     let wrong: i64 = scalar(
         "SELECT (SELECT count(*) FROM (
                     SELECT campaign, state, list, zone, count(*) FROM contacts GROUP BY 1, 2, 3, 4
-                    EXCEPT SELECT campaign, state, list, zone, contacts FROM contact_counts))
+                    EXCEPT SELECT campaign, state, list, zone, contacts FROM contact_counts) AS differing)
               + (SELECT abs(sum(contacts) - (SELECT count(*) FROM contacts)) FROM contact_counts)",
     )
     .fetch_one(&mut store.connection)

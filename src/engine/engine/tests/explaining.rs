@@ -165,7 +165,7 @@ fn pooled(more: &str) -> Stage {
     let mut stage = Stage::new(&["calls_per_second_max = 50.0"], Human::HangUp);
     let rules = format!(
         "name = \"spring\"\ntrunks = [\"trunk-0\"]\ncontacts = \"c.csv\"\ncaller_id = \"pool:us\"\n{rules}\n[window]\n\
-         zone = \"UTC\"\ndays = [\"fri\", \"sat\"]\nstart = \"00:00\"\nend = \"24:00\""
+         zone = \"UTC\"\ndays = [\"fri\", \"sat\"]\nstart = \"00:00\"\nend = \"24:00\"\n[law]\npacks = []"
     );
     let rules: campaign::Options = toml::from_str(&rules).unwrap();
     assert_eq!(rules.faults(), []);
