@@ -106,17 +106,16 @@ impl Campaign {
             (Some(zone), _) => {
                 format!("the calling window is closed for all: it is {}", self.clock(now, zone))
             }
-            (None, Some(group)) if group.contacts == 1 => {
-                "the calling window is closed where the only contact due is".to_owned()
-            }
-            (None, Some(group)) => {
+            // One alone may stand for others: where all hours are closed the store gives a single contact.
+            (None, Some(group)) if group.contacts > 1 => {
                 format!("the calling window is closed where the {} contacts due are", group.contacts)
             }
-            (None, None) => "the calling window is closed where the contacts due are".to_owned(),
+            (None, _) => "the calling window is closed where the contacts due are".to_owned(),
         };
         let text = format!("{whose}; it is open {rule}");
         let hold = Hold::new("window_closed", text);
-        let hold = met.into_iter().fold(hold, |hold, group| hold.with_count("contacts", group.contacts));
+        let counted = met.into_iter().filter(|group| group.contacts > 1);
+        let hold = counted.fold(hold, |hold, group| hold.with_count("contacts", group.contacts));
         match opens_at {
             Some(at) => hold.until(now, at, named.or(met.and_then(|group| group.zone))),
             None => Hold { text: format!("{}, which never comes: see [campaign.window]", hold.text), ..hold },

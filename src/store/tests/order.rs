@@ -203,7 +203,7 @@ async fn what_waits_is_counted_right_whatever_happens() {
         "SELECT (SELECT count(*) FROM (
                     SELECT campaign, state, list, zone, count(*) FROM contacts GROUP BY 1, 2, 3, 4
                     EXCEPT SELECT campaign, state, list, zone, contacts FROM contact_counts) AS differing)
-              + (SELECT abs(sum(contacts) - (SELECT count(*) FROM contacts)) FROM contact_counts)",
+              + (SELECT CAST(abs(sum(contacts) - (SELECT count(*) FROM contacts)) AS BIGINT) FROM contact_counts)",
     )
     .fetch_one(&mut store.connection)
     .await

@@ -132,7 +132,7 @@ fn the_boost_factor_of_a_watched_queue_dials_for_free_agents_and_not_while_peopl
     floor.stage.pass(1_001);
     assert_eq!(
         (floor.waiting(), floor.stage.waiting_for()),
-        (2, vec!["no agent is signed in (its agents: 10 break)".to_owned()])
+        (2, vec!["no agent is signed in (its agents: 5 break)".to_owned()])
     );
     floor.stage.sent.clear();
     floor.says("a0", AgentWord::State(agent::Word::Ready)).unwrap();
