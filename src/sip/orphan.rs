@@ -61,7 +61,7 @@ pub(crate) struct Orphan {
     /// BYEs that wait for their answer.
     byes: Vec<Key>,
     /// Far ends that were sent a BYE.
-    left: Vec<String>,
+    left: Vec<Left>,
     bye_at: Option<Instant>,
     give_up: Instant,
     /// A request was lost for good: the far end may know nothing of it before the time is over.
@@ -70,6 +70,14 @@ pub(crate) struct Orphan {
     is_ended: bool,
     /// The alarm that is set for it.
     pub(crate) armed: Option<Instant>,
+}
+
+/// A far end that had its BYE.
+#[derive(Debug)]
+struct Left {
+    tag: String,
+    /// After its 2xx.
+    answered: bool,
 }
 
 impl Orphan {
@@ -214,23 +222,29 @@ impl Orphan {
             return;
         };
         stack.acknowledge(now, &dialog, self.trunk, response);
-        if !self.left.iter().any(|tag| tag == dialog.remote_tag()) {
-            dialog.resume_numbers();
-            self.leave(now, stack, dialog);
+        let before = self.left.iter().rfind(|left| left.tag == dialog.remote_tag());
+        if before.is_some_and(|left| left.answered) {
+            return;
         }
+        dialog.resume_numbers();
+        if before.is_some() {
+            // A BYE before the answer need not have been taken, and its number is used.
+            dialog.request(Method::Bye);
+        }
+        self.leave(now, stack, dialog, true);
     }
 
     fn leave_all(&mut self, now: Instant, stack: &mut Stack) {
         self.bye_at = None;
         for dialog in self.remains.dialogs() {
-            if !self.left.iter().any(|tag| tag == dialog.remote_tag()) {
-                self.leave(now, stack, dialog);
+            if !self.left.iter().any(|left| left.tag == dialog.remote_tag()) {
+                self.leave(now, stack, dialog, self.remains.is_answered);
             }
         }
     }
 
-    fn leave(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog) {
-        self.left.push(dialog.remote_tag().to_owned());
+    fn leave(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog, answered: bool) {
+        self.left.push(Left { tag: dialog.remote_tag().to_owned(), answered });
         let target = stack.target_of(&dialog, self.trunk);
         let mut bye = dialog.request(Method::Bye);
         stack.add_user_agent(&mut bye);

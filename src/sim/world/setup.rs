@@ -228,14 +228,15 @@ fn far(plan: &Plan, place: usize, voices: &Voices, rng: &mut Rng) -> Far {
 }
 
 /// What the packs of a plan ask, read by hand from the same sources; the simulated hour begins at ten in the morning.
-fn law(packs: &Packs) -> Vec<Lawful> {
+/// The rests are for calls that no agent is kept for.
+fn law(packs: &Packs, keeps_agents: bool) -> Vec<Lawful> {
     use Disposition::{Abandoned, Interrupted, Machine, VoicemailLeft};
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     match packs {
         Packs::Auto => vec![Lawful::Hours(8 * 60, 21 * 60)],
         Packs::Named(ids) => {
             let mut asked = vec![Lawful::Hours(8 * 60, 20 * 60), Lawful::Cap(3, hours(24))];
-            if ids.iter().any(|id| id == "uk-ofcom") {
+            if !keeps_agents && ids.iter().any(|id| id == "uk-ofcom") {
                 asked.push(Lawful::Rest(vec![Abandoned, Interrupted], hours(72)));
                 // To the end of the day, which the hour does not reach.
                 asked.push(Lawful::Rest(vec![Machine, VoicemailLeft], hours(6)));
@@ -243,6 +244,11 @@ fn law(packs: &Packs) -> Vec<Lawful> {
             asked
         }
     }
+}
+
+/// Whether an agent can be kept for a call: of a queue nobody knows who is free.
+fn keeps_agents(treatment: &Treatment) -> bool {
+    matches!(&treatment.human, Human::Agent(dial) if matches!(dial.whom, Whom::Agents { .. }))
 }
 
 fn rules(plan: &Plan) -> Rules {
@@ -260,7 +266,7 @@ fn rules(plan: &Plan) -> Rules {
             attempt_gap: minutes(options.attempt_gap_min),
             delays: options.retry.iter().map(|(word, rule)| (*word, minutes(rule.delay_min))).collect(),
             window: campaign.window,
-            law: law(&options.law.packs),
+            law: law(&options.law.packs, keeps_agents(&campaign.treatment)),
         };
         (options.name.clone(), rules)
     };
