@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
+
+/// Without an agent by then after the greeting's end, a person is abandoned (47 CFR 64.1200(a)(7), 16 CFR 310.4(b)(4)(i)).
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(2);
 
 /// The final outcome of one attempt, one word each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

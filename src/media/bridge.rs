@@ -40,10 +40,10 @@ impl Bridge {
         self.partner
     }
 
-    /// A frame was heard on this leg.
-    pub fn lay_down(&mut self, heard: Laid) {
+    /// A frame was heard on this leg; it is made only for a partner.
+    pub fn lay_down(&mut self, heard: impl FnOnce() -> Laid) {
         if self.partner.is_some() {
-            self.laid_down = Some(heard);
+            self.laid_down = Some(heard());
         }
     }
 
@@ -62,12 +62,12 @@ mod tests {
     fn a_frame_is_taken_once_and_nothing_is_laid_down_without_a_partner() {
         let frame = Laid { sound: [7; FRAME_SAMPLES], codes: None };
         let mut bridge = Bridge::default();
-        bridge.lay_down(frame);
+        bridge.lay_down(|| frame);
         assert_eq!(bridge.take(), None);
         bridge.join(3);
-        bridge.lay_down(frame);
+        bridge.lay_down(|| frame);
         assert_eq!((bridge.take(), bridge.take()), (Some(frame), None));
-        bridge.lay_down(frame);
+        bridge.lay_down(|| frame);
         assert_eq!((bridge.part(), bridge.take(), bridge.part()), (Some(3), None, None));
     }
 }

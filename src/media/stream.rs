@@ -260,12 +260,12 @@ impl Stream {
         let Phase::Connected { session, .. } = self.phase else { return None };
         let heard = self.receiver.handle_slot(now, &session);
         // A key is carried as a key; its sound beside it would be a second press.
-        self.bridge.lay_down(match heard.is_key {
+        self.bridge.lay_down(|| match heard.is_key {
             true => Laid { sound: SILENT_FRAME, codes: None },
             false => Laid { sound: heard.sound, codes: heard.codes.map(|codes| (session.coding, codes)) },
         });
         self.run_detector(now, heard.known.then_some(&heard.sound), sink);
-        let said = self.send(now, &session, from_partner, sink);
+        let said = self.send(now, &session, from_partner.as_ref(), sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
         }
@@ -294,21 +294,21 @@ impl Stream {
         &mut self,
         now: Instant,
         session: &Session,
-        from_partner: Option<Laid>,
+        from_partner: Option<&Laid>,
         sink: &mut impl Sink,
     ) -> CodedFrame {
         let law = session.coding.law();
         let (played, ended) = if session.send { self.player.next_frame(law) } else { (None, None) };
         // Where both legs are coded alike, what one said is handed on as it came.
-        let as_it_came = from_partner.and_then(|laid| laid.codes).filter(|_| played.is_none());
+        let as_it_came = from_partner.and_then(|laid| laid.codes.as_ref()).filter(|_| played.is_none());
         let as_it_came = as_it_came.filter(|(coding, _)| *coding == session.coding).map(|(_, codes)| codes);
         let codes = match (played, as_it_came, from_partner) {
             (Some(codes), ..) => codes,
-            (None, Some(codes), _) if session.coding == Coding::G711(law) => codes,
+            (None, Some(codes), _) if session.coding == Coding::G711(law) => *codes,
             (None, _, Some(laid)) => g711::coded(law, &laid.sound),
             (None, _, None) => [law.silence(); FRAME_SAMPLES],
         };
-        let said = as_it_came.as_ref().map_or(Said::InLaw(&codes), Said::AsItCame);
+        let said = as_it_came.map_or(Said::InLaw(&codes), Said::AsItCame);
         if !session.send {
             self.sender.skip_slot();
             return [law.silence(); FRAME_SAMPLES];

@@ -3,10 +3,8 @@
 use super::error::StoreError;
 use super::reader::Reader;
 use super::statement::query;
+use crate::disposition::ABANDONED_AFTER;
 use crate::time::WallTime;
-
-/// An agent who comes more than this after the greeting's end comes too late (16 CFR 310.4(b)(4)(i)), in milliseconds.
-const IN_TIME_MS: i64 = 2_000;
 
 /// One day (UTC) of a campaign.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,7 +44,7 @@ impl Reader {
         )
         .bind(campaign)
         .bind(since.unix_ms())
-        .bind(IN_TIME_MS)
+        .bind(ABANDONED_AFTER.as_millis() as i64)
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read who was abandoned", e))?;

@@ -5,15 +5,13 @@ use crate::amd::verdict::{Cause, Class, Finding, Verdict};
 use crate::call::keys::{self, Means};
 use crate::call::treatment::{AgentDial, Machine};
 use crate::call::voicemail::Advice;
+use crate::disposition::ABANDONED_AFTER;
 use crate::media::command::PromptId;
 use crate::record::CallLabel;
 use crate::sdp::Codec;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
 const BEEP_FRESH: Duration = Duration::from_millis(1_500);
-
-/// Without an agent by then after the greeting's end, the call is abandoned (47 CFR 64.1200(a)(7)).
-const ABANDONED_AFTER: Duration = Duration::from_secs(2);
 
 impl Attempt {
     pub(super) fn handle_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::call::transfer::Allowed;
-use crate::disposition::Disposition;
+use crate::disposition::{ABANDONED_AFTER, Disposition};
 use crate::engine::headers::{self, Variables};
 use crate::engine::placement::dialed_form;
 use crate::engine::trunk::health::place_of;
@@ -352,9 +352,9 @@ impl Engine {
     }
 }
 
-/// Whether an agent was being rung for this person, and none was there within two seconds of the greeting.
+/// Whether an agent was being rung for this person, and none was there in time after the greeting.
 fn waited_too_long(record: &CallRecord) -> bool {
     let greeted_at = record.greeting_end_at.or(record.verdict_at).or(record.answered_at);
     let waited_ms = greeted_at.map_or(0, |at| record.ended_at.unix_ms() - at.unix_ms());
-    record.agent_dialed_at.is_some() && waited_ms > 2_000
+    record.agent_dialed_at.is_some() && waited_ms > ABANDONED_AFTER.as_millis() as i64
 }
