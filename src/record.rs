@@ -403,7 +403,7 @@ pub enum Request {
         /// The contact's new state.
         contact: ContactUpdate,
     },
-    /// What is known by now of calls that are up, and which have ended.
+    /// What is known by now of calls that are up, and which have ended; answered with [`Answer::DialogsKept`] where any is up.
     KeepDialogs {
         /// As they are now; one that is known is replaced.
         open: Vec<DialogRecord>,
@@ -498,6 +498,11 @@ pub enum Answer {
         /// Why.
         error: String,
     },
+    /// These calls are known to whoever comes after a crash, as far as they have come.
+    DialogsKept {
+        /// Their Call-IDs.
+        call_ids: Vec<String>,
+    },
     /// A label is kept, or there is no such call.
     Labelled {
         /// Of the request.
@@ -514,6 +519,14 @@ pub enum Answer {
         /// Why.
         error: String,
     },
+}
+
+impl Answer {
+    /// What is answered when these are kept.
+    pub fn of_kept(open: &[DialogRecord]) -> Option<Answer> {
+        let call_ids: Vec<String> = open.iter().map(|record| record.call_id.clone()).collect();
+        (!call_ids.is_empty()).then_some(Answer::DialogsKept { call_ids })
+    }
 }
 
 #[cfg(test)]

@@ -143,15 +143,12 @@ fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
         assert_eq!(found.faults, [""; 0]);
         sum.calls += found.calls;
         sum.interrupted += found.interrupted;
-        sum.unknown += found.unknown;
         sum.most_at_once = sum.most_at_once.max(found.most_at_once);
         sum.orphans += found.orphans;
         sum.ended_by_engine += found.ended_by_engine;
         sum.slowest_orphan = sum.slowest_orphan.max(found.slowest_orphan);
     }
     println!("{} kills: {sum:?}", kills * RIGS as u64);
-    // Of the calls that outlive their engines, hardly any may be of this kind.
-    assert!(sum.unknown * 50 <= sum.orphans.max(50), "{sum:?}");
     sum
 }
 

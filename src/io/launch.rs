@@ -6,7 +6,7 @@ use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::suppression::Reach;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::caller_id::Pool;
-use crate::engine::engine::{CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
+use crate::engine::engine::{ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
@@ -471,6 +471,7 @@ pub(super) fn make_engine(
         learn_address: config.sip.learn_address,
         sessions_max: 4 * lines_max as usize,
         transactions_max: TRANSACTIONS_A_LINE * lines_max as usize + 1_024,
+        ack_held_max: Some(ACK_HELD_MAX),
         ..endpoint::Options::default()
     };
     let endpoint = Endpoint::new(endpoint_options, rng.fork());

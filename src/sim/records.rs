@@ -201,7 +201,7 @@ impl Records {
             Request::KeepDialogs { open, gone } => {
                 self.dialogs.extend(open.iter().map(|kept| (kept.call_id.clone(), kept.clone())));
                 gone.iter().for_each(|call_id| drop(self.dialogs.remove(call_id)));
-                None
+                Answer::of_kept(open)
             }
             // Nobody labels in the simulation.
             // There is one node.

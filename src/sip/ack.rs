@@ -27,6 +27,8 @@ impl AckId {
 struct Kept {
     target: Target,
     bytes: Vec<u8>,
+    /// It has not left yet: somebody must be told of the dialog first.
+    is_held: bool,
 }
 
 /// The ACKs of the last 64*T1.
@@ -46,17 +48,33 @@ impl AckMemory {
 
     /// Keeps an ACK until `end`.
     pub(crate) fn remember(&mut self, end: Instant, id: AckId, target: Target, bytes: Vec<u8>) {
+        self.keep(end, id, Kept { target, bytes, is_held: false });
+    }
+
+    /// Keeps an ACK until `end` that is to leave only when it is [released](AckMemory::release).
+    pub(crate) fn hold(&mut self, end: Instant, id: AckId, target: Target, bytes: Vec<u8>) {
+        self.keep(end, id, Kept { target, bytes, is_held: true });
+    }
+
+    fn keep(&mut self, end: Instant, id: AckId, kept: Kept) {
         if self.acks.len() >= self.limit {
             self.forget_oldest();
         }
-        if self.acks.insert(id.clone(), Kept { target, bytes }).is_none() {
+        if self.acks.insert(id.clone(), kept).is_none() {
             self.ends.push_back((end, id));
         }
     }
 
-    /// The ACK for a 2xx that was acknowledged before.
-    pub(crate) fn recall(&self, id: &AckId) -> Option<(Target, Vec<u8>)> {
-        self.acks.get(id).map(|kept| (kept.target, kept.bytes.clone()))
+    /// Whether this 2xx is known already; with the ACK to repeat, unless it is held.
+    pub(crate) fn recall(&self, id: &AckId) -> Option<Option<(Target, Vec<u8>)>> {
+        self.acks.get(id).map(|kept| (!kept.is_held).then(|| (kept.target, kept.bytes.clone())))
+    }
+
+    /// The ACK that was held, and is not any more; none when it has left before.
+    pub(crate) fn release(&mut self, id: &AckId) -> Option<(Target, Vec<u8>)> {
+        let kept = self.acks.get_mut(id).filter(|kept| kept.is_held)?;
+        kept.is_held = false;
+        Some((kept.target, kept.bytes.clone()))
     }
 
     /// Forgets what is old enough.
@@ -105,7 +123,7 @@ mod tests {
         let mut memory = AckMemory::new(2);
         memory.remember(at(32), id("a"), target, vec![1]);
         memory.remember(at(33), id("b"), target, vec![2]);
-        assert_eq!(memory.recall(&id("a")), Some((target, vec![1])));
+        assert_eq!(memory.recall(&id("a")), Some(Some((target, vec![1]))));
         memory.remember(at(34), id("c"), target, vec![3]);
         assert_eq!(memory.recall(&id("a")), None);
         memory.handle_timeout(at(33));
@@ -113,5 +131,16 @@ mod tests {
         assert_eq!(memory.poll_timeout(), Some(at(34)));
         memory.handle_timeout(at(34));
         assert_eq!((memory.len(), memory.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn a_held_ack_is_known_and_leaves_once() {
+        let target = Target::new(Transport::Udp, "192.0.2.1:5060".parse().unwrap());
+        let id = AckId("c 1 2 7".to_owned());
+        let mut memory = AckMemory::new(2);
+        memory.hold(Instant::from_start(Duration::from_secs(32)), id.clone(), target, vec![1]);
+        assert_eq!(memory.recall(&id), Some(None));
+        assert_eq!(memory.release(&id), Some((target, vec![1])));
+        assert_eq!((memory.release(&id), memory.recall(&id)), (None, Some(Some((target, vec![1])))));
     }
 }

@@ -137,6 +137,11 @@ impl Endpoint {
         Ok(key)
     }
 
+    /// The ACK of a call's 2xx may leave, where [`Options::ack_held_max`] has it held.
+    pub fn acknowledge(&mut self, key: SessionKey) {
+        self.with_session(key, Session::acknowledge);
+    }
+
     /// Ends a call by whatever its state calls for: CANCEL once a provisional response is there (RFC 3261 section 9.1),
     /// BYE, or ACK and BYE of a 2xx that crosses the CANCEL. After a BYE `Ended` follows at once.
     pub fn hang_up(&mut self, now: Instant, key: SessionKey, reason: Option<HangUpReason>) {
@@ -152,7 +157,10 @@ impl Endpoint {
     /// Offers a new description as soon as no other offer is under way: by re-INVITE in a call that is up, before that in
     /// a PRACK or by UPDATE where the peer's answer came reliably. A newer one replaces one that still waits; [`SessionEvent::OfferAnswered`] tells the outcome of each that was sent.
     pub fn reinvite(&mut self, now: Instant, key: SessionKey, sdp: Vec<u8>) {
-        self.with_session(key, |session, stack| session.reinvite(now, stack, sdp));
+        self.with_session(key, |session, stack| {
+            session.acknowledge(stack);
+            session.reinvite(now, stack, sdp);
+        });
     }
 
     /// Answers [`SessionEvent::Referred`]: accepted with 202, or refused with a status.
@@ -167,7 +175,10 @@ impl Endpoint {
 
     /// Asks a peer to call `to`, a URI, in our place; [`SessionEvent::ReferProgress`] tells what comes of it.
     pub fn refer(&mut self, now: Instant, key: SessionKey, to: &str) {
-        self.with_session(key, |session, stack| session.refer(now, stack, to));
+        self.with_session(key, |session, stack| {
+            session.acknowledge(stack);
+            session.refer(now, stack, to);
+        });
     }
 
     /// Registers, and keeps it so.
@@ -449,6 +460,7 @@ impl Endpoint {
         }
         match self.session_of(&request) {
             Some(key) => self.with_session(key, |session, stack| {
+                session.acknowledge(stack);
                 session.handle_request(now, stack, transaction, request);
             }),
             None => {

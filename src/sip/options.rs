@@ -29,6 +29,10 @@ pub struct Options {
     pub registrations_max: usize,
     /// The estimate of a round trip, from which all timers follow.
     pub t1: Duration,
+    /// With a duration, the ACK of a call's 2xx is held until [`acknowledge`](super::endpoint::Endpoint::acknowledge), for so
+    /// long at most: a callee who was not acknowledged repeats the 2xx, and so whoever comes after a crash hears of the call
+    /// (RFC 3261 section 13.3.1.4). Whatever else is to be sent in the dialog lets the ACK go first.
+    pub ack_held_max: Option<Duration>,
 }
 
 impl Default for Options {
@@ -42,6 +46,7 @@ impl Default for Options {
             transactions_max: 40_000,
             registrations_max: 256,
             t1: Duration::from_millis(500),
+            ack_held_max: None,
         }
     }
 }

@@ -10,16 +10,19 @@
 //!  +---------+  481 to CANCEL, or silence+---------+
 //!       |       for a second: BYE to          |
 //!       |       each far end that is known    | any answer to BYE
-//!       | 3xx-6xx: ACK                        |
+//!       | 3xx-6xx: ACK; 481 to CANCEL,        |
+//!       | and no 2xx repeated within T2       |
 //!       v                                     v
 //!  +-----------------------------------------------+
 //!  |        Ended, after 64*T1 at the latest       |
 //!  +-----------------------------------------------+
 //! ```
 //!
-//! A CANCEL should follow a provisional response (RFC 3261 section 9.1), but whether one came died with the engine. An
-//! INVITE that never arrived is answered with 481 here, which is an end too. And where the callee has answered in the
-//! moment of the crash, a CANCEL has no effect, but a BYE in the dialog that the ringing made has (section 15).
+//! A CANCEL should follow a provisional response (RFC 3261 section 9.1), but whether one came died with the engine. The CANCEL
+//! of an INVITE that never arrived is answered with 481. So may be that of a call which was answered in the moment of the
+//! crash, and which nobody has acknowledged: its callee repeats the 2xx every T2 at least (section 13.3.1.4), so for that long
+//! it is listened for. And where the callee has answered, a CANCEL has no effect, but a BYE in the dialog that the ringing
+//! made has (section 15).
 
 use std::time::Duration;
 
@@ -63,6 +66,8 @@ pub(crate) struct Orphan {
     /// Far ends that were sent a BYE.
     left: Vec<Left>,
     bye_at: Option<Instant>,
+    /// Until then a 2xx may come that nobody has acknowledged.
+    listens_until: Option<Instant>,
     give_up: Instant,
     /// A request was lost for good: the far end may know nothing of it before the time is over.
     is_unsure: bool,
@@ -97,6 +102,7 @@ impl Orphan {
             byes: Vec::new(),
             left: Vec::new(),
             bye_at: None,
+            listens_until: None,
             give_up: now + stack.timers.give_up(),
             is_unsure: false,
             end: OrphanEnd::Unknown,
@@ -148,8 +154,12 @@ impl Orphan {
             self.handle_bye_response(now, stack, transaction, target, response, sent);
         } else if let Some(at) = self.tries.iter().position(|known| known.cancel == Some(transaction)) {
             self.tries[at].cancel = None;
-            // Taken, it leads to the INVITE's own final response; not taken, there is no such INVITE any more.
-            self.tries[at].is_open &= response.is_success();
+            // Taken, it leads to the INVITE's own final response; not taken, there is no such INVITE any more, or it is
+            // answered.
+            if !response.is_success() {
+                self.tries[at].is_open = false;
+                self.listens_until = Some(now + stack.timers.t2);
+            }
         } else if let Some(at) = self.tries.iter().position(|known| known.invite == transaction) {
             self.tries[at].is_open = false;
             if response.is_success() {
@@ -184,7 +194,7 @@ impl Orphan {
 
     /// When it wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let own = [self.bye_at, Some(self.give_up)];
+        let own = [self.bye_at, self.listens_until, Some(self.give_up)];
         own.into_iter().flatten().min().filter(|_| !self.is_ended)
     }
 
@@ -263,7 +273,10 @@ impl Orphan {
         if !is_waiting && self.bye_at.is_some() && self.end == OrphanEnd::Unknown {
             self.leave_all(now, stack);
         }
-        let is_over = !is_waiting && self.byes.is_empty() && !self.is_unsure;
+        self.listens_until =
+            self.listens_until.filter(|until| now < *until && self.end == OrphanEnd::Unknown);
+        let is_listening = self.listens_until.is_some();
+        let is_over = !is_waiting && !is_listening && self.byes.is_empty() && !self.is_unsure;
         if self.is_ended || !(is_over || self.give_up <= now) {
             return;
         }

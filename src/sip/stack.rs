@@ -166,28 +166,52 @@ impl Stack {
 
     /// Acknowledges the 2xx `response`, which made `dialog`, and keeps the ACK for its copies.
     pub(crate) fn acknowledge(&mut self, now: Instant, dialog: &Dialog, trunk: Target, response: &Response) {
-        let Ok(cseq) = response.headers().cseq() else { return };
-        let target = self.target_of(dialog, trunk);
-        let mut ack = dialog.ack(cseq.number);
-        let branch = self.branch();
-        let via = self.via(target, &branch);
-        ack.headers_mut().push_front("Via", &via);
-        let bytes = ack.to_bytes();
+        let Some((target, bytes)) = self.ack(dialog, trunk, response) else { return };
         if let Some(id) = AckId::of(response) {
             self.acks.remember(now + self.timers.give_up(), id, target, bytes.clone());
         }
         self.layer.transmit(target, bytes);
     }
 
-    /// Sends the ACK of a 2xx again, when it is a copy of one that was acknowledged.
-    pub(crate) fn acknowledge_again(&mut self, response: &Response) -> bool {
-        match AckId::of(response).and_then(|id| self.acks.recall(&id)) {
-            Some((target, bytes)) => {
-                self.layer.transmit(target, bytes);
-                true
-            }
-            None => false,
+    /// The same, but the ACK stays here until [`Stack::release_ack`].
+    pub(crate) fn hold_ack(
+        &mut self,
+        now: Instant,
+        dialog: &Dialog,
+        trunk: Target,
+        response: &Response,
+    ) -> Option<AckId> {
+        let (target, bytes) = self.ack(dialog, trunk, response)?;
+        let id = AckId::of(response)?;
+        self.acks.hold(now + self.timers.give_up(), id.clone(), target, bytes);
+        Some(id)
+    }
+
+    /// Sends an ACK that was held.
+    pub(crate) fn release_ack(&mut self, id: &AckId) {
+        if let Some((target, bytes)) = self.acks.release(id) {
+            self.layer.transmit(target, bytes);
         }
+    }
+
+    fn ack(&mut self, dialog: &Dialog, trunk: Target, response: &Response) -> Option<(Target, Vec<u8>)> {
+        let cseq = response.headers().cseq().ok()?;
+        let target = self.target_of(dialog, trunk);
+        let mut ack = dialog.ack(cseq.number);
+        let branch = self.branch();
+        let via = self.via(target, &branch);
+        ack.headers_mut().push_front("Via", &via);
+        Some((target, ack.to_bytes()))
+    }
+
+    /// Sends the ACK of a 2xx again, when it is a copy of one that was acknowledged; where the ACK is held, the copy is known
+    /// and waits like the first.
+    pub(crate) fn acknowledge_again(&mut self, response: &Response) -> bool {
+        let Some(known) = AckId::of(response).and_then(|id| self.acks.recall(&id)) else { return false };
+        if let Some((target, bytes)) = known {
+            self.layer.transmit(target, bytes);
+        }
+        true
     }
 
     /// Ends a dialog; nobody waits for it.

@@ -32,7 +32,10 @@ pub(super) async fn apply(
         Request::FinishAttempt { record, contact } => {
             finish(conn, orders, record, contact).await.map(|()| None)
         }
-        Request::KeepDialogs { open, gone } => dialog::keep(conn, open, gone).await.map(|()| None),
+        Request::KeepDialogs { open, gone } => {
+            dialog::keep(conn, open, gone).await?;
+            Ok(Answer::of_kept(open))
+        }
         Request::ReleaseContact { contact, reason } => release(conn, contact, reason).await.map(|()| None),
         Request::Suppress { numbers, source, at } => suppress(conn, numbers, source, *at).await.map(|_| None),
         Request::Label { ticket, record } => {

@@ -79,6 +79,7 @@ impl Engine {
                 self.store_works(now);
                 self.handle_beat(now, *beat);
             }
+            Answer::DialogsKept { call_ids } => self.handle_kept(&call_ids),
             // Whoever asked has been told before the engine.
             Answer::Labelled { .. } => {}
             Answer::Failed { request, error } => {

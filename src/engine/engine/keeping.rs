@@ -3,6 +3,9 @@
 //! The INVITE's part is committed with the attempt, before it leaves. What is heard later follows without anybody waiting
 //! for it: whoever rings or answers at once, changes of the way within [`CHANGED_WITHIN`], and an end with others, or, where
 //! we ended the call, when a lost BYE would have been sent again.
+//!
+//! Only the ACK of an answer waits for the store. A callee repeats what was not acknowledged, so that a call which came up as
+//! the engine died is heard of by the next one: it is known to the store, or to its own callee.
 
 use super::*;
 use crate::record::DialogRecord;
@@ -14,6 +17,9 @@ const CHANGED_WITHIN: Duration = Duration::from_millis(200);
 /// So long after our BYE a call is forgotten: three copies of it have left by then (RFC 3261 section 17.1.2.2).
 const FORGET_AFTER: Duration = Duration::from_secs(4);
 
+/// However slow the store is, after so long a callee has its ACK: time for a write that failed to be tried once more.
+pub const ACK_HELD_MAX: Duration = Duration::from_millis(3_500);
+
 /// The most changes that wait.
 const CHANGES_MAX: usize = 256;
 
@@ -22,6 +28,10 @@ const CHANGES_MAX: usize = 256;
 pub(super) struct Keeping {
     /// As they were last told; bounded by the endpoint's sessions.
     kept: BTreeMap<SessionKey, Kept>,
+    /// Answered calls whose ACK waits for the store, by Call-ID; bounded as those.
+    answered: BTreeMap<String, SessionKey>,
+    /// By Call-ID: records that the store has not answered for yet.
+    told: BTreeMap<String, u32>,
     changed: BTreeMap<String, DialogRecord>,
     tell_at: Option<Instant>,
     gone: BTreeSet<(Instant, String)>,
@@ -65,6 +75,19 @@ impl Keeping {
         self.tell_at.into_iter().chain(gone).min()
     }
 
+    /// One record of this call is kept: the answered session, if that was the last that was on its way.
+    fn take_known(&mut self, call_id: &str) -> Option<SessionKey> {
+        let left = self.told.get_mut(call_id).map_or(0, |told| {
+            *told = told.saturating_sub(1);
+            *told
+        });
+        if left > 0 || self.changed.contains_key(call_id) {
+            return None;
+        }
+        self.told.remove(call_id);
+        self.answered.remove(call_id)
+    }
+
     fn change(&mut self, at: Instant, record: DialogRecord) {
         self.changed.insert(record.call_id.clone(), record);
         self.tell_at = Some(self.tell_at.map_or(at, |earlier| earlier.min(at)));
@@ -78,7 +101,10 @@ impl Keeping {
             return None;
         }
         self.tell_at = None;
-        let open = std::mem::take(&mut self.changed).into_values().collect();
+        let open: Vec<DialogRecord> = std::mem::take(&mut self.changed).into_values().collect();
+        for record in &open {
+            *self.told.entry(record.call_id.clone()).or_default() += 1;
+        }
         let mut gone = Vec::new();
         while let Some((at, _)) = self.gone.first()
             && (all || is_much || *at <= now)
@@ -122,6 +148,7 @@ impl Engine {
             }
             SessionEvent::Ended => {
                 if let Some(kept) = self.keeping.kept.remove(&session) {
+                    self.keeping.answered.remove(&kept.remains.call_id);
                     let after = if kept.is_over { CHANGED_WITHIN } else { FORGET_AFTER };
                     self.keeping.forget_at(now.instant + after, kept.remains.call_id);
                 }
@@ -129,12 +156,27 @@ impl Engine {
             }
             _ => return,
         };
+        let is_answer = matches!(event, SessionEvent::Answered { .. });
         let Some(kept) = self.keeping.kept.get_mut(&session) else { return };
         let Some(remains) = self.endpoint.remains(session, &kept.remains) else { return };
         if remains != kept.remains {
             kept.remains = remains;
             let record = record_of(kept);
+            if is_answer {
+                self.keeping.answered.insert(record.call_id.clone(), session);
+            }
             self.keeping.change(at, record);
+        } else if is_answer {
+            self.endpoint.acknowledge(session);
+        }
+    }
+
+    /// The store knows these calls as far as they had come.
+    pub(super) fn handle_kept(&mut self, call_ids: &[String]) {
+        for call_id in call_ids {
+            if let Some(session) = self.keeping.take_known(call_id) {
+                self.endpoint.acknowledge(session);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::call::treatment::{AgentDial, Human, Treatment, Whom};
 use crate::campaign::law::options::Packs;
 use crate::campaign::{Campaign, Ledger};
 use crate::disposition::Disposition;
-use crate::engine::engine::{self, CampaignSetup, Engine, FormerRun, TrunkSetup};
+use crate::engine::engine::{self, ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, TrunkSetup};
 use crate::media::player::PromptTable;
 use crate::media::{self, worker::Worker};
 use crate::record::CampaignState;
@@ -129,7 +129,8 @@ fn worker(plan: &Plan, prompts: &Arc<PromptTable>, rng: &mut Rng) -> Worker {
 
 fn engine(plan: &Plan, records: &Records, now: Now, rng: &mut Rng) -> Engine {
     let access = AccessTable::new(vec![Local::new(engine_address())]);
-    let options = endpoint::Options { access, ..endpoint::Options::default() };
+    let options =
+        endpoint::Options { access, ack_held_max: Some(ACK_HELD_MAX), ..endpoint::Options::default() };
     let endpoint = Endpoint::new(options, rng.fork());
     let options = engine::Options {
         lines_max: plan.lines_max,

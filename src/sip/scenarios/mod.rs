@@ -10,6 +10,7 @@ mod chaos;
 mod exchanges;
 mod extensions;
 mod faults;
+mod held;
 mod lossy;
 mod orphans;
 mod referrals;
@@ -35,6 +36,13 @@ fn check(script: &str) {
     assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
 }
 
+/// With ACKs that are held for a second at most.
+fn check_held(script: &str) {
+    let options = Options { ack_held_max: Some(Duration::from_secs(1)), ..Options::default() };
+    let stage = transcript::check(script, |_, _| Stage::with(Transport::Udp, options.clone()));
+    assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+}
+
 fn check_tcp(script: &str) {
     let stage = transcript::check(script, |_, _| Stage::new(Transport::Tcp));
     assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
@@ -53,7 +61,11 @@ struct Stage {
 
 impl Stage {
     fn new(transport: Transport) -> Self {
-        let mut endpoint = Endpoint::new(Options::default(), Rng::from_seed(7));
+        Stage::with(transport, Options::default())
+    }
+
+    fn with(transport: Transport, options: Options) -> Self {
+        let mut endpoint = Endpoint::new(options, Rng::from_seed(7));
         let target = Target::new(transport, "192.0.2.1:5060".parse().unwrap());
         endpoint.allow_source(target.address.ip());
         Stage { endpoint, target, session: None, registration: None, sent: BTreeMap::new(), number: 100 }
@@ -68,6 +80,7 @@ impl Stage {
                 let dial = Dial { extensions: extensions(&words), ..dial(self.target) };
                 self.session = Some(self.endpoint.invite(now, dial).unwrap());
             }
+            "acknowledge" => self.endpoint.acknowledge(session.unwrap()),
             "hangup" => self.endpoint.hang_up(now, session.unwrap(), None),
             "reinvite" => self.endpoint.reinvite(now, session.unwrap(), rest.into()),
             "answer" => self.endpoint.answer_offer(now, session.unwrap(), Ok(rest.into())),

@@ -42,12 +42,35 @@ fn a_call_that_rings_is_cancelled_under_its_own_branch_and_its_refusal_is_acknow
 }
 
 #[test]
-fn an_invite_that_never_arrived_has_ended_with_the_481_to_its_cancel() {
+fn an_invite_that_never_arrived_has_ended_when_after_the_481_to_its_cancel_no_answer_is_repeated() {
     let mut scene = Scene::begin(&[]);
     let cancel = scene.request(Method::Cancel);
     scene.answer(&cancel, 481);
+    scene.pass(Duration::from_millis(3_900));
+    assert_eq!(scene.told, [""; 0]);
+    scene.pass(Duration::from_millis(200));
     assert_eq!(scene.told, ["Unknown"]);
     scene.nothing_is_left();
+}
+
+#[test]
+fn a_call_that_was_answered_and_not_acknowledged_is_hung_up_when_its_answer_comes_again() {
+    for cancel_status in [200, 481] {
+        let mut scene = Scene::begin(&[]);
+        let cancel = scene.request(Method::Cancel);
+        scene.answer(&cancel, cancel_status);
+        scene.pass(Duration::from_millis(3_500));
+        let invite = scene.invite.clone();
+        scene.answer(&invite, 200);
+        let methods: Vec<_> = scene.sent.iter().map(|request| request.method().to_string()).collect();
+        assert_eq!(methods, ["CANCEL", "ACK", "BYE"], "{cancel_status}");
+        let bye = scene.request(Method::Bye);
+        scene.pass(Duration::from_millis(1_000));
+        assert_eq!(scene.told, [""; 0], "{cancel_status}: the BYE is not answered yet");
+        scene.answer(&bye, 200);
+        assert_eq!(scene.told, ["HungUp"], "{cancel_status}");
+        scene.nothing_is_left();
+    }
 }
 
 #[test]
@@ -133,6 +156,7 @@ fn an_invite_that_may_have_been_sent_again_with_credentials_is_cancelled_in_both
     scene.answer(&cancels[0], 481);
     assert_eq!(scene.told, [""; 0]);
     scene.answer(&cancels[1], 481);
+    scene.pass(Duration::from_millis(4_100));
     assert_eq!(scene.told, ["Unknown"]);
 }
 

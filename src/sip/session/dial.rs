@@ -45,6 +45,7 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         timer: SessionTimer::new(dial.extensions.session_interval),
         extensions: dial.extensions,
         referrals: Referrals::default(),
+        held_ack: None,
         next_offer: None,
         armed: None,
         local_tag,
@@ -252,7 +253,13 @@ impl Session {
             Some(early) => early.confirm(confirmed),
             None => confirmed,
         };
-        stack.acknowledge(now, &dialog, self.trunk, response);
+        match stack.options.ack_held_max {
+            Some(longest) => {
+                let held = stack.hold_ack(now, &dialog, self.trunk, response);
+                self.held_ack = held.map(|id| (id, now + longest));
+            }
+            None => stack.acknowledge(now, &dialog, self.trunk, response),
+        }
         // A reliable response has answered our offer: nothing that follows may (RFC 3262 section 5).
         if !dialog.reliability.has_answer {
             dialog.description = sdp_of(response.headers(), response.body()).or(dialog.description);

@@ -43,6 +43,7 @@ mod timer;
 
 use std::time::Duration;
 
+use super::ack::AckId;
 use super::authentication::Authentication;
 use super::content::description as sdp_of;
 use super::dialog::Dialog;
@@ -95,6 +96,8 @@ pub(crate) struct Session {
     timer: SessionTimer,
     extensions: Extensions,
     referrals: Referrals,
+    /// The ACK of the 2xx, while the caller wants it held, and when it leaves at the latest.
+    held_ack: Option<(AckId, Instant)>,
     /// Our next offer, until there is a time for it.
     next_offer: Option<exchange::NextOffer>,
     /// The alarm that is set for it.
@@ -152,6 +155,13 @@ impl Session {
         self.dialogs.len()
     }
 
+    /// Lets the ACK go that was held; whatever else is sent in the dialog comes after it.
+    pub(crate) fn acknowledge(&mut self, stack: &mut Stack) {
+        if let Some((id, _)) = self.held_ack.take() {
+            stack.release_ack(&id);
+        }
+    }
+
     /// Ends the call by whatever means its state calls for.
     pub(crate) fn hang_up(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
         match self.state.clone() {
@@ -164,6 +174,9 @@ impl Session {
 
     /// The deadline it asked for has come.
     pub(crate) fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
+        if self.held_ack.as_ref().is_some_and(|(_, until)| *until <= now) {
+            self.acknowledge(stack);
+        }
         match self.state.clone() {
             State::Calling { invite, give_up } | State::Leaving { invite, give_up, .. } if give_up <= now => {
                 stack.layer.abandon(now, invite);
@@ -190,7 +203,8 @@ impl Session {
             State::Prepared | State::Proceeding { .. } | State::Cancelling { .. } => None,
             State::Ended => return None,
         };
-        [own, self.poll_exchange_timeout()].into_iter().flatten().min()
+        let held = self.held_ack.as_ref().map(|(_, until)| *until);
+        [own, held, self.poll_exchange_timeout()].into_iter().flatten().min()
     }
 
     /// Nobody has refreshed the session in time (RFC 4028 section 10).
@@ -202,6 +216,7 @@ impl Session {
 
     /// BYE, and the session is over at once.
     fn leave(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
+        self.acknowledge(stack);
         // Its last report leaves in the dialog that the BYE ends.
         self.end_referrals(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
@@ -212,6 +227,7 @@ impl Session {
     }
 
     fn end(&mut self, now: Instant, stack: &mut Stack) {
+        self.acknowledge(stack);
         self.refuse_pending_offer(now, stack);
         self.abandon_own_offer(now, stack);
         self.end_referrals(now, stack);
