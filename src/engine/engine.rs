@@ -18,6 +18,7 @@ mod suppressing;
 mod transfers;
 mod trunks;
 
+pub use keeping::ACK_HELD_MAX;
 pub use orphans::FormerRun;
 pub use renewal::Renewed;
 
@@ -266,6 +267,8 @@ pub struct Engine {
     committed: VecDeque<Key>,
     /// INVITEs as they leave.
     leaving: RateLimit,
+    /// Since when INVITEs have left of which it is not known yet that they are on the wire.
+    left_since: Option<Instant>,
     leave_at: Option<Instant>,
     next_campaign: usize,
     measures: Measures,
@@ -342,6 +345,7 @@ impl Engine {
             dial_at: None,
             committed: VecDeque::new(),
             leaving: RateLimit::new(options.calls_per_second_max),
+            left_since: None,
             leave_at: None,
             next_campaign: 0,
             measures: Measures::default(),

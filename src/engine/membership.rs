@@ -141,6 +141,11 @@ impl Membership {
         self.of(names).for_each(|scope| scope.left.record(now));
     }
 
+    /// The INVITEs that have left since `since` were on the wire at `until` only.
+    pub fn postpone_left(&mut self, since: Instant, until: Instant) {
+        self.scopes.iter_mut().for_each(|scope| scope.left.postpone(since, until));
+    }
+
     fn scope(&self, name: &str) -> Option<&Scope> {
         self.scopes.iter().find(|scope| scope.name == name)
     }

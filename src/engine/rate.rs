@@ -55,6 +55,15 @@ impl RateLimit {
         (0..self.calls_max).for_each(|_| self.record(now));
     }
 
+    /// The calls made since `since` were on the wire at `until` only, or shortly before: their windows begin there.
+    pub fn postpone(&mut self, since: Instant, until: Instant) {
+        self.recent
+            .iter_mut()
+            .rev()
+            .take_while(|made| **made >= since)
+            .for_each(|made| *made = until.max(*made));
+    }
+
     /// A call is made now, allowed or not.
     pub fn record(&mut self, now: Instant) {
         while self.recent.len() >= self.calls_max.max(1) {
@@ -102,6 +111,17 @@ mod tests {
         assert_eq!(limit.free_at(at(300)), Some(at(1_100)));
         limit.set(5.0);
         assert_eq!(limit.free_at(at(300)), Some(at(300)));
+    }
+
+    #[test]
+    fn a_window_begins_when_the_call_has_left_and_not_when_it_was_decided() {
+        let mut limit = RateLimit::new(2.0);
+        limit.record(at(0));
+        limit.record(at(500));
+        limit.postpone(at(400), at(650));
+        assert_eq!(limit.free_at(at(700)), Some(at(1_000)));
+        limit.record(at(1_000));
+        assert_eq!(limit.free_at(at(1_000)), Some(at(1_650)));
     }
 
     #[test]

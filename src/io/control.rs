@@ -425,6 +425,7 @@ impl Control {
                 }
             }
         }
+        self.engine.handle_sent(self.clock.now().instant);
     }
 
     async fn send(&mut self, target: Target, bytes: Vec<u8>) {

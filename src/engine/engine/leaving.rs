@@ -48,10 +48,20 @@ impl Engine {
                     trunk.leaving.record(now.instant);
                     self.leaving.record(now.instant);
                     self.record_share_left(now, turn, place);
+                    self.left_since = self.left_since.or(Some(now.instant));
                     self.with_attempt(now, key, |attempt, out| attempt.handle_committed(now, out));
                 }
             }
         }
+    }
+
+    /// All that was to be sent is on the wire. A process that was not scheduled sends what it has decided late, and the caps
+    /// hold in windows of the wire.
+    pub fn handle_sent(&mut self, now: Instant) {
+        let Some(since) = self.left_since.take() else { return };
+        let of_trunks = self.trunks.iter_mut().map(|trunk| &mut trunk.leaving);
+        of_trunks.chain([&mut self.leaving]).for_each(|rate| rate.postpone(since, now));
+        self.membership.iter_mut().for_each(|member| member.postpone_left(since, now));
     }
 
     fn may_ring(&self, now: Now, line: &Line) -> bool {
