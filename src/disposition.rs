@@ -132,6 +132,11 @@ impl Disposition {
                 | Disposition::OptedOut
         )
     }
+
+    /// Whether no network carried the call: of the people called it tells nothing.
+    pub fn is_of_network(self) -> bool {
+        matches!(self, Disposition::Congestion | Disposition::TrunkRejected)
+    }
 }
 
 impl fmt::Display for Disposition {

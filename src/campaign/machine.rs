@@ -333,7 +333,11 @@ impl Campaign {
     ) -> ContactUpdate {
         self.adopted.remove(&contact.id);
         if let Some(flight) = self.in_flight.remove(&contact.id) {
-            self.pacer.handle_ended(now.instant, flight.attempt);
+            if disposition.is_of_network() {
+                self.pacer.handle_not_dialed(flight.attempt);
+            } else {
+                self.pacer.handle_ended(now.instant, flight.attempt);
+            }
             self.wanted = None;
         }
         ledger.finish(&contact.number, now, disposition);

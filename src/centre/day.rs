@@ -38,8 +38,8 @@ enum Event {
     Slot,
     /// Somebody (true) or a machine answers.
     Answer(ContactId, bool),
-    /// The attempt ends unanswered.
-    End(ContactId),
+    /// The attempt ends unanswered; no network has carried it (true), or nobody has answered.
+    End(ContactId, bool),
     /// The detector has judged: a person or not, handed to an agent or not.
     Verdict(ContactId, bool, bool),
     /// A person's patience ends.
@@ -202,7 +202,8 @@ impl<'a> Day<'a> {
             }
             Event::Slot => self.awaits_slot = false,
             Event::Answer(contact, person) => self.handle_answer(contact, person),
-            Event::End(contact) => self.end(contact, Disposition::NoAnswer),
+            Event::End(contact, true) => self.end(contact, Disposition::Congestion),
+            Event::End(contact, false) => self.end(contact, Disposition::NoAnswer),
             Event::Verdict(contact, person, passed) => self.handle_verdict(contact, person, passed),
             Event::Patience(contact) => self.handle_patience(contact),
             Event::Hangup(agent, contact) => {
@@ -366,7 +367,8 @@ impl<'a> Day<'a> {
         }
         if let Some(free_at) = self.wire.free_at(now.instant).filter(|_| !self.awaits_slot) {
             self.awaits_slot = true;
-            self.schedule((free_at - now.instant).as_secs_f64(), Event::Slot);
+            // Time is told in microseconds here: rounded down, the slot would be asked for too early, for ever.
+            self.schedule((free_at - now.instant).as_secs_f64() + 1e-6, Event::Slot);
         }
     }
 
@@ -400,11 +402,12 @@ impl<'a> Day<'a> {
         } else {
             None
         };
-        let failed = fate >= 1.0 - callees.failed || network == Network::Fails;
+        let refused = network == Network::Fails;
+        let failed = fate >= 1.0 - callees.failed || refused;
         match rings.filter(|(rings_s, _)| *rings_s < ringing.max_s) {
-            _ if failed => self.schedule(delay + 0.5, Event::End(id)),
+            _ if failed => self.schedule(delay + 0.5, Event::End(id, refused)),
             Some((rings_s, person)) => self.schedule(delay + rings_s, Event::Answer(id, person)),
-            None => self.schedule(delay + ringing.max_s, Event::End(id)),
+            None => self.schedule(delay + ringing.max_s, Event::End(id, false)),
         }
     }
 }
@@ -517,6 +520,16 @@ mod tests {
         assert_eq!(day.abandoned, 0);
         let staffed_h = day.staffed_s / 3_600.0;
         assert!((10.0..10.3).contains(&staffed_h), "four for one hour, four for one and a half: {staffed_h}");
+    }
+
+    #[test]
+    fn an_outage_in_which_every_call_fails_is_not_followed_by_a_burst() {
+        let peak = |outage: &str| {
+            let scenario = Scenario::parse(&format!("hours = 1.0\n{outage}")).unwrap();
+            (1..5).map(|seed| play(&scenario, Mode::Predictive, 6, seed).lines_peak).max().unwrap()
+        };
+        let (with, without) = (peak("[[outages]]\nfrom_h = 0.5\nto_h = 0.7"), peak(""));
+        assert!(2 * with <= 3 * without, "{with} lines at most, {without} on a day without an outage");
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl Campaign {
         let today = now.unix_ms().div_euclid(DAY_MS);
         let days = i64::from(self.pacer.dialing().abandonment_window_days);
         let midnight = |day: i64| WallTime::from_unix_ms(day * DAY_MS);
-        (today + 1..=today + days).map(midnight).find(|at| !self.pacer.budget().would_break(*at, 0))
+        (today + 1..=today + days).map(midnight).find(|at| !self.pacer.budget().would_break_now(*at, 0))
     }
 }
 

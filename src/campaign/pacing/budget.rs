@@ -113,7 +113,7 @@ impl Budget {
     }
 
     fn forget(&mut self, now: WallTime) {
-        let first = day_of(now) - self.window_days + 1;
+        let first = self.first_day(now);
         while self.days.front().is_some_and(|day| day.day < first) {
             self.days.pop_front();
         }
@@ -121,7 +121,10 @@ impl Budget {
 
     /// The sums over the window that ends now.
     pub fn sums(&self, now: WallTime) -> Sums {
-        let first = day_of(now) - self.window_days + 1;
+        self.sums_from(self.first_day(now))
+    }
+
+    fn sums_from(&self, first: i64) -> Sums {
         let mut sums = Sums::default();
         for day in self.days.iter().filter(|day| day.day >= first) {
             sums.people += day.people;
@@ -131,12 +134,26 @@ impl Budget {
         sums
     }
 
-    /// Whether one more abandoned person, with everybody in `in_flight` abandoned too, would break the limit.
+    /// Whether one more abandoned person, with everybody in `in_flight` abandoned too, would break the limit, now or when a
+    /// longer window loses its oldest day at midnight: the people of that day leave it, and the abandoned stay.
     pub fn would_break(&self, now: WallTime, in_flight: u64) -> bool {
-        let sums = self.sums(now);
-        let more = 1 + in_flight;
+        let tomorrow = self.window_days > 1 && self.would_break_from(self.first_day(now) + 1, in_flight);
+        tomorrow || self.would_break_now(now, in_flight)
+    }
+
+    /// The same, of the window that ends now.
+    pub fn would_break_now(&self, now: WallTime, in_flight: u64) -> bool {
+        self.would_break_from(self.first_day(now), in_flight)
+    }
+
+    fn would_break_from(&self, first: i64, in_flight: u64) -> bool {
+        let (sums, more) = (self.sums_from(first), 1 + in_flight);
         let worst = Sums { people: sums.people + more, abandoned: sums.abandoned + more, ..sums };
         worst.share() > self.limit
+    }
+
+    fn first_day(&self, now: WallTime) -> i64 {
+        day_of(now) - self.window_days + 1
     }
 }
 
@@ -172,6 +189,19 @@ mod tests {
         assert_eq!(budget.sums(day(30)), Sums { people: 50, abandoned: 0, mistaken: 0.0 });
         budget.handle_person(day(41), false);
         assert_eq!(budget.days.len(), 1);
+    }
+
+    #[test]
+    fn a_day_that_leaves_the_window_tonight_pays_for_nobody_any_more() {
+        let mut budget = Budget::new(0.03, 30);
+        (0..100).for_each(|_| budget.handle_person(day(0), false));
+        (0..40).for_each(|_| budget.handle_person(day(20), false));
+        budget.handle_person(day(20), true);
+        assert!(!budget.would_break(day(28), 0), "two of 142");
+        assert!(budget.would_break(day(29), 0), "two of 42 from tomorrow on");
+        let mut of_a_day = Budget::new(0.03, 1);
+        (0..40).for_each(|_| of_a_day.handle_person(day(3), false));
+        assert!(!of_a_day.would_break(day(3), 0), "tomorrow begins with nobody abandoned");
     }
 
     #[test]

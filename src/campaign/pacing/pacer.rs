@@ -19,6 +19,15 @@ const AUTO_RATIO_MAX: f64 = 10.0;
 const LOOK_REST_EACH: Duration = Duration::from_millis(5);
 const LOOK_REST_MAX: Duration = Duration::from_millis(500);
 
+/// Abandoned people come together: agents who stay on their calls longer than expected do so for all who answer meanwhile.
+const BURST: f64 = 4.0;
+
+/// Beyond so many times its spread the number of people who are reached is not expected to lie.
+const REACHED_SPREAD: f64 = 1.3;
+
+/// Of the people on lines beyond the waiting agents, so many may be abandoned at least where a ratio is dialed.
+const RATIO_RISK: f64 = 0.1;
+
 /// The pacer of one campaign.
 #[derive(Clone, Debug)]
 pub struct Pacer {
@@ -118,7 +127,8 @@ impl Pacer {
         self.last
     }
 
-    /// It never left.
+    /// It never left, or no network carried it: of the people called it tells nothing. An outage in which every attempt
+    /// fails would else be taken for a list on which nobody answers, and be followed by a burst.
     pub fn handle_not_dialed(&mut self, attempt: Attempt) {
         self.floor.ended(attempt);
         self.forecast.handle_not_dialed(attempt);
@@ -187,7 +197,7 @@ impl Pacer {
         if self.floor.waiting() >= self.dialing.waiting_max as usize {
             return 0;
         }
-        self.guarded = self.dialing.mode.overdials() && self.budget.would_break(now.wall, self.exposed());
+        self.guarded = self.dialing.mode.overdials() && self.budget.would_break(now.wall, self.exposed(0));
         let progressive = self.lines_for(1.0);
         let wanted = match self.dialing.mode {
             _ if self.guarded => progressive,
@@ -198,7 +208,21 @@ impl Pacer {
             Mode::Predictive => self.within_risk(now.instant, progressive),
             _ => progressive,
         };
-        wanted.min(self.lines_left())
+        self.within_budget(now, progressive, wanted).min(self.lines_left())
+    }
+
+    /// Of so many wanted lines, those beyond `progressive` that the ledger can bear even where it goes badly for them.
+    fn within_budget(&self, now: Now, progressive: u32, wanted: u32) -> u32 {
+        let bears = |lines: u32| !self.budget.would_break(now.wall, self.exposed(lines as usize));
+        if wanted <= progressive || bears(wanted) {
+            return wanted;
+        }
+        let (mut least, mut most) = (progressive, wanted);
+        while most - least > 1 {
+            let middle = least + (most - least) / 2;
+            if bears(middle) { least = middle } else { most = middle }
+        }
+        least
     }
 
     /// Lines still missing to so many for each waiting agent.
@@ -237,12 +261,22 @@ impl Pacer {
         (self.floor.staffed() as f64 * self.dialing.lines_per_agent_max).ceil() as usize
     }
 
-    /// How many of the people whom the lines in flight may reach could still be abandoned: the expected number and
-    /// twice its spread.
-    fn exposed(&self) -> u64 {
-        let beyond = (self.floor.lines().len() + self.floor.waiting()).saturating_sub(self.floor.ready());
-        let expected = beyond as f64 * self.forecast.live_share() * self.target.threshold();
-        (expected + 2.0 * expected.sqrt()).floor() as u64
+    /// How many people could still be abandoned with so many `more` lines, whatever is dialed after them: all who wait without
+    /// an agent; and of those whom the lines in flight may reach, a burst, the expected number and three times its spread, but no
+    /// more than are likely to be reached at all.
+    fn exposed(&self, more: usize) -> u64 {
+        let (ready, waiting) = (self.floor.ready(), self.floor.waiting());
+        let beyond = (self.floor.lines().len() + more).saturating_sub(ready.saturating_sub(waiting));
+        let risk = match self.dialing.mode {
+            Mode::Predictive => self.target.threshold(),
+            // Nothing bounds the risk of a ratio.
+            _ => self.target.threshold().max(RATIO_RISK),
+        };
+        let reached = beyond as f64 * self.forecast.live_share();
+        let expected = reached * risk;
+        let exposed =
+            (BURST + expected + 3.0 * expected.sqrt()).min(reached + REACHED_SPREAD * reached.sqrt());
+        waiting.saturating_sub(ready) as u64 + exposed.ceil() as u64
     }
 
     /// What holds it back at this moment; nothing when it may dial.
