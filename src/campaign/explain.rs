@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod hold;
+mod lawful;
 pub mod met;
 pub mod moment;
 

@@ -4,11 +4,12 @@
 
 use super::super::options::Options;
 use super::super::window::{Opening, Zone};
+use super::lawful;
 use super::moment::{Moment, span};
 use super::rule_of;
 use crate::disposition::Disposition;
 use crate::number::{self, E164};
-use crate::record::{Contact, ContactId};
+use crate::record::{Contact, ContactId, PastAttempt};
 use crate::time::{Now, WallTime};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,45 @@ pub struct Facts {
     /// Who dials the number at this moment, in words.
     #[serde(default)]
     pub in_flight: Option<String>,
+    /// Further cells of its row: its place, its consent.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Attempts on the number, as far as the law looks back.
+    #[serde(default)]
+    pub history: Vec<Tried>,
+}
+
+/// An attempt on the number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tried {
+    /// When it was decided on, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// When it ended, if it has.
+    #[serde(default)]
+    pub ended_at_ms: Option<i64>,
+    /// How it ended, if it has.
+    #[serde(default)]
+    pub disposition: Option<Disposition>,
+}
+
+impl Tried {
+    /// As the records have it.
+    pub fn of(past: &PastAttempt) -> Tried {
+        Tried {
+            at_ms: past.at.unix_ms(),
+            ended_at_ms: past.ended_at.map(WallTime::unix_ms),
+            disposition: past.disposition,
+        }
+    }
+
+    fn past(&self) -> PastAttempt {
+        PastAttempt {
+            at: WallTime::from_unix_ms(self.at_ms),
+            ended_at: self.ended_at_ms.map(WallTime::from_unix_ms),
+            disposition: self.disposition,
+        }
+    }
 }
 
 impl Facts {
@@ -53,10 +93,10 @@ impl Facts {
             number: E164::from_e164(&self.number)?,
             name: String::new(),
             comment: String::new(),
-            attributes: BTreeMap::new(),
+            attributes: self.attributes.clone(),
             outcomes: self.outcomes.clone(),
             next_attempt_at: WallTime::from_unix_ms(self.next_attempt_at_ms),
-            history: Vec::new(),
+            history: self.history.iter().map(Tried::past).collect(),
         })
     }
 }
@@ -130,14 +170,9 @@ pub fn examine(options: &Options, facts: &Facts, now: Now) -> Option<Examined> {
     };
     let zone = zones.first().copied();
     let examination = Examination { options, facts, contact: &contact, now, zones: &zones };
-    let checks = vec![
-        examination.do_not_call(),
-        examination.attempts(),
-        examination.window(),
-        examination.due(zone),
-        examination.in_flight(zone),
-        examination.gap(zone),
-    ];
+    let mut checks = vec![examination.do_not_call(), examination.attempts(), examination.window()];
+    checks.extend(lawful::checks(options, &contact, now, zone));
+    checks.extend([examination.due(zone), examination.in_flight(zone), examination.gap(zone)]);
     Some(Examined {
         zones: zones.iter().map(ToString::to_string).collect(),
         local_time: zone.map(|zone| Moment::in_zone(now.wall, Some(zone)).local()).unwrap_or_default(),
@@ -289,6 +324,8 @@ mod tests {
             listed: None,
             last_end_ms: None,
             in_flight: None,
+            attributes: BTreeMap::new(),
+            history: Vec::new(),
         }
     }
 

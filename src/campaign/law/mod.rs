@@ -13,7 +13,7 @@ mod basis;
 mod code;
 mod consent;
 mod holiday;
-mod judgement;
+pub mod judgement;
 mod past;
 mod place;
 mod span;

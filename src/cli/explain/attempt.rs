@@ -3,7 +3,7 @@
 use super::contact::check_lines;
 use super::{Common, listed_words, of_store, open, section, utc};
 use crate::campaign;
-use crate::campaign::explain::checks::{Examined, Facts, examine};
+use crate::campaign::explain::checks::{Examined, Facts, Tried, examine};
 use crate::campaign::explain::moment::Moment;
 use crate::cli::{Failure, run};
 use crate::engine::caller_id::Strategy;
@@ -70,6 +70,8 @@ fn explained(config: &Config, story: &AttemptStory, live: Option<AttemptExplaine
         listed: story.listed.as_ref().filter(|listed| listed.at <= story.started_at).map(listed_words),
         last_end_ms: story.last_end.map(WallTime::unix_ms),
         in_flight: None,
+        attributes: story.contact.attributes.clone(),
+        history: story.contact.history.iter().map(Tried::of).collect(),
     };
     let then = Now { wall: story.started_at, ..Now::default() };
     let examined = rules.and_then(|rules| examine(rules, &facts, then)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `outdial explain contact`: every rule about one contact at this moment, and its calls.
 
 use super::{Common, hold_lines, listed_words, no_engine, of_store, open, section_or_fail, utc};
-use crate::campaign::explain::checks::{Check, Examined, Facts, examine};
+use crate::campaign::explain::checks::{Check, Examined, Facts, Tried, examine};
 use crate::campaign::explain::hold::Hold;
 use crate::cli::{Failure, run};
 use crate::engine::explain::ContactExplained;
@@ -65,8 +65,13 @@ async fn story(config: &Config, section: &CampaignSection, contact: &str) -> Res
     let row = if number.is_none() { contact.parse().ok() } else { None };
     let mut reader = open(config).await?;
     let wanted = number.as_ref().map_or("", |number| number.as_str());
-    let found =
+    let mut found =
         reader.contact_story(&section.rules.name, wanted, row.unwrap_or(-1)).await.map_err(of_store)?;
+    if let Some(story) = &mut found {
+        let numbers = [story.contact.number.as_str()].into();
+        let histories = reader.history(&numbers, Clock::start().now().wall).await.map_err(of_store)?;
+        story.contact.history = histories.into_values().next().unwrap_or_default();
+    }
     found.ok_or_else(|| {
         let campaign = &section.rules.name;
         let text = format!(
@@ -88,6 +93,8 @@ fn facts(story: &ContactStory) -> Facts {
         in_flight: story.in_flight.as_ref().map(|(campaign, attempt)| {
             format!("campaign {campaign} is calling the number (attempt {attempt})")
         }),
+        attributes: story.contact.attributes.clone(),
+        history: story.contact.history.iter().map(Tried::of).collect(),
     }
 }
 

@@ -246,6 +246,8 @@ fn a_contact_is_explained_with_what_the_engine_alone_knows() {
         listed: None,
         last_end_ms: None,
         in_flight: None,
+        attributes: BTreeMap::new(),
+        history: Vec::new(),
     };
     let explained = stage.engine.explain_contact(stage.now, "spring", &facts("+12125550101")).unwrap();
     let binding = explained.examined.binding().unwrap();
