@@ -4,9 +4,10 @@
 //! whom to dial by the same call; contacts never run out.
 
 use super::chance::duration;
+use super::list::{ATTEMPTS_MAX, GAP_MIN, List};
 use super::moment::Moment;
 use super::roster::{Roster, Wish};
-use super::scenario::{Network, Scenario};
+use super::scenario::{ListTable, Network, Scenario};
 use super::tally::Tally;
 use super::wire::Wire;
 use crate::campaign::pacing::{Mode, Presence, budget};
@@ -94,8 +95,8 @@ struct Day<'a> {
     awaits_slot: bool,
     waiting: VecDeque<Waiting>,
     dialed: BTreeMap<ContactId, Contact>,
+    list: List,
     answered_at: BTreeMap<ContactId, f64>,
-    next_contact: i64,
     tally: Tally,
     trace: Option<Vec<Moment>>,
 }
@@ -123,7 +124,7 @@ pub fn play_traced(scenario: &Scenario, plan: Plan<'_>) -> (Tally, Vec<Moment>) 
 impl<'a> Day<'a> {
     fn new(scenario: &'a Scenario, plan: Plan<'_>) -> Self {
         let begin_ms = BEGIN_MS + plan.day * DAY_MS;
-        let mut options = options();
+        let mut options = options(&scenario.list);
         options.dialing = scenario.dialing;
         options.dialing.mode = plan.mode;
         options.lines_max = scenario.trunks.lines_max;
@@ -146,7 +147,7 @@ impl<'a> Day<'a> {
             waiting: VecDeque::new(),
             dialed: BTreeMap::new(),
             answered_at: BTreeMap::new(),
-            next_contact: 1,
+            list: List::new(scenario.list, WallTime::from_unix_ms(begin_ms), plan.seed),
             tally: Tally::default(),
             trace: None,
         };
@@ -179,6 +180,7 @@ impl<'a> Day<'a> {
         }
         self.roster.close(end, &mut self.tally);
         self.tally.excess = self.wire.excess();
+        self.tally.breaches = self.list.breaches();
         self.tally.ends_guarded = self.campaign.pacer().is_guarded();
         self.tally.ledger.day = (self.begin_ms).div_euclid(DAY_MS);
         self.tally.close_day();
@@ -292,9 +294,9 @@ impl<'a> Day<'a> {
         self.answered_at.remove(&contact);
         if let Some(contact) = self.dialed.remove(&contact) {
             self.wire.end();
-            // The contact's further fate is no matter here: there are always fresh ones.
             let now = self.now();
-            self.campaign.handle_outcome(now, &contact, disposition, &mut self.ledger);
+            let update = self.campaign.handle_outcome(now, &contact, disposition, &mut self.ledger);
+            self.list.ended(&contact, disposition, now.wall, &update);
         }
     }
 
@@ -344,9 +346,14 @@ impl<'a> Day<'a> {
     fn dial(&mut self) {
         self.dial_claimed();
         while let Some(output) = self.campaign.poll_output() {
-            if let Output::Refill { limit, .. } = output {
-                let contacts = (0..limit).map(|_| self.fresh()).collect();
-                self.campaign.handle_contacts(self.now(), contacts, u64::from(u32::MAX), None);
+            match output {
+                Output::Refill { limit, due_at } => {
+                    let (contacts, opted_out) = self.list.take(limit, due_at);
+                    self.campaign.handle_contacts(self.now(), contacts, u64::from(u32::MAX), None);
+                    self.opt_out(opted_out);
+                }
+                Output::Release { update, .. } => self.list.returned(&update),
+                _ => {}
             }
         }
         // A refill may have come just now.
@@ -372,24 +379,18 @@ impl<'a> Day<'a> {
         }
     }
 
-    fn fresh(&mut self) -> Contact {
-        let id = self.next_contact;
-        self.next_contact += 1;
-        Contact {
-            id: ContactId(id),
-            number: E164::from_e164(&format!("+1{:010}", 2_020_000_000 + id)).expect("eleven digits"),
-            name: String::new(),
-            comment: String::new(),
-            attributes: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            next_attempt_at: WallTime::from_unix_ms(0),
-            history: Vec::new(),
+    fn opt_out(&mut self, numbers: impl IntoIterator<Item = E164>) {
+        for number in numbers {
+            self.ledger.suppress(&number).expect("a day has fewer opt-outs than the list has room");
+            self.campaign.handle_suppressed(self.now(), &self.ledger);
         }
     }
 
     fn begin(&mut self, contact: Contact, network: Network) {
         let id = contact.id;
+        let opted_out = self.list.dialed(&contact, self.now().wall);
         self.dialed.insert(id, contact);
+        self.opt_out(opted_out);
         let (lines, in_second) = self.wire.begin(self.now().instant);
         self.tally.count_dial(self.now_s, lines, in_second);
         let ringing = &self.scenario.ringing;
@@ -420,11 +421,19 @@ fn now_at(begin_ms: i64, second: f64) -> Now {
     }
 }
 
-fn options() -> Options {
-    let text = "name = \"simulated\"\ntrunks = [\"simulated\"]\ncontacts = \"simulated.csv\"\n\
-                caller_id = \"+12025550100\"\nlines_max = 10000\nattempt_gap_min = 0\n[window]\nzone = \"UTC\"\n\
-                days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\nstart = \"00:00\"\nend = \"24:00\"\n[law]\npacks = []";
-    toml::from_str(text).expect("the options of a simulated campaign can be read")
+fn options(list: &ListTable) -> Options {
+    // The day begins at nine.
+    let clock = |minutes: u32| format!("{:02}:{:02}", 9 + minutes / 60, minutes % 60);
+    let start = if list.opens_min > 0 { clock(list.opens_min) } else { "00:00".to_owned() };
+    let end = list.closes_min.map_or("24:00".to_owned(), clock);
+    let gap_min = if list.tries_again { GAP_MIN } else { 0 };
+    let text = format!(
+        "name = \"simulated\"\ntrunks = [\"simulated\"]\ncontacts = \"simulated.csv\"\n\
+         caller_id = \"+12025550100\"\nlines_max = 10000\nattempt_gap_min = {gap_min}\nmax_attempts = {ATTEMPTS_MAX}\n\
+         [window]\nzone = \"UTC\"\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\n\
+         start = \"{start}\"\nend = \"{end}\"\n[law]\npacks = []"
+    );
+    toml::from_str(&text).expect("the options of a simulated campaign can be read")
 }
 
 #[cfg(test)]

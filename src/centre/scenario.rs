@@ -45,6 +45,40 @@ pub struct Scenario {
     pub trunks: Trunks,
     /// Who is on duty when; everybody the whole day when empty.
     pub shifts: Vec<Shift>,
+    /// What the list of contacts is like.
+    pub list: ListTable,
+}
+
+/// From nine, when the simulated day begins, to midnight.
+const LIST_MINUTES_MAX: u32 = 900;
+
+/// The list of contacts; by itself one that never ends, on which everybody is tried once.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListTable {
+    /// The share of contacts whose owners opt out before their call; as many do so while they wait for it.
+    pub opted_out: f64,
+    /// The share of contacts whose number was there before.
+    pub doubled: f64,
+    /// Whether contacts are tried again, by the campaign's own rules.
+    pub tries_again: bool,
+    /// Nobody may be called before this minute of the day, ...
+    pub opens_min: u32,
+    /// ... nor from this one on.
+    pub closes_min: Option<u32>,
+}
+
+impl ListTable {
+    /// Whether it never ends, and everybody is tried once.
+    pub fn is_plain(&self) -> bool {
+        *self == ListTable::default()
+    }
+
+    fn is_sound(&self) -> bool {
+        let shares = [self.opted_out, self.doubled].iter().all(|share| (0.0..=0.5).contains(share));
+        let closes_min = self.closes_min.unwrap_or(LIST_MINUTES_MAX);
+        shares && self.opens_min < closes_min && closes_min <= LIST_MINUTES_MAX
+    }
 }
 
 /// Shares of dialed numbers; the rest does not answer.
@@ -187,6 +221,7 @@ impl Default for Scenario {
             outages: Vec::new(),
             trunks: Trunks::default(),
             shifts: Vec::new(),
+            list: ListTable::default(),
         }
     }
 }
@@ -292,6 +327,11 @@ impl Scenario {
         {
             return unsound("callees: shares live, machine and failed, each 0 to 1, together at most 1");
         }
+        if !self.list.is_sound() {
+            return unsound(&format!(
+                "list: opted_out and doubled 0 to 0.5, opens_min before closes_min, which is at most {LIST_MINUTES_MAX}"
+            ));
+        }
         let spreads = [
             ("ringing.human", self.ringing.human),
             ("ringing.machine", self.ringing.machine),
@@ -395,6 +435,8 @@ mod tests {
             ("[trunks]\nlines_max = 0", "trunks.lines_max:"),
             ("[trunks]\ncalls_per_second_max = 0.0", "trunks.calls_per_second_max:"),
             ("[[shifts]]\nshare = 0.5\nfrom_h = 4.0\nto_h = 4.0", "shifts:"),
+            ("[list]\nopted_out = 0.6", "list:"),
+            ("[list]\nopens_min = 30\ncloses_min = 30", "list:"),
             ("agnets = [3]", "unknown field `agnets`"),
         ];
         for (text, expected) in table {

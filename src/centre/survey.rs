@@ -39,7 +39,10 @@ impl Survey {
     /// Whether nothing was exceeded.
     pub fn holds(&self) -> bool {
         let excess = self.total.excess;
-        excess.lines == 0 && excess.calls_per_second == 0 && self.windows.over == 0
+        excess.lines == 0
+            && excess.calls_per_second == 0
+            && self.total.breaches.is_none()
+            && self.windows.over == 0
     }
 }
 
@@ -59,6 +62,16 @@ impl fmt::Display for Survey {
             f,
             "  above the cap on lines    {}, of calls per second {}",
             total.excess.lines, total.excess.calls_per_second
+        )?;
+        let breaches = &total.breaches;
+        writeln!(
+            f,
+            "  dialed outside hours      {}, on the do-not-call list {}, twice at once {}, too soon {}, beyond the attempts {}",
+            breaches.outside_hours,
+            breaches.do_not_call,
+            breaches.twice_at_once,
+            breaches.too_soon,
+            breaches.beyond_attempts
         )?;
         write!(
             f,

@@ -1,5 +1,6 @@
 //! What came of a day.
 
+use super::list::Breaches;
 use super::wire::Excess;
 use crate::campaign::pacing::budget;
 use serde::Serialize;
@@ -58,6 +59,8 @@ pub struct Tally {
     pub calls_per_second_peak: u64,
     /// What was in use beyond what the trunks allow.
     pub excess: Excess,
+    /// Dials that should not have been.
+    pub breaches: Breaches,
     /// The highest share of abandoned people of any day.
     pub worst_day: f64,
     /// Days, and those of them above 3 %.
@@ -128,6 +131,7 @@ impl Tally {
         self.lost += day.lost;
         self.excess.lines += day.excess.lines;
         self.excess.calls_per_second += day.excess.calls_per_second;
+        self.breaches.add(&day.breaches);
         self.machines_passed += day.machines_passed;
         self.staffed_s += day.staffed_s;
         self.busy_s += day.busy_s;

@@ -6,7 +6,7 @@
 
 use super::chance::Spread;
 use super::day::{Plan, play_after};
-use super::scenario::{Callees, Detection, Outage, Scenario, Shift, Trunks, Work};
+use super::scenario::{Callees, Detection, ListTable, Outage, Scenario, Shift, Trunks, Work};
 use super::tally::Tally;
 use crate::campaign::pacing::{Dialing, Mode, budget};
 use crate::rng::Rng;
@@ -169,7 +169,16 @@ impl Course {
             Shift { share: within(rng, 0.1, 0.4), from_h: change_h * 0.9, to_h: hours },
             Shift { share: 1.0, from_h: 0.0, to_h: hours - 0.02 },
         ];
-        Scenario { hours, callees, outages, shifts, ..self.base.clone() }
+        // The last quarter of an hour is beyond the hours, and so is the beginning.
+        let closes_min = Some((hours * 60.0) as u32 - 15);
+        let list = ListTable {
+            opted_out: 0.02,
+            doubled: 0.02,
+            tries_again: true,
+            opens_min: rng.below(10) as u32,
+            closes_min,
+        };
+        Scenario { hours, callees, outages, shifts, list, ..self.base.clone() }
     }
 }
 
@@ -208,6 +217,7 @@ fn detection(rng: &mut Rng, callees: &Callees) -> Detection {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::Breaches;
     use super::super::wire::Excess;
     use super::*;
 
@@ -235,6 +245,7 @@ mod tests {
             (0..3).for_each(|_| course.play_day());
             assert_eq!(course.tally.excess, Excess::default(), "seed {seed}");
             assert_eq!(course.windows.over, 0, "seed {seed}: {:?}", course.windows);
+            assert_eq!(course.tally.breaches, Breaches::default(), "seed {seed}");
             assert!(course.tally.people > 0, "seed {seed}");
             modes.push(course.mode);
         }

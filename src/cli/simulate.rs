@@ -36,7 +36,11 @@ use std::thread;
     [[outages]]                     # every call fails; with takes_none = true none can leave\nfrom_h = 2.0\nto_h = 2.2\n\n\
     [trunks]\nlines_max = 200                 # those with agents among them\ncalls_per_second_max = 10.0\n\n\
     [[shifts]]                      # agents on duty; the last shift has those who are left\nshare = 0.6\nfrom_h = 0.0\n\
-    to_h = 6.0")]
+    to_h = 6.0\n\n\
+    [list]                          # else it never ends, and everybody is tried once\nopted_out = 0.02                # before their \
+    call, and as many while they wait for it\ndoubled = 0.01                  # numbers that come twice\n\
+    tries_again = true\nopens_min = 10                  # no call before 9:10 ...\ncloses_min = 420                # ... nor from \
+    16:00 on")]
 pub struct SimulateArgs {
     /// The scenario, TOML
     #[arg(value_name = "SCENARIO")]
@@ -51,7 +55,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N")]
     seeds: Option<u32>,
     /// Instead of a scenario: so many days of campaigns that differ in everything (law, 3 to 100 agents, answer rates by the
-    /// hour, breaks, shifts, outages, errors of the detector), held against their caps and their abandonment limits
+    /// hour, breaks, shifts, outages, errors of the detector, opt-outs, numbers that come twice), held against their caps, their hours, the
+    /// do-not-call list and their abandonment limits
     #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "compare", "agents", "seeds", "target", "html", "trace"],
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     days: Option<u32>,
