@@ -56,7 +56,10 @@ fn a_million_contacts_are_imported_claimed_and_dialed_in_time() {
     let took = began.elapsed();
     println!("first INVITE {took:?} after the start");
     assert!(took <= SLOWER * DIALS_WITHIN, "the first INVITE left {took:?} after the start");
-    assert!(scene.outdial.engine_log().contains("is unchanged"), "the list was read again");
+    // Log lines are gathered, and this one may still be on its way.
+    peers::eventually(SOON, "the log says that the list is unchanged", || {
+        scene.outdial.engine_log().contains("is unchanged").then_some(())
+    });
     assert_eq!(scene.status_of("spring")["state"], "running");
     scene.outdial.stop();
 

@@ -19,7 +19,7 @@ use crate::number::E164;
 use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
 use crate::sip::message::Message;
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use calls::Calls;
 pub use law::Lawful;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,8 +264,8 @@ impl Checks {
     }
 
     /// A step is over: everything that had to follow at once has followed.
-    pub fn handle_step_end(&mut self) {
-        self.calls.handle_step_end(&mut self.violations);
+    pub fn handle_step_end(&mut self, now: Instant) {
+        self.calls.handle_step_end(now, &mut self.violations);
     }
 
     /// The engine is gone at once, and with it what the store does not have: records that were asked for in vain, numbers

@@ -186,7 +186,7 @@ impl World {
     }
 
     fn end_step(&mut self) -> Result<(), Box<Failure>> {
-        self.checks.handle_step_end();
+        self.checks.handle_step_end(self.now);
         match self.checks.poll_output() {
             Some(violation) => {
                 let (seed, at) = (self.plan.seed, self.now);

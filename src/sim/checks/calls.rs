@@ -146,8 +146,8 @@ impl Calls {
         self.wire.handle_received(now.instant, message);
     }
 
-    pub(super) fn handle_step_end(&mut self, found: &mut Vec<Violation>) {
-        self.wire.handle_step_end(found);
+    pub(super) fn handle_step_end(&mut self, now: Instant, found: &mut Vec<Violation>) {
+        self.wire.handle_step_end(now, found);
     }
 
     /// After draining no call is left on the wire.

@@ -4,6 +4,7 @@
 //! has passed, or when it may be given up by the protocol's own times, never because the engine says so.
 
 use super::{Rule, TrunkRules, Violation};
+use crate::engine::engine::ACK_HELD_MAX;
 use crate::record::DialogRecord;
 use crate::sip::header::NameAddr;
 use crate::sip::message::{Headers, Message, Request, Response};
@@ -72,7 +73,8 @@ pub(super) struct Wire {
     /// Calls that are not over, given up or not.
     active: BTreeSet<String>,
     answers: BTreeMap<Answer, Instant>,
-    unacknowledged: Vec<Answer>,
+    /// Each with when its ACK must have left.
+    unacknowledged: Vec<(Answer, Instant)>,
     unwanted: Vec<Answer>,
     repeated_answers: u64,
 }
@@ -134,7 +136,7 @@ impl Wire {
         match request.method() {
             Method::Ack => {
                 let answer = answer_of(request.headers());
-                self.unacknowledged.retain(|waiting| *waiting != answer);
+                self.unacknowledged.retain(|(waiting, _)| *waiting != answer);
             }
             Method::Bye => self.end_dialog(call_id, &tag(request.headers().to())),
             Method::Cancel => {
@@ -198,15 +200,19 @@ impl Wire {
     fn handle_answer(&mut self, now: Instant, answer: Answer) {
         if let Some(first) = self.answers.get(&answer) {
             self.repeated_answers += 1;
-            if now - *first < GIVEN_UP_AFTER {
-                self.unacknowledged.push(answer);
+            let is_held = self.unacknowledged.iter().any(|(waiting, _)| *waiting == answer);
+            if now - *first < GIVEN_UP_AFTER && !is_held {
+                self.unacknowledged.push((answer, now));
             }
             return;
         }
         let Some(call) = self.calls.get_mut(&answer.0) else { return };
         let given_up = call.given_up(now, &self.trunks).is_some_and(|since| !since.is_zero());
+        // The ACK of a call may wait until the store knows of it, all others leave at once.
+        let mut due_at = now;
         if call.tag.is_none() && call.canceled_at.is_none() && !given_up && !call.over {
             (call.tag, call.status, call.heard) = (Some(answer.2.clone()), 200, true);
+            due_at = now + ACK_HELD_MAX;
         } else {
             if call.tag.is_none() {
                 (call.status, call.over) = (200, true);
@@ -215,11 +221,11 @@ impl Wire {
             self.unwanted.push(answer.clone());
         }
         self.answers.insert(answer.clone(), now);
-        self.unacknowledged.push(answer);
+        self.unacknowledged.push((answer, due_at));
     }
 
-    pub fn handle_step_end(&mut self, found: &mut Vec<Violation>) {
-        for (call_id, number, tag) in self.unacknowledged.drain(..) {
+    pub fn handle_step_end(&mut self, now: Instant, found: &mut Vec<Violation>) {
+        for ((call_id, number, tag), _) in self.unacknowledged.extract_if(.., |(_, due_at)| *due_at <= now) {
             let what = format!("no ACK for the 2xx to INVITE {number} with the tag {tag}");
             let rule = Rule::EveryAnswerIsAcknowledged;
             found.push(Violation { rule, call_id: Some(call_id), what });

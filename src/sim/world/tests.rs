@@ -112,7 +112,7 @@ fn world_in_mid_call() -> World {
 
 /// Which rules were broken since the last look, each once.
 fn broken(world: &mut World) -> Vec<Rule> {
-    world.checks.handle_step_end();
+    world.checks.handle_step_end(world.now);
     let rules: BTreeSet<Rule> = std::iter::from_fn(|| world.checks.poll_output()).map(|v| v.rule).collect();
     rules.into_iter().collect()
 }
