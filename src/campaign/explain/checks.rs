@@ -285,24 +285,33 @@ impl Examination<'_> {
         until: WallTime,
         zone: Option<Tz>,
     ) -> Check {
-        let ahead = span(until.unix_ms().saturating_sub(self.now.wall.unix_ms()));
-        Check {
-            rule: rule.to_owned(),
-            source: source.into(),
-            value,
-            verdict: Verdict::Skip,
-            until_ms: Some(until.unix_ms()),
-            until: Some(format!("{} (in {ahead})", Moment::in_zone(until, zone))),
-        }
+        skip(rule, source, value, until, self.now, zone)
     }
 }
 
-fn allow(rule: &str, source: impl Into<String>, value: impl Into<String>) -> Check {
+pub(super) fn skip(
+    rule: &str,
+    source: impl Into<String>,
+    value: String,
+    until: WallTime,
+    now: Now,
+    zone: Option<Tz>,
+) -> Check {
+    let ahead = span(until.unix_ms().saturating_sub(now.wall.unix_ms()));
+    Check {
+        verdict: Verdict::Skip,
+        until_ms: Some(until.unix_ms()),
+        until: Some(format!("{} (in {ahead})", Moment::in_zone(until, zone))),
+        ..allow(rule, source, value)
+    }
+}
+
+pub(super) fn allow(rule: &str, source: impl Into<String>, value: impl Into<String>) -> Check {
     let (rule, source, value) = (rule.to_owned(), source.into(), value.into());
     Check { rule, source, value, verdict: Verdict::Allow, until_ms: None, until: None }
 }
 
-fn never(rule: &str, source: impl Into<String>, value: impl Into<String>) -> Check {
+pub(super) fn never(rule: &str, source: impl Into<String>, value: impl Into<String>) -> Check {
     Check { verdict: Verdict::Never, ..allow(rule, source, value) }
 }
 

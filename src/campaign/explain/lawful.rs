@@ -4,10 +4,10 @@ use super::super::gate::{Decision, Gate};
 use super::super::law::judgement::{Finding, Judgement, Ruling};
 use super::super::ledger::Ledger;
 use super::super::options::Options;
-use super::checks::{Check, Verdict};
-use super::moment::{Moment, span};
+use super::checks::{Check, Verdict, allow, never, skip};
+use super::moment::Moment;
 use crate::record::Contact;
-use crate::time::{Now, WallTime};
+use crate::time::Now;
 use chrono_tz::Tz;
 
 /// One check for the packs' calling hours together, and one for each other rule that says no; where all is kept, one that names
@@ -23,9 +23,7 @@ pub fn checks(options: &Options, contact: &Contact, now: Now, zone: Option<Tz>) 
     if checks.is_empty() {
         let names: Vec<&str> = judgement.packs.iter().map(|pack| pack.name.as_str()).collect();
         let value = format!("{} rules kept", judgement.findings.len());
-        let rule = "law".to_owned();
-        let source = names.join(", ");
-        checks.push(Check { rule, source, value, verdict: Verdict::Allow, until_ms: None, until: None });
+        checks.push(allow("law", names.join(", "), value));
     }
     checks
 }
@@ -52,26 +50,9 @@ fn broken(finding: &Finding<'_>, now: Now, zone: Option<Tz>) -> Option<Check> {
         // The hours of all rules are judged together.
         _ if finding.rule.kind.as_str() == "hours" => None,
         Ruling::Until(until) => Some(skip(&rule, source, value, until, now, zone)),
-        Ruling::Unmet => {
-            Some(Check { until_ms: None, until: None, ..skip(&rule, source, value, now.wall, now, zone) })
-        }
+        // Until somebody imports a list or changes a setting.
+        Ruling::Unmet => Some(Check { verdict: Verdict::Skip, ..allow(&rule, source, value) }),
         Ruling::Never => Some(never(&rule, source, value)),
         Ruling::Kept | Ruling::WithGuaranteedAgent | Ruling::Unseen => None,
     }
-}
-
-fn skip(rule: &str, source: String, value: String, until: WallTime, now: Now, zone: Option<Tz>) -> Check {
-    let ahead = span(until.unix_ms().saturating_sub(now.wall.unix_ms()));
-    Check {
-        rule: rule.to_owned(),
-        source,
-        value,
-        verdict: Verdict::Skip,
-        until_ms: Some(until.unix_ms()),
-        until: Some(format!("{} (in {ahead})", Moment::in_zone(until, zone))),
-    }
-}
-
-fn never(rule: &str, source: String, value: String) -> Check {
-    Check { rule: rule.to_owned(), source, value, verdict: Verdict::Never, until_ms: None, until: None }
 }
