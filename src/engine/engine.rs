@@ -6,6 +6,7 @@ mod carry;
 mod dialing;
 mod explaining;
 mod hearing;
+mod holding;
 mod keeping;
 mod lawful;
 mod leaving;
@@ -54,6 +55,7 @@ use std::time::Duration;
 pub use calls::Placed;
 
 use carry::Draft;
+use holding::Holding;
 use keeping::Keeping;
 use orphans::Orphans;
 
@@ -279,6 +281,7 @@ pub struct Engine {
     /// Of a node among several.
     membership: Option<Membership>,
     keeping: Keeping,
+    holding: Holding,
     orphans: Orphans,
     draining: bool,
     /// The switch over all campaigns.
@@ -353,6 +356,7 @@ impl Engine {
             pools: Vec::new(),
             membership: None,
             keeping: Keeping::default(),
+            holding: Holding::default(),
             orphans: Orphans::default(),
             draining: false,
             dialing: true,
@@ -449,6 +453,7 @@ impl Engine {
         self.beat(now);
         self.retry_store(now);
         self.release_committed(now);
+        self.release_overdue(now);
         self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
         self.settle(now);
     }
@@ -465,6 +470,7 @@ impl Engine {
             self.dial_at,
             self.leave_at,
             self.keeping.poll_timeout(),
+            self.holding.poll_timeout(),
             self.unregister_until,
             self.membership.as_ref().map(Membership::poll_timeout),
             self.staff.poll_timeout(),
