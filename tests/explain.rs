@@ -296,7 +296,7 @@ fn a_contact_and_an_attempt_are_explained_by_every_rule() {
         "the number was not called before".to_owned(),
         // What was kept when it was decided, whatever the configuration says by now.
         "what the decision rested on, as it was kept with the attempt:".to_owned(),
-        "purpose    none named: hours, caps and rests of every purpose held; no recording speaks".to_owned(),
+        "purpose    none named: hours, caps and rests of every purpose held; a recording speaks".to_owned(),
         "attempts   0 of 2 made on the contact (max_attempts)".to_owned(),
         "lists      not on our own do-not-call list; no published one was loaded".to_owned(),
         "consent    none with the contact".to_owned(),
