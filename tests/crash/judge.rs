@@ -106,8 +106,11 @@ pub fn had(at_work: &[Life], call: &Call, from: Instant, to: Instant) -> Duratio
 
 /// From its first sign of life on the wire; of none, an engine that was killed as it started.
 fn working(ledger: &Ledger, life: &Life) -> Option<Life> {
-    let signs =
-        ledger.calls.values().flat_map(|call| [Some(call.invited_at), call.cancelled_at, call.ended_at]);
+    // A callee who leaves by itself is no sign of an engine.
+    let signs = ledger.calls.values().flat_map(|call| {
+        let ended_at = call.ended_at.filter(|_| call.by_engine);
+        [Some(call.invited_at), call.acknowledged_at, call.cancelled_at, ended_at]
+    });
     let within = |at: &Instant| life.from <= *at && *at <= life.to;
     let began = signs.flatten().filter(within).min();
     let silent = (life.to - life.from > STARTS_WITHIN).then_some(life.from);

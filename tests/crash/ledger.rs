@@ -51,6 +51,9 @@ impl Call {
     /// Since when they spoke with each other, if the answer did not cross our CANCEL or BYE.
     pub fn talk_began(&self) -> Option<Instant> {
         let began = self.answered_at.and(self.acknowledged_at)?;
+        if self.cancelled_at.is_some_and(|cancelled| cancelled <= began) {
+            return None;
+        }
         self.ended_at.is_none_or(|end| end > began + CROSSING).then_some(began)
     }
 
