@@ -11,6 +11,7 @@ mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
+mod promises;
 mod rejection;
 mod renewal;
 mod staffing;

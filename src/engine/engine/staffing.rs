@@ -6,6 +6,7 @@
 
 use super::hearing::is_open_for_agents;
 use super::previews::Preview;
+use super::promises::Promises;
 use super::*;
 use crate::agent::{Agent, Roster, State};
 use crate::amd::verdict::{Class, Verdict};
@@ -34,6 +35,7 @@ pub(super) struct Staff {
     callers: VecDeque<Key>,
     // Contacts that agents look at. Bounded by the agents.
     pub(super) previews: BTreeMap<AgentKey, Preview>,
+    pub(super) promises: Promises,
     // Which campaigns had use for agents when the posts were given.
     dialing: Vec<bool>,
 }
@@ -62,7 +64,7 @@ impl Running {
         }
     }
 
-    fn may_have(&self, agent: &Agent) -> bool {
+    pub(super) fn may_have(&self, agent: &Agent) -> bool {
         let name = &self.campaign.options().name;
         self.skills().is_some_and(|skills| agent.options.serves(name, skills))
     }
