@@ -1,6 +1,7 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
 mod belonging;
+mod breaks;
 mod calls;
 mod carry;
 mod dialing;

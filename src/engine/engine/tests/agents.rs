@@ -126,13 +126,13 @@ fn the_boost_factor_of_a_watched_queue_dials_for_free_agents_and_not_while_peopl
     floor.stage.pass(2_000);
     assert_eq!(floor.invites(), 0, "1.2 x 5 free agents, and no more");
     for name in &names {
-        floor.says(name, AgentWord::State(agent::Word::Break)).unwrap();
+        floor.says(name, AgentWord::State(agent::Word::Away)).unwrap();
     }
     callees[..2].iter().for_each(|callee| floor.stage.answers(callee, 200));
     floor.stage.pass(1_001);
     assert_eq!(
         (floor.waiting(), floor.stage.waiting_for()),
-        (2, vec!["no agent is signed in (its agents: 5 break)".to_owned()])
+        (2, vec!["no agent is signed in (its agents: 5 away)".to_owned()])
     );
     floor.stage.sent.clear();
     floor.says("a0", AgentWord::State(agent::Word::Ready)).unwrap();
@@ -255,6 +255,35 @@ fn the_promised_time_is_kept_by_another_where_that_agent_stays_busy_or_is_not_at
         let [callee] = floor.callees();
         assert_eq!(user_of(&callee), number);
         floor.stage.answers(&callee, 486);
+    }
+}
+
+#[test]
+fn a_break_begins_after_one_more_call_where_lines_count_on_the_agent_and_at_once_where_none_does() {
+    let mut floor = Floor::new("mode = \"progressive\"", &["ann", "bob"]);
+    let has_break = AgentWord::State(agent::Word::Break);
+    floor.stage.contacts(&["+12125550101"]);
+    let [callee] = floor.callees();
+    floor.says("bob", has_break).unwrap();
+    assert_eq!(floor.states(), ["ann ready", "bob break"], "one line, and ann is there for it");
+    floor.says("ann", has_break).unwrap();
+    assert_eq!(floor.states(), ["ann ready", "bob break"]);
+    let ann = floor.answered_by(&callee, "ann");
+    floor.stage.says_bye(&ann);
+    floor.stage.pass(10_001);
+    assert_eq!(floor.states(), ["ann break", "bob break"], "behind the call and its wrap-up");
+
+    for (number, answer, waits_ms) in [("+12125550102", Some(486), 0), ("+12125550103", None, 60_000)] {
+        floor.says("ann", AgentWord::State(agent::Word::Ready)).unwrap();
+        floor.stage.contacts(&[number]);
+        let [callee] = floor.callees();
+        floor.says("ann", has_break).unwrap();
+        assert_eq!(floor.states()[0], "ann ready");
+        if let Some(status) = answer {
+            floor.stage.answers(&callee, status);
+        }
+        floor.stage.pass(waits_ms);
+        assert_eq!(floor.states()[0], "ann break", "{answer:?}");
     }
 }
 
