@@ -381,6 +381,12 @@ impl Serialize for WallTime {
     }
 }
 
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<WallTime, D::Error> {
+        i64::deserialize(d).map(WallTime::from_unix_ms)
+    }
+}
+
 /// What the campaign decided about a contact after an attempt, or instead of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ContactUpdate {

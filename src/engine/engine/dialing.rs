@@ -150,8 +150,8 @@ impl Engine {
         let placement = self.placement_on(place);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);
-        self.keep_decision(now, turn, id, &contact);
         let line = self.lines_with(now, turn, place, id, contact, placement, agent);
+        self.keep_decision(now, line);
         self.campaigns[turn].in_flight += 1;
         self.attempts.insert(id, line);
     }

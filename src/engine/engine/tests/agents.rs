@@ -9,8 +9,8 @@ use crate::engine::status::AgentStatus;
 const KNOWN_PEOPLE: u64 = 1_000;
 
 /// A floor of agents behind the trunk, and the campaign that dials for them.
-struct Floor {
-    stage: Stage,
+pub(super) struct Floor {
+    pub(super) stage: Stage,
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn a_shutdown_lets_a_phone_ring_for_fifteen_seconds_where_agents_are_dialed_for(
 }
 
 impl Floor {
-    fn new(dialing: &str, agents: &[&str]) -> Floor {
+    pub(super) fn new(dialing: &str, agents: &[&str]) -> Floor {
         Floor::with(dialing, agents, "", "")
     }
 
@@ -378,7 +378,7 @@ impl Floor {
     }
 
     /// The callees that are dialed next; their phones ring.
-    fn callees<const N: usize>(&mut self) -> [SipRequest; N] {
+    pub(super) fn callees<const N: usize>(&mut self) -> [SipRequest; N] {
         self.stage.pass(N as u64 * 100);
         let callees = std::array::from_fn(|_| self.stage.sent(Method::Invite));
         callees.iter().for_each(|callee| self.stage.answers(callee, 180));
@@ -406,7 +406,7 @@ impl Floor {
         self.stage.engine.status(self.stage.now).agents
     }
 
-    fn states(&self) -> Vec<String> {
+    pub(super) fn states(&self) -> Vec<String> {
         self.agents().into_iter().map(|agent| format!("{} {}", agent.name, agent.state)).collect()
     }
 
@@ -416,7 +416,7 @@ impl Floor {
     }
 
     /// Calls whose INVITEs have left and have not been looked at.
-    fn invites(&self) -> usize {
+    pub(super) fn invites(&self) -> usize {
         let invites = self.stage.sent.iter().filter(|request| *request.method() == Method::Invite);
         let calls: BTreeSet<&str> = invites.filter_map(|invite| invite.headers().call_id().ok()).collect();
         calls.len()
@@ -480,7 +480,7 @@ impl Stage {
     }
 
     /// Whom `invite` was sent to hangs up.
-    fn says_bye(&mut self, invite: &SipRequest) {
+    pub(super) fn says_bye(&mut self, invite: &SipRequest) {
         self.asks(invite, Method::Bye, "", 900);
     }
 }
@@ -499,7 +499,7 @@ fn contact(number: &str, now: Now) -> Contact {
 }
 
 /// The user part of the Request-URI.
-fn user_of(request: &SipRequest) -> String {
+pub(super) fn user_of(request: &SipRequest) -> String {
     let uri = request.uri().trim_start_matches("sip:");
     uri.split('@').next().unwrap_or_default().to_owned()
 }
