@@ -10,8 +10,9 @@
 //!
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
 //! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
-//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, later offers in `attempt/offers.rs`,
-//! transfers of a bridged call in `attempt/transferring.rs`, the end in `attempt/ending.rs`.
+//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, between an agent's answer and the bridge
+//! in `attempt/whispering.rs`, later offers in `attempt/offers.rs`, transfers of a bridged call in
+//! `attempt/transferring.rs`, the end in `attempt/ending.rs`.
 
 mod action;
 mod answered;
@@ -19,6 +20,7 @@ pub mod ending;
 mod offers;
 mod plan;
 mod transferring;
+mod whispering;
 
 pub use action::{Action, Side};
 pub use plan::{Placement, Plan, Seat};
@@ -57,11 +59,11 @@ enum State {
     Dropping(Voicemail),
     /// A message to a person runs.
     Message(Message),
-    /// A person hears hold audio while the agent is being rung.
+    /// A person hears hold audio while the agent is being rung, and while an agent who has answered hears the whisper.
     AwaitingAgent {
         deadline: Instant,
-        /// Until then the present agent's phone rings.
-        ring_deadline: Option<Instant>,
+        /// Until then the present agent's phone rings; once it has answered, the whisper may go on.
+        turn_deadline: Option<Instant>,
     },
     /// Both legs are joined.
     Bridged,
@@ -436,6 +438,7 @@ impl Attempt {
                 self.handle_press(now, side, *digit, Means::Media, out);
             }
             EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
+            EventKind::Played(_) if self.is_whispering() => self.join(now, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
             EventKind::FirstSent
@@ -482,6 +485,7 @@ impl Attempt {
             return;
         }
         let too_long = self.duration_deadline().is_some_and(|deadline| deadline <= now.instant);
+        let whispering = self.is_whispering();
         match &mut self.state {
             State::Calling { .. } => self.end(now, Disposition::NoAnswer, EndedBy::Us, out),
             State::Ending { .. } => self.give_up_waiting(out),
@@ -494,6 +498,7 @@ impl Attempt {
                 let advice = voicemail.handle_timeout(now.instant);
                 self.follow(now, advice, out);
             }
+            State::AwaitingAgent { .. } if whispering => self.join(now, out),
             State::AwaitingAgent { deadline, .. } if *deadline <= now.instant => {
                 self.handle_no_agent(now, 0, out)
             }
@@ -509,8 +514,8 @@ impl Attempt {
             State::Calling { ring_deadline } => Some(*ring_deadline),
             State::Judging { fallback } => Some(*fallback),
             State::Dropping(voicemail) => voicemail.poll_timeout(),
-            State::AwaitingAgent { deadline, ring_deadline } => {
-                ring_deadline.iter().chain([deadline]).min().copied()
+            State::AwaitingAgent { deadline, turn_deadline } => {
+                turn_deadline.iter().chain([deadline]).min().copied()
             }
             State::Transferring(transferring) => Some(transferring.deadline()),
             State::Ending { give_up } => return Some(*give_up),

@@ -46,8 +46,8 @@ pub struct Leg {
     version: u64,
     /// Which way we want media to flow.
     direction: Direction,
-    /// Where the peer last took RTP and RTCP.
-    remote: Option<(SocketAddr, SocketAddr)>,
+    /// What was settled last.
+    session: Option<Session>,
 }
 
 impl Leg {
@@ -64,7 +64,7 @@ impl Leg {
             session_id,
             version: 1,
             direction: Direction::BOTH,
-            remote: None,
+            session: None,
         }
     }
 
@@ -112,8 +112,13 @@ impl Leg {
 
     /// Another leg at the same port, which takes this one's place once it is answered.
     pub fn successor(&self, session_id: u64) -> Leg {
-        let (version, direction, remote) = (1, Direction::BOTH, None);
-        Leg { session_id, version, direction, remote, progress: Progress::Open, ..self.clone() }
+        let (version, direction, session) = (1, Direction::BOTH, None);
+        Leg { session_id, version, direction, session, progress: Progress::Open, ..self.clone() }
+    }
+
+    /// Its party is gone and the port waits for another one: the session in which nothing is sent nor missed, if there was one.
+    pub fn forsake(&mut self) -> Option<Session> {
+        self.session.take().map(|session| Session { send: false, receive: false, ..session })
     }
 
     /// Who holds by an address of nowhere (RFC 2543 section B.5) is sent nothing, no report either: the address that it
@@ -122,10 +127,10 @@ impl Leg {
         let mut session = session_of(negotiated);
         if session.remote.ip().is_unspecified() {
             session.receive = false;
-            (session.remote, session.remote_rtcp) =
-                self.remote.unwrap_or((session.remote, session.remote_rtcp));
+            let before = self.session.unwrap_or(session);
+            (session.remote, session.remote_rtcp) = (before.remote, before.remote_rtcp);
         }
-        self.remote = Some((session.remote, session.remote_rtcp));
+        self.session = Some(session);
         session
     }
 

@@ -78,6 +78,8 @@ pub enum Step {
     NoAgent,
     /// The agent answered.
     AgentAnswered,
+    /// The agent hears the whisper.
+    Whispering,
     /// Both legs are joined.
     Bridged,
     /// The agent's wish to transfer the call was declined.
@@ -130,6 +132,7 @@ impl fmt::Display for Step {
             Step::AgentFailed { status: 0 } => f.write_str("the agent did not answer"),
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
             Step::AgentAnswered => f.write_str("agent answered"),
+            Step::Whispering => f.write_str("whispering to the agent"),
             Step::Bridged => f.write_str("bridged"),
             Step::TransferDeclined(declined) => write!(f, "transfer declined: {declined}"),
             Step::Transferring => f.write_str("transferring"),

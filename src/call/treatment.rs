@@ -49,6 +49,8 @@ pub struct HumanOptions {
     pub transfer_prefixes: Vec<String>,
     /// Heard while the agent is being rung.
     pub hold: Option<PathBuf>,
+    /// Heard by the agent alone, between their answer and the bridge.
+    pub whisper: Option<PathBuf>,
     /// Heard when no agent comes.
     pub safe_harbour: Option<PathBuf>,
     /// Heard with `action = "message"`.
@@ -68,6 +70,7 @@ impl Default for HumanOptions {
             transfer: transfer::Allowed::Never,
             transfer_prefixes: Vec::new(),
             hold: None,
+            whisper: None,
             safe_harbour: None,
             message: None,
         }
@@ -168,6 +171,7 @@ impl Options {
     pub fn prompts(&self) -> Vec<(&'static str, &PathBuf)> {
         let named = [
             ("human.hold", &self.human.hold),
+            ("human.whisper", &self.human.whisper),
             ("human.safe_harbour", &self.human.safe_harbour),
             ("human.message", &self.human.message),
             ("machine.message", &self.machine.message),
@@ -247,6 +251,7 @@ impl Options {
                     prefixes: self.human.transfer_prefixes.clone(),
                 },
                 hold: find(&self.human.hold),
+                whisper: find(&self.human.whisper),
             }),
             HumanAction::Message => {
                 find(&self.human.message).map_or(Human::HangUp, |message| Human::Message { message })
@@ -316,6 +321,8 @@ pub struct AgentDial {
     pub transfer: transfer::Rules,
     /// What the person hears meanwhile.
     pub hold: Option<PromptId>,
+    /// What the agent alone hears before both are joined.
+    pub whisper: Option<PromptId>,
 }
 
 impl AgentDial {
@@ -395,11 +402,12 @@ mod tests {
         let mut options = Options::default();
         options.human.agent_uri = Some("sip:600@pbx".into());
         options.human.hold = Some("hold.wav".into());
+        options.human.whisper = Some("whisper.wav".into());
         options.machine.action = MachineAction::Voicemail;
         options.machine.message = Some("voicemail.wav".into());
         let treatment = options.resolve(|path| PromptId(path.to_string_lossy().len() as u32));
         let Human::Agent(agent) = &treatment.human else { panic!("an agent") };
-        assert_eq!(agent.hold, Some(PromptId(8)));
+        assert_eq!((agent.hold, agent.whisper), (Some(PromptId(8)), Some(PromptId(11))));
         let Machine::Voicemail(drop) = &treatment.machine else { panic!("a voicemail") };
         assert_eq!(drop.message, PromptId(13));
     }

@@ -187,7 +187,7 @@ impl Attempt {
             }
             Human::Agent(agent) => {
                 let deadline = now.instant + agent.timeout;
-                self.state = State::AwaitingAgent { deadline, ring_deadline: None };
+                self.state = State::AwaitingAgent { deadline, turn_deadline: None };
                 self.wanted_at.get_or_insert(now.instant);
                 out.push(Action::Journal(Step::WantsAgent));
                 self.record.agent = agent.uri().unwrap_or_default().to_owned();
@@ -247,7 +247,7 @@ impl Attempt {
 
     /// Who is to be rung, after [`Action::PlaceAgent`], or when somebody has become free.
     pub fn handle_seat(&mut self, now: Now, seat: Seat, out: &mut Vec<Action>) {
-        let State::AwaitingAgent { ring_deadline, .. } = &mut self.state else { return };
+        let State::AwaitingAgent { turn_deadline, .. } = &mut self.state else { return };
         if self.agent.progress != Progress::Open {
             return;
         }
@@ -255,7 +255,7 @@ impl Attempt {
             Seat::Nobody => return self.handle_no_agent(now, 503, out),
             Seat::Later => return,
             Seat::Agent { uri, placement, ring_timeout } => {
-                *ring_deadline = ring_timeout.map(|limit| now.instant + limit);
+                *turn_deadline = ring_timeout.map(|limit| now.instant + limit);
                 (uri, placement)
             }
         };
@@ -280,11 +280,12 @@ impl Attempt {
     fn handle_agent_failed(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
         match (&mut self.state, &self.plan.treatment.human) {
             (
-                State::AwaitingAgent { ring_deadline, .. },
+                State::AwaitingAgent { turn_deadline, .. },
                 Human::Agent(AgentDial { whom: Whom::Agents { .. }, .. }),
             ) => {
-                *ring_deadline = None;
+                *turn_deadline = None;
                 self.agent.progress = Progress::Open;
+                self.forget_agents_media(out);
                 out.push(Action::Journal(Step::AgentFailed { status }));
                 out.push(Action::PlaceAgent);
             }
@@ -295,8 +296,12 @@ impl Attempt {
     /// Whether an agent who comes now comes too late: more than two seconds after the greeting's end, or after the wish
     /// for an agent where no end was heard (16 CFR 310.4(b)(4)(i)).
     pub fn is_too_late(&self, now: Instant) -> bool {
-        let since = self.greeting_ended.or(self.wanted_at);
-        since.is_some_and(|since| now - since > ABANDONED_AFTER)
+        self.waits_since().is_some_and(|since| now - since > ABANDONED_AFTER)
+    }
+
+    /// Since when the callee has waited for an agent, as the law counts it.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.greeting_ended.or(self.wanted_at)
     }
 
     pub(super) fn handle_agent(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
@@ -344,14 +349,11 @@ impl Attempt {
             self.agent.progress = Progress::Over;
             return self.handle_agent_failed(now, 488, out);
         };
-        let (a, b) = (self.callee.stream, self.agent.stream);
-        out.push(Action::Media(Command::Connect { stream: b, session }));
-        // From here on the callee converses, which no detector of greetings understands.
-        out.push(Action::Media(Command::StopDetecting { stream: a }));
-        out.push(Action::Media(Command::Bridge { a, b }));
-        out.push(Action::Journal(Step::Bridged));
-        self.record.bridged_at = Some(now.wall);
-        self.state = State::Bridged;
+        out.push(Action::Media(Command::Connect { stream: self.agent.stream, session }));
+        match self.whisper_prompt() {
+            Some(prompt) => self.whisper(now, prompt, out),
+            None => self.join(now, out),
+        }
     }
 
     /// No agent is on the line in time: the safe-harbour message, and the call counts as abandoned.

@@ -377,6 +377,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
         machine_key: None,
         transfer: Default::default(),
         hold: rng.chance(0.7).then_some(Prompts::HOLD),
+        whisper: None,
     };
     let drop = Drop {
         message: Prompts::MESSAGE,

@@ -4,7 +4,8 @@ use super::super::*;
 use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::transfer::Declined;
-use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment, Whom};
+use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
+pub(super) use crate::call::treatment::Whom;
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::{Codec, Security};
 use crate::slab::Slab;
@@ -13,6 +14,7 @@ const HOLD: PromptId = PromptId(0);
 const SORRY: PromptId = PromptId(1);
 const VOICEMAIL: PromptId = PromptId(2);
 const MESSAGE: PromptId = PromptId(3);
+const WHISPER: PromptId = PromptId(4);
 
 pub(super) fn to_agent() -> Treatment {
     Treatment {
@@ -22,6 +24,7 @@ pub(super) fn to_agent() -> Treatment {
             machine_key: Some('*'),
             transfer: Default::default(),
             hold: Some(HOLD),
+            whisper: None,
         }),
         safe_harbour: Some(SORRY),
         machine: Machine::Voicemail(Drop {
@@ -33,6 +36,14 @@ pub(super) fn to_agent() -> Treatment {
         opt_out: Some('9'),
         record: false,
     }
+}
+
+pub(super) fn with_whisper(whom: Whom) -> Treatment {
+    let mut treatment = to_agent();
+    if let Human::Agent(agent) = &mut treatment.human {
+        (agent.whisper, agent.whom) = (Some(WHISPER), whom);
+    }
+    treatment
 }
 
 pub(super) fn with_message() -> Treatment {
@@ -68,7 +79,11 @@ pub(super) fn answered(treatment: Treatment) -> Stage {
 }
 
 pub(super) fn awaiting_agent() -> Stage {
-    let mut stage = answered(to_agent());
+    awaiting_agent_of(to_agent())
+}
+
+pub(super) fn awaiting_agent_of(treatment: Treatment) -> Stage {
+    let mut stage = answered(treatment);
     stage.plays_on(
         "5.900 < quiet 5.400\n 5.900 < human\n 5.900 > play 0 for ever\n 5.900 > open agent\n 5.905 < agent opened
          5.905 > place agent\n 5.905 > INVITE agent",
@@ -315,6 +330,7 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "played 1" => return EventKind::Played(SORRY),
         "played 2" => return EventKind::Played(VOICEMAIL),
         "played 3" => return EventKind::Played(MESSAGE),
+        "played 4" => return EventKind::Played(WHISPER),
         "key 9" => return EventKind::Digit('9'),
         "key *" => return EventKind::Digit('*'),
         "human" => verdict(Class::Human, Cause::SilenceAfterGreeting(Duration::from_millis(500))),
@@ -365,6 +381,9 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::DetectTones { .. } => "> detect tones".into(),
             Command::Detect { stream } => format!("> detect {}", name(stream)),
             Command::Play { prompt, repeat: true, .. } => format!("> play {} for ever", prompt.0),
+            Command::Play { stream, prompt, .. } if *stream == attempt.agent.stream => {
+                format!("> play {} to the agent", prompt.0)
+            }
             Command::Play { prompt, .. } => format!("> play {}", prompt.0),
             Command::StopPlaying { .. } => "> stop playing".into(),
             Command::StopDetecting { .. } => "> stop detecting".into(),
