@@ -11,7 +11,7 @@
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
 //! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
 //! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, between an agent's answer and the bridge
-//! in `attempt/whispering.rs`, later offers in `attempt/offers.rs`, transfers of a bridged call in
+//! in `attempt/whispering.rs`, keys in `attempt/pressing.rs`, pauses of a recording in `attempt/withholding.rs`, later offers in `attempt/offers.rs`, transfers of a bridged call in
 //! `attempt/transferring.rs`, the end in `attempt/ending.rs`.
 
 mod action;
@@ -19,8 +19,10 @@ mod answered;
 pub mod ending;
 mod offers;
 mod plan;
+mod pressing;
 mod transferring;
 mod whispering;
+mod withholding;
 
 pub use action::{Action, Side};
 pub use plan::{Placement, Plan, Seat};
@@ -113,6 +115,8 @@ pub struct Attempt {
     presses: [Presses; 3],
     /// Transfers so far.
     transfers: u64,
+    /// Nothing of the call is kept since then.
+    paused_at: Option<Instant>,
 }
 
 impl Attempt {
@@ -147,6 +151,7 @@ impl Attempt {
             greeting_ended: None,
             presses: Default::default(),
             transfers: 0,
+            paused_at: None,
         }
     }
 
@@ -245,7 +250,7 @@ impl Attempt {
                 self.record.trunk.clone_from(&self.placement.trunk);
                 self.record.call_id.clone_from(&self.placement.call_id);
                 self.callee.progress = Progress::Calling;
-                let sdp = self.callee.offer(&self.placement.codecs, self.placement.security);
+                let sdp = self.callee.offer(&self.placement);
                 self.state = State::Calling { ring_deadline: now.instant + self.plan.ring_timeout };
                 let call_id = self.placement.call_id.clone();
                 out.push(Action::Invite { side: Side::Callee, call_id, sdp });
@@ -457,6 +462,9 @@ impl Attempt {
             }
             Side::Agent if self.agent.progress == Progress::Opening => {
                 self.agent.handle_opened(local);
+                if self.is_recording_paused() {
+                    out.push(Action::Media(Command::Withhold { stream: self.agent.stream, on: true }));
+                }
                 out.push(Action::PlaceAgent);
             }
             Side::Callee | Side::Agent | Side::Target => {}

@@ -55,6 +55,13 @@ pub enum Step {
     Judged(Verdict),
     /// The verdict was turned over.
     Revised(Verdict),
+    /// From now on nothing of the call is recorded.
+    RecordingPaused,
+    /// So much of the recording is silent, because it was paused.
+    RecordingGap {
+        /// From the pause to its end.
+        lasted: Duration,
+    },
     /// A message began.
     MessageStarted,
     /// A message was played to its end.
@@ -121,6 +128,10 @@ impl fmt::Display for Step {
             Step::Beep { frequency_hz, .. } => write!(f, "beep at {frequency_hz:.0} Hz"),
             Step::Judged(verdict) => write!(f, "{} ({})", verdict.class, verdict.cause),
             Step::Revised(verdict) => write!(f, "revised: {} ({})", verdict.class, verdict.cause),
+            Step::RecordingPaused => f.write_str("the recording is paused"),
+            Step::RecordingGap { lasted } => {
+                write!(f, "the recording is silent for {:.1} s", lasted.as_secs_f64())
+            }
             Step::MessageStarted => f.write_str("message starts"),
             Step::MessagePlayed => f.write_str("message played"),
             Step::Digit(digit) => write!(f, "key {digit}"),

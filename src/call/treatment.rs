@@ -164,6 +164,8 @@ pub struct OptOutOptions {
 pub struct RecordingOptions {
     /// Whether calls are recorded from the answer on.
     pub enabled: bool,
+    /// The agent's key that pauses a recording, and goes on with it, `0`-`9`, `*` or `#`; without it there is none.
+    pub pause_key: Option<char>,
 }
 
 impl Options {
@@ -210,9 +212,16 @@ impl Options {
             let text = format!("{wrong:?} is no prefix: write + and the first digits, such as \"+1202\"");
             faults.push(("human.transfer_prefixes", text));
         }
-        for (setting, key) in
-            [("opt_out.digit", self.opt_out.digit), ("human.machine_key", self.human.machine_key)]
-        {
+        let pause_key = self.recording.pause_key;
+        if pause_key.is_some() && pause_key == self.human.machine_key {
+            let text = "is human.machine_key too: one key cannot mean both, choose another".to_owned();
+            faults.push(("recording.pause_key", text));
+        }
+        for (setting, key) in [
+            ("opt_out.digit", self.opt_out.digit),
+            ("human.machine_key", self.human.machine_key),
+            ("recording.pause_key", pause_key),
+        ] {
             if let Some(key) = key.filter(|key| !(key.is_ascii_digit() || matches!(key, '*' | '#'))) {
                 faults.push((setting, format!("{key:?} is no key of a telephone: use 0-9, * or #")));
             }
@@ -273,6 +282,7 @@ impl Options {
             unsure_is_human: self.unsure.action == UnsureAction::Agent,
             opt_out: self.opt_out.digit,
             record: self.recording.enabled,
+            pause_key: self.recording.pause_key,
         }
     }
 }
@@ -292,6 +302,8 @@ pub struct Treatment {
     pub opt_out: Option<char>,
     /// Record from the answer on.
     pub record: bool,
+    /// The agent's key that pauses the recording, and goes on with it.
+    pub pause_key: Option<char>,
 }
 
 /// A person's treatment.
@@ -377,8 +389,11 @@ mod tests {
         options.machine.action = MachineAction::Voicemail;
         options.opt_out.digit = Some('x');
         options.human.machine_key = Some('y');
+        options.recording.pause_key = Some('y');
         let keys: Vec<_> = options.faults().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["human", "human", "machine", "opt_out.digit", "human.machine_key"]);
+        let of_keys = ["recording.pause_key", "opt_out.digit", "human.machine_key", "recording.pause_key"];
+        assert_eq!(keys[..3], ["human", "human", "machine"]);
+        assert_eq!(keys[3..], of_keys);
     }
 
     #[test]

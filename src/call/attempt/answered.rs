@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
-use crate::call::keys::{self, Means};
 use crate::call::treatment::{AgentDial, Machine};
 use crate::call::voicemail::Advice;
 use crate::disposition::ABANDONED_AFTER;
 use crate::media::command::PromptId;
-use crate::record::CallLabel;
 use crate::sdp::Codec;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
@@ -263,7 +261,7 @@ impl Attempt {
         self.record.agent_dialed_at.get_or_insert(now.wall);
         self.record.agent.clone_from(&uri);
         self.agent_uri = Some(uri);
-        let sdp = self.agent.offer(&placement.codecs, placement.security);
+        let sdp = self.agent.offer(&placement);
         let call_id = placement.call_id.clone();
         self.agent_placement = Some(placement);
         out.push(Action::Invite { side: Side::Agent, call_id, sdp });
@@ -373,70 +371,6 @@ impl Attempt {
                 out.push(Action::Journal(Step::MessageStarted));
             }
             None => self.end(now, Disposition::Abandoned, EndedBy::Us, out),
-        }
-    }
-
-    /// An INFO may hold a key. The media plane has not seen it, so that it is for us to carry it across a bridge.
-    pub(super) fn handle_info(
-        &mut self,
-        now: Now,
-        side: Side,
-        content_type: &str,
-        body: &[u8],
-        out: &mut Vec<Action>,
-    ) {
-        let Some(digit) = keys::of_info(content_type, body) else { return };
-        if !self.handle_press(now, side, digit, Means::Info, out) || !matches!(self.state, State::Bridged) {
-            return;
-        }
-        let other = match side {
-            Side::Callee => self.agent.stream,
-            Side::Agent => self.callee.stream,
-            // Nobody is joined with it yet.
-            Side::Target => return,
-        };
-        out.push(Action::Media(Command::SendDigits { stream: other, digits: digit.to_string() }));
-    }
-
-    /// A key was pressed; tells whether it was not known yet by other means.
-    pub(super) fn handle_press(
-        &mut self,
-        now: Now,
-        side: Side,
-        digit: char,
-        means: Means,
-        out: &mut Vec<Action>,
-    ) -> bool {
-        if !self.presses[side as usize].is_new(now.instant, digit, means) {
-            return false;
-        }
-        match side {
-            Side::Callee => self.handle_digit(now, digit, out),
-            Side::Agent => self.handle_agents_digit(digit, out),
-            Side::Target => {}
-        }
-        true
-    }
-
-    pub(super) fn handle_digit(&mut self, now: Now, digit: char, out: &mut Vec<Action>) {
-        if self.record.digits.len() < DIGITS_MAX {
-            self.record.digits.push(digit);
-        }
-        out.push(Action::Journal(Step::Digit(digit)));
-        let listens = matches!(self.state, State::Message(_) | State::AwaitingAgent { .. });
-        if listens && self.plan.treatment.opt_out == Some(digit) {
-            out.push(Action::OptOut);
-            out.push(Action::Journal(Step::OptedOut));
-            self.end(now, Disposition::OptedOut, EndedBy::Us, out);
-        }
-    }
-
-    /// The agent hears who it is, and may say so with a key.
-    pub(super) fn handle_agents_digit(&mut self, digit: char, out: &mut Vec<Action>) {
-        let (Human::Agent(agent), Some(by)) = (&self.plan.treatment.human, &self.agent_uri) else { return };
-        if agent.machine_key == Some(digit) && matches!(self.state, State::Bridged) {
-            out.push(Action::Label { label: CallLabel::Machine, by: by.clone() });
-            out.push(Action::Journal(Step::Labelled(CallLabel::Machine)));
         }
     }
 

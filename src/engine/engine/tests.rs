@@ -257,6 +257,7 @@ impl Stage {
             unsure_is_human: true,
             opt_out: None,
             record: false,
+            pause_key: None,
         };
         let options = Options {
             lines_max: 10,
