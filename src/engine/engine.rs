@@ -150,6 +150,8 @@ pub enum Operator {
     Imported(String),
     /// Switch all dialing off, or on again.
     Dialing(bool),
+    /// Pause the recording of a call (by its attempt's id, the end of it, or a Call-ID), or go on with it.
+    PauseRecording(String, bool),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -407,6 +409,7 @@ impl Engine {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
             Operator::Dialing(on) => self.switch_dialing(now, *on),
+            Operator::PauseRecording(call, on) => self.pause_recording(now, call, *on)?,
             Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;

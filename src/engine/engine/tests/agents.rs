@@ -353,6 +353,7 @@ impl Floor {
             machine_key: None,
             transfer: Default::default(),
             hold: None,
+            whisper: None,
         };
         let rules = format!("{rules}\nlines_max = 50\n[dialing]\n{dialing}");
         let mut stage = Stage::with_rules(
