@@ -101,6 +101,16 @@ pub struct Contact {
     pub history: Vec<PastAttempt>,
 }
 
+/// What a call that was promised to come from a certain agent has among its contact's columns: the agent's name.
+pub const CALLBACK_AGENT: &str = "callback_agent";
+
+impl Contact {
+    /// From whom the call was promised to come, if from somebody.
+    pub fn callback_agent(&self) -> Option<&str> {
+        self.attributes.get(CALLBACK_AGENT).map(String::as_str).filter(|name| !name.is_empty())
+    }
+}
+
 /// An attempt on a number, as caps and rests look at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PastAttempt {

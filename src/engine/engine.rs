@@ -1,6 +1,7 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
 mod belonging;
+mod breaks;
 mod calls;
 mod carry;
 mod dialing;
@@ -12,6 +13,7 @@ mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
+mod promises;
 mod rejection;
 mod renewal;
 mod staffing;
@@ -148,6 +150,8 @@ pub enum Operator {
     Imported(String),
     /// Switch all dialing off, or on again.
     Dialing(bool),
+    /// Pause the recording of a call (by its attempt's id, the end of it, or a Call-ID), or go on with it.
+    PauseRecording(String, bool),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -405,6 +409,7 @@ impl Engine {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
             Operator::Dialing(on) => self.switch_dialing(now, *on),
+            Operator::PauseRecording(call, on) => self.pause_recording(now, call, *on)?,
             Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;

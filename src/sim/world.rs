@@ -52,7 +52,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use voices::Voices;
+use voices::{Prompts, Voices};
 
 /// Steps at one instant after which a deadline counts as not dealt with.
 const STEPS_AT_ONCE_MAX: u32 = 10_000;
@@ -244,6 +244,7 @@ impl World {
             Operator::Suppress(_) => "operator suppresses",
             Operator::Imported(_) => "operator imports",
             Operator::Dialing(_) => "operator switches dialing",
+            Operator::PauseRecording(..) => "operator pauses a recording",
             Operator::Agent { .. } => "agent says something",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",
@@ -371,6 +372,10 @@ impl World {
             Command::Close { stream } => Some((*stream, None)),
             Command::Bridge { .. } => {
                 self.coverage.add("bridges", 1);
+                None
+            }
+            Command::Play { prompt: Prompts::WHISPER, .. } => {
+                self.coverage.add("whispers", 1);
                 None
             }
             _ => None,

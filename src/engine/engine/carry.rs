@@ -1,6 +1,7 @@
 //! Carrying out what an attempt asks for.
 
 use super::*;
+use crate::call::keys;
 use crate::call::transfer::Allowed;
 use crate::disposition::{ABANDONED_AFTER, Disposition};
 use crate::engine::headers::{self, Variables};
@@ -119,6 +120,12 @@ impl Engine {
             Action::Refer { side, to } => {
                 if let Some(session) = self.session(key, side) {
                     self.endpoint.refer(now.instant, session, &to);
+                }
+            }
+            Action::SendInfo { side, digit } => {
+                if let Some(session) = self.session(key, side) {
+                    let body = keys::info_body(digit);
+                    self.endpoint.info(now.instant, session, keys::INFO_TYPE, body);
                 }
             }
             Action::PromoteTarget => self.promote_target(key),

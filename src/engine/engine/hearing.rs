@@ -196,6 +196,8 @@ impl Engine {
             codecs: options.codecs(),
             failover_on: options.failover_on.clone(),
             security,
+            dtmf: options.dtmf,
+            comfort_noise: options.comfort_noise,
         }
     }
 

@@ -40,6 +40,7 @@ fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
         machine_key: None,
         transfer: Default::default(),
         hold: None,
+        whisper: None,
     };
     let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));
     stage.contacts(&["+12125550101"]);
@@ -260,6 +261,7 @@ impl Stage {
             unsure_is_human: true,
             opt_out: None,
             record: false,
+            pause_key: None,
         };
         let options = Options {
             lines_max: 10,
