@@ -572,33 +572,6 @@ impl Engine {
     fn journal(&mut self, at: Now, event: Event) {
         self.outputs.push_back(Output::Journal(Entry { at, event }));
     }
-
-    /// Whether there is a trunk of this name that takes calls.
-    pub fn has_trunk(&self, name: &str) -> bool {
-        self.trunks.iter().any(|trunk| trunk.options.name == name && !trunk.retired)
-    }
-
-    /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
-    /// campaign has that name.
-    pub fn handle_rules(
-        &mut self,
-        now: Now,
-        rules: campaign::Options,
-        treatment: Treatment,
-        agent_trunk: Option<&str>,
-    ) -> bool {
-        let known = |running: &&mut Running| running.campaign.options().name == rules.name;
-        let trunks = self.places_of(&rules.trunks);
-        let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
-        running.trunks = trunks;
-        running.pool = rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
-        running.treatment = Arc::new(treatment);
-        running.agent_trunk =
-            agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));
-        running.campaign.handle_options(now, rules);
-        self.settle(now);
-        true
-    }
 }
 
 #[cfg(test)]
