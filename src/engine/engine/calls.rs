@@ -42,9 +42,7 @@ impl Engine {
         let mut named = self.lines.iter().map(|(_, line)| line).filter(named);
         match (named.next(), named.next()) {
             (Some(line), None) => Ok(line.attempt.id()),
-            (Some(_), Some(_)) => {
-                Err(format!("several calls end in {text:?}: give more of the identifier"))
-            }
+            (Some(_), Some(_)) => Err(format!("several calls end in {text:?}: give more of the identifier")),
             (None, _) => Err(format!("{text:?} is no call in flight: give an attempt's id or a Call-ID")),
         }
     }

@@ -5,8 +5,8 @@ use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind
 use crate::call::keys::Dtmf;
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::transfer::Declined;
-use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 pub(super) use crate::call::treatment::Whom;
+use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::{Codec, Security};
 use crate::slab::Slab;
@@ -183,7 +183,8 @@ impl Stage {
             "refused" => attempt.handle_refused(now, "disk full", &mut out),
             "pause" | "go on" => {
                 if let Err(why) = attempt.pause_recording(now, input == "pause", &mut out) {
-                    self.log.push((now.instant.since_start().as_millis() as u64, format!("! not paused: {why}")));
+                    self.log
+                        .push((now.instant.since_start().as_millis() as u64, format!("! not paused: {why}")));
                 }
             }
             "cancel" => attempt.handle_cancel(now, &mut out),

@@ -208,7 +208,10 @@ fn a_recording_that_is_paused_is_silent_on_both_sides_and_neither_is_moved() {
     assert!(silent[20..40].iter().all(|sides| *sides == (true, true)), "{silent:?}");
     assert_eq!(bench.sink.withheld, [(leg, true), (leg, false)], "no trace has its packets either");
     let sent = &bench.sink.sent[&leg];
-    assert!(sent.iter().all(|sent| sent.packet().payload.iter().any(|code| *code != 0xff)), "the peer hears it all the same");
+    assert!(
+        sent.iter().all(|sent| sent.packet().payload.iter().any(|code| *code != 0xff)),
+        "the peer hears it all the same"
+    );
 }
 
 #[test]
