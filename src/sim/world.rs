@@ -42,6 +42,7 @@ use crate::record::{Answer, Request};
 use crate::rng::Rng;
 use crate::sip::endpoint::Target;
 use crate::sip::message::Message;
+use crate::sip::method::Method;
 use crate::time::{Instant, Now};
 use account::Ladder;
 use plan::Plan;
@@ -403,12 +404,25 @@ impl World {
         match Message::parse(&bytes) {
             Ok(message) => {
                 self.ladder.push(self.now, true, place, &message);
+                self.check_known(&message);
                 self.checks.handle_fact(now, Fact::Sent(place, &message));
             }
             Err(error) => self.checks.handle_violation(Rule::NothingIsMalformed, None, error.to_string()),
         }
         let far = &mut self.far[place];
         self.network.handle_packet(self.now, &mut far.sip_there, Packet::SipToCarrier(place, bytes));
+    }
+
+    /// Whatever rings is in the store, so that another engine can end it; a person does not wait for one that is not prompt.
+    fn check_known(&mut self, message: &Message) {
+        let Message::Request(request) = message else { return };
+        let is_first =
+            *request.method() == Method::Invite && request.headers().to().is_ok_and(|to| to.tag().is_none());
+        let call_id = request.headers().call_id().unwrap_or_default();
+        if is_first && self.plan.disk.is_prompt(self.now) && !self.records.dialogs().contains_key(call_id) {
+            let what = "an INVITE leaves of which the store knows nothing".to_owned();
+            self.checks.handle_violation(Rule::CommitComesFirst, Some(call_id.to_owned()), what);
+        }
     }
 
     fn send_media(&mut self, sent: Sent) {

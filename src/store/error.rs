@@ -24,6 +24,10 @@ pub enum StoreError {
     InUse(PathBuf, Option<u32>),
     /// Another node of that name is alive on the server.
     NodeInUse(PathBuf, String),
+    /// Numbers are erased under a key, and nobody said where it is.
+    NoKey(PathBuf),
+    /// The key in this file is not the one under which the numbers of the database were erased.
+    AnotherKey(PathBuf),
     /// The file is no SQLite database.
     NotADatabase(PathBuf),
     /// It is a SQLite database, but another program's.
@@ -102,9 +106,13 @@ impl StoreError {
         };
         match fault(error) {
             Fault::Busy => Reach::Moment,
-            Fault::Full | Fault::Disk | Fault::Corrupt | Fault::Closed | Fault::Lost | Fault::ReadOnly => {
-                Reach::Disk
-            }
+            Fault::Full
+            | Fault::Disk
+            | Fault::Corrupt
+            | Fault::Closed
+            | Fault::Lost
+            | Fault::ReadOnly
+            | Fault::Forbidden => Reach::Disk,
             Fault::Statement => Reach::Request,
         }
     }
@@ -126,6 +134,8 @@ enum Fault {
     Lost,
     /// The server may only be read.
     ReadOnly,
+    /// The server does not let this user do it.
+    Forbidden,
     /// Nothing but this statement.
     Statement,
 }
@@ -157,6 +167,8 @@ fn server_fault(code: &str) -> Fault {
         "40001" | "40P01" | "55P03" | "57014" => Fault::Busy,
         "53100" => Fault::Full,
         "25006" => Fault::ReadOnly,
+        // Insufficient privilege; no schema that this user may create anything in.
+        "42501" | "3F000" => Fault::Forbidden,
         _ if code.starts_with("58") => Fault::Disk,
         _ if code.starts_with("XX") => Fault::Corrupt,
         "25P03" | "3D000" | "28000" | "28P01" => Fault::Lost,
@@ -184,6 +196,7 @@ fn remedy(error: &sqlx::Error) -> Option<&'static str> {
         Fault::Busy => Some("another program holds the database: close it"),
         Fault::Lost => Some("check that PostgreSQL runs there, and that it lets this user in"),
         Fault::ReadOnly => Some("that server is a standby: name the primary one"),
+        Fault::Forbidden => Some("let this user own the database: ALTER DATABASE ... OWNER TO ..."),
         Fault::Statement => None,
     }
 }
@@ -232,6 +245,17 @@ impl fmt::Display for StoreError {
             StoreError::NodeInUse(path, name) => write!(
                 f,
                 "another outdial on {} is the node {name:?} and alive: give this one its own `node`, or stop that one",
+                path.display()
+            ),
+            StoreError::NoKey(path) => write!(
+                f,
+                "the key of erased numbers of {} is in no known place: let `database_key_file` name a file, and give every \
+                 node the same one",
+                path.display()
+            ),
+            StoreError::AnotherKey(path) => write!(
+                f,
+                "{} is not the key under which the numbers of this database were erased: put that one in its place",
                 path.display()
             ),
             StoreError::NotADatabase(path) => write!(

@@ -27,7 +27,7 @@
 //! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `promise` | callbacks, and contacts that are dialed again |
-//! | `backup` | copies of the whole, made and put back |
+//! | `backup`, `copy` | copies of the whole, made and put back |
 //! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
 //! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
 //! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
@@ -45,6 +45,7 @@ mod batch;
 mod call_record;
 mod claim;
 mod connection;
+mod copy;
 mod database;
 mod dialect;
 mod dialog;
@@ -73,7 +74,6 @@ pub mod writer;
 
 pub use abandonment::AnsweredDay;
 pub use backup::{Contents, restore};
-pub use claim::CALLBACK_AGENT;
 pub use database::Store;
 pub use erase::{Erased, Expired};
 pub use error::StoreError;

@@ -1,7 +1,7 @@
 //! The engine's requests, each as its SQL. All of it runs inside a transaction that the caller begins and ends.
 
 use super::call_record;
-use super::claim::{CALLBACK_AGENT, held_by_others, refill};
+use super::claim::{held_by_others, refill};
 use super::connection::Connection;
 use super::dialog;
 use super::error::StoreError;
@@ -12,8 +12,8 @@ use super::order::Orders;
 use super::statement::{query, scalar};
 use crate::disposition::Disposition;
 use crate::record::{
-    Answer, AttemptId, CallRecord, CampaignState, Contact, ContactId, ContactState, ContactUpdate,
-    InviteRecord, Request,
+    Answer, AttemptId, CALLBACK_AGENT, CallRecord, CampaignState, Contact, ContactId, ContactState,
+    ContactUpdate, InviteRecord, Request,
 };
 use crate::time::WallTime;
 use std::collections::BTreeMap;
