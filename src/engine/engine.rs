@@ -426,15 +426,6 @@ impl Engine {
         Ok(())
     }
 
-    fn find(&mut self, name: &str) -> Result<&mut Campaign, String> {
-        let names: Vec<String> =
-            self.campaigns.iter().map(|running| running.campaign.options().name.clone()).collect();
-        let place = names.iter().position(|known| known == name);
-        place
-            .map(|place| &mut self.campaigns[place].campaign)
-            .ok_or_else(|| format!("no campaign is called {name:?}; there are: {}", names.join(", ")))
-    }
-
     /// Deadlines that have come.
     pub fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now.instant);
