@@ -6,69 +6,46 @@ use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
 use super::recovery::read_attempt;
+use super::rows::{Rows, texts};
 use super::statement::{query, scalar};
-use crate::record::{DialogRecord, InviteRecord};
+use crate::record::DialogRecord;
 use crate::time::WallTime;
+use std::collections::BTreeMap;
 
-/// Call-IDs of one statement: most of what a statement costs is that it is one.
-const GONE_AT_ONCE: usize = 16;
-
-/// With the commit of its INVITE.
-pub(super) async fn insert_of_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<(), StoreError> {
-    if invite.dialog.is_empty() {
-        return Ok(());
-    }
-    put(conn, &invite.call_id, &invite.attempt.to_string(), &invite.trunk, &invite.dialog).await
-}
+/// What is known of calls by now: the last word on each.
+const PUT: &str = "
+    INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2 FROM json_each($1) WHERE true
+        ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
 
 /// What is known of calls by now, and which are over.
 pub(super) async fn keep(
     conn: &mut Connection,
-    open: &[DialogRecord],
-    gone: &[String],
+    open: &[&DialogRecord],
+    gone: &[&str],
 ) -> Result<(), StoreError> {
-    for record in open {
-        put(conn, &record.call_id, &record.attempt.to_string(), &record.trunk, &record.dialog).await?;
+    if !open.is_empty() {
+        let last: BTreeMap<&str, &DialogRecord> =
+            open.iter().map(|record| (record.call_id.as_str(), *record)).collect();
+        let mut rows = Rows::default();
+        for (call_id, record) in last {
+            rows.begin().put(call_id).put(record.attempt.to_string()).put(&record.trunk).put(&record.dialog);
+        }
+        query(PUT)
+            .bind(rows.into_text())
+            .bind(conn.holder())
+            .execute(conn)
+            .await
+            .map_err(|e| conn.error("keep a dialog", e))?;
     }
-    for ids in gone.chunks(GONE_AT_ONCE) {
-        forget(conn, ids).await?;
+    if !gone.is_empty() {
+        query("DELETE FROM dialogs WHERE call_id IN (SELECT value FROM json_each($1)) AND holder = $2")
+            .bind(texts(gone.iter().copied()))
+            .bind(conn.holder())
+            .execute(conn)
+            .await
+            .map_err(|e| conn.error("forget dialogs", e))?;
     }
-    Ok(())
-}
-
-async fn put(
-    conn: &mut Connection,
-    call_id: &str,
-    attempt: &str,
-    trunk: &str,
-    dialog: &str,
-) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder",
-    )
-    .bind(call_id)
-    .bind(attempt)
-    .bind(trunk)
-    .bind(dialog)
-    .bind(conn.holder())
-    .execute(conn)
-    .await
-    .map_err(|e| conn.error("keep a dialog", e))?;
-    Ok(())
-}
-
-/// At most [`GONE_AT_ONCE`]; the rest of the places is filled with the first, so that one prepared statement serves all.
-async fn forget(conn: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
-    let Some(first) = ids.first() else { return Ok(()) };
-    let mut forget = query(
-        "DELETE FROM dialogs WHERE call_id IN
-         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AND holder = $17",
-    );
-    for place in 0..GONE_AT_ONCE {
-        forget = forget.bind(ids.get(place).unwrap_or(first).as_str());
-    }
-    forget.bind(conn.holder()).execute(conn).await.map_err(|e| conn.error("forget dialogs", e))?;
     Ok(())
 }
 

@@ -1,0 +1,129 @@
+//! INVITEs that are about to leave: the last gate before telephones ring, and what is committed when it lets them pass.
+
+use super::connection::Connection;
+use super::error::StoreError;
+use super::history;
+use super::rows::Rows;
+use super::statement::query;
+use crate::record::{Answer, InviteRecord};
+use std::collections::BTreeMap;
+
+const DOING: &str = "commit an INVITE";
+
+/// A last look at each contact that is about to be rung.
+const GATE: &str = "
+    SELECT i.key, c.campaign,
+           CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 3) || ' %' THEN i.value ->> 3 ELSE c.number END,
+           c.state, c.attempt,
+           EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 3 OR number = c.number),
+           EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 6),
+           EXISTS (SELECT 1 FROM calls WHERE attempt = i.value ->> 0),
+           c.holder = $2 AND ($2 = 0 OR EXISTS (
+               SELECT 1 FROM nodes
+               WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */)),
+           (SELECT caps FROM decisions WHERE attempt = i.value ->> 0)
+    FROM json_each($1) AS i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
+    /*+ FOR UPDATE OF c */";
+
+/// A second INVITE of an attempt finds the attempt's row.
+const COMMIT: &str = "
+    INSERT INTO attempts (id, contact, campaign, number, started_at)
+        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 7 AS BIGINT)
+        FROM json_each($1) WHERE true
+        ON CONFLICT (id) DO NOTHING;
+    INSERT INTO invites (call_id, attempt, caller_id, trunk, at)
+        SELECT value ->> 6, value ->> 0, value ->> 4, value ->> 5, CAST(value ->> 7 AS BIGINT) FROM json_each($1);
+    UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
+        FROM json_each($1) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT);
+    INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
+        SELECT value ->> 6, value ->> 0, value ->> 5, value ->> 8, $2 FROM json_each($1) WHERE value ->> 8 <> ''
+        ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
+
+/// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node that
+/// lives?, the law's caps
+type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, Option<String>);
+
+/// Commits those that may leave; gives the answers in their order. No contact, number, attempt or Call-ID may be there twice.
+pub(super) async fn commit(
+    conn: &mut Connection,
+    invites: &[&InviteRecord],
+) -> Result<Vec<Answer>, StoreError> {
+    let found: Vec<GateRow> = query(GATE)
+        .bind(rows_of(invites))
+        .bind(conn.holder())
+        .fetch_all(conn)
+        .await
+        .map_err(|e| conn.error(DOING, e))?;
+    let found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
+    let mut answers = Vec::with_capacity(invites.len());
+    let mut free = Vec::with_capacity(invites.len());
+    for (invite, place) in invites.iter().zip(0..) {
+        answers.push(match objection(conn, found.get(&place), invite).await? {
+            Some(reason) => Answer::InviteForbidden { attempt: invite.attempt, reason },
+            None => {
+                free.push(*invite);
+                Answer::InviteCommitted { attempt: invite.attempt }
+            }
+        });
+    }
+    if !free.is_empty() {
+        query(COMMIT)
+            .bind(rows_of(&free))
+            .bind(conn.holder())
+            .execute_all(conn)
+            .await
+            .map_err(|e| conn.error(DOING, e))?;
+    }
+    Ok(answers)
+}
+
+fn rows_of(invites: &[&InviteRecord]) -> String {
+    let mut rows = Rows::default();
+    for invite in invites {
+        rows.begin()
+            .put(invite.attempt.to_string())
+            .put(invite.contact.0)
+            .put(&invite.campaign)
+            .put(invite.number.as_str())
+            .put(&invite.caller_id)
+            .put(&invite.trunk)
+            .put(&invite.call_id)
+            .put(invite.at)
+            .put(&invite.dialog);
+    }
+    rows.into_text()
+}
+
+/// Why the INVITE must not leave, if so.
+async fn objection(
+    conn: &mut Connection,
+    found: Option<&GateRow>,
+    invite: &InviteRecord,
+) -> Result<Option<String>, StoreError> {
+    let contact = invite.contact.0;
+    let Some(row) = found else { return Ok(Some(format!("there is no contact {contact}"))) };
+    let (_, campaign, number, state, in_flight, suppressed, call_id_used, finished, held, caps) = row;
+    let ours = match (state.as_str(), in_flight) {
+        ("claimed", _) => true,
+        ("in_flight", Some(attempt)) => *attempt == invite.attempt.to_string(),
+        _ => false,
+    };
+    Ok(if *suppressed {
+        Some("the number is on the do-not-call list".to_owned())
+    } else if *campaign != invite.campaign || number != invite.number.as_str() {
+        Some(format!("contact {contact} has another campaign or another number"))
+    } else if !ours {
+        Some(format!("contact {contact} is not claimed by this attempt: it is {state}"))
+    } else if !held {
+        Some(format!("contact {contact} belongs to another node, or this one's lease is over"))
+    } else if *finished {
+        Some("the attempt already has its call record".to_owned())
+    } else if *call_id_used {
+        Some("the Call-ID has been used before".to_owned())
+    } else {
+        match caps {
+            Some(caps) => history::cap_objection(conn, invite, caps).await?,
+            None => None,
+        }
+    })
+}
