@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(
     after_help = "A running engine goes on. The copy is one file, readable by its owner only, and has been read through before it \
-                  gets its name. Keep DATABASE.key too, if there is one: without it numbers that were erased are not known again.\n\
-                  Recordings are files of their own and are not part of it.\n\n\
+                  gets its name. A PostgreSQL database becomes such a file too, which can be restored to a server or to a file.\n\
+                  Keep DATABASE.key too, or what `database_key_file` names: without it numbers that were erased are not known \
+                  again. Recordings are files of their own and are not part of it.\n\n\
                   outdial backup /backup/outdial-2026-11-22.db --config outdial.toml"
 )]
 pub struct BackupArgs {
@@ -31,7 +32,7 @@ pub struct BackupArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "The engine must not run. The copy is read through first; the database that was there stays beside it under another \
-                  name. What was dialed after the copy was made is not in it and may be dialed again: the answer says since when.\n\n\
+                  name, on a server in another schema. What was dialed after the copy was made is not in it and may be dialed again: the answer says since when.\n\n\
                   outdial restore /backup/outdial-2026-11-22.db --config outdial.toml"
 )]
 pub struct RestoreArgs {
@@ -55,7 +56,7 @@ struct Shown<'a> {
     suppressions: u64,
     last_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    replaced: Option<&'a Path>,
+    replaced: Option<&'a str>,
 }
 
 /// Makes a copy.
@@ -70,11 +71,9 @@ pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
 /// Puts a copy back.
 pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let config = load(&args.config)?;
-    let Some(database) = config.engine.database.file() else {
-        return Err(Failure::Failed("a database on a server is put back by pg_restore".to_owned()));
-    };
-    let restored = run::runtime()?.block_on(put_back(&args.file, database, now()));
+    let restored = run::runtime()?.block_on(put_back(&args.file, &config.engine.database, now()));
     let (contents, replaced) = restored.map_err(failed)?;
+    let replaced = replaced.map(|location| location.to_string());
     show(args.json, "restored", &args.file, contents, replaced.as_deref());
     Ok(())
 }
@@ -87,7 +86,7 @@ fn failed(error: StoreError) -> Failure {
     Failure::Failed(error.to_string())
 }
 
-fn show(json: bool, done: &str, file: &Path, contents: Contents, replaced: Option<&Path>) {
+fn show(json: bool, done: &str, file: &Path, contents: Contents, replaced: Option<&str>) {
     let last = contents.last_attempt_at.and_then(|at| DateTime::from_timestamp_millis(at.unix_ms()));
     let last = last.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
     let Contents { size, contacts, attempts, calls, suppressions, .. } = contents;
@@ -115,6 +114,6 @@ fn show(json: bool, done: &str, file: &Path, contents: Contents, replaced: Optio
         output::line(format_args!("the last attempt in it: {last}; what was dialed after that is not in it"));
     }
     if let Some(replaced) = replaced {
-        output::line(format_args!("the database that was there: {}", replaced.display()));
+        output::line(format_args!("the database that was there: {replaced}"));
     }
 }

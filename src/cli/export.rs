@@ -156,7 +156,7 @@ pub(super) fn database_of(args: &Args) -> Result<Location, ExportError> {
     let parsed: DatabaseSetting =
         toml::from_str(&text).map_err(|e| ExportError::Config(config.clone(), e.to_string()))?;
     let EngineSetting { database, database_password_file: password } = parsed.engine;
-    database::settle(database, password.as_deref(), config)
+    database::settle(database, password.as_deref(), None, config)
         .map_err(|(key, text)| ExportError::Config(config.clone(), format!("{key}: {text}")))
 }
 

@@ -74,6 +74,9 @@ pub struct EngineSection {
     pub database: Location,
     /// The file with the server's password.
     pub database_password_file: Option<PathBuf>,
+    /// The file of the key under which numbers are erased from a server: the same one on every node. A database that is a
+    /// file has its key beside it.
+    pub database_key_file: Option<PathBuf>,
     /// What this engine is called among the nodes of a server; the machine's name when unset.
     pub node: Option<String>,
     /// Folder for recorded calls.
@@ -95,6 +98,7 @@ impl Default for EngineSection {
         EngineSection {
             database: Location::File("outdial.db".into()),
             database_password_file: None,
+            database_key_file: None,
             node: None,
             recordings: "recordings".into(),
             lines_max: 200,
@@ -210,8 +214,10 @@ impl Config {
         }
         config.take_packs(folder, &mut faults);
         config.check(&mut faults);
-        let file = config.engine.database_password_file.as_deref();
-        match database::settle(config.engine.database.clone(), file, path) {
+        let engine = &config.engine;
+        let password = engine.database_password_file.as_deref();
+        let key = engine.database_key_file.as_deref();
+        match database::settle(engine.database.clone(), password, key, path) {
             Ok(database) => config.engine.database = database,
             Err((key, text)) => faults.push(Fault { line: config.line(&format!("engine.{key}")), text }),
         }

@@ -1,16 +1,23 @@
 //! Copies of the database: made beside a running engine, checked before anybody relies on them, and put back.
 
 use super::connection::Connection;
+use super::copy::{self, Layout};
 use super::database::{self, lock, owner_only, settle};
 use super::error::StoreError;
+use super::location::{Location, Server};
 use super::reader::Reader;
 use super::schema;
-use super::statement::{query, scalar};
+use super::statement::{composed, query, scalar};
 use crate::time::WallTime;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often it is looked whether those who use a server have left, and the time between two looks.
+const LEAVING_LOOKS: u32 = 10;
+const LEAVING_LOOK: Duration = Duration::from_millis(100);
 
 /// What a copy holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,15 +38,10 @@ pub struct Contents {
 
 impl Reader {
     /// Copies the database into a new file, as it is at this moment, while its engine goes on; then reads the copy through
-    /// to be sure of it. The file appears under its name only when it is whole.
+    /// to be sure of it. The file appears under its name only when it is whole. A server's copy is such a file too, and so
+    /// can be put in the place of either.
     pub async fn back_up(&mut self, to: &Path) -> Result<Contents, StoreError> {
         let unreachable = |error| StoreError::Unreachable(to.to_owned(), error);
-        if self.connection().is_server() {
-            return Err(unreachable(std::io::Error::new(
-                ErrorKind::Unsupported,
-                "a database on a server is copied by pg_dump",
-            )));
-        }
         if to.exists() {
             return Err(unreachable(std::io::Error::new(
                 ErrorKind::AlreadyExists,
@@ -50,11 +52,18 @@ impl Reader {
         // SQLite writes into an empty file, and the file has its owner's mode from the beginning.
         let file = owner_only().create(true).truncate(true).open(&part).map_err(unreachable)?;
         let conn = self.connection();
-        query("VACUUM INTO $1")
-            .bind(part.display().to_string())
-            .execute(conn)
-            .await
-            .map_err(|e| conn.error("be copied", e))?;
+        if conn.is_server() {
+            conn.begin_reading().await?;
+            let copied = copy_to_file(conn, &part).await;
+            conn.roll_back().await;
+            copied?;
+        } else {
+            query("VACUUM INTO $1")
+                .bind(part.display().to_string())
+                .execute(conn)
+                .await
+                .map_err(|e| conn.error("be copied", e))?;
+        }
         let contents = check(&part).await?;
         file.sync_all().map_err(unreachable)?;
         std::fs::rename(&part, to).map_err(unreachable)?;
@@ -63,17 +72,44 @@ impl Reader {
     }
 }
 
-/// Puts a copy in the database's place. The database that was there stays beside it, under the name that comes back. No
-/// engine may hold it.
+async fn copy_to_file(from: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let mut file = Connection::for_copying(path).await?;
+    schema::migrate(&mut file).await?;
+    let layouts = copy::layouts(&mut file).await?;
+    file.begin().await?;
+    let copied = copy::copy(&layouts, from, &mut file).await;
+    file.end(copied).await?;
+    file.close().await
+}
+
+/// Puts a copy in the database's place. The database that was there is kept, and where comes back: a file beside the new
+/// one, or another schema of the server's database. No engine may hold it.
 pub async fn restore(
+    from: &Path,
+    to: impl Into<Location>,
+    now: WallTime,
+) -> Result<(Contents, Option<Location>), StoreError> {
+    if !from.is_file() {
+        return Err(StoreError::Missing(from.to_owned()));
+    }
+    match to.into() {
+        Location::File(path) => {
+            let (contents, kept) = restore_file(from, &path, now).await?;
+            Ok((contents, kept.map(Location::File)))
+        }
+        Location::Server(server) => {
+            let (contents, kept) = restore_server(from, &server, now).await?;
+            Ok((contents, kept.map(Location::Server)))
+        }
+    }
+}
+
+async fn restore_file(
     from: &Path,
     database: &Path,
     now: WallTime,
 ) -> Result<(Contents, Option<PathBuf>), StoreError> {
     let database = settle(database)?;
-    if !from.is_file() {
-        return Err(StoreError::Missing(from.to_owned()));
-    }
     let contents = check(from).await?;
     let _lock = lock(&database)?;
     let part = with_suffix(&database, ".part");
@@ -87,6 +123,83 @@ pub async fn restore(
     schema::migrate(&mut connection).await?;
     connection.close().await?;
     Ok((contents, kept))
+}
+
+/// All of it in one transaction, and with it the old tables' move into a schema of their own.
+async fn restore_server(
+    from: &Path,
+    server: &Server,
+    now: WallTime,
+) -> Result<(Contents, Option<Server>), StoreError> {
+    let contents = check(from).await?;
+    let mut file = Connection::for_reading(from).await?;
+    // Migrations change what is there, and rows that come later would miss that.
+    schema::require_current(&mut file).await?;
+    let layouts = copy::layouts(&mut file).await?;
+    let mut conn = Connection::to_server(server).await?;
+    require_alone(&mut conn).await?;
+    file.begin_reading().await?;
+    conn.begin().await?;
+    let replaced = replace(&layouts, &mut file, &mut conn, now).await;
+    let kept = conn.end(replaced).await?;
+    file.roll_back().await;
+    file.close().await?;
+    conn.close().await?;
+    Ok((contents, kept.map(|schema| server.clone().with_schema(&schema))))
+}
+
+async fn replace(
+    layouts: &[Layout],
+    file: &mut Connection,
+    conn: &mut Connection,
+    now: WallTime,
+) -> Result<Option<String>, StoreError> {
+    const DOING: &str = "put the former tables aside";
+    conn.allow_pauses().await?;
+    let mut kept = None;
+    if schema::version(conn).await? > 0 {
+        let schema: String =
+            scalar("SELECT current_schema()").fetch_one(conn).await.map_err(|e| conn.error(DOING, e))?;
+        let schema = schema.replace('"', "\"\"");
+        let aside = format!("before_{}", now.unix_ms());
+        for sql in
+            [format!("ALTER SCHEMA \"{schema}\" RENAME TO {aside}"), format!("CREATE SCHEMA \"{schema}\"")]
+        {
+            composed(sql).execute(conn).await.map_err(|e| conn.error(DOING, e))?;
+        }
+        kept = Some(aside);
+    }
+    schema::apply_missing(conn).await?;
+    // A node of the former tables that is still frozen somewhere must not find its token alive when it wakes up.
+    let _first_token: i64 =
+        scalar("SELECT setval(pg_get_serial_sequence('nodes', 'token'), CAST($1 AS BIGINT))")
+            .bind(now.unix_ms())
+            .fetch_one(conn)
+            .await
+            .map_err(|e| conn.error("take a copy", e))?;
+    copy::copy(layouts, file, conn).await?;
+    Ok(kept)
+}
+
+/// Whoever is connected as outdial is an engine, or about to be asked something by one; one that has just been stopped is
+/// given a moment to be gone.
+async fn require_alone(conn: &mut Connection) -> Result<(), StoreError> {
+    for look in 0..LEAVING_LOOKS {
+        let others: i64 = scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'outdial' AND pid <> pg_backend_pid()",
+        )
+        .fetch_one(conn)
+        .await
+        .map_err(|e| conn.error("tell who uses it", e))?;
+        if others == 0 {
+            return Ok(());
+        }
+        if look + 1 < LEAVING_LOOKS {
+            tokio::time::sleep(LEAVING_LOOK).await;
+        }
+    }
+    Err(StoreError::InUse(conn.path().to_owned(), None))
 }
 
 /// Folds the log into the database, so that one file is all of it, and moves that.

@@ -5,6 +5,7 @@
 
 use super::error::StoreError;
 use super::location::Server;
+use super::pseudonym;
 use super::statement::{query, scalar};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -66,6 +67,16 @@ impl Connection {
         Connection::connect(options, path).await
     }
 
+    /// For a copy in the making: until it is whole nobody relies on it, and then it is one file without a log.
+    pub(super) async fn for_copying(path: &Path) -> Result<Connection, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(true);
+        Connection::connect(options, path).await
+    }
+
     /// Beside a running engine: takes no lock that a writer would wait for.
     pub(super) async fn for_reading(path: &Path) -> Result<Connection, StoreError> {
         Connection::connect(SqliteConnectOptions::new().filename(path).read_only(true), path).await
@@ -115,6 +126,16 @@ impl Connection {
     /// Whether several nodes may share it.
     pub(super) fn is_server(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// The file of the key under which numbers are erased. A server's is wherever it was said to be.
+    pub(super) fn key(&self) -> Result<PathBuf, StoreError> {
+        match &self.server {
+            None => Ok(pseudonym::beside(&self.path)),
+            Some(server) => {
+                server.key().map(Path::to_owned).ok_or_else(|| StoreError::NoKey(self.path.clone()))
+            }
+        }
     }
 
     /// Who claims.
@@ -170,6 +191,23 @@ impl Connection {
         outcome
     }
 
+    /// Begins a transaction that sees one moment's state however long it reads; [`Connection::roll_back`] ends it.
+    pub(super) async fn begin_reading(&mut self) -> Result<(), StoreError> {
+        self.roll_back().await;
+        let sql = if self.is_server() { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
+        self.execute("begin to read", sql).await?;
+        self.in_transaction = true;
+        self.allow_pauses().await
+    }
+
+    /// In this transaction a server is patient: what comes between two statements is the work of another database.
+    pub(super) async fn allow_pauses(&mut self) -> Result<(), StoreError> {
+        if self.is_server() {
+            self.execute("be patient", "SET LOCAL idle_in_transaction_session_timeout = 60000").await?;
+        }
+        Ok(())
+    }
+
     async fn commit(&mut self) -> Result<(), StoreError> {
         if !self.is_server() {
             return self.execute("commit", "COMMIT").await;
@@ -214,7 +252,7 @@ impl Connection {
     }
 
     /// It can only fail when the database has already ended the transaction, which is as good.
-    async fn roll_back(&mut self) {
+    pub(super) async fn roll_back(&mut self) {
         if std::mem::take(&mut self.in_transaction) && self.link.is_some() {
             let _already_ended = self.execute("roll back", "ROLLBACK").await;
         }

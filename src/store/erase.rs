@@ -10,6 +10,7 @@ use super::statement::{composed_scalar, query, scalar};
 use crate::number::E164;
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Rows of one transaction: an engine that runs beside waits for it.
 const ROWS_PER_TRANSACTION: i64 = 5_000;
@@ -48,7 +49,7 @@ pub struct Expired {
 }
 
 impl Store {
-    /// Forgets the person with this number, in all campaigns, with all their numbers. A hash under the key beside the
+    /// Forgets the person with this number, in all campaigns, with all their numbers. A hash under a key that is not in the
     /// database stays, so that no list brings them back; `fresh` becomes that key if there is none yet.
     pub async fn erase(
         &mut self,
@@ -56,17 +57,10 @@ impl Store {
         fresh: [u8; 32],
         at: WallTime,
     ) -> Result<Erased, StoreError> {
-        if self.connection.is_server() {
-            let error = std::io::Error::new(
-                std::io::ErrorKind::Unsupported,
-                "numbers are erased in a database on a file only: its key has no place that all nodes reach",
-            );
-            return Err(StoreError::Unreachable(self.path().to_owned(), error));
-        }
-        let key = Key::load_or_create(self.path(), fresh)?;
         let conn = &mut self.connection;
+        let path = conn.key()?;
         conn.begin().await?;
-        let erased = erase(conn, number, &key, at).await;
+        let erased = erase(conn, number, &path, fresh, at).await;
         conn.end(erased).await
     }
 
@@ -170,6 +164,15 @@ async fn expire(
         .await
         .map_err(|e| conn.error(DOING, e))?;
         recordings.extend(kept);
+        // What may be left of a call that was over long ago says whom it rang.
+        execute(
+            conn,
+            DOING,
+            "DELETE FROM dialogs WHERE attempt IN
+                 (SELECT attempt FROM calls WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)))",
+            &list,
+        )
+        .await?;
         execute(
             conn,
             DOING,
@@ -190,7 +193,13 @@ async fn expire(
     Ok(ids.len() as u64)
 }
 
-async fn erase(conn: &mut Connection, number: &E164, key: &Key, at: WallTime) -> Result<Erased, StoreError> {
+async fn erase(
+    conn: &mut Connection,
+    number: &E164,
+    key: &Path,
+    fresh: [u8; 32],
+    at: WallTime,
+) -> Result<Erased, StoreError> {
     const DOING: &str = "erase a number";
     let mut numbers = vec![number.clone()];
     let mut rows: BTreeMap<i64, String> = BTreeMap::new();
@@ -223,8 +232,10 @@ async fn erase(conn: &mut Connection, number: &E164, key: &Key, at: WallTime) ->
     .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
+    let key = Key::load_or_create(key, &hashes(conn).await?, fresh)?;
+    keep_hash(conn, &key.mark(), at).await?;
     for number in &numbers {
-        forget(conn, number, key, at, &mut erased).await?;
+        forget(conn, number, &key, at, &mut erased).await?;
     }
     let emptied =
         "UPDATE contacts SET name = '', comment = '', attributes = '{}', further = '', callback_at = NULL,
@@ -261,12 +272,9 @@ async fn forget(
 ) -> Result<(), StoreError> {
     const DOING: &str = "erase a number";
     let pseudonym = key.pseudonym(number);
-    query("INSERT INTO erasures (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
-        .bind(pseudonym.as_str())
-        .bind(at.unix_ms())
-        .execute(conn)
-        .await
-        .map_err(|e| conn.error(DOING, e))?;
+    keep_hash(conn, &pseudonym, at).await?;
+    let dialogs = "DELETE FROM dialogs WHERE attempt IN (SELECT id FROM attempts WHERE number = $1)";
+    execute(conn, DOING, dialogs, number.as_str()).await?;
     for (sql, counted) in [
         ("UPDATE attempts SET number = $2 WHERE number = $1", &mut erased.attempts),
         ("UPDATE calls SET number = $2 WHERE number = $1", &mut erased.calls),
@@ -280,15 +288,16 @@ async fn forget(
             .map_err(|e| conn.error(DOING, e))?;
         *counted += done;
     }
-    query("DELETE FROM suppressions WHERE number = $1")
-        .bind(number.as_str())
-        .execute(conn)
-        .await
-        .map_err(|e| conn.error(DOING, e))?;
+    for sql in
+        ["DELETE FROM suppressions WHERE number = $1", "DELETE FROM scoped_suppressions WHERE number = $1"]
+    {
+        execute(conn, DOING, sql, number.as_str()).await?;
+    }
     let left: i64 = scalar(
         "SELECT (SELECT count(*) FROM attempts WHERE number = $1) + (SELECT count(*) FROM calls WHERE number = $1)
               + (SELECT count(*) FROM contacts WHERE number = $1)
-              + (SELECT count(*) FROM suppressions WHERE number = $1)",
+              + (SELECT count(*) FROM suppressions WHERE number = $1)
+              + (SELECT count(*) FROM scoped_suppressions WHERE number = $1)",
     )
     .bind(number.as_str())
     .fetch_one(conn)
@@ -302,9 +311,9 @@ async fn execute(
     conn: &mut Connection,
     doing: &'static str,
     sql: &'static str,
-    ids: &str,
+    value: &str,
 ) -> Result<u64, StoreError> {
-    query(sql).bind(ids).execute(conn).await.map_err(|e| conn.error(doing, e))
+    query(sql).bind(value).execute(conn).await.map_err(|e| conn.error(doing, e))
 }
 
 /// Of these numbers, those that are to be forgotten: lists must not bring them back.
@@ -312,16 +321,30 @@ pub(super) async fn erased_among(
     conn: &mut Connection,
     numbers: impl Iterator<Item = &E164>,
 ) -> Result<BTreeSet<E164>, StoreError> {
+    let hashes = hashes(conn).await?;
+    if hashes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let key = Key::load(&conn.key()?, &hashes)?;
+    Ok(numbers.filter(|number| hashes.contains(&key.pseudonym(number))).cloned().collect())
+}
+
+async fn hashes(conn: &mut Connection) -> Result<BTreeSet<String>, StoreError> {
     let hashes: Vec<String> = scalar("SELECT hash FROM erasures")
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error("read erasures", e))?;
-    if hashes.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let hashes: BTreeSet<String> = hashes.into_iter().collect();
-    let key = Key::load(conn.path())?;
-    Ok(numbers.filter(|number| hashes.contains(&key.pseudonym(number))).cloned().collect())
+    Ok(hashes.into_iter().collect())
+}
+
+async fn keep_hash(conn: &mut Connection, hash: &str, at: WallTime) -> Result<(), StoreError> {
+    query("INSERT INTO erasures (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
+        .bind(hash)
+        .bind(at.unix_ms())
+        .execute(conn)
+        .await
+        .map_err(|e| conn.error("erase a number", e))?;
+    Ok(())
 }
 
 fn to_json(ids: &[i64]) -> String {

@@ -24,6 +24,10 @@ pub enum StoreError {
     InUse(PathBuf, Option<u32>),
     /// Another node of that name is alive on the server.
     NodeInUse(PathBuf, String),
+    /// Numbers are erased under a key, and nobody said where it is.
+    NoKey(PathBuf),
+    /// The key in this file is not the one under which the numbers of the database were erased.
+    AnotherKey(PathBuf),
     /// The file is no SQLite database.
     NotADatabase(PathBuf),
     /// It is a SQLite database, but another program's.
@@ -232,6 +236,17 @@ impl fmt::Display for StoreError {
             StoreError::NodeInUse(path, name) => write!(
                 f,
                 "another outdial on {} is the node {name:?} and alive: give this one its own `node`, or stop that one",
+                path.display()
+            ),
+            StoreError::NoKey(path) => write!(
+                f,
+                "the key of erased numbers of {} is in no known place: let `database_key_file` name a file, and give every \
+                 node the same one",
+                path.display()
+            ),
+            StoreError::AnotherKey(path) => write!(
+                f,
+                "{} is not the key under which the numbers of this database were erased: put that one in its place",
                 path.display()
             ),
             StoreError::NotADatabase(path) => write!(

@@ -23,6 +23,7 @@ pub enum Location {
 pub struct Server {
     url: String,
     password: Option<String>,
+    key: Option<PathBuf>,
     shown: String,
 }
 
@@ -57,13 +58,31 @@ impl Server {
         let database = options.get_database().unwrap_or(options.get_username());
         let (user, port) = (options.get_username(), options.get_port());
         let shown = format!("postgres://{user}@{host}:{port}/{database}");
-        Ok(Server { url: url.to_owned(), password: None, shown })
+        Ok(Server { url: url.to_owned(), password: None, key: None, shown })
     }
 
     /// With a password from elsewhere than the URL.
     pub fn with_password(mut self, password: String) -> Server {
         self.password = Some(password);
         self
+    }
+
+    /// With the file of the key under which numbers are erased. All nodes have the same.
+    pub fn with_key(mut self, file: PathBuf) -> Server {
+        self.key = Some(file);
+        self
+    }
+
+    /// The same server, another schema of the same database.
+    pub(super) fn with_schema(mut self, schema: &str) -> Server {
+        let mark = if self.url.contains('?') { '&' } else { '?' };
+        self.url = format!("{}{mark}options[search_path]={schema}", self.url);
+        self.shown = format!("{}, schema {schema}", self.shown);
+        self
+    }
+
+    pub(super) fn key(&self) -> Option<&Path> {
+        self.key.as_deref()
     }
 
     /// Whether the URL itself holds a password.

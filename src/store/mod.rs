@@ -30,7 +30,7 @@
 //! | `dialog` | calls that may be up |
 //! | `recovery` | what a crash left behind |
 //! | `promise` | callbacks, and contacts that are dialed again |
-//! | `backup` | copies of the whole, made and put back |
+//! | `backup`, `copy` | copies of the whole, made and put back |
 //! | `erase`, `pseudonym` | forgetting people, and what stays in their numbers' place |
 //! | `reader`, `table`, `penetration` | reading beside the engine: counts, pages of rows |
 //! | `story` | all that is known of one contact, one attempt, one list: for whoever asks why |
@@ -48,6 +48,7 @@ mod batch;
 mod call_record;
 mod claim;
 mod connection;
+mod copy;
 mod database;
 mod dialect;
 mod dialog;

@@ -39,7 +39,8 @@ pub(super) async fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     conn.end(applied).await
 }
 
-async fn apply_missing(conn: &mut Connection) -> Result<(), StoreError> {
+/// The same, in the transaction that is open.
+pub(super) async fn apply_missing(conn: &mut Connection) -> Result<(), StoreError> {
     if conn.is_server() {
         run(conn, ONE_AFTER_THE_OTHER).await?;
     }
@@ -93,6 +94,7 @@ pub(super) async fn require_known(conn: &mut Connection) -> Result<(), StoreErro
         _ => Ok(()),
     }
 }
+
 const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 
 const TABLES_ON_SERVER: &str =
@@ -102,7 +104,7 @@ const MARKS_ON_SERVER: &str = "SELECT count(*) FROM information_schema.tables
     WHERE table_schema = current_schema() AND table_name = 'outdial_database'";
 
 /// 0 for an empty file; newer versions and other programs' databases are errors.
-async fn version(conn: &mut Connection) -> Result<i64, StoreError> {
+pub(super) async fn version(conn: &mut Connection) -> Result<i64, StoreError> {
     let tables = number(conn, if conn.is_server() { TABLES_ON_SERVER } else { TABLES }).await?;
     let application = match conn.is_server() {
         false => number(conn, "SELECT application_id FROM pragma_application_id").await?,

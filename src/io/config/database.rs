@@ -4,14 +4,19 @@ use crate::io::secret;
 use crate::store::Location;
 use std::path::Path;
 
-/// A file seen from the configuration's folder, or a server with the password that `database_password_file` holds. The error
-/// names the setting.
+/// A file seen from the configuration's folder, or a server with the password that `database_password_file` holds and the
+/// place of the key that `database_key_file` names. The error names the setting.
 pub fn settle(
     database: Location,
     password_file: Option<&Path>,
+    key_file: Option<&Path>,
     config: &Path,
 ) -> Result<Location, (&'static str, String)> {
     let folder = config.parent().unwrap_or(Path::new(""));
+    let database = match (database, key_file) {
+        (Location::Server(server), Some(file)) => Location::Server(server.with_key(folder.join(file))),
+        (database, _) => database,
+    };
     match (database, password_file) {
         (Location::File(path), _) => Ok(Location::File(folder.join(path))),
         (Location::Server(server), Some(file)) => {
@@ -46,15 +51,15 @@ mod tests {
             for file in [&config, &secret] {
                 std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
             }
-            assert_eq!(settle(open.clone(), Some(Path::new("secret")), &config).is_ok(), readable);
-            assert_eq!(settle(told.clone(), None, &config).is_ok(), readable);
-            assert!(settle(open.clone(), None, &config).is_ok(), "there is no password to be read");
+            assert_eq!(settle(open.clone(), Some(Path::new("secret")), None, &config).is_ok(), readable);
+            assert_eq!(settle(told.clone(), None, None, &config).is_ok(), readable);
+            assert!(settle(open.clone(), None, None, &config).is_ok(), "there is no password to be read");
         }
     }
 
     #[test]
     fn a_file_is_seen_from_the_configurations_folder() {
-        let settled = settle(Location::File("a.db".into()), None, Path::new("/etc/outdial/outdial.toml"));
+        let settled = settle(Location::File("a.db".into()), None, None, Path::new("/etc/outdial/outdial.toml"));
         assert_eq!(settled, Ok(Location::File("/etc/outdial/a.db".into())));
     }
 }

@@ -11,6 +11,9 @@ mod abandonment;
 #[path = "dialing.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod dialing;
+#[path = "forgetting.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
+mod forgetting;
 #[path = "labels.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod labels;
@@ -62,7 +65,8 @@ fn path_in(folder: &TempDir) -> Location {
         cluster.create(&name);
         name
     });
-    Location::parse(&cluster.url(name)).unwrap()
+    let Ok(Location::Server(server)) = Location::parse(&cluster.url(name)) else { panic!("no server") };
+    Location::Server(server.with_key(folder.path().join("outdial.db.key")))
 }
 
 async fn open(folder: &TempDir) -> Store {
