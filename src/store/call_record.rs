@@ -16,20 +16,20 @@ const DOING: &str = "write a call record";
 /// number comes its first again.
 const FINISH: &str = "
     INSERT INTO attempts (id, contact, campaign, number, started_at)
-        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 8 AS BIGINT)
+        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
         FROM json_each($1) WHERE true
         ON CONFLICT (id) DO NOTHING;
-    UPDATE contacts SET attempt = NULL, holder = 0, next_attempt_at = CAST(f.value ->> 43 AS BIGINT),
-        state = CASE WHEN f.value ->> 44 = 'pending'
+    UPDATE contacts SET attempt = NULL, holder = 0, next_attempt_at = CAST(f.value ->> 6 AS BIGINT),
+        state = CASE WHEN f.value ->> 7 = 'pending'
                 AND EXISTS (SELECT 1 FROM suppressions WHERE number = contacts.number)
-            THEN 'suppressed' ELSE f.value ->> 44 END,
-        last_reason = CASE WHEN f.value ->> 44 = 'pending'
+            THEN 'suppressed' ELSE f.value ->> 7 END,
+        last_reason = CASE WHEN f.value ->> 7 = 'pending'
                 AND EXISTS (SELECT 1 FROM suppressions WHERE number = contacts.number)
             THEN 'do_not_call' ELSE last_reason END,
         phone = CASE WHEN further = '' THEN phone ELSE
-            (phone + CAST(f.value ->> 45 AS BIGINT)) % (2 + length(further) - length(replace(further, ' ', ''))) END
+            (phone + CAST(f.value ->> 8 AS BIGINT)) % (2 + length(further) - length(replace(further, ' ', ''))) END
         FROM json_each($1) AS f
-        WHERE contacts.id = CAST(f.value ->> 42 AS BIGINT) AND holder = $2
+        WHERE contacts.id = CAST(f.value ->> 5 AS BIGINT) AND holder = $3
             AND (state = 'claimed' OR (state = 'in_flight' AND attempt = f.value ->> 0))
             AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.attempt = f.value ->> 0);
     INSERT INTO calls (attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at,
@@ -49,7 +49,7 @@ const FINISH: &str = "
             CAST(value ->> 32 AS BIGINT), CAST(value ->> 33 AS BIGINT), CAST(value ->> 34 AS DOUBLE PRECISION),
             CAST(value ->> 35 AS DOUBLE PRECISION), value ->> 36, value ->> 37, value ->> 38,
             CAST(value ->> 39 AS BIGINT), value ->> 40, CAST(value ->> 41 AS BIGINT)
-        FROM json_each($1) WHERE true
+        FROM json_each($2) WHERE true
         ON CONFLICT (attempt) DO NOTHING";
 
 /// Writes the records and moves their contacts on. Handed in twice, the first record stays and nothing else happens. No
@@ -60,19 +60,21 @@ pub(super) async fn finish(
     records: &[(&CallRecord, &ContactUpdate)],
 ) -> Result<(), StoreError> {
     let late = late(conn, records).await?;
-    let mut rows = Rows::default();
+    let (mut ends, mut calls) = (Rows::default(), Rows::default());
     for (place, (record, update)) in (0..).zip(records) {
         if !late.contains(&place) {
             let turns = update.state == ContactState::Pending
                 && orders.goes_to_next_phone(&record.campaign, record.disposition);
-            put(&mut rows, record, update, turns);
+            put_end(&mut ends, record, update, turns);
+            put_call(&mut calls, record);
         }
     }
-    if rows.is_empty() {
+    if calls.is_empty() {
         return Ok(());
     }
     query(FINISH)
-        .bind(rows.into_text())
+        .bind(ends.into_text())
+        .bind(calls.into_text())
         .bind(conn.holder())
         .execute_all(conn)
         .await
@@ -105,9 +107,22 @@ async fn late(
     Ok(places.into_iter().collect())
 }
 
-/// The columns of a call in their order, then the contact's id, when it is next due, its state, and how many of its numbers
-/// it goes on by.
-fn put(rows: &mut Rows, record: &CallRecord, update: &ContactUpdate, turns: bool) {
+/// The attempt, then the contact's id, when it is next due, its state, and by how many of its numbers it goes on.
+fn put_end(rows: &mut Rows, record: &CallRecord, update: &ContactUpdate, turns: bool) {
+    rows.begin()
+        .put(record.attempt.to_string())
+        .put(record.contact.0)
+        .put(&record.campaign)
+        .put(record.number.as_str())
+        .put(record.dialed_at)
+        .put(update.id.0)
+        .put(update.next_attempt_at)
+        .put(update.state.as_str())
+        .put(u8::from(turns));
+}
+
+/// The columns of a call in their order.
+fn put_call(rows: &mut Rows, record: &CallRecord) {
     rows.begin()
         .put(record.attempt.to_string())
         .put(record.contact.0)
@@ -150,11 +165,7 @@ fn put(rows: &mut Rows, record: &CallRecord, update: &ContactUpdate, turns: bool
         .put(&record.digits)
         .put(record.revised_at)
         .put(&record.revised_cause)
-        .put(record.beep_started_at)
-        .put(update.id.0)
-        .put(update.next_attempt_at.unix_ms())
-        .put(update.state.as_str())
-        .put(u8::from(turns));
+        .put(record.beep_started_at);
 }
 
 /// SQLite's integers end at 2^63 - 1.

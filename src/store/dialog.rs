@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::recovery::read_attempt;
 use super::rows::{Rows, texts};
 use super::statement::{query, scalar};
-use crate::record::DialogRecord;
+use crate::record::{AttemptId, DialogRecord, InviteRecord};
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 
@@ -18,18 +18,39 @@ const PUT: &str = "
         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2 FROM json_each($1) WHERE true
         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
 
+/// What is known of a call.
+pub(super) struct Known<'r> {
+    call_id: &'r str,
+    attempt: AttemptId,
+    trunk: &'r str,
+    pub(super) dialog: &'r str,
+}
+
+impl<'r> Known<'r> {
+    /// With the commit of its INVITE.
+    pub(super) fn of_invite(invite: &'r InviteRecord) -> Self {
+        let InviteRecord { call_id, attempt, trunk, dialog, .. } = invite;
+        Known { call_id, attempt: *attempt, trunk, dialog }
+    }
+
+    /// By now.
+    pub(super) fn of_record(record: &'r DialogRecord) -> Self {
+        let DialogRecord { call_id, attempt, trunk, dialog } = record;
+        Known { call_id, attempt: *attempt, trunk, dialog }
+    }
+}
+
 /// What is known of calls by now, and which are over.
 pub(super) async fn keep(
     conn: &mut Connection,
-    open: &[&DialogRecord],
+    open: &[Known<'_>],
     gone: &[&str],
 ) -> Result<(), StoreError> {
     if !open.is_empty() {
-        let last: BTreeMap<&str, &DialogRecord> =
-            open.iter().map(|record| (record.call_id.as_str(), *record)).collect();
+        let last: BTreeMap<&str, &Known<'_>> = open.iter().map(|known| (known.call_id, known)).collect();
         let mut rows = Rows::default();
-        for (call_id, record) in last {
-            rows.begin().put(call_id).put(record.attempt.to_string()).put(&record.trunk).put(&record.dialog);
+        for known in last.into_values() {
+            rows.begin().put(known.call_id).put(known.attempt.to_string()).put(known.trunk).put(known.dialog);
         }
         query(PUT)
             .bind(rows.into_text())

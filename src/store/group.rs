@@ -6,7 +6,7 @@
 
 use super::call_record;
 use super::connection::Connection;
-use super::dialog;
+use super::dialog::{self, Known};
 use super::error::StoreError;
 use super::history;
 use super::invite;
@@ -114,17 +114,21 @@ impl<'r> Group<'r> {
         orders: &Orders,
     ) -> Result<Vec<Answer>, StoreError> {
         history::keep_decisions(conn, &self.decisions).await?;
-        let mut committed = if self.invites.is_empty() {
-            Vec::new().into_iter()
-        } else {
-            invite::commit(conn, &self.invites).await?.into_iter()
-        };
+        let objections =
+            if self.invites.is_empty() { Vec::new() } else { invite::commit(conn, &self.invites).await? };
         if !self.records.is_empty() {
             call_record::finish(conn, orders, &self.records).await?;
         }
-        dialog::keep(conn, &self.open, &self.gone).await?;
+        let leaving = self.invites.iter().zip(&objections).filter(|(_, objection)| objection.is_none());
+        let begun = leaving.map(|(invite, _)| Known::of_invite(invite)).filter(|known| !known.dialog.is_empty());
+        let known: Vec<Known<'_>> = begun.chain(self.open.iter().map(|open| Known::of_record(open))).collect();
+        dialog::keep(conn, &known, &self.gone).await?;
+        let mut invites = self.invites.iter().zip(objections);
         let answer = |asked| match asked {
-            Asked::Invite => committed.next(),
+            Asked::Invite => invites.next().map(|(invite, objection)| match objection {
+                Some(reason) => Answer::InviteForbidden { attempt: invite.attempt, reason },
+                None => Answer::InviteCommitted { attempt: invite.attempt },
+            }),
             Asked::Dialogs(open) => Answer::of_kept(open),
         };
         Ok(self.asked.into_iter().filter_map(answer).collect())

@@ -5,7 +5,7 @@ use super::error::StoreError;
 use super::history;
 use super::rows::Rows;
 use super::statement::query;
-use crate::record::{Answer, InviteRecord};
+use crate::record::InviteRecord;
 use std::collections::BTreeMap;
 
 const DOING: &str = "commit an INVITE";
@@ -13,10 +13,10 @@ const DOING: &str = "commit an INVITE";
 /// A last look at each contact that is about to be rung.
 const GATE: &str = "
     SELECT i.key, c.campaign,
-           CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 3) || ' %' THEN i.value ->> 3 ELSE c.number END,
+           CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 2) || ' %' THEN i.value ->> 2 ELSE c.number END,
            c.state, c.attempt,
-           EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 3 OR number = c.number),
-           EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 6),
+           EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 2 OR number = c.number),
+           EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 3),
            EXISTS (SELECT 1 FROM calls WHERE attempt = i.value ->> 0),
            c.holder = $2 AND ($2 = 0 OR EXISTS (
                SELECT 1 FROM nodes
@@ -28,70 +28,65 @@ const GATE: &str = "
 /// A second INVITE of an attempt finds the attempt's row.
 const COMMIT: &str = "
     INSERT INTO attempts (id, contact, campaign, number, started_at)
-        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 7 AS BIGINT)
+        SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 4, value ->> 2, CAST(value ->> 7 AS BIGINT)
         FROM json_each($1) WHERE true
         ON CONFLICT (id) DO NOTHING;
     INSERT INTO invites (call_id, attempt, caller_id, trunk, at)
-        SELECT value ->> 6, value ->> 0, value ->> 4, value ->> 5, CAST(value ->> 7 AS BIGINT) FROM json_each($1);
+        SELECT value ->> 3, value ->> 0, value ->> 5, value ->> 6, CAST(value ->> 7 AS BIGINT) FROM json_each($1);
     UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
-        FROM json_each($1) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT);
-    INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
-        SELECT value ->> 6, value ->> 0, value ->> 5, value ->> 8, $2 FROM json_each($1) WHERE value ->> 8 <> ''
-        ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
+        FROM json_each($1) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
 
 /// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node that
 /// lives?, the law's caps
 type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, Option<String>);
 
-/// Commits those that may leave; gives the answers in their order. No contact, number, attempt or Call-ID may be there twice.
+/// Commits those that may leave, but for their dialogs; gives why not of each in their order. No contact, number, attempt or
+/// Call-ID may be there twice.
 pub(super) async fn commit(
     conn: &mut Connection,
     invites: &[&InviteRecord],
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Vec<Option<String>>, StoreError> {
+    let mut looked_at = Rows::default();
+    for invite in invites {
+        key(&mut looked_at, invite);
+    }
     let found: Vec<GateRow> = query(GATE)
-        .bind(rows_of(invites))
+        .bind(looked_at.into_text())
         .bind(conn.holder())
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
     let found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
-    let mut answers = Vec::with_capacity(invites.len());
-    let mut free = Vec::with_capacity(invites.len());
-    for (invite, place) in invites.iter().zip(0..) {
-        answers.push(match objection(conn, found.get(&place), invite).await? {
-            Some(reason) => Answer::InviteForbidden { attempt: invite.attempt, reason },
-            None => {
-                free.push(*invite);
-                Answer::InviteCommitted { attempt: invite.attempt }
-            }
-        });
+    let mut objections = Vec::with_capacity(invites.len());
+    let mut free = Rows::default();
+    for (place, invite) in (0..).zip(invites) {
+        let objection = objection(conn, found.get(&place), invite).await?;
+        if objection.is_none() {
+            key(&mut free, invite)
+                .put(&invite.campaign)
+                .put(&invite.caller_id)
+                .put(&invite.trunk)
+                .put(invite.at);
+        }
+        objections.push(objection);
     }
     if !free.is_empty() {
         query(COMMIT)
-            .bind(rows_of(&free))
-            .bind(conn.holder())
+            .bind(free.into_text())
             .execute_all(conn)
             .await
             .map_err(|e| conn.error(DOING, e))?;
     }
-    Ok(answers)
+    Ok(objections)
 }
 
-fn rows_of(invites: &[&InviteRecord]) -> String {
-    let mut rows = Rows::default();
-    for invite in invites {
-        rows.begin()
-            .put(invite.attempt.to_string())
-            .put(invite.contact.0)
-            .put(&invite.campaign)
-            .put(invite.number.as_str())
-            .put(&invite.caller_id)
-            .put(&invite.trunk)
-            .put(&invite.call_id)
-            .put(invite.at)
-            .put(&invite.dialog);
-    }
-    rows.into_text()
+/// A row with what an INVITE is known by.
+fn key<'r>(rows: &'r mut Rows, invite: &InviteRecord) -> &'r mut Rows {
+    rows.begin()
+        .put(invite.attempt.to_string())
+        .put(invite.contact.0)
+        .put(invite.number.as_str())
+        .put(&invite.call_id)
 }
 
 /// Why the INVITE must not leave, if so.

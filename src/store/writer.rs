@@ -36,7 +36,7 @@ pub async fn run(
     let mut due = Instant::now();
     loop {
         tokio::time::sleep_until(due).await;
-        let mut waiting = Vec::with_capacity(BATCH_MAX);
+        let mut waiting = Vec::new();
         if requests.recv_many(&mut waiting, BATCH_MAX).await == 0 {
             return store;
         }
