@@ -4,20 +4,18 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::order::Orders;
 use super::rows::Rows;
-use super::statement::{query, scalar};
+use super::statement::scalar;
 use crate::record::{CallRecord, ContactState, ContactUpdate};
 use std::collections::BTreeSet;
 
-const DOING: &str = "write a call record";
-
-/// A record is never refused: an attempt that ended before its first INVITE was committed gets its row here. An attempt
-/// that already has its record keeps that one, and its contact is left alone. Final states are not left again, and what
+/// What comes before the records. None is refused: an attempt that ended before its first INVITE was committed gets its row
+/// here. Of an attempt that already has its record, the contact is left alone. Final states are not left again, and what
 /// would wait for another attempt while its number is on the do-not-call list becomes suppressed. After a contact's last
 /// number comes its first again.
-const FINISH: &str = "
+pub(super) const FINISH: &str = "
     INSERT INTO attempts (id, contact, campaign, number, started_at)
         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
-        FROM json_each($1) WHERE true
+        FROM json_each($4) WHERE true
         ON CONFLICT (id) DO NOTHING;
     UPDATE contacts SET attempt = NULL, holder = 0, next_attempt_at = CAST(f.value ->> 6 AS BIGINT),
         state = CASE WHEN f.value ->> 7 = 'pending'
@@ -28,10 +26,13 @@ const FINISH: &str = "
             THEN 'do_not_call' ELSE last_reason END,
         phone = CASE WHEN further = '' THEN phone ELSE
             (phone + CAST(f.value ->> 8 AS BIGINT)) % (2 + length(further) - length(replace(further, ' ', ''))) END
-        FROM json_each($1) AS f
-        WHERE contacts.id = CAST(f.value ->> 5 AS BIGINT) AND holder = $3
+        FROM json_each($4) AS f
+        WHERE contacts.id = CAST(f.value ->> 5 AS BIGINT) AND holder = $1
             AND (state = 'claimed' OR (state = 'in_flight' AND attempt = f.value ->> 0))
-            AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.attempt = f.value ->> 0);
+            AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.attempt = f.value ->> 0)";
+
+/// An attempt that already has its record keeps that one.
+pub(super) const INSERT: &str = "
     INSERT INTO calls (attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at,
             trying_at, ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
             drop_started_at, drop_ended_at, agent_dialed_at, agent_answered_at, bridged_at, ended_at, ended_by,
@@ -49,46 +50,31 @@ const FINISH: &str = "
             CAST(value ->> 32 AS BIGINT), CAST(value ->> 33 AS BIGINT), CAST(value ->> 34 AS DOUBLE PRECISION),
             CAST(value ->> 35 AS DOUBLE PRECISION), value ->> 36, value ->> 37, value ->> 38,
             CAST(value ->> 39 AS BIGINT), value ->> 40, CAST(value ->> 41 AS BIGINT)
-        FROM json_each($2) WHERE true
+        FROM json_each($5) WHERE true
         ON CONFLICT (attempt) DO NOTHING";
 
-/// Writes the records and moves their contacts on. Handed in twice, the first record stays and nothing else happens. No
-/// contact and no attempt may be there twice.
-pub(super) async fn finish(
-    conn: &mut Connection,
+/// The rows of [`FINISH`] and those of [`INSERT`]. No contact and no attempt may be there twice.
+pub(super) fn rows<'r>(
     orders: &Orders,
-    records: &[(&CallRecord, &ContactUpdate)],
-) -> Result<(), StoreError> {
-    let late = late(conn, records).await?;
+    records: impl Iterator<Item = &'r (&'r CallRecord, &'r ContactUpdate)>,
+) -> (Rows, Rows) {
     let (mut ends, mut calls) = (Rows::default(), Rows::default());
-    for (place, (record, update)) in (0..).zip(records) {
-        if !late.contains(&place) {
-            let turns = update.state == ContactState::Pending
-                && orders.goes_to_next_phone(&record.campaign, record.disposition);
-            put_end(&mut ends, record, update, turns);
-            put_call(&mut calls, record);
-        }
+    for (record, update) in records {
+        let turns = update.state == ContactState::Pending
+            && orders.goes_to_next_phone(&record.campaign, record.disposition);
+        put_end(&mut ends, record, update, turns);
+        put_call(&mut calls, record);
     }
-    if calls.is_empty() {
-        return Ok(());
-    }
-    query(FINISH)
-        .bind(ends.into_text())
-        .bind(calls.into_text())
-        .bind(conn.holder())
-        .execute_all(conn)
-        .await
-        .map_err(|e| conn.error(DOING, e))?;
-    Ok(())
+    (ends, calls)
 }
 
 /// The places of those whose attempt another node has taken over: it closes them, and what comes from their former holder
 /// is late. None on a file.
-async fn late(
+pub(super) async fn late(
     conn: &mut Connection,
     records: &[(&CallRecord, &ContactUpdate)],
 ) -> Result<BTreeSet<i64>, StoreError> {
-    if conn.holder() == 0 {
+    if conn.holder() == 0 || records.is_empty() {
         return Ok(BTreeSet::new());
     }
     let mut rows = Rows::default();
@@ -103,7 +89,7 @@ async fn late(
     .bind(conn.holder())
     .fetch_all(conn)
     .await
-    .map_err(|e| conn.error(DOING, e))?;
+    .map_err(|e| conn.error("write a call record", e))?;
     Ok(places.into_iter().collect())
 }
 

@@ -6,17 +6,21 @@ use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
 use super::recovery::read_attempt;
-use super::rows::{Rows, texts};
+use super::rows::Rows;
 use super::statement::{query, scalar};
 use crate::record::{AttemptId, DialogRecord, InviteRecord};
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 
 /// What is known of calls by now: the last word on each.
-const PUT: &str = "
+pub(super) const PUT: &str = "
     INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2 FROM json_each($1) WHERE true
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $1 FROM json_each($6) WHERE true
         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
+
+/// Calls that are over.
+pub(super) const FORGET: &str = "
+    DELETE FROM dialogs WHERE call_id IN (SELECT value ->> 0 FROM json_each($7)) AND holder = $1";
 
 /// What is known of a call.
 pub(super) struct Known<'r> {
@@ -40,34 +44,14 @@ impl<'r> Known<'r> {
     }
 }
 
-/// What is known of calls by now, and which are over.
-pub(super) async fn keep(
-    conn: &mut Connection,
-    open: &[Known<'_>],
-    gone: &[&str],
-) -> Result<(), StoreError> {
-    if !open.is_empty() {
-        let last: BTreeMap<&str, &Known<'_>> = open.iter().map(|known| (known.call_id, known)).collect();
-        let mut rows = Rows::default();
-        for known in last.into_values() {
-            rows.begin().put(known.call_id).put(known.attempt.to_string()).put(known.trunk).put(known.dialog);
-        }
-        query(PUT)
-            .bind(rows.into_text())
-            .bind(conn.holder())
-            .execute(conn)
-            .await
-            .map_err(|e| conn.error("keep a dialog", e))?;
+/// The rows of [`PUT`]. A call that is there twice keeps the later word.
+pub(super) fn rows<'r>(known: impl Iterator<Item = Known<'r>>) -> Rows {
+    let last: BTreeMap<&str, Known<'_>> = known.map(|known| (known.call_id, known)).collect();
+    let mut rows = Rows::default();
+    for known in last.into_values() {
+        rows.begin().put(known.call_id).put(known.attempt.to_string()).put(known.trunk).put(known.dialog);
     }
-    if !gone.is_empty() {
-        query("DELETE FROM dialogs WHERE call_id IN (SELECT value FROM json_each($1)) AND holder = $2")
-            .bind(texts(gone.iter().copied()))
-            .bind(conn.holder())
-            .execute(conn)
-            .await
-            .map_err(|e| conn.error("forget dialogs", e))?;
-    }
-    Ok(())
+    rows
 }
 
 impl Store {

@@ -2,7 +2,7 @@
 //!
 //! What a busy engine asks is nearly all of four kinds: decisions, INVITEs, dialogs and call records. Nothing of a group is
 //! there twice that one of its members reads and another writes, so that the kinds may be written one after the other
-//! whatever the order in which they came.
+//! whatever the order in which they came: a look at the contacts, then all that is to be written at once.
 
 use super::call_record;
 use super::connection::Connection;
@@ -11,6 +11,8 @@ use super::error::StoreError;
 use super::history;
 use super::invite;
 use super::order::Orders;
+use super::rows::{self, Rows};
+use super::statement::composed;
 use crate::record::{
     Answer, AttemptId, CallRecord, ContactId, ContactUpdate, DialogRecord, InviteRecord, Request,
 };
@@ -113,16 +115,21 @@ impl<'r> Group<'r> {
         conn: &mut Connection,
         orders: &Orders,
     ) -> Result<Vec<Answer>, StoreError> {
-        history::keep_decisions(conn, &self.decisions).await?;
-        let objections =
-            if self.invites.is_empty() { Vec::new() } else { invite::commit(conn, &self.invites).await? };
-        if !self.records.is_empty() {
-            call_record::finish(conn, orders, &self.records).await?;
-        }
-        let leaving = self.invites.iter().zip(&objections).filter(|(_, objection)| objection.is_none());
-        let begun = leaving.map(|(invite, _)| Known::of_invite(invite)).filter(|known| !known.dialog.is_empty());
-        let known: Vec<Known<'_>> = begun.chain(self.open.iter().map(|open| Known::of_record(open))).collect();
-        dialog::keep(conn, &known, &self.gone).await?;
+        let objections = invite::objections(conn, &self.invites, &self.decisions).await?;
+        let late = call_record::late(conn, &self.records).await?;
+        let free = || self.invites.iter().zip(&objections).filter_map(|(i, why)| why.is_none().then_some(*i));
+        let begun = free().map(Known::of_invite).filter(|known| !known.dialog.is_empty());
+        let mut ends = (0..).zip(&self.records).filter(|(place, _)| !late.contains(place)).map(|(_, end)| end);
+        let (ends, calls) = call_record::rows(orders, &mut ends);
+        let writes = [
+            (history::KEEP, history::rows(&self.decisions)),
+            (invite::COMMIT, invite::rows(free())),
+            (call_record::FINISH, ends),
+            (call_record::INSERT, calls),
+            (dialog::PUT, dialog::rows(begun.chain(self.open.iter().map(|open| Known::of_record(open))))),
+            (dialog::FORGET, rows::of_texts(&self.gone)),
+        ];
+        write(conn, writes).await?;
         let mut invites = self.invites.iter().zip(objections);
         let answer = |asked| match asked {
             Asked::Invite => invites.next().map(|(invite, objection)| match objection {
@@ -133,4 +140,18 @@ impl<'r> Group<'r> {
         };
         Ok(self.asked.into_iter().filter_map(answer).collect())
     }
+}
+
+/// All statements at once: each with its rows as `$2` to `$7`, in this order, and with the node as `$1`; without those that
+/// have no rows.
+async fn write(conn: &mut Connection, writes: [(&str, Rows); 6]) -> Result<(), StoreError> {
+    let needed: Vec<&str> = writes.iter().filter(|(_, rows)| !rows.is_empty()).map(|(sql, _)| *sql).collect();
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let mut statement = composed(needed.join(";\n")).bind(conn.holder());
+    for (_, rows) in writes {
+        statement = statement.bind(rows.into_text());
+    }
+    statement.execute_all(conn).await.map_err(|e| conn.error("write what calls ask for", e))
 }

@@ -71,29 +71,24 @@ async fn read(
 }
 
 /// What attempts rest on; an attempt that has its decision keeps that one.
-pub(super) async fn keep_decisions(
-    conn: &mut Connection,
-    decisions: &[Decision<'_>],
-) -> Result<(), StoreError> {
-    if decisions.is_empty() {
-        return Ok(());
-    }
+pub(super) const KEEP: &str = "
+    INSERT INTO decisions (attempt, decision, caps)
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($2) WHERE true
+        ON CONFLICT (attempt) DO NOTHING";
+
+/// The rows of [`KEEP`].
+pub(super) fn rows(decisions: &[Decision<'_>]) -> Rows {
     let mut rows = Rows::default();
     for (attempt, decision, caps) in decisions {
-        let caps: Vec<(u32, i64)> = caps.iter().map(|(most, since)| (*most, since.unix_ms())).collect();
-        let caps = serde_json::to_string(&caps).expect("integers always have a JSON form");
-        rows.begin().put(attempt.to_string()).put(decision).put(caps);
+        rows.begin().put(attempt.to_string()).put(decision).put(caps_text(caps));
     }
-    query(
-        "INSERT INTO decisions (attempt, decision, caps)
-             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1) WHERE true
-             ON CONFLICT (attempt) DO NOTHING",
-    )
-    .bind(rows.into_text())
-    .execute(conn)
-    .await
-    .map_err(|e| conn.error("keep a decision", e))?;
-    Ok(())
+    rows
+}
+
+/// Caps as they are kept.
+pub(super) fn caps_text(caps: &[(u32, WallTime)]) -> String {
+    let caps: Vec<(u32, i64)> = caps.iter().map(|(most, since)| (*most, since.unix_ms())).collect();
+    serde_json::to_string(&caps).expect("integers always have a JSON form")
 }
 
 /// Why the law lets the number have no further attempt, counted once more in the transaction that commits the INVITE:

@@ -2,10 +2,12 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::group::Decision;
 use super::history;
 use super::rows::Rows;
 use super::statement::query;
-use crate::record::InviteRecord;
+use crate::record::{AttemptId, InviteRecord};
+use crate::time::WallTime;
 use std::collections::BTreeMap;
 
 const DOING: &str = "commit an INVITE";
@@ -25,57 +27,65 @@ const GATE: &str = "
     FROM json_each($1) AS i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
     /*+ FOR UPDATE OF c */";
 
-/// A second INVITE of an attempt finds the attempt's row.
-const COMMIT: &str = "
+/// What is committed before they leave, but for their dialogs. A second INVITE of an attempt finds the attempt's row.
+pub(super) const COMMIT: &str = "
     INSERT INTO attempts (id, contact, campaign, number, started_at)
         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 4, value ->> 2, CAST(value ->> 7 AS BIGINT)
-        FROM json_each($1) WHERE true
+        FROM json_each($3) WHERE true
         ON CONFLICT (id) DO NOTHING;
     INSERT INTO invites (call_id, attempt, caller_id, trunk, at)
-        SELECT value ->> 3, value ->> 0, value ->> 5, value ->> 6, CAST(value ->> 7 AS BIGINT) FROM json_each($1);
+        SELECT value ->> 3, value ->> 0, value ->> 5, value ->> 6, CAST(value ->> 7 AS BIGINT) FROM json_each($3);
     UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
-        FROM json_each($1) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
+        FROM json_each($3) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
 
 /// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node that
 /// lives?, the law's caps
 type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, Option<String>);
 
-/// Commits those that may leave, but for their dialogs; gives why not of each in their order. No contact, number, attempt or
-/// Call-ID may be there twice.
-pub(super) async fn commit(
+/// The rows of [`COMMIT`].
+pub(super) fn rows<'r>(invites: impl Iterator<Item = &'r InviteRecord>) -> Rows {
+    let mut rows = Rows::default();
+    for invite in invites {
+        key(&mut rows, invite)
+            .put(&invite.campaign)
+            .put(&invite.caller_id)
+            .put(&invite.trunk)
+            .put(invite.at);
+    }
+    rows
+}
+
+/// Why each must not leave, if so. No contact, number, attempt or Call-ID may be there twice. `decisions` are those that are
+/// about to be kept.
+pub(super) async fn objections(
     conn: &mut Connection,
     invites: &[&InviteRecord],
+    decisions: &[Decision<'_>],
 ) -> Result<Vec<Option<String>>, StoreError> {
-    let mut looked_at = Rows::default();
+    if invites.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = Rows::default();
     for invite in invites {
-        key(&mut looked_at, invite);
+        key(&mut rows, invite);
     }
     let found: Vec<GateRow> = query(GATE)
-        .bind(looked_at.into_text())
+        .bind(rows.into_text())
         .bind(conn.holder())
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
-    let found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
+    let mut found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
+    // An attempt that has its decision keeps that one; of two new ones the first.
+    let caps: BTreeMap<AttemptId, &[(u32, WallTime)]> =
+        decisions.iter().rev().map(|(attempt, _, caps)| (*attempt, *caps)).collect();
     let mut objections = Vec::with_capacity(invites.len());
-    let mut free = Rows::default();
     for (place, invite) in (0..).zip(invites) {
-        let objection = objection(conn, found.get(&place), invite).await?;
-        if objection.is_none() {
-            key(&mut free, invite)
-                .put(&invite.campaign)
-                .put(&invite.caller_id)
-                .put(&invite.trunk)
-                .put(invite.at);
+        let mut row = found.remove(&place);
+        if let (Some((.., kept)), Some(caps)) = (&mut row, caps.get(&invite.attempt)) {
+            kept.get_or_insert_with(|| history::caps_text(caps));
         }
-        objections.push(objection);
-    }
-    if !free.is_empty() {
-        query(COMMIT)
-            .bind(free.into_text())
-            .execute_all(conn)
-            .await
-            .map_err(|e| conn.error(DOING, e))?;
+        objections.push(objection(conn, row.as_ref(), invite).await?);
     }
     Ok(objections)
 }

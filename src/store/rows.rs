@@ -42,10 +42,13 @@ impl Rows {
     }
 }
 
-/// Texts as one value.
-pub(super) fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
-    let texts: Vec<&str> = texts.into_iter().collect();
-    serde_json::to_string(&texts).expect("texts always have a JSON form")
+/// Rows that are nothing but a text each.
+pub(super) fn of_texts(texts: &[&str]) -> Rows {
+    let mut rows = Rows::default();
+    for text in texts {
+        rows.begin().put(text);
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -60,6 +63,6 @@ mod tests {
         rows.begin().put(None::<i64>).put(f64::NAN).put(1.5);
         assert!(!rows.is_empty());
         assert_eq!(rows.into_text(), r#"[["a \"b\"\n",7],[null,null,1.5]]"#);
-        assert_eq!(texts(["a", "b"]), r#"["a","b"]"#);
+        assert_eq!(of_texts(&["a", "b"]).into_text(), r#"[["a"],["b"]]"#);
     }
 }
