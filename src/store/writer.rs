@@ -13,7 +13,7 @@ pub const BATCH_MAX: usize = 256;
 
 /// From the beginning of one transaction to that of the next, unless that one is full. At hundreds of calls a second each
 /// commit then serves a dozen of requests, and an INVITE waits no longer than for a disk that turns.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(40);
 
 /// A good bound for the channel of requests: some seconds of dialing at full speed.
 pub const REQUESTS_MAX: usize = 4_096;
