@@ -39,38 +39,39 @@ fn any_request(rng: &mut Rng, contacts: &[Contact]) -> Request {
     let place = rng.below(contacts.len() as u64) as usize;
     let contact = &contacts[place];
     let campaign = if place < 3 { CAMPAIGN } else { "autumn" };
-    let n = u128::from(rng.below(6));
-    let call = format!("call-{}", rng.below(6));
+    let n = u128::from(rng.below(12));
+    let call = format!("call-{}", rng.below(40));
     let known = |call: String, dialog: u64| DialogRecord {
         call_id: call,
         attempt: attempt(n),
         trunk: "carrier".to_owned(),
         dialog: format!("\"{dialog}\""),
     };
-    match rng.below(9) {
-        0..3 => {
+    match rng.below(12) {
+        0..4 => {
             let dialog = if rng.chance(0.5) { String::new() } else { "begun".to_owned() };
             let invite = invite(contact, n, &call);
             Request::CommitInvite(InviteRecord { campaign: campaign.to_owned(), dialog, ..invite })
         }
-        3 => {
+        4 | 5 => {
             let caps = vec![(1 + rng.below(2) as u32, at(rng.below(2_000) as i64))];
             Request::KeepDecision { attempt: attempt(n), decision: format!("{{\"n\":{}}}", rng.below(9)), caps }
         }
-        4 | 5 => {
+        6 | 7 => {
             let state = if rng.chance(0.5) { ContactState::Pending } else { ContactState::Done };
             let update = update(contact, state, rng.below(9) as i64);
             let record = record(contact, n, Disposition::Busy);
             let record = Box::new(CallRecord { campaign: campaign.to_owned(), ..record });
             Request::FinishAttempt { record, contact: update }
         }
-        6 => Request::KeepDialogs { open: vec![known(call, rng.below(99))], gone: vec![] },
-        7 => {
-            let other = format!("call-{}", rng.below(6));
+        8 => Request::KeepDialogs { open: vec![known(call, rng.below(99))], gone: vec![] },
+        9 => {
+            let other = format!("call-{}", rng.below(40));
             let open = if other == call { vec![] } else { vec![known(other, rng.below(99))] };
             Request::KeepDialogs { open, gone: vec![call] }
         }
-        _ if rng.chance(0.2) => {
+        10 => Request::Refill { campaign: campaign.to_owned(), due_at: at(100), limit: 2 },
+        _ if rng.chance(0.1) => {
             Request::Suppress { numbers: vec![contact.number.clone()], source: "test".to_owned(), at: at(0) }
         }
         _ => Request::ReleaseContact {
@@ -97,4 +98,26 @@ async fn requests_that_are_written_together_do_what_they_do_one_by_one() {
             assert_eq!(written(&mut together).await, written(&mut alone).await, "seed {seed}: {requests:#?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_laws_caps_count_the_invites_before_in_the_same_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, contacts) = claimed(&folder).await;
+    let (spring, autumn) = (&contacts[0], &contacts[3]);
+    assert_eq!(spring.number, autumn.number);
+    let caps = vec![(1, at(0))];
+    let answers = store
+        .handle_all(vec![
+            Request::KeepDecision { attempt: attempt(2), decision: "{}".to_owned(), caps },
+            commit(spring, 1, "a"),
+            Request::CommitInvite(InviteRecord { campaign: "autumn".to_owned(), ..invite(autumn, 2, "b") }),
+        ])
+        .await;
+    assert_eq!(answers.len(), 2);
+    assert_eq!(Some(answers[0].clone()), committed(1));
+    assert_eq!(
+        refused(answers.last().cloned()),
+        "the number has had 1 of the 1 attempts that the law allows for now"
+    );
 }
