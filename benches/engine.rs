@@ -216,6 +216,7 @@ fn campaign(now: Now) -> CampaignSetup {
         unsure_is_human: true,
         opt_out: None,
         record: false,
+        pause_key: None,
     };
     let campaign = Campaign::new(rules, CampaignState::Draft, now);
     CampaignSetup { campaign, treatment, agent_trunk: None }

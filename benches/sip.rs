@@ -104,6 +104,7 @@ impl Bench {
             port: 20_000,
             codecs: &[sdp::Codec::Pcmu, sdp::Codec::Pcma],
             telephone_event: Some(101),
+            comfort_noise: false,
             ptime_ms: 20,
             direction: sdp::Direction::BOTH,
             rtcp_mux: true,

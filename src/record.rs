@@ -106,6 +106,16 @@ pub struct Contact {
     pub history: Vec<PastAttempt>,
 }
 
+/// What a call that was promised to come from a certain agent has among its contact's columns: the agent's name.
+pub const CALLBACK_AGENT: &str = "callback_agent";
+
+impl Contact {
+    /// From whom the call was promised to come, if from somebody.
+    pub fn callback_agent(&self) -> Option<&str> {
+        self.attributes.get(CALLBACK_AGENT).map(String::as_str).filter(|name| !name.is_empty())
+    }
+}
+
 /// An attempt on a number, as caps and rests look at it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PastAttempt {
@@ -373,6 +383,12 @@ fn print_number<S: serde::Serializer>(number: &E164, s: S) -> Result<S::Ok, S::E
 impl Serialize for WallTime {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_i64(self.unix_ms())
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<WallTime, D::Error> {
+        i64::deserialize(d).map(WallTime::from_unix_ms)
     }
 }
 

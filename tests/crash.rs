@@ -1,12 +1,22 @@
 //! Crashes in mid-campaign, judged by the carrier's own ledger: nobody is dialed beyond the policy, nobody is forgotten, no
 //! cap is exceeded on the wire, what a dead engine left there is ended, and every attempt has its one call record.
 //!
+//! One of the campaigns that are killed side by side has agents, to whom whoever answers is bridged.
+//!
 //! `OUTDIAL_LONG=1` has ten times as many of them.
 
+#[path = "crash/bridges.rs"]
+mod bridges;
+#[path = "crash/doctored.rs"]
+mod doctored;
 #[path = "crash/far_end.rs"]
 mod far_end;
 #[path = "crash/judge.rs"]
 mod judge;
+#[path = "crash/ledger.rs"]
+mod ledger;
+#[path = "crash/manner.rs"]
+mod manner;
 mod peers;
 #[path = "crash/power.rs"]
 mod power;
@@ -21,10 +31,19 @@ use std::time::Duration;
 /// Campaigns that are killed side by side: each has to wait most of the time.
 const RIGS: usize = 4;
 
+/// The one of them that has agents.
+const STAFFED: usize = 3;
+
 #[test]
 fn a_hundred_kills_double_nobody_lose_nobody_exceed_no_cap_and_leave_no_call_up() {
     let found = in_rigs(25, |_| None);
     assert!(found.ended_by_engine >= 100, "the kills met too few calls, they have proved nothing: {found:?}");
+    let met = found.bridges;
+    let moments = [met.killed_ringing, met.killed_talking, met.killed_wrapping_up];
+    assert!(
+        moments.iter().all(|times| *times > 0),
+        "the kills have not met every moment of a bridge: {met:?}"
+    );
 }
 
 #[test]
@@ -104,7 +123,7 @@ fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_its
     assert!(rig.has_logged("dialing stops"), "{}", rig.log());
     // Calls go on to their ends meanwhile, and their records wait.
     peers::eventually(Duration::from_secs(30), "whoever was answered is hung up on", || {
-        let is_up = |call: &far_end::Call| call.answered_at.is_some() && call.ended_at.is_none();
+        let is_up = |call: &ledger::Call| call.answered_at.is_some() && call.ended_at.is_none();
         (!rig.ledger().calls.values().any(is_up)).then_some(())
     });
     assert_eq!(rig.far_end.calls(), before, "{}", rig.log());
@@ -132,35 +151,38 @@ fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
     let all: Vec<Findings> = std::thread::scope(|scope| {
         let run = |place: usize| {
             let disk = disk(place as u64);
-            move || one_rig(place, kills, disk)
+            move || one_rig(load_of(place, kills), place, kills, disk)
         };
         let rigs: Vec<_> = (0..RIGS).map(|place| scope.spawn(run(place))).collect();
         rigs.into_iter().map(|rig| rig.join().unwrap()).collect()
     });
     let mut sum = Findings::default();
     for found in all {
-        println!("{found:?}");
         assert_eq!(found.faults, [""; 0]);
         sum.calls += found.calls;
         sum.interrupted += found.interrupted;
         sum.most_at_once = sum.most_at_once.max(found.most_at_once);
         sum.orphans += found.orphans;
         sum.ended_by_engine += found.ended_by_engine;
+        sum.bridges.add(&found.bridges);
         sum.slowest_orphan = sum.slowest_orphan.max(found.slowest_orphan);
     }
     println!("{} kills: {sum:?}", kills * RIGS as u64);
     sum
 }
 
-fn one_rig(place: usize, kills: u64, disk: Option<Disk>) -> Findings {
-    let contacts = (12 * kills as u32).clamp(60, 4_000);
-    let mut rig = Rig::new(load(place, contacts), disk);
+fn one_rig(load: Load, place: usize, kills: u64, disk: Option<Disk>) -> Findings {
+    // A bridge takes its time to come about.
+    let longest = if load.agents > 0 { 1_600 } else { 700 };
+    let mut rig = Rig::new(load, disk);
     for kill in 0..kills {
         // Spread over all moments of a call, and some over the moments of an engine's first second.
-        live_and_die(&mut rig, 30 + (kill * 137 + place as u64 * 61) % 700);
+        live_and_die(&mut rig, 30 + (kill * 137 + place as u64 * 61) % longest);
     }
-    rig.finish(Duration::from_secs(120 + kills));
+    let dialed = rig.far_end.calls();
+    rig.finish(Duration::from_secs(120 + 2 * kills));
     let found = judge(&rig);
+    println!("rig {place}: {kills} kills, {dialed} calls until the last of them; {found:?}");
     if !found.faults.is_empty() {
         println!("{}", rig.log());
     }
@@ -179,9 +201,29 @@ fn live_and_die(rig: &mut Rig, ms: u64) {
     rig.kill();
 }
 
+/// Enough contacts for so many lives.
+fn load_of(place: usize, kills: u64) -> Load {
+    match place {
+        STAFFED => staffed(5 * kills as u32 + 60),
+        place => load(place, (12 * kills as u32).clamp(60, 4_000)),
+    }
+}
+
 /// Each rig meets another cap first.
 fn load(place: usize, contacts: u32) -> Load {
     let (channels_max, campaign_lines, engine_lines) =
-        [(25, 200, 200), (200, 25, 200), (200, 200, 25), (25, 25, 25)][place % 4];
-    Load { contacts, calls_per_second: 40.0, channels_max, campaign_lines, engine_lines }
+        [(25, 200, 200), (200, 25, 200), (200, 200, 25)][place % 3];
+    Load { contacts, calls_per_second: 40.0, channels_max, campaign_lines, engine_lines, agents: 0 }
+}
+
+/// With agents, whose legs take channels that callees then want for, and calls per second that they wait for.
+fn staffed(contacts: u32) -> Load {
+    Load {
+        contacts,
+        calls_per_second: 15.0,
+        channels_max: 14,
+        campaign_lines: 10,
+        engine_lines: 200,
+        agents: 8,
+    }
 }

@@ -16,7 +16,7 @@ use outdial::sim::callee::{Callee, Temper};
 use peers::eventually;
 use peers::outdial::ALWAYS_OPEN;
 use scene::{SOON, Scene, busy, number, numbers, person};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::UdpSocket;
 use std::time::SystemTime;
 
@@ -294,9 +294,20 @@ fn a_contact_and_an_attempt_are_explained_by_every_rule() {
         "allow window".to_owned(),
         "allow attempts     0 of 2 made".to_owned(),
         "the number was not called before".to_owned(),
+        // What was kept when it was decided, whatever the configuration says by now.
+        "what the decision rested on, as it was kept with the attempt:".to_owned(),
+        "purpose    none named: hours, caps and rests of every purpose held; a recording speaks".to_owned(),
+        "attempts   0 of 2 made on the contact (max_attempts)".to_owned(),
+        "lists      not on our own do-not-call list; no published one was loaded".to_owned(),
+        "consent    none with the contact".to_owned(),
     ] {
         assert!(by_id.contains(&words), "no {words:?} in\n{by_id}");
     }
+    let data: Value =
+        serde_json::from_str(&scene.does(&format!("explain attempt {attempt} --json"))).unwrap();
+    let decision = &data["decision"];
+    assert_eq!((&decision["caller_id"], &decision["attempts"]), (&json!("+12025550199"), &json!([0, 2])));
+    assert!(decision["at"].as_i64().is_some() && decision["rules"].is_array(), "{decision:#}");
     let listed = scene.outdial.call_of(&number(201));
     let said = scene.does(&format!("explain attempt {}", listed["attempt"].as_str().unwrap()));
     assert!(said.contains("allow do_not_call") && said.contains(", after this call"), "{said}");

@@ -253,6 +253,7 @@ fn fault_19_the_largest_descriptions_are_settled_or_refused_within_ten_milliseco
         port: 20_000,
         codecs: &[sdp::Codec::Pcmu],
         telephone_event: Some(101),
+        comfort_noise: false,
         ptime_ms: 20,
         direction: sdp::Direction::BOTH,
         rtcp_mux: true,

@@ -31,6 +31,7 @@ const MUST_HAPPEN: &[&str] = &[
     "answers repeated",
     "bridges",
     "bridges heard both ways",
+    "whispers",
     "messages heard",
     "failovers",
     "holds",

@@ -171,6 +171,23 @@ impl Roster {
         self.enter(now, key, State::Ringing);
     }
 
+    /// A former run has left a call with this agent's phone: until that is over no other may come.
+    pub fn handle_adopted(&mut self, now: Instant, key: AgentKey, is_answered: bool) {
+        let agent = &mut self.agents[key.0 as usize];
+        let state = if is_answered { State::Talking } else { State::Ringing };
+        if agent.state == State::Talking {
+            return;
+        }
+        agent.afterwards = match agent.state {
+            State::Offline => Some(Word::Offline),
+            State::Break => Some(Word::Break),
+            State::Away { .. } => Some(Word::Away),
+            State::Ready | State::WrapUp { .. } => None,
+            State::Reserved | State::Ringing | State::Talking => agent.afterwards,
+        };
+        self.enter(now, key, state);
+    }
+
     /// The agent has taken the call.
     pub fn handle_answered(&mut self, now: Instant, key: AgentKey) {
         let agent = &mut self.agents[key.0 as usize];

@@ -10,15 +10,19 @@
 //!
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
 //! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
-//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, later offers in `attempt/offers.rs`,
-//! transfers of a bridged call in `attempt/transferring.rs`, the end in `attempt/ending.rs`.
+//! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, between an agent's answer and the bridge
+//! in `attempt/whispering.rs`, keys in `attempt/pressing.rs`, pauses of a recording in `attempt/withholding.rs`, later offers in `attempt/offers.rs`, transfers of a bridged call in
+//! `attempt/transferring.rs`, the end in `attempt/ending.rs`.
 
 mod action;
 mod answered;
 pub mod ending;
 mod offers;
 mod plan;
+mod pressing;
 mod transferring;
+mod whispering;
+mod withholding;
 
 pub use action::{Action, Side};
 pub use plan::{Placement, Plan, Seat};
@@ -57,11 +61,11 @@ enum State {
     Dropping(Voicemail),
     /// A message to a person runs.
     Message(Message),
-    /// A person hears hold audio while the agent is being rung.
+    /// A person hears hold audio while the agent is being rung, and while an agent who has answered hears the whisper.
     AwaitingAgent {
         deadline: Instant,
-        /// Until then the present agent's phone rings.
-        ring_deadline: Option<Instant>,
+        /// Until then the present agent's phone rings; once it has answered, the whisper may go on.
+        turn_deadline: Option<Instant>,
     },
     /// Both legs are joined.
     Bridged,
@@ -111,6 +115,8 @@ pub struct Attempt {
     presses: [Presses; 3],
     /// Transfers so far.
     transfers: u64,
+    /// Nothing of the call is kept since then.
+    paused_at: Option<Instant>,
 }
 
 impl Attempt {
@@ -145,6 +151,7 @@ impl Attempt {
             greeting_ended: None,
             presses: Default::default(),
             transfers: 0,
+            paused_at: None,
         }
     }
 
@@ -243,7 +250,7 @@ impl Attempt {
                 self.record.trunk.clone_from(&self.placement.trunk);
                 self.record.call_id.clone_from(&self.placement.call_id);
                 self.callee.progress = Progress::Calling;
-                let sdp = self.callee.offer(&self.placement.codecs, self.placement.security);
+                let sdp = self.callee.offer(&self.placement);
                 self.state = State::Calling { ring_deadline: now.instant + self.plan.ring_timeout };
                 let call_id = self.placement.call_id.clone();
                 out.push(Action::Invite { side: Side::Callee, call_id, sdp });
@@ -436,6 +443,7 @@ impl Attempt {
                 self.handle_press(now, side, *digit, Means::Media, out);
             }
             EventKind::Played(prompt) if side == Side::Callee => self.handle_played(now, *prompt, out),
+            EventKind::Played(_) if self.is_whispering() => self.join(now, out),
             EventKind::RecordingFault(fault) => self.record.recording = format!("failed: {fault}"),
             EventKind::Closed(statistics) => self.handle_closed(side, statistics, out),
             EventKind::FirstSent
@@ -454,6 +462,9 @@ impl Attempt {
             }
             Side::Agent if self.agent.progress == Progress::Opening => {
                 self.agent.handle_opened(local);
+                if self.is_recording_paused() {
+                    out.push(Action::Media(Command::Withhold { stream: self.agent.stream, on: true }));
+                }
                 out.push(Action::PlaceAgent);
             }
             Side::Callee | Side::Agent | Side::Target => {}
@@ -482,6 +493,7 @@ impl Attempt {
             return;
         }
         let too_long = self.duration_deadline().is_some_and(|deadline| deadline <= now.instant);
+        let whispering = self.is_whispering();
         match &mut self.state {
             State::Calling { .. } => self.end(now, Disposition::NoAnswer, EndedBy::Us, out),
             State::Ending { .. } => self.give_up_waiting(out),
@@ -494,6 +506,7 @@ impl Attempt {
                 let advice = voicemail.handle_timeout(now.instant);
                 self.follow(now, advice, out);
             }
+            State::AwaitingAgent { .. } if whispering => self.join(now, out),
             State::AwaitingAgent { deadline, .. } if *deadline <= now.instant => {
                 self.handle_no_agent(now, 0, out)
             }
@@ -509,8 +522,8 @@ impl Attempt {
             State::Calling { ring_deadline } => Some(*ring_deadline),
             State::Judging { fallback } => Some(*fallback),
             State::Dropping(voicemail) => voicemail.poll_timeout(),
-            State::AwaitingAgent { deadline, ring_deadline } => {
-                ring_deadline.iter().chain([deadline]).min().copied()
+            State::AwaitingAgent { deadline, turn_deadline } => {
+                turn_deadline.iter().chain([deadline]).min().copied()
             }
             State::Transferring(transferring) => Some(transferring.deadline()),
             State::Ending { give_up } => return Some(*give_up),

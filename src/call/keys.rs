@@ -4,6 +4,7 @@
 //! told within `PAIRED`.
 
 use crate::time::Instant;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// A press that is told in two ways is told within this time.
@@ -11,6 +12,38 @@ const PAIRED: Duration = Duration::from_millis(1_500);
 
 /// Presses that may wait for their pair; older ones are forgotten.
 const WAITING_MAX: usize = 16;
+
+/// How keys are sent to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtmf {
+    /// As telephone events (RFC 4733); in the sound, where the peer knows none.
+    #[default]
+    Auto,
+    /// As telephone events; by SIP INFO, where the peer knows none.
+    AutoInfo,
+    /// By SIP INFO, whatever the peer knows.
+    Info,
+}
+
+impl Dtmf {
+    /// Whether keys go by INFO to a peer who knows telephone events or does not.
+    pub fn is_info(self, knows_events: bool) -> bool {
+        match self {
+            Dtmf::Auto => false,
+            Dtmf::AutoInfo => !knows_events,
+            Dtmf::Info => true,
+        }
+    }
+}
+
+/// The media type of a key in SIP INFO.
+pub const INFO_TYPE: &str = "application/dtmf-relay";
+
+/// The body of an INFO with a key, as [`of_info`] reads it: pressed for 160 ms, as most send it.
+pub fn info_body(key: char) -> Vec<u8> {
+    format!("Signal={key}\r\nDuration=160\r\n").into_bytes()
+}
 
 /// How a press was told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +139,7 @@ mod tests {
             assert_eq!(of_info(content_type, body.as_bytes()), key, "{content_type} {body:?}");
         }
         assert_eq!(of_info("application/dtmf", &[0xff, b'5']), None);
+        assert!("0123456789*#ABCD".chars().all(|key| of_info(INFO_TYPE, &info_body(key)) == Some(key)));
     }
 
     #[test]

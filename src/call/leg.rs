@@ -1,6 +1,8 @@
 //! One side of a call: its stream, how far its INVITE has come, and its session description (RFC 3264).
 
 use crate::audio::g711::Law;
+use crate::call::attempt::Placement;
+use crate::call::keys::Dtmf;
 use crate::media::command::{self, Coding, Session, StreamKey};
 use crate::sdp::{self, Codec, Direction, Negotiated, Security};
 use std::net::SocketAddr;
@@ -42,12 +44,14 @@ pub struct Leg {
     local: Option<SocketAddr>,
     codecs: Vec<Codec>,
     security: Security,
+    dtmf: Dtmf,
+    comfort_noise: bool,
     session_id: u64,
     version: u64,
     /// Which way we want media to flow.
     direction: Direction,
-    /// Where the peer last took RTP and RTCP.
-    remote: Option<(SocketAddr, SocketAddr)>,
+    /// What was settled last.
+    session: Option<Session>,
 }
 
 impl Leg {
@@ -61,10 +65,12 @@ impl Leg {
             local: None,
             codecs: Vec::new(),
             security: Security::Plain,
+            dtmf: Dtmf::Auto,
+            comfort_noise: false,
             session_id,
             version: 1,
             direction: Direction::BOTH,
-            remote: None,
+            session: None,
         }
     }
 
@@ -74,11 +80,17 @@ impl Leg {
         self.progress = Progress::Open;
     }
 
-    /// The offer of an INVITE to a trunk that takes `codecs`, and SRTP as `security` says.
-    pub fn offer(&mut self, codecs: &[Codec], security: Security) -> Vec<u8> {
-        self.codecs = codecs.to_vec();
-        self.security = security;
+    /// The offer of an INVITE by the trunk's rules.
+    pub fn offer(&mut self, placement: &Placement) -> Vec<u8> {
+        self.codecs.clone_from(&placement.codecs);
+        self.security = placement.security;
+        (self.dtmf, self.comfort_noise) = (placement.dtmf, placement.comfort_noise);
         sdp::offer(&self.local_description())
+    }
+
+    /// Whether keys for its party go by INFO.
+    pub fn has_keys_by_info(&self) -> bool {
+        self.session.is_some_and(|session| session.keys_by_info)
     }
 
     /// What the peer's answer settles.
@@ -112,20 +124,25 @@ impl Leg {
 
     /// Another leg at the same port, which takes this one's place once it is answered.
     pub fn successor(&self, session_id: u64) -> Leg {
-        let (version, direction, remote) = (1, Direction::BOTH, None);
-        Leg { session_id, version, direction, remote, progress: Progress::Open, ..self.clone() }
+        let (version, direction, session) = (1, Direction::BOTH, None);
+        Leg { session_id, version, direction, session, progress: Progress::Open, ..self.clone() }
+    }
+
+    /// Its party is gone and the port waits for another one: the session in which nothing is sent nor missed, if there was one.
+    pub fn forsake(&mut self) -> Option<Session> {
+        self.session.take().map(|session| Session { send: false, receive: false, ..session })
     }
 
     /// Who holds by an address of nowhere (RFC 2543 section B.5) is sent nothing, no report either: the address that it
     /// had stays aimed at, and nobody is missed.
     fn settle(&mut self, negotiated: Negotiated) -> Session {
-        let mut session = session_of(negotiated);
+        let mut session = session_of(negotiated, self.dtmf);
         if session.remote.ip().is_unspecified() {
             session.receive = false;
-            (session.remote, session.remote_rtcp) =
-                self.remote.unwrap_or((session.remote, session.remote_rtcp));
+            let before = self.session.unwrap_or(session);
+            (session.remote, session.remote_rtcp) = (before.remote, before.remote_rtcp);
         }
-        self.remote = Some((session.remote, session.remote_rtcp));
+        self.session = Some(session);
         session
     }
 
@@ -138,6 +155,7 @@ impl Leg {
             port: local.port(),
             codecs: &self.codecs,
             telephone_event: Some(TELEPHONE_EVENT),
+            comfort_noise: self.comfort_noise,
             ptime_ms: PTIME_MS,
             direction: self.direction,
             rtcp_mux: true,
@@ -146,7 +164,7 @@ impl Leg {
     }
 }
 
-fn session_of(negotiated: Negotiated) -> Session {
+fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
     Session {
         remote: negotiated.remote,
         remote_rtcp: negotiated.remote_rtcp,
@@ -163,6 +181,8 @@ fn session_of(negotiated: Negotiated) -> Session {
         both_laws: negotiated.both_laws,
         rtcp_mux: negotiated.rtcp_mux,
         audible_keys: negotiated.telephone_event.is_none(),
+        keys_by_info: dtmf.is_info(negotiated.telephone_event.is_some()),
+        comfort_noise: negotiated.comfort_noise,
         srtp: negotiated.protection.map(keys_of),
     }
 }

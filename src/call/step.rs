@@ -55,6 +55,13 @@ pub enum Step {
     Judged(Verdict),
     /// The verdict was turned over.
     Revised(Verdict),
+    /// From now on nothing of the call is recorded.
+    RecordingPaused,
+    /// So much of the recording is silent, because it was paused.
+    RecordingGap {
+        /// From the pause to its end.
+        lasted: Duration,
+    },
     /// A message began.
     MessageStarted,
     /// A message was played to its end.
@@ -78,6 +85,8 @@ pub enum Step {
     NoAgent,
     /// The agent answered.
     AgentAnswered,
+    /// The agent hears the whisper.
+    Whispering,
     /// Both legs are joined.
     Bridged,
     /// The agent's wish to transfer the call was declined.
@@ -119,6 +128,10 @@ impl fmt::Display for Step {
             Step::Beep { frequency_hz, .. } => write!(f, "beep at {frequency_hz:.0} Hz"),
             Step::Judged(verdict) => write!(f, "{} ({})", verdict.class, verdict.cause),
             Step::Revised(verdict) => write!(f, "revised: {} ({})", verdict.class, verdict.cause),
+            Step::RecordingPaused => f.write_str("the recording is paused"),
+            Step::RecordingGap { lasted } => {
+                write!(f, "the recording is silent for {:.1} s", lasted.as_secs_f64())
+            }
             Step::MessageStarted => f.write_str("message starts"),
             Step::MessagePlayed => f.write_str("message played"),
             Step::Digit(digit) => write!(f, "key {digit}"),
@@ -130,6 +143,7 @@ impl fmt::Display for Step {
             Step::AgentFailed { status: 0 } => f.write_str("the agent did not answer"),
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
             Step::AgentAnswered => f.write_str("agent answered"),
+            Step::Whispering => f.write_str("whispering to the agent"),
             Step::Bridged => f.write_str("bridged"),
             Step::TransferDeclined(declined) => write!(f, "transfer declined: {declined}"),
             Step::Transferring => f.write_str("transferring"),

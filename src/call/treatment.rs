@@ -49,6 +49,8 @@ pub struct HumanOptions {
     pub transfer_prefixes: Vec<String>,
     /// Heard while the agent is being rung.
     pub hold: Option<PathBuf>,
+    /// Heard by the agent alone, between their answer and the bridge.
+    pub whisper: Option<PathBuf>,
     /// Heard when no agent comes.
     pub safe_harbour: Option<PathBuf>,
     /// Heard with `action = "message"`.
@@ -68,6 +70,7 @@ impl Default for HumanOptions {
             transfer: transfer::Allowed::Never,
             transfer_prefixes: Vec::new(),
             hold: None,
+            whisper: None,
             safe_harbour: None,
             message: None,
         }
@@ -161,6 +164,8 @@ pub struct OptOutOptions {
 pub struct RecordingOptions {
     /// Whether calls are recorded from the answer on.
     pub enabled: bool,
+    /// The agent's key that pauses a recording, and goes on with it, `0`-`9`, `*` or `#`; without it there is none.
+    pub pause_key: Option<char>,
 }
 
 impl Options {
@@ -168,6 +173,7 @@ impl Options {
     pub fn prompts(&self) -> Vec<(&'static str, &PathBuf)> {
         let named = [
             ("human.hold", &self.human.hold),
+            ("human.whisper", &self.human.whisper),
             ("human.safe_harbour", &self.human.safe_harbour),
             ("human.message", &self.human.message),
             ("machine.message", &self.machine.message),
@@ -206,9 +212,16 @@ impl Options {
             let text = format!("{wrong:?} is no prefix: write + and the first digits, such as \"+1202\"");
             faults.push(("human.transfer_prefixes", text));
         }
-        for (setting, key) in
-            [("opt_out.digit", self.opt_out.digit), ("human.machine_key", self.human.machine_key)]
-        {
+        let pause_key = self.recording.pause_key;
+        if pause_key.is_some() && pause_key == self.human.machine_key {
+            let text = "is human.machine_key too: one key cannot mean both, choose another".to_owned();
+            faults.push(("recording.pause_key", text));
+        }
+        for (setting, key) in [
+            ("opt_out.digit", self.opt_out.digit),
+            ("human.machine_key", self.human.machine_key),
+            ("recording.pause_key", pause_key),
+        ] {
             if let Some(key) = key.filter(|key| !(key.is_ascii_digit() || matches!(key, '*' | '#'))) {
                 faults.push((setting, format!("{key:?} is no key of a telephone: use 0-9, * or #")));
             }
@@ -247,6 +260,7 @@ impl Options {
                     prefixes: self.human.transfer_prefixes.clone(),
                 },
                 hold: find(&self.human.hold),
+                whisper: find(&self.human.whisper),
             }),
             HumanAction::Message => {
                 find(&self.human.message).map_or(Human::HangUp, |message| Human::Message { message })
@@ -268,6 +282,7 @@ impl Options {
             unsure_is_human: self.unsure.action == UnsureAction::Agent,
             opt_out: self.opt_out.digit,
             record: self.recording.enabled,
+            pause_key: self.recording.pause_key,
         }
     }
 }
@@ -287,6 +302,8 @@ pub struct Treatment {
     pub opt_out: Option<char>,
     /// Record from the answer on.
     pub record: bool,
+    /// The agent's key that pauses the recording, and goes on with it.
+    pub pause_key: Option<char>,
 }
 
 /// A person's treatment.
@@ -316,6 +333,8 @@ pub struct AgentDial {
     pub transfer: transfer::Rules,
     /// What the person hears meanwhile.
     pub hold: Option<PromptId>,
+    /// What the agent alone hears before both are joined.
+    pub whisper: Option<PromptId>,
 }
 
 impl AgentDial {
@@ -370,8 +389,11 @@ mod tests {
         options.machine.action = MachineAction::Voicemail;
         options.opt_out.digit = Some('x');
         options.human.machine_key = Some('y');
+        options.recording.pause_key = Some('y');
         let keys: Vec<_> = options.faults().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["human", "human", "machine", "opt_out.digit", "human.machine_key"]);
+        let of_keys = ["recording.pause_key", "opt_out.digit", "human.machine_key", "recording.pause_key"];
+        assert_eq!(keys[..3], ["human", "human", "machine"]);
+        assert_eq!(keys[3..], of_keys);
     }
 
     #[test]
@@ -395,11 +417,12 @@ mod tests {
         let mut options = Options::default();
         options.human.agent_uri = Some("sip:600@pbx".into());
         options.human.hold = Some("hold.wav".into());
+        options.human.whisper = Some("whisper.wav".into());
         options.machine.action = MachineAction::Voicemail;
         options.machine.message = Some("voicemail.wav".into());
         let treatment = options.resolve(|path| PromptId(path.to_string_lossy().len() as u32));
         let Human::Agent(agent) = &treatment.human else { panic!("an agent") };
-        assert_eq!(agent.hold, Some(PromptId(8)));
+        assert_eq!((agent.hold, agent.whisper), (Some(PromptId(8)), Some(PromptId(11))));
         let Machine::Voicemail(drop) = &treatment.machine else { panic!("a voicemail") };
         assert_eq!(drop.message, PromptId(13));
     }

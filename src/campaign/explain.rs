@@ -1,10 +1,11 @@
 //! Why is it not dialing? The answer to the first question of every operator.
 //!
 //! [`Reason`] is a reason in one word, [`hold::Hold`] the same with its numbers and its end, for people and programs;
-//! [`met`] remembers who was met and could not be dialed, [`checks`] asks every rule about one contact, [`moment`] writes times.
+//! [`met`] remembers who was met and could not be dialed, [`checks`] asks every rule about one contact, [`kept`] tells what an attempt rested on, [`moment`] writes times.
 
 pub mod checks;
 pub mod hold;
+pub mod kept;
 mod lawful;
 pub mod met;
 pub mod moment;

@@ -1,5 +1,6 @@
 //! The one place that decides whether a contact may be dialed now, with a word for every refusal.
 
+use super::explain::rule_of;
 use super::law::{Basis, Judgement, Law, Place};
 use super::ledger::Ledger;
 use super::options::Options;
@@ -203,7 +204,11 @@ impl Gate {
 
     /// What a dial that is allowed now rests on.
     pub fn basis(&self, contact: &Contact, now: WallTime, ledger: &Ledger) -> Basis {
-        self.law.basis(contact, self.place(contact), now, ledger)
+        Basis {
+            window: rule_of(&self.window),
+            attempts: Some((contact.attempts(), self.max_attempts)),
+            ..self.law.basis(contact, self.place(contact), now, ledger)
+        }
     }
 
     /// Where the callee may be; nobody asks that where neither the window nor a pack depends on it.
@@ -341,7 +346,11 @@ pub(super) mod tests {
         for _ in 0..2_000 {
             // Forwards and backwards: civil time may be set.
             let at = wall(FRIDAY_MS + rng.below(5 * 86_400_000) as i64);
-            assert_eq!(asked.closed_for_all_until(at), Gate::new(&options).closed_for_all_until(at), "{at:?}");
+            assert_eq!(
+                asked.closed_for_all_until(at),
+                Gate::new(&options).closed_for_all_until(at),
+                "{at:?}"
+            );
         }
     }
 

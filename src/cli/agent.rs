@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
     after_help = "An agent of the configuration's [[agent]] tables begins as `initial` says, offline where it says \
                         nothing, and is rung only when ready. What is said during a call counts after it.\n\n  \
                         outdial agent ready ann      ann takes calls\n  \
-                        outdial agent break ann      after the present call ann has a break\n  \
+                        outdial agent break ann      after the present call, or the one that lines in flight have her wait for\n  \
                         outdial agent accept ann     the contact that ann is shown is dialed (mode = \"preview\")\n  \
                         outdial agent list --json    for a wallboard"
 )]
@@ -61,7 +61,11 @@ pub fn run(args: &AgentArgs) -> Result<(), Failure> {
     let (args, word, done) = match &args.verb {
         Verb::List(args) => return list(args),
         Verb::Ready(args) => (args, SaidWord::Ready, "takes calls"),
-        Verb::Break(args) => (args, SaidWord::Break, "has a break, after the present call if there is one"),
+        Verb::Break(args) => (
+            args,
+            SaidWord::Break,
+            "has a break, after the present call or the next one where a line counts on them",
+        ),
         Verb::Away(args) => (args, SaidWord::Away, "is away, after the present call if there is one"),
         Verb::Offline(args) => {
             (args, SaidWord::Offline, "is signed out, after the present call if there is one")

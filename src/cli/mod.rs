@@ -30,6 +30,7 @@ mod measures;
 mod output;
 pub mod parse;
 mod preflight;
+mod recording;
 mod recycle;
 mod rules;
 mod run;
@@ -116,6 +117,8 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Show calls of a running engine as they look on the wire: ladder, capture files, Homer
     Trace(trace::TraceArgs),
+    /// Pause the recording of a call in a running engine, or go on with it
+    Recording(recording::RecordingArgs),
     /// Switch all dialing of a running engine off, or on again
     Dialing(campaign::DialingArgs),
     /// Tell how many of a list would be skipped now, and why
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Campaign(args) => campaign::command(args),
         Command::Agent(args) => agent::run(args),
         Command::Trace(args) => trace::run(args),
+        Command::Recording(args) => recording::run(args),
         Command::Suppress(args) => campaign::suppress(args),
         Command::Dialing(args) => campaign::dialing(args),
         Command::Preflight(args) => preflight::run(args),

@@ -1,16 +1,19 @@
 //! The engine: inputs in, outputs out, no lock, no clock, no await.
 
 mod belonging;
+mod breaks;
 mod calls;
 mod carry;
 mod dialing;
 mod explaining;
 mod hearing;
+mod holding;
 mod keeping;
 mod lawful;
 mod leaving;
 mod orphans;
 mod previews;
+mod promises;
 mod rejection;
 mod renewal;
 mod staffing;
@@ -54,6 +57,7 @@ use std::time::Duration;
 pub use calls::Placed;
 
 use carry::Draft;
+use holding::Holding;
 use keeping::Keeping;
 use orphans::Orphans;
 
@@ -146,6 +150,8 @@ pub enum Operator {
     Imported(String),
     /// Switch all dialing off, or on again.
     Dialing(bool),
+    /// Pause the recording of a call (by its attempt's id, the end of it, or a Call-ID), or go on with it.
+    PauseRecording(String, bool),
     /// An agent says something of themselves, or of the contact that they are shown.
     Agent {
         /// Who.
@@ -279,6 +285,7 @@ pub struct Engine {
     /// Of a node among several.
     membership: Option<Membership>,
     keeping: Keeping,
+    holding: Holding,
     orphans: Orphans,
     draining: bool,
     /// The switch over all campaigns.
@@ -353,6 +360,7 @@ impl Engine {
             pools: Vec::new(),
             membership: None,
             keeping: Keeping::default(),
+            holding: Holding::default(),
             orphans: Orphans::default(),
             draining: false,
             dialing: true,
@@ -401,6 +409,7 @@ impl Engine {
                 self.suppress(now, std::slice::from_ref(number), "operator");
             }
             Operator::Dialing(on) => self.switch_dialing(now, *on),
+            Operator::PauseRecording(call, on) => self.pause_recording(now, call, *on)?,
             Operator::Agent { name, word } => self.handle_agent_word(now, name, *word)?,
             Operator::Drain => {
                 self.draining = true;
@@ -449,6 +458,7 @@ impl Engine {
         self.beat(now);
         self.retry_store(now);
         self.release_committed(now);
+        self.release_overdue(now);
         self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
         self.settle(now);
     }
@@ -465,6 +475,7 @@ impl Engine {
             self.dial_at,
             self.leave_at,
             self.keeping.poll_timeout(),
+            self.holding.poll_timeout(),
             self.unregister_until,
             self.membership.as_ref().map(Membership::poll_timeout),
             self.staff.poll_timeout(),

@@ -9,6 +9,7 @@ mod duty;
 pub mod health;
 pub mod score;
 
+use crate::call::keys::Dtmf;
 use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
 use crate::sip::endpoint::{Extensions, ReliableProvisionals, Transport};
@@ -85,6 +86,12 @@ pub struct Options {
     /// In order of preference.
     #[serde(default = "default_codecs")]
     pub codecs: Vec<String>,
+    /// How keys are sent.
+    #[serde(default)]
+    pub dtmf: Dtmf,
+    /// Send the level of silence in place of silence (RFC 3389), where the trunk knows it.
+    #[serde(default)]
+    pub comfort_noise: bool,
     /// OPTIONS keepalive; 0 turns it off.
     #[serde(default = "default_options_interval_s")]
     pub options_interval_s: u64,

@@ -273,6 +273,7 @@ impl Config {
             campaign.rules.do_not_call.iter_mut().for_each(join);
             let treatment = &mut campaign.treatment;
             treatment.human.hold.iter_mut().for_each(join);
+            treatment.human.whisper.iter_mut().for_each(join);
             treatment.human.safe_harbour.iter_mut().for_each(join);
             treatment.human.message.iter_mut().for_each(join);
             treatment.machine.message.iter_mut().for_each(join);

@@ -157,6 +157,7 @@ impl MediaPlane {
             | Command::Unbridge { stream }
             | Command::Record { stream, .. }
             | Command::Trace { stream, .. }
+            | Command::Withhold { stream, .. }
             | Command::Watch { stream }
             | Command::Close { stream } => *stream,
         };

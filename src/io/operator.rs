@@ -6,7 +6,7 @@
 //! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
 //! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`,
 //! `trace_off` with `what`, `trace_list` and `trace_show` with `call` are what `outdial trace` says; `explain_contact` and
-//! `explain_attempt` what `outdial explain` asks. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
+//! `explain_attempt` what `outdial explain` asks. `{"do":"recording","call":"...","on":false}` pauses a call's recording. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
 //! the socket is the file system's matter: it is made with mode 0600.
 
 use crate::agent::Word;
@@ -122,6 +122,13 @@ pub enum Wish {
         /// Its id or a Call-ID.
         call: String,
     },
+    /// Go on with a call's recording, or pause it.
+    Recording {
+        /// The attempt's id, the end of it, or a Call-ID.
+        call: String,
+        /// Is what is said kept?
+        on: bool,
+    },
     /// Keep a person's word on who answered.
     Label {
         /// The attempt's id or a Call-ID.
@@ -197,6 +204,9 @@ impl fmt::Display for Wish {
                 write!(f, "explain contact {} of {campaign:?}", facts.id)
             }
             Wish::ExplainAttempt { call } => write!(f, "explain attempt {call:?}"),
+            Wish::Recording { call, on } => {
+                write!(f, "recording of {call:?} {}", if *on { "on" } else { "off" })
+            }
             Wish::Label { call, label, by } => write!(f, "label {call:?} {label:?} by {by:?}"),
         }
     }
@@ -252,6 +262,7 @@ impl Wish {
             Wish::Stop { campaign } => Operator::Stop(campaign.clone()),
             Wish::Imported { campaign } => Operator::Imported(campaign.clone()),
             Wish::Dialing { on } => Operator::Dialing(*on),
+            Wish::Recording { call, on } => Operator::PauseRecording(call.clone(), !*on),
             Wish::Agent { name, word } => Operator::Agent { name: name.clone(), word: word.to_engine() },
             Wish::Suppress { number } => Operator::Suppress(
                 E164::from_e164(number)

@@ -417,19 +417,8 @@ fn resolve(engine: &Engine, text: &str) -> Result<What, String> {
     if let Some(number) = E164::from_e164(&plus) {
         return Ok(What::Number(number));
     }
-    let mut ids = engine.calls().filter_map(|placed| {
-        let id = placed.attempt.to_string();
-        let named =
-            (text.len() >= 6 && id.ends_with(text)) || placed.call_ids.iter().any(|known| known == text);
-        named.then_some(id)
-    });
-    match (ids.next(), ids.next()) {
-        (Some(id), None) => Ok(What::Call(id)),
-        (Some(_), Some(_)) => Err(format!("several calls end in {text:?}: give more of the identifier")),
-        (None, _) => Err(format!(
-            "{text:?} is no call in flight, no number such as +12025550101, no campaign, and not \"all\""
-        )),
-    }
+    let named = engine.call_named(text).map(|id| What::Call(id.to_string()));
+    named.map_err(|why| format!("{why}, or a number such as +12025550101, a campaign, or \"all\""))
 }
 
 /// The folder of captures, made when it is not there.

@@ -45,6 +45,10 @@ pub struct Session {
     pub rtcp_mux: bool,
     /// Keys are listened for in the sound, as the peer knows no telephone-event.
     pub audible_keys: bool,
+    /// Keys for the peer go by signalling: none is sent here.
+    pub keys_by_info: bool,
+    /// The peer makes its own comfort noise while nothing is said (RFC 3389): its level is sent in place of silence.
+    pub comfort_noise: bool,
     /// Both directions are protected (RFC 3711); nothing that is not is taken.
     pub srtp: Option<Keys>,
 }
@@ -64,6 +68,8 @@ impl Session {
             both_laws: false,
             rtcp_mux: false,
             audible_keys: false,
+            keys_by_info: false,
+            comfort_noise: false,
             srtp: None,
         }
     }
@@ -188,6 +194,14 @@ pub enum Command {
         stream: StreamKey,
         /// The file.
         path: PathBuf,
+    },
+    /// Keep nothing of what is said for now, or again: in the recording silence stands for it, so that both sides stay where
+    /// they belong, and a trace has no packet of it.
+    Withhold {
+        /// Which.
+        stream: StreamKey,
+        /// From now on, or no longer.
+        on: bool,
     },
     /// Report the level of the received audio ten times a second ([`EventKind::Level`]).
     Watch {

@@ -22,6 +22,15 @@ const PACKET_SAMPLES: usize = PTIME_MS_MAX as usize * 8;
 /// Room for the longest packet, and for what protects it.
 pub const PACKET_MAX: usize = HEADER + PACKET_SAMPLES + RTP_GROWTH;
 
+/// The payload type of comfort noise (RFC 3551, 6).
+const COMFORT_NOISE: u8 = 13;
+
+/// The level of our comfort noise in -dBov (RFC 3389, 3.1): a room so quiet that it is not heard as noise.
+const NOISE_LEVEL: u8 = 70;
+
+/// Silence is said again after so many slots, 200 ms: who counts packets to see whether we are there still counts some.
+const NOISE_SLOTS: u8 = 10;
+
 /// The level of each line of a key that is sent as sound, in dBFS: some -9 dBm0 together.
 const KEY_DBFS: f32 = -15.0;
 
@@ -32,6 +41,8 @@ pub enum Said<'a> {
     InLaw(&'a CodedFrame),
     /// Coded as the session is, by somebody else.
     AsItCame(&'a CodedFrame),
+    /// Nothing: silence in the session's law, or its level where the peer makes comfort noise of it.
+    Nothing(&'a CodedFrame),
 }
 
 /// Sends one stream.
@@ -45,6 +56,8 @@ pub struct Sender {
     octets: u64,
     packets_at_report: u64,
     events: EventSender,
+    /// Slots since the peer was last told that nothing is said, while nothing is.
+    quiet_slots: Option<u8>,
     /// For a peer that speaks G.722.
     g722: Option<Box<g722::Encoder>>,
     /// Audio that is less than a packet, and how much of it there is.
@@ -64,6 +77,7 @@ impl Sender {
             octets: 0,
             packets_at_report: 0,
             events: EventSender::new(),
+            quiet_slots: None,
             g722: None,
             pending: [0; PACKET_SAMPLES + FRAME_SAMPLES],
             pending_samples: 0,
@@ -80,7 +94,7 @@ impl Sender {
         self.marker_due = true;
         (self.packets, self.octets, self.packets_at_report) = (0, 0, 0);
         self.events.reset();
-        self.g722 = None;
+        (self.g722, self.quiet_slots) = (None, None);
         self.pending_samples = 0;
     }
 
@@ -107,7 +121,7 @@ impl Sender {
 
     /// A slot on hold: media time goes on, and sound that comes later begins a talkspurt (RFC 3551, 4.1).
     pub fn skip_slot(&mut self) {
-        self.pending_samples = 0;
+        (self.pending_samples, self.quiet_slots) = (0, None);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         self.marker_due = true;
     }
@@ -155,15 +169,32 @@ impl Sender {
         said: Said<'_>,
         emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
     ) {
+        if session.comfort_noise && matches!(said, Said::Nothing(_)) {
+            return self.write_noise(session, emit);
+        }
+        self.quiet_slots = None;
         match (said, &mut self.g722) {
-            (Said::AsItCame(codes), _) | (Said::InLaw(codes), None) => self.write_audio(session, codes, emit),
-            (Said::InLaw(codes), Some(g722)) => {
+            (Said::AsItCame(codes), _) | (Said::InLaw(codes) | Said::Nothing(codes), None) => {
+                self.write_audio(session, codes, emit);
+            }
+            (Said::InLaw(codes) | Said::Nothing(codes), Some(g722)) => {
                 let mut sound = SILENT_FRAME;
                 g711::decode_frame(session.coding.law(), codes, &mut sound);
                 let codes = g722.encode(&sound);
                 self.write_audio(session, &codes, emit);
             }
         }
+    }
+
+    /// Tells that nothing is said, at first and from time to time; sound that comes later begins a talkspurt.
+    fn write_noise(&mut self, session: &Session, emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize)) {
+        self.flush(session, self.pending_samples, emit);
+        let slots = self.quiet_slots.map_or(0, |slots| (slots + 1) % NOISE_SLOTS);
+        self.quiet_slots = Some(slots);
+        if slots == 0 {
+            self.write(false, COMFORT_NOISE, self.timestamp, &[NOISE_LEVEL], emit);
+        }
+        self.marker_due = true;
     }
 
     fn write_audio(
@@ -340,6 +371,40 @@ mod tests {
             .collect();
         assert_eq!(seen[..4], [(0, true, 0, 0), (0, false, 1, 1), (101, true, 2, 2), (101, false, 3, 2)]);
         assert_eq!(seen[8..], [(101, false, 8, 2), (0, false, 9, 9), (0, true, 10, 11), (0, false, 11, 12)]);
+    }
+
+    #[test]
+    fn silence_is_told_to_who_makes_comfort_noise_and_the_next_sound_begins_a_talkspurt() {
+        let session = Session { comfort_noise: true, ptime_ms: 30, ..session(Some(101)) };
+        let mut sender = Sender::new();
+        sender.reset(&mut Rng::from_seed(3));
+        let mut packets = Vec::new();
+        let codes = [0xff; FRAME_SAMPLES];
+        let mut say = |sender: &mut Sender, said: Said<'_>, slots: usize| {
+            for _ in 0..slots {
+                sender.write_slot(&session, said, &mut |buffer, length| {
+                    packets.push(buffer[..length].to_vec());
+                });
+            }
+        };
+        say(&mut sender, Said::InLaw(&codes), 2);
+        say(&mut sender, Said::Nothing(&codes), 25);
+        sender.handle_digits("1");
+        say(&mut sender, Said::Nothing(&codes), 8);
+        say(&mut sender, Said::InLaw(&codes), 3);
+        let packets: Vec<Packet<'_>> = packets.iter().map(|bytes| Packet::parse(bytes).unwrap()).collect();
+        let begin = packets[0].timestamp;
+        let told = |packet: &Packet<'_>| {
+            let at = packet.timestamp.wrapping_sub(begin) / 80;
+            (packet.payload_type, packet.marker, at, packet.payload.len())
+        };
+        let told: Vec<_> = packets.iter().filter(|packet| packet.payload_type != 101).map(told).collect();
+        let noise = |at| (13, false, at, 1);
+        let expected = [(0, true, 0, 240), (0, false, 3, 80), noise(4), noise(24), noise(44)];
+        assert_eq!(told[..5], expected);
+        assert_eq!(told[5..], [(0, true, 70, 240), (0, false, 73, 240)]);
+        assert_eq!(packets.iter().filter(|packet| packet.payload_type == 101).count(), 7);
+        assert!(packets.windows(2).all(|pair| pair[1].sequence == pair[0].sequence.wrapping_add(1)));
     }
 
     #[test]

@@ -163,6 +163,11 @@ impl Stream {
         self.detect_started = None;
     }
 
+    /// Whether keys for the peer go by signalling.
+    pub fn has_keys_by_info(&self) -> bool {
+        self.session().is_some_and(|session| session.keys_by_info)
+    }
+
     /// Digits to send.
     pub fn send_digits(&mut self, digits: &str) {
         self.sender.handle_digits(digits);
@@ -269,7 +274,9 @@ impl Stream {
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
         }
-        if self.tap.recording {
+        if self.tap.recording && self.tap.withheld {
+            sink.record(self.key, &SILENT_FRAME, &SILENT_FRAME);
+        } else if self.tap.recording {
             let mut said_sound = SILENT_FRAME;
             g711::decode_frame(session.coding.law(), &said, &mut said_sound);
             sink.record(self.key, &heard.sound, &said_sound);
@@ -308,7 +315,12 @@ impl Stream {
             (None, _, Some(laid)) => g711::coded(law, &laid.sound),
             (None, _, None) => [law.silence(); FRAME_SAMPLES],
         };
-        let said = as_it_came.map_or(Said::InLaw(&codes), Said::AsItCame);
+        let nothing = played.is_none() && self.bridge.partner().is_none();
+        let said = match as_it_came {
+            Some(codes) => Said::AsItCame(codes),
+            None if nothing => Said::Nothing(&codes),
+            None => Said::InLaw(&codes),
+        };
         if !session.send {
             self.sender.skip_slot();
             return [law.silence(); FRAME_SAMPLES];

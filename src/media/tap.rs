@@ -11,6 +11,8 @@ const METER_FRAMES: u8 = 5;
 pub struct Tap {
     /// Frames are handed to the recorder.
     pub recording: bool,
+    /// They are silent, whatever is said.
+    pub withheld: bool,
     meter: Option<Meter>,
 }
 

@@ -39,6 +39,8 @@ pub trait Sink {
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame);
     /// Copy every packet of a stream for whoever traces it, or no longer; who traces nothing has nothing to do.
     fn trace(&mut self, _stream: StreamKey, _on: bool) {}
+    /// Copy none of them for now, traced or not; or again.
+    fn withhold(&mut self, _stream: StreamKey, _on: bool) {}
     /// Give the port back, end the recording.
     fn close(&mut self, stream: StreamKey);
 }
@@ -111,6 +113,10 @@ impl Worker {
                 }
             }
             Command::Trace { stream, on } => sink.trace(stream, on),
+            Command::Withhold { stream, on } => {
+                self.with(stream, |stream| stream.tap.withheld = on);
+                sink.withhold(stream, on);
+            }
             Command::Watch { stream } => self.with(stream, |stream| stream.tap.watch()),
             Command::Close { stream } => self.close(now, stream, sink),
             Command::LoadPrompts(prompts) => self.prompts = prompts,
@@ -137,7 +143,9 @@ impl Worker {
 
     /// A key that one leg presses is pressed for the other.
     fn carry(&mut self, place: usize, digit: Option<char>) {
-        if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner()) {
+        if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner())
+            && !self.streams[partner].has_keys_by_info()
+        {
             self.streams[partner].send_digits(digit.encode_utf8(&mut [0; 4]));
         }
     }

@@ -23,6 +23,8 @@ pub struct Negotiated {
     pub codec: Codec,
     /// The payload type of telephone-events that we send, when both sides know them.
     pub telephone_event: Option<u8>,
+    /// Both sides know comfort noise (RFC 3389), and we want to send it.
+    pub comfort_noise: bool,
     /// How many milliseconds of audio the peer likes in a packet, 10 to 200; ours when it does not say.
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
@@ -135,7 +137,7 @@ fn answering(
         proto: description.media()[index].proto.clone(),
         codecs: &[settled.codec],
         telephone_event: settled.telephone_event,
-        comfort_noise: stream.is_some_and(|stream| stream.payload_types().any(|kind| kind == COMFORT_NOISE)),
+        comfort_noise: stream.is_some_and(knows_comfort_noise),
         ptime_ms: settled.ptime_ms.min(PTIME_MS_MAX),
         maxptime: stream.is_some_and(|stream| stream.maxptime_ms().is_some()),
         direction: settled.direction,
@@ -180,12 +182,17 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
         remote_rtcp: if rtcp_mux { remote } else { stream.remote_rtcp(remote) },
         codec,
         telephone_event: choose_telephone_event(local, stream),
+        comfort_noise: local.comfort_noise && knows_comfort_noise(stream),
         ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
         both_laws: choose_both_laws(local, stream, codec),
         rtcp_mux,
         protection: choose_protection(local, stream)?,
     })
+}
+
+fn knows_comfort_noise(stream: Stream<'_>) -> bool {
+    stream.payload_types().any(|kind| kind == COMFORT_NOISE)
 }
 
 /// The packet time that the peer likes, ours when it does not say, within what it takes at most, in whole tens.
@@ -254,6 +261,7 @@ mod tests {
             port: 20_000,
             codecs: &[Codec::Pcmu, Codec::Pcma],
             telephone_event: Some(101),
+            comfort_noise: false,
             ptime_ms: 20,
             direction: Direction::BOTH,
             rtcp_mux: false,
@@ -296,6 +304,17 @@ mod tests {
     }
 
     #[test]
+    fn comfort_noise_is_sent_only_where_both_sides_have_said_so() {
+        let willing = Offer { comfort_noise: true, ..local() };
+        for (local, formats, sent) in
+            [(willing, "0 13", true), (willing, "0 101", false), (local(), "0 13", false)]
+        {
+            let answer = described(&format!("m=audio 4000 RTP/AVP {formats}\r\n"));
+            assert_eq!(read_answer(&local, &answer).unwrap().comfort_noise, sent, "{formats}");
+        }
+    }
+
+    #[test]
     fn packets_are_as_long_as_the_peer_likes_and_can_take() {
         // attributes, what we send, what our answer says of the same offer
         let table = [
@@ -326,7 +345,7 @@ mod tests {
         let text = String::from_utf8(answer).unwrap();
         assert!(text.contains("m=audio 20000 RTP/AVP 8 101 13\r\n"), "{text}");
         assert!(text.contains("a=rtpmap:13 CN/8000\r\n"), "{text}");
-        assert!(settled.both_laws);
+        assert!(settled.both_laws && !settled.comfort_noise);
         assert!(!read_answer(&local(), &described("m=audio 4000 RTP/AVP 8 13\r\n")).unwrap().both_laws);
     }
 

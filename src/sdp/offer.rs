@@ -21,6 +21,8 @@ pub struct Offer<'a> {
     pub codecs: &'a [Codec],
     /// Our payload type for telephone-event (RFC 4733), 96 to 127, when we take them.
     pub telephone_event: Option<u8>,
+    /// While nothing is said we send its level only, where the peer makes comfort noise of it (RFC 3389).
+    pub comfort_noise: bool,
     /// How many milliseconds of audio we like in a packet.
     pub ptime_ms: u8,
     /// Which way media is to flow, seen from us.
@@ -52,7 +54,7 @@ pub fn offer(local: &Offer) -> Vec<u8> {
         proto: proto.to_string(),
         codecs: local.codecs,
         telephone_event: local.telephone_event,
-        comfort_noise: false,
+        comfort_noise: local.comfort_noise,
         ptime_ms: local.ptime_ms,
         maxptime: false,
         direction: local.direction,
@@ -76,7 +78,7 @@ pub(super) struct Audio<'a> {
     pub(super) proto: String,
     pub(super) codecs: &'a [Codec],
     pub(super) telephone_event: Option<u8>,
-    /// The peer has asked whether we know comfort noise (RFC 3389): we do.
+    /// Comfort noise (RFC 3389), of which we take the peer's in any case.
     pub(super) comfort_noise: bool,
     pub(super) ptime_ms: u8,
     /// The peer has named its longest packet, and hears ours.
@@ -143,6 +145,7 @@ mod tests {
             port: 20_000,
             codecs: &[Codec::Pcma, Codec::Pcmu],
             telephone_event: Some(101),
+            comfort_noise: false,
             ptime_ms: 20,
             direction: Direction::BOTH,
             rtcp_mux: false,
@@ -177,6 +180,7 @@ mod tests {
             port: 20_000,
             codecs: &[Codec::Pcma],
             telephone_event: None,
+            comfort_noise: false,
             ptime_ms: 20,
             direction: Direction::BOTH,
             rtcp_mux: true,
@@ -202,6 +206,7 @@ mod tests {
             port: 20_000,
             codecs: &[Codec::Pcmu],
             telephone_event: None,
+            comfort_noise: false,
             ptime_ms: 20,
             direction: Direction::SEND_ONLY,
             rtcp_mux: false,

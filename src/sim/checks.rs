@@ -60,7 +60,7 @@ pub enum Rule {
     GapsAreKept,
     /// No call breaks the law: its hours, caps and rests.
     LawIsKept,
-    /// No INVITE leaves before its commit.
+    /// No INVITE leaves before its commit, an agent's neither.
     CommitComesFirst,
     /// Who was rung, answered or said no is not rung through another trunk.
     NobodyIsRungTwice,

@@ -26,6 +26,17 @@ pub struct Disk {
     pub failures: Vec<(Instant, Instant)>,
 }
 
+/// What is asked while all goes well is done within this time, however much was asked before.
+const PROMPT_WITHIN: Duration = Duration::from_secs(1);
+
+impl Disk {
+    /// Whether whatever was asked lately has been done soon.
+    pub fn is_prompt(&self, now: Instant) -> bool {
+        let is_near = |(from, to): &(Instant, Instant)| *from <= now && now < *to + 5 * PROMPT_WITHIN;
+        50 * self.delay_max <= PROMPT_WITHIN && !self.stalls.iter().chain(&self.failures).any(is_near)
+    }
+}
+
 /// A contact's row.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {

@@ -42,6 +42,7 @@ use crate::record::{Answer, Request};
 use crate::rng::Rng;
 use crate::sip::endpoint::Target;
 use crate::sip::message::Message;
+use crate::sip::method::Method;
 use crate::time::{Instant, Now};
 use account::Ladder;
 use plan::Plan;
@@ -51,7 +52,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use voices::Voices;
+use voices::{Prompts, Voices};
 
 /// Steps at one instant after which a deadline counts as not dealt with.
 const STEPS_AT_ONCE_MAX: u32 = 10_000;
@@ -243,6 +244,7 @@ impl World {
             Operator::Suppress(_) => "operator suppresses",
             Operator::Imported(_) => "operator imports",
             Operator::Dialing(_) => "operator switches dialing",
+            Operator::PauseRecording(..) => "operator pauses a recording",
             Operator::Agent { .. } => "agent says something",
             Operator::Drain => "operator drains",
             Operator::Kill => "operator kills",
@@ -372,6 +374,10 @@ impl World {
                 self.coverage.add("bridges", 1);
                 None
             }
+            Command::Play { prompt: Prompts::WHISPER, .. } => {
+                self.coverage.add("whispers", 1);
+                None
+            }
             _ => None,
         };
         if let Some((stream, sends)) = stream {
@@ -398,12 +404,25 @@ impl World {
         match Message::parse(&bytes) {
             Ok(message) => {
                 self.ladder.push(self.now, true, place, &message);
+                self.check_known(&message);
                 self.checks.handle_fact(now, Fact::Sent(place, &message));
             }
             Err(error) => self.checks.handle_violation(Rule::NothingIsMalformed, None, error.to_string()),
         }
         let far = &mut self.far[place];
         self.network.handle_packet(self.now, &mut far.sip_there, Packet::SipToCarrier(place, bytes));
+    }
+
+    /// Whatever rings is in the store, so that another engine can end it; a person does not wait for one that is not prompt.
+    fn check_known(&mut self, message: &Message) {
+        let Message::Request(request) = message else { return };
+        let is_first =
+            *request.method() == Method::Invite && request.headers().to().is_ok_and(|to| to.tag().is_none());
+        let call_id = request.headers().call_id().unwrap_or_default();
+        if is_first && self.plan.disk.is_prompt(self.now) && !self.records.dialogs().contains_key(call_id) {
+            let what = "an INVITE leaves of which the store knows nothing".to_owned();
+            self.checks.handle_violation(Rule::CommitComesFirst, Some(call_id.to_owned()), what);
+        }
     }
 
     fn send_media(&mut self, sent: Sent) {

@@ -173,6 +173,14 @@ impl Endpoint {
         self.with_session(key, |session, stack| session.report_refer(now, stack, status));
     }
 
+    /// Tells a peer something within the call by INFO, after those that wait. It is lost before the call is answered.
+    pub fn info(&mut self, now: Instant, key: SessionKey, content_type: &str, body: Vec<u8>) {
+        self.with_session(key, |session, stack| {
+            session.acknowledge(stack);
+            session.info(now, stack, content_type, body);
+        });
+    }
+
     /// Asks a peer to call `to`, a URI, in our place; [`SessionEvent::ReferProgress`] tells what comes of it.
     pub fn refer(&mut self, now: Instant, key: SessionKey, to: &str) {
         self.with_session(key, |session, stack| {
@@ -382,6 +390,9 @@ impl Endpoint {
             Owner::Notify(key) => self.with_session(key, |session, stack| {
                 session.handle_notify_response(now, stack, transaction, Some((&response, sent)));
             }),
+            Owner::Info(key) => self.with_session(key, |session, stack| {
+                session.handle_info_response(now, stack, transaction, Some((&response, sent)));
+            }),
             Owner::Prack(key) => self.with_session(key, |session, stack| {
                 session.handle_prack_response(now, stack, transaction, &response, sent);
             }),
@@ -431,6 +442,9 @@ impl Endpoint {
             }),
             Owner::Notify(key) => self.with_session(key, |session, stack| {
                 session.handle_notify_response(now, stack, transaction, None);
+            }),
+            Owner::Info(key) => self.with_session(key, |session, stack| {
+                session.handle_info_response(now, stack, transaction, None);
             }),
             Owner::Prack(key) => self.with_session(key, |session, stack| {
                 session.handle_prack_silence(now, stack, transaction);

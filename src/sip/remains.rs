@@ -170,6 +170,12 @@ impl Remains {
         self.far_ends.iter().filter_map(|far| Dialog::resumed(&self.call_id, &self.from, far)).collect()
     }
 
+    /// Whether it was made to this SIP URI.
+    pub fn is_to(&self, uri: &str) -> bool {
+        let (Ok(to), Ok(uri)) = (NameAddr::parse(&self.to), Uri::parse(uri)) else { return false };
+        to.uri.without_headers() == uri.without_headers()
+    }
+
     /// The Request-URI of its INVITE.
     pub(super) fn callee(&self) -> Option<Uri> {
         Uri::parse(&self.uri).ok()

@@ -28,9 +28,6 @@ const ASK_AGAIN_MS: i64 = 1_000;
 /// Lanes of one statement: SQLite takes 500 parts at most.
 const LANES_PER_STATEMENT: usize = 100;
 
-/// What a call that was promised to come from a certain agent has among its contact's columns.
-pub const CALLBACK_AGENT: &str = "callback_agent";
-
 /// Where contacts wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Lane {

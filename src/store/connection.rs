@@ -215,7 +215,7 @@ impl Connection {
         self.allow_pauses().await
     }
 
-    /// In this transaction a server is patient: what comes between two statements is the work of another database.
+    /// In this transaction a server is patient: what comes between two statements may take its time.
     pub(super) async fn allow_pauses(&mut self) -> Result<(), StoreError> {
         if self.is_server() {
             self.execute("be patient", "SET LOCAL idle_in_transaction_session_timeout = 60000").await?;

@@ -120,7 +120,7 @@ impl Layout {
         let rows: Vec<&[Json]> = rows.iter().map(|row| &row[self.keys.len()..]).collect();
         let text = serde_json::to_string(&rows).expect("cells always have a JSON form");
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let values = self.columns.iter().enumerate().map(|(place, (_, kind))| kind.from_json(place));
+        let values = self.columns.iter().enumerate().map(|(place, (_, kind))| kind.cell(place));
         let values: Vec<String> = values.collect();
         let source = match into.is_server() {
             true => "jsonb_array_elements(CAST($1 AS jsonb)) AS rows (value)",
@@ -159,7 +159,7 @@ impl Kind {
     }
 
     /// A cell of a row that is a JSON array, in words that both databases know.
-    fn from_json(self, place: usize) -> String {
+    fn cell(self, place: usize) -> String {
         match self {
             Kind::Text => format!("value ->> {place}"),
             Kind::Integer => format!("CAST(value ->> {place} AS BIGINT)"),

@@ -106,9 +106,13 @@ impl StoreError {
         };
         match fault(error) {
             Fault::Busy => Reach::Moment,
-            Fault::Full | Fault::Disk | Fault::Corrupt | Fault::Closed | Fault::Lost | Fault::ReadOnly => {
-                Reach::Disk
-            }
+            Fault::Full
+            | Fault::Disk
+            | Fault::Corrupt
+            | Fault::Closed
+            | Fault::Lost
+            | Fault::ReadOnly
+            | Fault::Forbidden => Reach::Disk,
             Fault::Statement => Reach::Request,
         }
     }
@@ -130,6 +134,8 @@ enum Fault {
     Lost,
     /// The server may only be read.
     ReadOnly,
+    /// The server does not let this user do it.
+    Forbidden,
     /// Nothing but this statement.
     Statement,
 }
@@ -161,6 +167,8 @@ fn server_fault(code: &str) -> Fault {
         "40001" | "40P01" | "55P03" | "57014" => Fault::Busy,
         "53100" => Fault::Full,
         "25006" => Fault::ReadOnly,
+        // Insufficient privilege; no schema that this user may create anything in.
+        "42501" | "3F000" => Fault::Forbidden,
         _ if code.starts_with("58") => Fault::Disk,
         _ if code.starts_with("XX") => Fault::Corrupt,
         "25P03" | "3D000" | "28000" | "28P01" => Fault::Lost,
@@ -188,6 +196,7 @@ fn remedy(error: &sqlx::Error) -> Option<&'static str> {
         Fault::Busy => Some("another program holds the database: close it"),
         Fault::Lost => Some("check that PostgreSQL runs there, and that it lets this user in"),
         Fault::ReadOnly => Some("that server is a standby: name the primary one"),
+        Fault::Forbidden => Some("let this user own the database: ALTER DATABASE ... OWNER TO ..."),
         Fault::Statement => None,
     }
 }

@@ -46,11 +46,7 @@ type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, b
 pub(super) fn rows<'r>(invites: impl Iterator<Item = &'r InviteRecord>) -> Rows {
     let mut rows = Rows::default();
     for invite in invites {
-        key(&mut rows, invite)
-            .put(&invite.campaign)
-            .put(&invite.caller_id)
-            .put(&invite.trunk)
-            .put(invite.at);
+        key(&mut rows, invite).put(&invite.campaign).put(&invite.caller_id).put(&invite.trunk).put(invite.at);
     }
     rows
 }

@@ -80,7 +80,6 @@ pub mod writer;
 
 pub use abandonment::AnsweredDay;
 pub use backup::{Contents, restore};
-pub use claim::CALLBACK_AGENT;
 pub use database::Store;
 pub use erase::{Erased, Expired};
 pub use error::StoreError;

@@ -1,6 +1,6 @@
 //! The engine's requests, each as its SQL. All of it runs inside a transaction that the caller begins and ends.
 
-use super::claim::{CALLBACK_AGENT, held_by_others, refill};
+use super::claim::{held_by_others, refill};
 use super::connection::Connection;
 use super::error::StoreError;
 use super::history;
@@ -9,7 +9,7 @@ use super::list::{read_number, suppress};
 use super::order::Orders;
 use super::statement::query;
 use crate::disposition::Disposition;
-use crate::record::{Answer, CampaignState, Contact, ContactId, ContactUpdate, Request};
+use crate::record::{Answer, CALLBACK_AGENT, CampaignState, Contact, ContactId, ContactUpdate, Request};
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 

@@ -97,11 +97,14 @@ pub(super) async fn require_known(conn: &mut Connection) -> Result<(), StoreErro
 
 const TABLES: &str = "SELECT count(*) FROM sqlite_schema";
 
-const TABLES_ON_SERVER: &str =
-    "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()";
+/// The catalogue itself: the information schema leaves out what this user may not touch.
+const TABLES_ON_SERVER: &str = "SELECT count(*) FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
-const MARKS_ON_SERVER: &str = "SELECT count(*) FROM information_schema.tables
-    WHERE table_schema = current_schema() AND table_name = 'outdial_database'";
+const MARKS_ON_SERVER: &str = "SELECT count(*) FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relname = 'outdial_database'";
 
 /// 0 for an empty file; newer versions and other programs' databases are errors.
 pub(super) async fn version(conn: &mut Connection) -> Result<i64, StoreError> {

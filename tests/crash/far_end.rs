@@ -1,8 +1,11 @@
 //! A carrier that keeps its own ledger: what came and went on the wire, when, and how many calls were up at once. It shares
-//! no code with the engine.
+//! no code with the engine. Callees and agents' phones are behind it alike.
 //!
-//! What a callee does is in the last digit of its number; see [`Manner`].
+//! What each does is in its last digit; see [`Manner`]. Callees are heard for a while after they have answered: silence, by
+//! which no detector can know who it is.
 
+use super::ledger::{Call, Ledger};
+use super::manner::{Manner, manner};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,56 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What becomes of a call if nobody ends it before.
-struct Manner {
-    /// The first provisional response and its status.
-    rings: Option<(u64, u16)>,
-    /// The final response to the INVITE.
-    answers: Option<(u64, u16)>,
-    /// The callee hangs up.
-    leaves_ms: Option<u64>,
-}
+/// So long packets come from a callee who has answered.
+const HEARD_FOR: Duration = Duration::from_millis(600);
 
-fn manner(number: &str) -> Manner {
-    let of = |rings, answers, leaves_ms| Manner { rings, answers, leaves_ms };
-    match number.as_bytes().last().map_or(0, |digit| digit - b'0') {
-        0 => of(None, Some((60, 486)), None),
-        1 => of(Some((20, 180)), Some((350, 200)), Some(900)),
-        // The engine has to hang up.
-        2 => of(Some((20, 180)), Some((400, 200)), None),
-        // It rings until the engine gives up.
-        3 if number.ends_with("03") || number.ends_with("53") => of(Some((30, 180)), None, None),
-        3 => of(Some((30, 180)), Some((1_200, 480)), None),
-        // It does not even ring.
-        4 => of(Some((30, 100)), Some((900, 480)), None),
-        5 => of(Some((300, 180)), Some((700, 200)), Some(1_100)),
-        6 => of(Some((30, 183)), Some((300, 480)), None),
-        7 => of(Some((10, 180)), Some((500, 603)), None),
-        8 => of(Some((50, 180)), Some((600, 200)), Some(700)),
-        _ => of(Some((50, 183)), Some((450, 200)), None),
-    }
-}
+/// RTP over UDP, with PCMU, at this port.
+const MEDIA_PORT: u16 = 40_000;
 
-/// A call as the wire had it.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub number: String,
-    pub invited_at: Instant,
-    pub answered_at: Option<Instant>,
-    pub acknowledged_at: Option<Instant>,
-    pub cancelled_at: Option<Instant>,
-    /// By whatever: a refusal, a CANCEL, a BYE of either side.
-    pub ended_at: Option<Instant>,
-    /// By the engine's CANCEL or BYE.
-    pub by_engine: bool,
-}
-
-/// All calls by Call-ID.
-#[derive(Clone, Debug, Default)]
-pub struct Ledger {
-    pub calls: BTreeMap<String, Call>,
-    pub most_at_once: usize,
-}
+/// A packet's time, and its bytes.
+const PACKET: (Duration, usize) = (Duration::from_millis(20), 160);
 
 /// One that is at work.
 pub struct FarEnd {
@@ -74,7 +35,8 @@ impl FarEnd {
         let socket = UdpSocket::bind((address, 5060)).expect("an address of its own");
         socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let (ledger, stop) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
-        let worker = Worker { socket, ledger: ledger.clone(), dialogs: BTreeMap::new() };
+        let media = UdpSocket::bind((address, MEDIA_PORT)).expect("an address of its own");
+        let worker = Worker { socket, media, ledger: ledger.clone(), dialogs: BTreeMap::new() };
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || worker.run(&stopped));
         FarEnd { address, ledger, stop, thread: Some(thread) }
@@ -114,10 +76,14 @@ struct Dialog {
     /// The final response, and when its next copy leaves.
     last: Option<(u16, Instant, Duration)>,
     is_acknowledged: bool,
+    /// Where its offer wants to hear it, and the packets that went there.
+    media: Option<SocketAddr>,
+    packets: u16,
 }
 
 struct Worker {
     socket: UdpSocket,
+    media: UdpSocket,
     ledger: Arc<Mutex<Ledger>>,
     dialogs: BTreeMap<String, Dialog>,
 }
@@ -126,14 +92,22 @@ struct Worker {
 struct Message<'a> {
     head: &'a str,
     lines: Vec<(&'a str, &'a str)>,
+    body: &'a str,
 }
 
 impl<'a> Message<'a> {
     fn read(text: &'a str) -> Option<Message<'a>> {
-        let top = text.split("\r\n\r\n").next()?;
+        let (top, body) = text.split_once("\r\n\r\n")?;
         let mut lines = top.split("\r\n");
         let head = lines.next()?;
-        Some(Message { head, lines: lines.filter_map(|line| line.split_once(": ")).collect() })
+        Some(Message { head, lines: lines.filter_map(|line| line.split_once(": ")).collect(), body })
+    }
+
+    /// Where the offer in it wants to hear us.
+    fn media(&self) -> Option<SocketAddr> {
+        let after = |key: &str| self.body.lines().find_map(|line| line.strip_prefix(key));
+        let port = after("m=audio ")?.split(' ').next()?.parse().ok()?;
+        Some(SocketAddr::new(after("c=IN IP4 ")?.parse().ok()?, port))
     }
 
     fn get(&self, name: &str) -> &'a str {
@@ -192,21 +166,13 @@ impl Worker {
             rang: false,
             last: None,
             is_acknowledged: false,
+            media: message.media(),
+            packets: 0,
         };
         self.dialogs.insert(call_id.to_owned(), dialog);
-        let mut ledger = self.ledger.lock().unwrap();
-        let call = Call {
-            number: number.to_owned(),
-            invited_at: Instant::now(),
-            answered_at: None,
-            acknowledged_at: None,
-            cancelled_at: None,
-            ended_at: None,
-            by_engine: false,
-        };
-        ledger.calls.insert(call_id.to_owned(), call);
-        let open = ledger.calls.values().filter(|call| call.ended_at.is_none()).count();
-        ledger.most_at_once = ledger.most_at_once.max(open);
+        let shown = message.get("From").split("sip:").nth(1).and_then(|rest| rest.split('@').next());
+        let call = Call::new(number, shown.unwrap_or_default(), Instant::now());
+        self.ledger.lock().unwrap().begin(call_id, call);
     }
 
     /// RFC 3261 section 9.2: one that comes after the final response has no effect.
@@ -262,15 +228,18 @@ impl Worker {
     }
 
     fn go_on_with(&mut self, now: Instant, id: &str, call: &Call) {
+        self.speak(now, id, call);
         let Some(dialog) = self.dialogs.get_mut(id) else { return };
         let after = |ms: u64| now >= call.invited_at + Duration::from_millis(ms);
         if let (Some((ms, status)), false, None) = (dialog.manner.rings, dialog.rang, dialog.last)
             && after(ms)
         {
             dialog.rang = true;
-            let response = dialog.response(status);
-            let _ = self.socket.send_to(response.as_bytes(), dialog.peer);
+            let (response, peer) = (dialog.response(status), dialog.peer);
+            self.note(id, |call, now| call.rang_at = Some(now).filter(|_| status > 100));
+            let _ = self.socket.send_to(response.as_bytes(), peer);
         }
+        let Some(dialog) = self.dialogs.get_mut(id) else { return };
         match dialog.last {
             None => {
                 if let Some((ms, status)) = dialog.manner.answers
@@ -294,6 +263,24 @@ impl Worker {
                     self.note(id, |call, now| call.ended_at = Some(now));
                 }
             }
+        }
+    }
+
+    /// A callee who has answered is heard: silence, in packets that are due by now.
+    fn speak(&mut self, now: Instant, id: &str, call: &Call) {
+        let Some((answered, dialog)) = call.answered_at.zip(self.dialogs.get_mut(id)) else { return };
+        let Some(media) = dialog.media.filter(|_| !call.is_agents() && call.ended_at.is_none()) else {
+            return;
+        };
+        let (ptime, bytes) = PACKET;
+        let due = (now - answered).min(HEARD_FOR).as_millis() / ptime.as_millis();
+        while u128::from(dialog.packets) < due {
+            let mut packet = vec![0xff; 12 + bytes];
+            packet[..4].copy_from_slice(&[0x80, 0, (dialog.packets >> 8) as u8, dialog.packets as u8]);
+            packet[4..8].copy_from_slice(&(u32::from(dialog.packets) * bytes as u32).to_be_bytes());
+            packet[8..12].copy_from_slice(&(call.number.len() as u32).to_be_bytes());
+            let _ = self.media.send_to(&packet, media);
+            dialog.packets += 1;
         }
     }
 
@@ -336,7 +323,7 @@ impl Dialog {
         let ip = self.here().split(':').next().unwrap_or_default();
         let sdp = match status {
             200 => format!(
-                "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+                "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {MEDIA_PORT} RTP/AVP 0\r\n"
             ),
             _ => String::new(),
         };

@@ -1,19 +1,23 @@
 //! What must hold after any number of crashes: the carrier's ledger against the engine's books.
 
-use super::far_end::{Call, Ledger};
-use super::rig::{ATTEMPTS_MAX, Life, Rig};
+use super::bridges::{self, Bridges};
+use super::ledger::{Call, Ledger};
+use super::rig::{ATTEMPTS_MAX, Life, Load, Rig};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A call that outlived its engine is ended within this time of an engine's life.
-const ORPHANS_END_WITHIN: Duration = Duration::from_secs(5);
+pub const ORPHANS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// The engine's second and the carrier's begin apart by what a busy machine needs to hand a datagram over.
 const RATE_WINDOW: Duration = Duration::from_millis(950);
 
 /// An engine that does nothing for so long has not merely been slow to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Of more than these it is said only how many there are.
+const FAULTS_TOLD: usize = 12;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -25,26 +29,66 @@ pub struct Findings {
     pub ended_by_engine: usize,
     pub slowest_orphan: Duration,
     pub most_at_once: usize,
+    pub bridges: Bridges,
     /// What must not be.
     pub faults: Vec<String>,
 }
 
+/// All that there is to judge by.
+#[derive(Clone)]
+pub struct Case {
+    pub ledger: Ledger,
+    /// When engines lived.
+    pub lives: Vec<Life>,
+    pub records: Vec<Value>,
+    pub contacts: Vec<Value>,
+    pub load: Load,
+}
+
 /// Compares everything.
 pub fn judge(rig: &Rig) -> Findings {
-    let (ledger, records, contacts) = (rig.ledger(), rig.export("calls"), rig.export("contacts"));
-    let mut found =
-        Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
-    found.interrupted = records.iter().filter(|record| record["disposition"] == "interrupted").count();
-    if ledger.most_at_once > rig.load.most_at_once() {
-        let (most, cap) = (ledger.most_at_once, rig.load.most_at_once());
-        found.faults.push(format!("{most} calls at once, the cap is {cap}"));
+    let (ledger, lives, load) = (rig.ledger(), rig.lives.clone(), rig.load);
+    Case { ledger, lives, records: rig.export("calls"), contacts: rig.export("contacts"), load }.judge()
+}
+
+impl Case {
+    pub fn judge(&self) -> Findings {
+        let Case { ledger, lives, records, contacts, load } = self;
+        let mut found =
+            Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
+        found.interrupted = records.iter().filter(|record| record["disposition"] == "interrupted").count();
+        caps(ledger, load, &mut found);
+        numbers(ledger, &mut found);
+        rate(ledger, load.calls_per_second, &mut found);
+        orphans(ledger, lives, &mut found);
+        books(ledger, records, &mut found);
+        people(contacts, records, load.contacts as usize, &mut found);
+        bridges::judge(ledger, lives, &mut found);
+        if found.faults.len() > FAULTS_TOLD {
+            let more = found.faults.len() - FAULTS_TOLD;
+            found.faults.truncate(FAULTS_TOLD);
+            found.faults.push(format!("... and {more} more"));
+        }
+        found
     }
-    numbers(&ledger, &mut found);
-    rate(&ledger, rig.load.calls_per_second, &mut found);
-    orphans(&ledger, &rig.lives, &mut found);
-    books(&ledger, &records, &mut found);
-    people(&contacts, &records, rig.load.contacts as usize, &mut found);
-    found
+}
+
+fn caps(ledger: &Ledger, load: &Load, found: &mut Findings) {
+    // Agents' legs take channels of the trunk, and no lines.
+    for (most, cap, whose) in [
+        (ledger.most_at_once, load.channels_max, "calls"),
+        (ledger.most_callees_at_once, load.most_callees_at_once(), "callees"),
+    ] {
+        if most > cap {
+            found.faults.push(format!("{most} {whose} at once, the cap is {cap}"));
+        }
+    }
+}
+
+/// For so long of this time an engine lived that could have done something.
+pub fn lived(ledger: &Ledger, lives: &[Life], from: Instant, to: Instant) -> Duration {
+    let within = |life: Life| life.to.min(to).saturating_duration_since(life.from.max(from));
+    lives.iter().filter_map(|life| working(ledger, life)).map(within).sum()
 }
 
 /// From its first sign of life on the wire; of none, an engine that was killed as it started.
@@ -59,7 +103,7 @@ fn working(ledger: &Ledger, life: &Life) -> Option<Life> {
 
 fn numbers(ledger: &Ledger, found: &mut Findings) {
     let mut of_number: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-    for call in ledger.calls.values() {
+    for (_, call) in ledger.callees() {
         of_number.entry(&call.number).or_default().push(call);
     }
     for (number, mut calls) in of_number {
@@ -75,14 +119,18 @@ fn numbers(ledger: &Ledger, found: &mut Findings) {
     }
 }
 
+/// An agent's INVITE does not wait for the rate, for a person does; but a callee's waits for all that have left.
 fn rate(ledger: &Ledger, per_second: f64, found: &mut Findings) {
     let mut begins: Vec<Instant> = ledger.calls.values().map(|call| call.invited_at).collect();
     begins.sort();
-    let most = (0..begins.len())
-        .map(|at| begins[at..].iter().take_while(|begin| **begin < begins[at] + RATE_WINDOW).count())
-        .max();
-    if most.is_some_and(|most| most as f64 > per_second) {
-        found.faults.push(format!("{most:?} INVITEs in {RATE_WINDOW:?}, the cap is {per_second} a second"));
+    for (_, call) in ledger.callees() {
+        let at = begins.partition_point(|begin| *begin <= call.invited_at);
+        let since = begins.partition_point(|begin| *begin + RATE_WINDOW <= call.invited_at);
+        let most = at - since;
+        if most as f64 > per_second {
+            let cap = format!("the cap is {per_second} a second");
+            return found.faults.push(format!("{most} INVITEs in {RATE_WINDOW:?}, {cap}"));
+        }
     }
 }
 
@@ -97,10 +145,7 @@ fn orphans(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
         found.orphans += 1;
         found.ended_by_engine += usize::from(call.by_engine);
         // Only while an engine lives can it end anything.
-        let after =
-            lives.iter().filter(|life| life.from > born.from).filter_map(|life| working(ledger, life));
-        let after = after.filter(|life| life.from < end);
-        let lived = after.map(|life| life.to.min(end) - life.from).sum();
+        let lived = lived(ledger, lives, born.to, end);
         found.slowest_orphan = found.slowest_orphan.max(lived);
         if lived > ORPHANS_END_WITHIN {
             found.faults.push(format!("the orphan {id} ({}) was up for {lived:?}: {call:?}", call.number));
@@ -124,7 +169,7 @@ fn books(ledger: &Ledger, records: &[Value], found: &mut Findings) {
             found.faults.push(format!("a record of a call that nobody saw: {record}"));
         }
     }
-    for (id, call) in &ledger.calls {
+    for (id, call) in ledger.callees() {
         if of_call.get(id.as_str()) != Some(&call.number.as_str()) {
             found.faults.push(format!("the call {id} of {} has no record", call.number));
         }

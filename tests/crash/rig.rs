@@ -1,6 +1,8 @@
 //! An engine that is killed again and again, the carrier that it dials, and the disk under it.
 
-use super::far_end::{FarEnd, Ledger};
+use super::far_end::FarEnd;
+use super::ledger::Ledger;
+use super::manner::{AGENT, SOON};
 use super::peers::{eventually, outdial::ALWAYS_OPEN, own_address};
 use super::power::Disk;
 use serde_json::Value;
@@ -24,14 +26,19 @@ pub struct Load {
     pub channels_max: usize,
     pub campaign_lines: usize,
     pub engine_lines: usize,
+    /// Agents whom whoever answers is bridged to; without any the engine hangs up. Their legs take the same channels.
+    pub agents: usize,
 }
 
 impl Load {
-    /// Calls at once that no cap forbids.
-    pub fn most_at_once(&self) -> usize {
+    /// Callees' calls at once that no cap forbids.
+    pub fn most_callees_at_once(&self) -> usize {
         self.channels_max.min(self.campaign_lines).min(self.engine_lines)
     }
 }
+
+/// How long an agent writes a call up.
+pub const WRAP_UP: Duration = Duration::from_secs(1);
 
 /// When an engine lived.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +74,8 @@ impl Rig {
             lives: Vec::new(),
         };
         fs::create_dir(rig.path("data")).unwrap();
-        let numbers: String = (0..load.contacts).map(|n| format!("+1202557{n:04},Someone,\n")).collect();
+        let prefix = if load.agents > 0 { SOON } else { "+1202557" };
+        let numbers: String = (0..load.contacts).map(|n| format!("{prefix}{n:04},Someone,\n")).collect();
         fs::write(rig.path("contacts.csv"), format!("number,name,comment\n{numbers}")).unwrap();
         rig.configure();
         if let Some(disk) = &mut rig.disk {
@@ -127,18 +135,38 @@ max = 2
 delay_min = 0
 max = 2
 
-[campaign.human]
-action = "hang_up"
-
 [campaign.machine]
 action = "hang_up"
+
+{people}
 "#,
+            people = self.people(),
             engine_lines = load.engine_lines,
             channels = load.channels_max,
             rate = load.calls_per_second,
             lines = load.campaign_lines,
         );
         fs::write(self.path("outdial.toml"), text).unwrap();
+    }
+
+    /// What is done with whoever answers, and by whom.
+    fn people(&self) -> String {
+        if self.load.agents == 0 {
+            return "[campaign.human]\naction = \"hang_up\"\n".to_owned();
+        }
+        let carrier = self.far_end.sip();
+        let agent = |n: usize| {
+            format!(
+                "[[agent]]\nname = \"{AGENT}{n}\"\nuri = \"sip:{AGENT}{n}@{carrier}\"\ntrunk = \"carrier\"\nwrap_up_s = {}\n\
+                 ring_timeout_ms = 600\nmisses_max = 100\ninitial = \"ready\"\n",
+                WRAP_UP.as_secs()
+            )
+        };
+        // All that anybody says is silence, so whoever answers is taken for a person soon.
+        let rules = "[campaign.dialing]\nmode = \"power\"\nratio = 2.0\n\
+                     [campaign.human]\naction = \"agent\"\nagents = true\nagent_timeout_ms = 1500\n\
+                     [campaign.unsure]\naction = \"agent\"\n[amd]\ndeadline_ms = 200\n";
+        rules.to_owned() + &(0..self.load.agents).map(agent).collect::<String>()
     }
 
     /// Starts the engine; what it says goes to `run.log`.

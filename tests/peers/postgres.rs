@@ -17,7 +17,7 @@ if [ "$(id -u)" = 0 ]; then
     as="setpriv --reuid=postgres --regid=postgres --clear-groups"
 fi
 cd "$dir"
-$as "$bin/initdb" -D "$dir/data" -U outdial -A trust -N -E UTF8 --locale=C >"$dir.log" 2>&1 || { cat "$dir.log" >&2; exit 1; }
+$as "$bin/initdb" -D "$dir/data" -U admin -A trust -N -E UTF8 --locale=C >"$dir.log" 2>&1 || { cat "$dir.log" >&2; exit 1; }
 $as "$bin/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
     -c fsync=off -c max_connections=200 -c shared_buffers=64MB >>"$dir.log" 2>&1 &
 server=$!
@@ -57,12 +57,14 @@ impl Cluster {
         let output = keeper.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
         let server = line.trim().parse().map_err(|_| "PostgreSQL did not start".to_owned())?;
-        Ok(Cluster { port, server, bin, keeper })
+        let cluster = Cluster { port, server, bin, keeper };
+        cluster.sql("postgres", "CREATE ROLE outdial LOGIN");
+        Ok(cluster)
     }
 
-    /// An empty database of this name, and its URL.
+    /// An empty database of this name, and its URL. It belongs to `outdial`, who may do nothing beyond it.
     pub fn create(&self, name: &str) -> String {
-        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.sql("postgres", &format!("CREATE DATABASE {name} OWNER outdial"));
         self.url(name)
     }
 
@@ -71,10 +73,10 @@ impl Cluster {
         format!("postgres://outdial@127.0.0.1:{}/{name}", self.port)
     }
 
-    /// Runs a statement and gives what it printed: a line a row, columns between `|`.
+    /// Runs a statement as the superuser and gives what it printed: a line a row, columns between `|`.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let done = Command::new(self.bin.join("psql"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "outdial", "-d", database])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "admin", "-d", database])
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
             .output()
             .expect("psql comes with the server");

@@ -82,6 +82,13 @@ pub enum Action {
         /// Whom.
         to: String,
     },
+    /// Send a key by INFO.
+    SendInfo {
+        /// To whom.
+        side: Side,
+        /// The key.
+        digit: char,
+    },
     /// The transfer's target is the agent from here on: its session takes the place of the agent's.
     PromoteTarget,
     /// Another trunk is wanted: [`super::Attempt::handle_placement`].

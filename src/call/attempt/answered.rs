@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
-use crate::call::keys::{self, Means};
 use crate::call::treatment::{AgentDial, Machine};
 use crate::call::voicemail::Advice;
 use crate::disposition::ABANDONED_AFTER;
 use crate::media::command::PromptId;
-use crate::record::CallLabel;
 use crate::sdp::Codec;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
@@ -187,7 +185,7 @@ impl Attempt {
             }
             Human::Agent(agent) => {
                 let deadline = now.instant + agent.timeout;
-                self.state = State::AwaitingAgent { deadline, ring_deadline: None };
+                self.state = State::AwaitingAgent { deadline, turn_deadline: None };
                 self.wanted_at.get_or_insert(now.instant);
                 out.push(Action::Journal(Step::WantsAgent));
                 self.record.agent = agent.uri().unwrap_or_default().to_owned();
@@ -247,7 +245,7 @@ impl Attempt {
 
     /// Who is to be rung, after [`Action::PlaceAgent`], or when somebody has become free.
     pub fn handle_seat(&mut self, now: Now, seat: Seat, out: &mut Vec<Action>) {
-        let State::AwaitingAgent { ring_deadline, .. } = &mut self.state else { return };
+        let State::AwaitingAgent { turn_deadline, .. } = &mut self.state else { return };
         if self.agent.progress != Progress::Open {
             return;
         }
@@ -255,7 +253,7 @@ impl Attempt {
             Seat::Nobody => return self.handle_no_agent(now, 503, out),
             Seat::Later => return,
             Seat::Agent { uri, placement, ring_timeout } => {
-                *ring_deadline = ring_timeout.map(|limit| now.instant + limit);
+                *turn_deadline = ring_timeout.map(|limit| now.instant + limit);
                 (uri, placement)
             }
         };
@@ -263,7 +261,7 @@ impl Attempt {
         self.record.agent_dialed_at.get_or_insert(now.wall);
         self.record.agent.clone_from(&uri);
         self.agent_uri = Some(uri);
-        let sdp = self.agent.offer(&placement.codecs, placement.security);
+        let sdp = self.agent.offer(&placement);
         let call_id = placement.call_id.clone();
         self.agent_placement = Some(placement);
         out.push(Action::Invite { side: Side::Agent, call_id, sdp });
@@ -280,11 +278,12 @@ impl Attempt {
     fn handle_agent_failed(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
         match (&mut self.state, &self.plan.treatment.human) {
             (
-                State::AwaitingAgent { ring_deadline, .. },
+                State::AwaitingAgent { turn_deadline, .. },
                 Human::Agent(AgentDial { whom: Whom::Agents { .. }, .. }),
             ) => {
-                *ring_deadline = None;
+                *turn_deadline = None;
                 self.agent.progress = Progress::Open;
+                self.forget_agents_media(out);
                 out.push(Action::Journal(Step::AgentFailed { status }));
                 out.push(Action::PlaceAgent);
             }
@@ -295,8 +294,12 @@ impl Attempt {
     /// Whether an agent who comes now comes too late: more than two seconds after the greeting's end, or after the wish
     /// for an agent where no end was heard (16 CFR 310.4(b)(4)(i)).
     pub fn is_too_late(&self, now: Instant) -> bool {
-        let since = self.greeting_ended.or(self.wanted_at);
-        since.is_some_and(|since| now - since > ABANDONED_AFTER)
+        self.waits_since().is_some_and(|since| now - since > ABANDONED_AFTER)
+    }
+
+    /// Since when the callee has waited for an agent, as the law counts it.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.greeting_ended.or(self.wanted_at)
     }
 
     pub(super) fn handle_agent(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
@@ -344,14 +347,11 @@ impl Attempt {
             self.agent.progress = Progress::Over;
             return self.handle_agent_failed(now, 488, out);
         };
-        let (a, b) = (self.callee.stream, self.agent.stream);
-        out.push(Action::Media(Command::Connect { stream: b, session }));
-        // From here on the callee converses, which no detector of greetings understands.
-        out.push(Action::Media(Command::StopDetecting { stream: a }));
-        out.push(Action::Media(Command::Bridge { a, b }));
-        out.push(Action::Journal(Step::Bridged));
-        self.record.bridged_at = Some(now.wall);
-        self.state = State::Bridged;
+        out.push(Action::Media(Command::Connect { stream: self.agent.stream, session }));
+        match self.whisper_prompt() {
+            Some(prompt) => self.whisper(now, prompt, out),
+            None => self.join(now, out),
+        }
     }
 
     /// No agent is on the line in time: the safe-harbour message, and the call counts as abandoned.
@@ -371,70 +371,6 @@ impl Attempt {
                 out.push(Action::Journal(Step::MessageStarted));
             }
             None => self.end(now, Disposition::Abandoned, EndedBy::Us, out),
-        }
-    }
-
-    /// An INFO may hold a key. The media plane has not seen it, so that it is for us to carry it across a bridge.
-    pub(super) fn handle_info(
-        &mut self,
-        now: Now,
-        side: Side,
-        content_type: &str,
-        body: &[u8],
-        out: &mut Vec<Action>,
-    ) {
-        let Some(digit) = keys::of_info(content_type, body) else { return };
-        if !self.handle_press(now, side, digit, Means::Info, out) || !matches!(self.state, State::Bridged) {
-            return;
-        }
-        let other = match side {
-            Side::Callee => self.agent.stream,
-            Side::Agent => self.callee.stream,
-            // Nobody is joined with it yet.
-            Side::Target => return,
-        };
-        out.push(Action::Media(Command::SendDigits { stream: other, digits: digit.to_string() }));
-    }
-
-    /// A key was pressed; tells whether it was not known yet by other means.
-    pub(super) fn handle_press(
-        &mut self,
-        now: Now,
-        side: Side,
-        digit: char,
-        means: Means,
-        out: &mut Vec<Action>,
-    ) -> bool {
-        if !self.presses[side as usize].is_new(now.instant, digit, means) {
-            return false;
-        }
-        match side {
-            Side::Callee => self.handle_digit(now, digit, out),
-            Side::Agent => self.handle_agents_digit(digit, out),
-            Side::Target => {}
-        }
-        true
-    }
-
-    pub(super) fn handle_digit(&mut self, now: Now, digit: char, out: &mut Vec<Action>) {
-        if self.record.digits.len() < DIGITS_MAX {
-            self.record.digits.push(digit);
-        }
-        out.push(Action::Journal(Step::Digit(digit)));
-        let listens = matches!(self.state, State::Message(_) | State::AwaitingAgent { .. });
-        if listens && self.plan.treatment.opt_out == Some(digit) {
-            out.push(Action::OptOut);
-            out.push(Action::Journal(Step::OptedOut));
-            self.end(now, Disposition::OptedOut, EndedBy::Us, out);
-        }
-    }
-
-    /// The agent hears who it is, and may say so with a key.
-    pub(super) fn handle_agents_digit(&mut self, digit: char, out: &mut Vec<Action>) {
-        let (Human::Agent(agent), Some(by)) = (&self.plan.treatment.human, &self.agent_uri) else { return };
-        if agent.machine_key == Some(digit) && matches!(self.state, State::Bridged) {
-            out.push(Action::Label { label: CallLabel::Machine, by: by.clone() });
-            out.push(Action::Journal(Step::Labelled(CallLabel::Machine)));
         }
     }
 

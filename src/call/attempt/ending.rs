@@ -40,6 +40,7 @@ impl Attempt {
     pub(super) fn end(&mut self, now: Now, disposition: Disposition, by: EndedBy, out: &mut Vec<Action>) {
         let committing = matches!(self.state, State::Committing);
         self.release_target(out);
+        self.tell_gap(now, out);
         self.record.disposition = disposition;
         self.record.ended_by = by;
         self.record.ended_at = now.wall;

@@ -1,5 +1,6 @@
 //! What an attempt is made of, and where its INVITE goes: all that it is told before it begins.
 
+use crate::call::keys::Dtmf;
 use crate::call::treatment::Treatment;
 use crate::media::command::StreamKey;
 use crate::number::E164;
@@ -60,6 +61,10 @@ pub struct Placement {
     pub failover_on: Vec<u16>,
     /// Whether media is protected on it, and our key for this call.
     pub security: Security,
+    /// How keys are sent on it.
+    pub dtmf: Dtmf,
+    /// Comfort noise is sent in place of silence, where its peer knows it.
+    pub comfort_noise: bool,
 }
 
 /// Who is to be rung for a person that waits.

@@ -3,6 +3,7 @@
 mod media;
 mod stage;
 mod transfers;
+mod whispers;
 
 use stage::{answered, awaiting_agent, bridged, calling, to_agent, with_message};
 

@@ -103,7 +103,7 @@ impl Attempt {
             Transfer::Dial { placement, uri, replaces } => {
                 let mut target = self.agent.successor(self.plan.session_id.wrapping_add(2 + self.transfers));
                 self.transfers += 1;
-                let sdp = target.offer(&placement.codecs, placement.security);
+                let sdp = target.offer(&placement);
                 target.progress = Progress::Calling;
                 let call_id = placement.call_id.clone();
                 let (callee, agent) = (self.callee.stream, self.agent.stream);

@@ -184,6 +184,7 @@ impl Law {
             at: now,
             packs: judgement.packs.iter().map(|pack| pack.edition()).collect(),
             purpose: self.purpose,
+            prerecorded: self.prerecorded,
             countries: place.countries.iter().cloned().collect(),
             states: place.states.iter().cloned().collect(),
             local: place.zones.iter().filter_map(shown).collect(),
@@ -191,10 +192,14 @@ impl Law {
                 Some(Opening::Open { until }) => Some(until),
                 _ => None,
             },
+            window: String::new(),
+            attempts: None,
             caps: Vec::new(),
             lists: ledger.editions(),
             consent: ConsentGiven::of(contact),
             guaranteed_agent: judgement.guaranteed_agent(),
+            caller_id: String::new(),
+            caller_id_why: String::new(),
         };
         for finding in &judgement.findings {
             if let Kind::Cap { most, per } = finding.rule.kind {
@@ -202,7 +207,9 @@ impl Law {
                 let before: Vec<PastAttempt> =
                     ledger.past(contact).into_iter().filter(|past| past.at < now).collect();
                 let (made, _) = past::cap(&before, most, per, &place.zones, now);
-                basis.caps.push(Cap { most, made, since: counted_since(per, &place.zones, now) });
+                let since = counted_since(per, &place.zones, now);
+                let (pack, per) = (finding.pack.id.clone(), per.to_string());
+                basis.caps.push(Cap { pack, per, most, made, since });
             }
         }
         basis

@@ -2,6 +2,7 @@
 
 use super::rule::Consent;
 use crate::record::Contact;
+use serde::{Deserialize, Serialize};
 
 /// Columns: what was consented to, when, and to whose calls.
 const KIND: [&str; 2] = ["consent", "consent_kind"];
@@ -9,7 +10,7 @@ const AT: [&str; 3] = ["consent_at", "consent_date", "consented_at"];
 const SCOPE: [&str; 2] = ["consent_scope", "consent_purpose"];
 
 /// What a contact has consented to.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ConsentGiven {
     /// Which kind.
     pub kind: Consent,

@@ -22,7 +22,7 @@ mod timetable;
 #[cfg(test)]
 mod boundaries;
 
-pub use basis::Basis;
+pub use basis::{Basis, Cap};
 pub use code::Law;
 pub use consent::ConsentGiven;
 pub use judgement::{Finding, Judgement, Ruling};

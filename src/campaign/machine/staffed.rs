@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A contact that an agent has passed over rests for this long at least.
 const PASSED_OVER_REST: Duration = Duration::from_secs(60);
 
+/// A contact waits so long until it is looked again whether the agent who is to call it is free.
+const PROMISED_REST: Duration = Duration::from_secs(10);
+
 /// An attempt in flight, as pacing knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Flight {
@@ -67,6 +70,13 @@ impl Campaign {
         self.forget_flight(&contact, ledger);
         let gap = self.options.attempt_gap().max(PASSED_OVER_REST);
         self.release(contact, reason, Some(now.wall + gap));
+        self.settle(now);
+    }
+
+    /// The agent from whom this call was promised to come has another one now: it is looked again soon.
+    pub fn handle_agent_awaited(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.forget_flight(&contact, ledger);
+        self.release(contact, Refusal::AgentDemanded, Some(now.wall + PROMISED_REST));
         self.settle(now);
     }
 

@@ -4,14 +4,16 @@ use super::contact::check_lines;
 use super::{Common, listed_words, of_store, open, section, utc};
 use crate::campaign;
 use crate::campaign::explain::checks::{Examined, Facts, Tried, examine};
+use crate::campaign::explain::kept::Kept;
 use crate::campaign::explain::moment::Moment;
+use crate::campaign::law::options::Options as Law;
 use crate::cli::{Failure, run};
 use crate::engine::caller_id::Strategy;
 use crate::engine::explain::AttemptExplained;
 use crate::io::config::Config;
 use crate::io::operator::{Reply, Wish};
 use crate::number;
-use crate::record::{Contact, ContactState};
+use crate::record::{AttemptId, Contact, ContactState};
 use crate::store::{AttemptStory, InviteLine};
 use crate::time::{Now, WallTime};
 use serde::Serialize;
@@ -34,6 +36,8 @@ struct Explained {
     trunks: Vec<String>,
     caller_id: String,
     caller_id_why: String,
+    /// What the decision rested on, as it was kept; none for attempts of before it was kept.
+    decision: Option<Kept>,
     result: String,
     /// What is worth knowing of it beside.
     notes: Vec<String>,
@@ -42,9 +46,8 @@ struct Explained {
 /// Explains an attempt.
 pub fn explain(call: &str, common: &Common) -> Result<(), Failure> {
     let config = common.load()?;
-    let story = run::runtime()?
-        .block_on(async { open(&config).await?.attempt_story(call).await.map_err(of_store) })?;
-    let story = story.ok_or_else(|| {
+    let found = run::runtime()?.block_on(find(&config, call))?;
+    let (story, decision) = found.ok_or_else(|| {
         let text =
             format!("no attempt has the id or a Call-ID {call:?}: `outdial export attempts` shows them");
         Failure::Failed(text)
@@ -54,12 +57,28 @@ pub fn explain(call: &str, common: &Common) -> Result<(), Failure> {
         Some(Reply::Attempt(live)) => live.map(|live| *live),
         _ => None,
     };
-    let explained = explained(&config, &story, live);
+    let explained = explained(&config, &story, live, decision.as_deref());
     common.print(&explained, describe(&explained));
     Ok(())
 }
 
-fn explained(config: &Config, story: &AttemptStory, live: Option<AttemptExplained>) -> Explained {
+/// The attempt, and what was kept of the decision to make it.
+async fn find(config: &Config, call: &str) -> Result<Option<(AttemptStory, Option<String>)>, Failure> {
+    let mut store = open(config).await?;
+    let Some(story) = store.attempt_story(call).await.map_err(of_store)? else { return Ok(None) };
+    let decision = match AttemptId::parse(&story.id) {
+        Some(id) => store.decision(id).await.map_err(of_store)?,
+        None => None,
+    };
+    Ok(Some((story, decision)))
+}
+
+fn explained(
+    config: &Config,
+    story: &AttemptStory,
+    live: Option<AttemptExplained>,
+    decision: Option<&str>,
+) -> Explained {
     let rules = section(config, &story.campaign).map(|section| &section.rules);
     let (due, due_at) = due(rules, story);
     let facts = Facts {
@@ -77,9 +96,27 @@ fn explained(config: &Config, story: &AttemptStory, live: Option<AttemptExplaine
     let examined = rules.and_then(|rules| examine(rules, &facts, then)).unwrap_or_default();
     let zone = number::zones(&story.contact.number).first().copied();
     let shown = story.invites.first().map(|invite| invite.caller_id.clone()).unwrap_or_default();
-    let why = match &live {
-        Some(live) => live.caller_id_why.clone(),
-        None => caller_id_why(config, rules, story, &shown),
+    let mut notes = notes(rules, story);
+    let packs = rules.map_or_else(|| Law::default().known(), |rules| rules.law.known());
+    let decision = match decision.map(|text| Kept::read(text, &packs)) {
+        Some(Ok(kept)) => Some(kept),
+        Some(Err(fault)) => {
+            notes.push(format!("what its decision rested on cannot be read: {fault}"));
+            None
+        }
+        None => {
+            notes.push(
+                "what its decision rested on was not kept: the attempt is of an earlier version".to_owned(),
+            );
+            None
+        }
+    };
+    let kept_why =
+        decision.as_ref().map(|kept| kept.basis.caller_id_why.clone()).filter(|why| !why.is_empty());
+    let why = match (kept_why, &live) {
+        (Some(why), _) => why,
+        (None, Some(live)) => live.caller_id_why.clone(),
+        (None, None) => caller_id_why(config, rules, story, &shown),
     };
     Explained {
         attempt: story.id.clone(),
@@ -95,8 +132,9 @@ fn explained(config: &Config, story: &AttemptStory, live: Option<AttemptExplaine
         trunks: story.invites.iter().map(|invite| trunk(config, invite)).collect(),
         caller_id: shown,
         caller_id_why: why,
+        decision,
         result: result(story),
-        notes: notes(rules, story),
+        notes,
     }
 }
 
@@ -206,6 +244,10 @@ fn describe(explained: &Explained) -> String {
     line("caller id", &format!("{}: {}", explained.caller_id, explained.caller_id_why));
     line("result", &explained.result);
     explained.notes.iter().for_each(|note| line("note", note));
+    if let Some(kept) = &explained.decision {
+        text += "what the decision rested on, as it was kept with the attempt:\n";
+        kept.lines().iter().for_each(|(word, value)| text += &format!("  {word:10} {value}\n"));
+    }
     if !explained.examined.checks.is_empty() {
         text += "rules at that moment, as they stand in the configuration today:\n";
         text += &check_lines(&explained.examined.checks);

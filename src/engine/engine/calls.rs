@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The end of an identifier that is long enough to mean one call.
+const ID_END_MIN: usize = 6;
+
 /// An attempt that is in flight, as the wire knows it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Placed {
@@ -27,6 +30,31 @@ impl Engine {
     /// Every attempt in flight.
     pub fn calls(&self) -> impl Iterator<Item = Placed> {
         self.lines.iter().map(|(_, line)| placed(line))
+    }
+
+    /// The one attempt in flight that is named by its id, the end of it, or a Call-ID; the error says why it is not one.
+    pub fn call_named(&self, text: &str) -> Result<AttemptId, String> {
+        let named = |line: &&Line| {
+            let id = line.attempt.id().to_string();
+            let is_end = text.len() >= ID_END_MIN && id.ends_with(text);
+            is_end || line.attempt.call_ids().any(|known| known == text)
+        };
+        let mut named = self.lines.iter().map(|(_, line)| line).filter(named);
+        match (named.next(), named.next()) {
+            (Some(line), None) => Ok(line.attempt.id()),
+            (Some(_), Some(_)) => Err(format!("several calls end in {text:?}: give more of the identifier")),
+            (None, _) => Err(format!("{text:?} is no call in flight: give an attempt's id or a Call-ID")),
+        }
+    }
+
+    /// Pauses a call's recording, or goes on with it.
+    pub(super) fn pause_recording(&mut self, now: Now, call: &str, on: bool) -> Result<(), String> {
+        let key = self.call_named(call).map(|id| self.attempts.get(&id).copied())?;
+        let mut done = Err("nobody is on the line");
+        if let Some(key) = key {
+            self.with_attempt(now, key, |attempt, out| done = attempt.pause_recording(now, on, out));
+        }
+        done.map_err(|why| format!("call {call}: {why}"))
     }
 
     /// Has caller ids on a trunk signed from now on; false when there is no such trunk.

@@ -1,6 +1,7 @@
 //! Carrying out what an attempt asks for.
 
 use super::*;
+use crate::call::keys;
 use crate::call::transfer::Allowed;
 use crate::disposition::{ABANDONED_AFTER, Disposition};
 use crate::engine::headers::{self, Variables};
@@ -14,7 +15,7 @@ use crate::sip::header::words_of;
 #[derive(Debug)]
 pub(super) struct Draft {
     dial: Dial,
-    remains: Option<Remains>,
+    pub(super) remains: Option<Remains>,
 }
 
 impl Engine {
@@ -66,8 +67,12 @@ impl Engine {
                 self.keeping.forget_unsent(now.instant, unsent.and_then(|draft| draft.remains).as_ref());
                 self.outputs.push_back(Output::Store(Request::CommitInvite(invite)));
             }
-            Action::Invite { side, call_id, sdp } => {
-                self.invite(now, key, side, call_id, sdp, &mut more);
+            Action::Invite { side: Side::Callee, sdp, .. } => {
+                let draft = self.lines.get_mut(key).and_then(|line| line.draft.take());
+                self.invite(now, key, Side::Callee, draft.map(|draft| *draft), sdp, &mut more);
+            }
+            Action::Invite { side: side @ (Side::Agent | Side::Target), call_id, sdp } => {
+                self.hold_invite(now, key, side, call_id, sdp, &mut more);
             }
             Action::PlaceAgent => {
                 let seat = self.seat(now, key);
@@ -76,6 +81,9 @@ impl Engine {
                 }
             }
             Action::HangUp { side, q850 } => {
+                if self.drop_held(now, key, side) {
+                    return more;
+                }
                 if let Some(session) = self.session(key, side) {
                     self.watch_agent_left(session, side, q850);
                     let text = words_of(q850).to_owned();
@@ -114,6 +122,12 @@ impl Engine {
                     self.endpoint.refer(now.instant, session, &to);
                 }
             }
+            Action::SendInfo { side, digit } => {
+                if let Some(session) = self.session(key, side) {
+                    let body = keys::info_body(digit);
+                    self.endpoint.info(now.instant, session, keys::INFO_TYPE, body);
+                }
+            }
             Action::PromoteTarget => self.promote_target(key),
             Action::NextTrunk => {
                 let placement = self.next_trunk(now, key);
@@ -150,7 +164,7 @@ impl Engine {
     }
 
     /// All of an INVITE but its offer. `None` when its trunk has no address that works.
-    fn draft(&mut self, now: Now, key: Key, side: Side, call_id: String) -> Option<Draft> {
+    pub(super) fn draft(&mut self, now: Now, key: Key, side: Side, call_id: String) -> Option<Draft> {
         let names = self.endpoint.draw_names();
         let line = self.lines.get_mut(key)?;
         let trunk = &self.trunks[line.reserved[side as usize]?];
@@ -222,20 +236,20 @@ impl Engine {
         Some(Draft { dial, remains })
     }
 
-    fn invite(
+    /// The INVITE leaves: the store knows all that it has to know of it.
+    pub(super) fn invite(
         &mut self,
         now: Now,
         key: Key,
         side: Side,
-        call_id: String,
+        draft: Option<Draft>,
         sdp: Vec<u8>,
         more: &mut Vec<Action>,
     ) {
-        let draft = match side {
-            Side::Callee => self.lines.get_mut(key).and_then(|line| line.draft.take()).map(|draft| *draft),
-            Side::Agent | Side::Target => self.draft(now, key, side, call_id),
+        let Some(line) = self.lines.get_mut(key) else {
+            let remains = draft.and_then(|draft| draft.remains);
+            return self.keeping.forget_unsent(now.instant, remains.as_ref());
         };
-        let Some(line) = self.lines.get_mut(key) else { return };
         let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
         let alive = self.trunks[place].target(now.instant, tried);
@@ -251,8 +265,9 @@ impl Engine {
             }
         };
         let (target, dial) = (dial.target, Dial { sdp, ..dial });
-        if side == Side::Callee {
-            line.tried_hops.push(place_of(target));
+        match side {
+            Side::Callee => line.tried_hops.push(place_of(target)),
+            Side::Agent | Side::Target => self.trunks[place].leaving.record(now.instant),
         }
         match self.endpoint.invite(now.instant, dial) {
             Ok(session) => {
@@ -266,7 +281,7 @@ impl Engine {
                 let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
                 if let Some(remains) = remains {
-                    self.keep_invited(now, session, attempt, side, place, remains);
+                    self.keep_invited(session, attempt, place, remains);
                 }
             }
             Err(refused) => {

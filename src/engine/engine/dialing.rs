@@ -1,5 +1,6 @@
 //! New calls: whichever campaign wants one, if lines, rate, trunks and the store allow it.
 
+use super::promises::Promised;
 use super::*;
 use crate::call::attempt::{Placement, Plan};
 use crate::campaign::Refusal;
@@ -75,11 +76,21 @@ impl Engine {
         let free = (self.lines.limit() - self.lines.len() - self.orphans.lines()) as u32;
         let running = &mut self.campaigns[turn];
         let Some(contact) = running.campaign.next_dial(now, free, &mut self.ledger) else { return false };
-        if !running.campaign.demands_agent(contact.id) {
-            self.begin(now, turn, place, contact, None);
-            return true;
-        }
-        match self.agent_for(turn, &[]) {
+        let demanded = running.campaign.demands_agent(contact.id);
+        let kept = match self.promised(now, turn, &contact) {
+            Promised::Later => {
+                let (campaign, ledger) = (&mut self.campaigns[turn].campaign, &mut self.ledger);
+                campaign.handle_agent_awaited(now, contact, ledger);
+                return true;
+            }
+            Promised::From(agent) => Some(agent),
+            Promised::ByAnybody if demanded => self.agent_for(turn, &[]),
+            Promised::ByAnybody => {
+                self.begin(now, turn, place, contact, None);
+                return true;
+            }
+        };
+        match kept {
             None => {
                 let (campaign, ledger) = (&mut self.campaigns[turn].campaign, &mut self.ledger);
                 campaign.handle_passed_over(now, contact, Refusal::AgentDemanded, ledger);
@@ -139,8 +150,8 @@ impl Engine {
         let placement = self.placement_on(now, place);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);
-        self.keep_decision(now, turn, id, &contact);
         let line = self.lines_with(now, turn, place, id, contact, placement, agent);
+        self.keep_decision(now, line);
         self.campaigns[turn].in_flight += 1;
         self.attempts.insert(id, line);
     }

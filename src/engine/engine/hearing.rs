@@ -79,7 +79,7 @@ impl Engine {
                 self.store_works(now);
                 self.handle_beat(now, *beat);
             }
-            Answer::DialogsKept { call_ids } => self.handle_kept(&call_ids),
+            Answer::DialogsKept { call_ids } => self.handle_kept(now, &call_ids),
             // Whoever asked has been told before the engine.
             Answer::Labelled { .. } => {}
             Answer::Failed { request, error } => {
@@ -94,8 +94,12 @@ impl Engine {
                     Request::Beat(_) => {
                         self.membership.iter_mut().for_each(|member| member.handle_failed(now.instant));
                     }
-                    request if self.unsaved.len() < UNSAVED_MAX => self.unsaved.push_back(request),
-                    _ => {}
+                    request => {
+                        self.release_untold(now, &request);
+                        if self.unsaved.len() < UNSAVED_MAX {
+                            self.unsaved.push_back(request);
+                        }
+                    }
                 }
             }
         }
@@ -192,6 +196,8 @@ impl Engine {
             codecs: options.codecs(),
             failover_on: options.failover_on.clone(),
             security,
+            dtmf: options.dtmf,
+            comfort_noise: options.comfort_noise,
         }
     }
 
@@ -239,7 +245,6 @@ impl Engine {
         trunk.agents_unpaced += u64::from(!trunk.rate.allows(now.instant));
         trunk.seize(now.instant);
         trunk.rate.record(now.instant);
-        trunk.leaving.record(now.instant);
         line.reserved[Side::Agent as usize] = Some(place);
         line.agent_trunk = Some(place);
         Some(self.placement_on(now, place))

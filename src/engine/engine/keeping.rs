@@ -4,8 +4,9 @@
 //! for it: whoever rings or answers at once, changes of the way within [`CHANGED_WITHIN`], and an end with others, or, where
 //! we ended the call, when a lost BYE would have been sent again.
 //!
-//! Only the ACK of an answer waits for the store. A callee repeats what was not acknowledged, so that a call which came up as
-//! the engine died is heard of by the next one: it is known to the store, or to its own callee.
+//! The INVITE of an agent's leg waits for the store too (see `holding.rs`), and so does the ACK of an answer. A callee repeats
+//! what was not acknowledged, so that a call which came up as the engine died is heard of by the next one: it is known to the
+//! store, or to its own callee.
 
 use super::*;
 use crate::record::DialogRecord;
@@ -28,13 +29,22 @@ const CHANGES_MAX: usize = 256;
 pub(super) struct Keeping {
     /// As they were last told; bounded by the endpoint's sessions.
     kept: BTreeMap<SessionKey, Kept>,
-    /// Answered calls whose ACK waits for the store, by Call-ID; bounded as those.
-    answered: BTreeMap<String, SessionKey>,
+    /// What waits for the store, by Call-ID; bounded as those.
+    awaited: BTreeMap<String, Awaited>,
     /// By Call-ID: records that the store has not answered for yet.
     told: BTreeMap<String, u32>,
     changed: BTreeMap<String, DialogRecord>,
     tell_at: Option<Instant>,
     gone: BTreeSet<(Instant, String)>,
+}
+
+/// What the store is waited for with.
+#[derive(Clone, Copy, Debug)]
+enum Awaited {
+    /// The INVITE of an agent's leg.
+    Invite,
+    /// The ACK of an answer.
+    Ack(SessionKey),
 }
 
 #[derive(Debug)]
@@ -59,8 +69,15 @@ impl Keeping {
         }
     }
 
+    /// The INVITE of an agent's leg is about to leave.
+    pub fn announce(&mut self, now: Instant, attempt: AttemptId, trunk: &str, remains: &Remains) {
+        self.awaited.insert(remains.call_id.clone(), Awaited::Invite);
+        self.change(now, record_of(attempt, trunk, remains));
+    }
+
     fn forget_at(&mut self, at: Instant, call_id: String) {
         self.changed.remove(&call_id);
+        self.awaited.remove(&call_id);
         self.gone.insert((at, call_id));
     }
 
@@ -75,8 +92,8 @@ impl Keeping {
         self.tell_at.into_iter().chain(gone).min()
     }
 
-    /// One record of this call is kept: the answered session, if that was the last that was on its way.
-    fn take_known(&mut self, call_id: &str) -> Option<SessionKey> {
+    /// One record of this call is kept: what has waited for it, if that was the last that was on its way.
+    fn take_known(&mut self, call_id: &str) -> Option<Awaited> {
         let left = self.told.get_mut(call_id).map_or(0, |told| {
             *told = told.saturating_sub(1);
             *told
@@ -85,7 +102,7 @@ impl Keeping {
             return None;
         }
         self.told.remove(call_id);
-        self.answered.remove(call_id)
+        self.awaited.remove(call_id)
     }
 
     fn change(&mut self, at: Instant, record: DialogRecord) {
@@ -116,21 +133,16 @@ impl Keeping {
 }
 
 impl Engine {
-    /// An INVITE has left; an agent's is told of now, a callee's was before.
+    /// An INVITE has left; the store was told of it before.
     pub(super) fn keep_invited(
         &mut self,
-        now: Now,
         session: SessionKey,
         attempt: AttemptId,
-        side: Side,
         trunk: usize,
         remains: Remains,
     ) {
         let trunk = self.trunks[trunk].options.name.clone();
         let kept = Kept { attempt, trunk, remains, is_over: false };
-        if side != Side::Callee {
-            self.keeping.change(now.instant, record_of(&kept));
-        }
         self.keeping.kept.insert(session, kept);
     }
 
@@ -148,7 +160,6 @@ impl Engine {
             }
             SessionEvent::Ended => {
                 if let Some(kept) = self.keeping.kept.remove(&session) {
-                    self.keeping.answered.remove(&kept.remains.call_id);
                     let after = if kept.is_over { CHANGED_WITHIN } else { FORGET_AFTER };
                     self.keeping.forget_at(now.instant + after, kept.remains.call_id);
                 }
@@ -161,9 +172,9 @@ impl Engine {
         let Some(remains) = self.endpoint.remains(session, &kept.remains) else { return };
         if remains != kept.remains {
             kept.remains = remains;
-            let record = record_of(kept);
+            let record = record_of(kept.attempt, &kept.trunk, &kept.remains);
             if is_answer {
-                self.keeping.answered.insert(record.call_id.clone(), session);
+                self.keeping.awaited.insert(record.call_id.clone(), Awaited::Ack(session));
             }
             self.keeping.change(at, record);
         } else if is_answer {
@@ -172,11 +183,21 @@ impl Engine {
     }
 
     /// The store knows these calls as far as they had come.
-    pub(super) fn handle_kept(&mut self, call_ids: &[String]) {
+    pub(super) fn handle_kept(&mut self, now: Now, call_ids: &[String]) {
         for call_id in call_ids {
-            if let Some(session) = self.keeping.take_known(call_id) {
-                self.endpoint.acknowledge(session);
+            match self.keeping.take_known(call_id) {
+                Some(Awaited::Ack(session)) => self.endpoint.acknowledge(session),
+                Some(Awaited::Invite) => self.release_held(now, call_id),
+                None => {}
             }
+        }
+    }
+
+    /// The store could not do this: whose phone waits for it waits for nothing.
+    pub(super) fn release_untold(&mut self, now: Now, request: &Request) {
+        let Request::KeepDialogs { open, .. } = request else { return };
+        for record in open {
+            self.release_held(now, &record.call_id);
         }
     }
 
@@ -189,11 +210,11 @@ impl Engine {
     }
 }
 
-fn record_of(kept: &Kept) -> DialogRecord {
+fn record_of(attempt: AttemptId, trunk: &str, remains: &Remains) -> DialogRecord {
     DialogRecord {
-        call_id: kept.remains.call_id.clone(),
-        attempt: kept.attempt,
-        trunk: kept.trunk.clone(),
-        dialog: kept.remains.to_text(),
+        call_id: remains.call_id.clone(),
+        attempt,
+        trunk: trunk.to_owned(),
+        dialog: remains.to_text(),
     }
 }

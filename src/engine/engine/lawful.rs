@@ -2,6 +2,7 @@
 //! switch stops all dialing.
 
 use super::*;
+use crate::campaign::law::Basis;
 use crate::campaign::law::options::Scope;
 use crate::campaign::suppression::{List, Reach};
 
@@ -34,10 +35,16 @@ impl Engine {
     }
 
     /// Why an attempt is made; asked of the store before its INVITE is.
-    pub(super) fn keep_decision(&mut self, now: Now, turn: usize, attempt: AttemptId, contact: &Contact) {
+    pub(super) fn keep_decision(&mut self, now: Now, key: Key) {
+        let Some(line) = self.lines.get(key) else { return };
+        let (contact, attempt) = (&line.contact, line.attempt.id());
         self.ledger.handle_dialed(&contact.number, now.wall);
-        let gate = self.campaigns[turn].campaign.gate();
-        let basis = gate.basis(contact, now.wall, &self.ledger);
+        let gate = self.campaigns[line.campaign].campaign.gate();
+        let basis = Basis {
+            caller_id: line.attempt.caller_id().to_owned(),
+            caller_id_why: line.caller_id_why.clone(),
+            ..gate.basis(contact, now.wall, &self.ledger)
+        };
         let caps = basis.caps.iter().map(|cap| (cap.most, cap.since)).collect();
         let decision = basis.to_json();
         self.outputs.push_back(Output::Store(Request::KeepDecision { attempt, decision, caps }));

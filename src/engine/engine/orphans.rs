@@ -3,7 +3,7 @@
 //! A process that dies hangs up nobody. Its calls take the trunk's channels, and the people rung by them are being rung,
 //! whatever the new process believes; so each is adopted by the endpoint, which ends it, and until its peer has answered
 //! or 64*T1 has passed it takes a channel of its trunk, a line of its campaign and of the engine, and its number is in
-//! flight. Only then its attempt is closed.
+//! flight. Only then its attempt is closed, and an agent whose phone was in it has another call.
 
 use super::*;
 use crate::call::attempt::ending;
@@ -39,6 +39,8 @@ struct OrphanCall {
     /// Where a channel is taken.
     trunk: Option<usize>,
     source: IpAddr,
+    /// Whose phone it is.
+    agent: Option<AgentKey>,
 }
 
 #[derive(Debug, Default)]
@@ -110,27 +112,33 @@ impl Engine {
 
     fn adopt(&mut self, now: Now, kept: DialogRecord) {
         let place = self.trunks.iter().position(|trunk| trunk.options.name == kept.trunk);
+        let mut agent = None;
         let begun = Remains::parse(&kept.dialog).and_then(|remains| {
+            agent = self.agent_called(&kept.trunk, &remains);
+            let is_answered = remains.is_answered;
             let at = (remains.transport()?, remains.address);
             // A trunk that is configured no more is reached as best we can.
             let target = place.map_or(Target::new(at.0, at.1), |place| self.trunks[place].target_at(at));
             let credentials = place.and_then(|place| self.trunks[place].credentials.clone());
             self.endpoint.allow_source(target.address.ip());
             let adopted = self.endpoint.adopt(now.instant, target, remains, credentials);
-            adopted.map(|key| (key, place_of(target))).map_err(|refused| {
+            adopted.map(|key| (key, place_of(target), is_answered)).map_err(|refused| {
                 self.endpoint.disallow_source(target.address.ip());
                 refused.to_string()
             })
         });
         match begun {
-            Ok((key, (_, address))) => {
+            Ok((key, (_, address), is_answered)) => {
                 if let Some(place) = place {
                     self.trunks[place].seize_adopted();
                 }
                 self.orphans.attempts.entry(kept.attempt).or_default().calls += 1;
                 let (attempt, call_id, trunk) = (kept.attempt, kept.call_id, place);
-                let call = OrphanCall { attempt, call_id, trunk, source: address.ip() };
+                let call = OrphanCall { attempt, call_id, trunk, source: address.ip(), agent };
                 self.orphans.calls.insert(key, call);
+                if let Some(agent) = agent {
+                    self.staff.roster.handle_adopted(now.instant, agent, is_answered);
+                }
             }
             Err(why) => {
                 let note = format!("a call of the former run, {}, cannot be ended: {why}", kept.call_id);
@@ -140,6 +148,13 @@ impl Engine {
         }
     }
 
+    /// Whose phone a call was made to, if it was an agent's.
+    fn agent_called(&self, trunk: &str, remains: &Remains) -> Option<AgentKey> {
+        let mut agents = self.staff.roster.iter();
+        let is_called = |agent: &agent::Options| agent.trunk == trunk && remains.is_to(&agent.uri);
+        agents.find(|(_, agent)| is_called(&agent.options)).map(|(key, _)| key)
+    }
+
     /// One of them has ended, or may be taken for ended.
     pub(super) fn handle_orphan_end(&mut self, now: Now, key: OrphanKey, end: OrphanEnd) {
         let Some(call) = self.orphans.calls.remove(&key) else { return };
@@ -147,11 +162,16 @@ impl Engine {
         if let Some(place) = call.trunk {
             self.trunks[place].release();
         }
+        let phone = call.agent.filter(|agent| !self.orphans.calls.values().any(|c| c.agent == Some(*agent)));
+        if let Some(agent) = phone {
+            self.staff.roster.handle_released(now.instant, agent);
+        }
         self.keeping.forget(now.instant, call.call_id);
         *self.orphans.ends.entry(end).or_default() += 1;
         if let Some(attempt) = self.orphans.attempts.get_mut(&call.attempt) {
             attempt.calls -= 1;
-            attempt.end = Some(end);
+            // The record tells of the callee.
+            attempt.end = if call.agent.is_none() { Some(end) } else { attempt.end };
             if attempt.calls == 0 {
                 self.close_orphan(now, call.attempt);
             }

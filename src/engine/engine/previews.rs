@@ -32,7 +32,7 @@ impl Engine {
         let is_shown = self.staff.previews.contains_key(&agent);
         match word {
             AgentWord::State(word) => {
-                self.staff.roster.say(now.instant, agent, word);
+                self.handle_agent_state(now, agent, word);
                 if word != Word::Ready {
                     self.pass_over(now, agent);
                 }
@@ -120,7 +120,7 @@ impl Engine {
         false
     }
 
-    fn note_agent(&mut self, now: Now, agent: AgentKey, note: &str) {
+    pub(super) fn note_agent(&mut self, now: Now, agent: AgentKey, note: &str) {
         let name = self.staff.roster.agent(agent).options.name.clone();
         self.journal(now, Event::Agent { name, note: note.to_owned() });
     }

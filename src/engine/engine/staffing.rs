@@ -4,8 +4,10 @@
 //! person; who becomes ready goes to the one with the fewest. A caller who waits is given any agent who may take the call,
 //! whoever counts on them.
 
+use super::breaks::Breaks;
 use super::hearing::is_open_for_agents;
 use super::previews::Preview;
+use super::promises::Promises;
 use super::*;
 use crate::agent::{Agent, Roster, State};
 use crate::amd::verdict::{Class, Verdict};
@@ -34,6 +36,8 @@ pub(super) struct Staff {
     callers: VecDeque<Key>,
     // Contacts that agents look at. Bounded by the agents.
     pub(super) previews: BTreeMap<AgentKey, Preview>,
+    pub(super) promises: Promises,
+    pub(super) breaks: Breaks,
     // Which campaigns had use for agents when the posts were given.
     dialing: Vec<bool>,
 }
@@ -41,12 +45,17 @@ pub(super) struct Staff {
 impl Staff {
     /// Whom a campaign counts on.
     fn is_at(&self, agent: AgentKey, turn: usize) -> bool {
-        self.posts.get(agent.0 as usize).copied().flatten() == Some(turn)
+        self.post_of(agent) == Some(turn)
+    }
+
+    /// The campaign that counts on an agent.
+    pub(super) fn post_of(&self, agent: AgentKey) -> Option<usize> {
+        self.posts.get(agent.0 as usize).copied().flatten()
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let previews = self.previews.values().filter_map(|preview| preview.until);
-        previews.chain(self.roster.poll_timeout()).min()
+        previews.chain(self.roster.poll_timeout()).chain(self.breaks.poll_timeout()).min()
     }
 }
 
@@ -62,7 +71,7 @@ impl Running {
         }
     }
 
-    fn may_have(&self, agent: &Agent) -> bool {
+    pub(super) fn may_have(&self, agent: &Agent) -> bool {
         let name = &self.campaign.options().name;
         self.skills().is_some_and(|skills| agent.options.serves(name, skills))
     }
@@ -81,6 +90,7 @@ impl Engine {
     /// What agents do, as far as anybody must be told, and callers who can have one now.
     pub(super) fn drain_staff(&mut self, now: Now) {
         self.withdraw_previews(now);
+        self.begin_breaks(now);
         let dialing: Vec<bool> = self.campaigns.iter().map(|running| running.campaign.is_dialing()).collect();
         if dialing != self.staff.dialing {
             self.staff.dialing = dialing;
@@ -113,7 +123,7 @@ impl Engine {
     /// Who is ready goes to the campaign that has most use for them; who is busy stays.
     fn post(&mut self, now: Now, agent: AgentKey) {
         let state = self.staff.roster.agent(agent).state;
-        let present = self.staff.posts.get(agent.0 as usize).copied().flatten();
+        let present = self.staff.post_of(agent);
         let next = if state == State::Ready { self.best_post(agent, present) } else { present };
         self.move_to(now, agent, next);
         if let Some(turn) = next {
@@ -289,7 +299,7 @@ impl Engine {
     /// What the operator is told of agents.
     pub(super) fn agents_status(&self, now: Now) -> Vec<AgentStatus> {
         let status = |(key, agent): (AgentKey, &Agent)| {
-            let turn = self.staff.posts.get(key.0 as usize).copied().flatten();
+            let turn = self.staff.post_of(key);
             let post = turn.filter(|_| agent.state.is_staffed());
             AgentStatus {
                 name: agent.options.name.clone(),

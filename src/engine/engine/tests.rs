@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 
 mod agents;
 mod explaining;
+mod holding;
 mod lawful;
 mod routes;
 
@@ -39,6 +40,7 @@ fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
         machine_key: None,
         transfer: Default::default(),
         hold: None,
+        whisper: None,
     };
     let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));
     stage.contacts(&["+12125550101"]);
@@ -228,6 +230,9 @@ struct Stage {
     /// The store takes its time.
     hold_commits: bool,
     held: Vec<AttemptId>,
+    /// It takes its time over calls that are up.
+    hold_keeps: bool,
+    held_keeps: Vec<Answer>,
     /// What else was asked of the store.
     of_store: Vec<Request>,
     /// What it answered, as `603 REFER`.
@@ -256,6 +261,7 @@ impl Stage {
             unsure_is_human: true,
             opt_out: None,
             record: false,
+            pause_key: None,
         };
         let options = Options {
             lines_max: 10,
@@ -284,6 +290,8 @@ impl Stage {
             known: BTreeSet::new(),
             hold_commits: false,
             held: Vec::new(),
+            hold_keeps: false,
+            held_keeps: Vec::new(),
             commits: Vec::new(),
             notes: Vec::new(),
             of_store: Vec::new(),
@@ -349,9 +357,29 @@ impl Stage {
                     }
                     self.journal.push(entry.event.to_string());
                 }
-                Output::Store(request) => self.of_store.push(request),
+                Output::Store(request) => {
+                    self.keep(&request);
+                    self.of_store.push(request);
+                }
             }
         }
+    }
+
+    fn keep(&mut self, request: &Request) {
+        let Request::KeepDialogs { open, .. } = request else { return };
+        self.held_keeps.extend(Answer::of_kept(open));
+        if !self.hold_keeps {
+            self.keep_held();
+        }
+    }
+
+    /// The store knows of all calls that it was told of.
+    fn keep_held(&mut self) {
+        self.hold_keeps = false;
+        for answer in std::mem::take(&mut self.held_keeps) {
+            self.engine.handle_answer(self.now, answer);
+        }
+        self.settle();
     }
 
     /// The store has committed what it was holding up.

@@ -55,7 +55,6 @@ impl Engine {
         // As with an agent, a person waits: it does not wait for the rate, but it counts in it.
         pbx.seize(now.instant);
         pbx.rate.record(now.instant);
-        pbx.leaving.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);
         Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, replaces })
     }

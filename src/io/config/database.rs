@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn a_file_is_seen_from_the_configurations_folder() {
-        let settled = settle(Location::File("a.db".into()), None, None, Path::new("/etc/outdial/outdial.toml"));
+        let settled =
+            settle(Location::File("a.db".into()), None, None, Path::new("/etc/outdial/outdial.toml"));
         assert_eq!(settled, Ok(Location::File("/etc/outdial/a.db".into())));
     }
 }

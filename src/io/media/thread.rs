@@ -213,6 +213,8 @@ struct Leg {
     recording: Option<Recording>,
     /// Its packets are copied for whoever traces the call.
     traced: bool,
+    /// For now they are not, traced or not.
+    withheld: bool,
 }
 
 /// A packet of a traced leg, from one of the two addresses to the other.
@@ -223,7 +225,7 @@ fn copy(
     way: (SocketAddr, SocketAddr),
     bytes: &[u8],
 ) {
-    if let Some(copies) = copies.as_ref().filter(|_| leg.traced) {
+    if let Some(copies) = copies.as_ref().filter(|_| leg.traced && !leg.withheld) {
         copies.copy(leg.key, Instant::from_start(epoch.elapsed()), way.0, way.1, bytes);
     }
 }
@@ -267,6 +269,7 @@ impl Sink for Shell {
             connected: false,
             recording: None,
             traced: false,
+            withheld: false,
         });
         Ok(offered)
     }
@@ -360,6 +363,12 @@ impl Sink for Shell {
     fn trace(&mut self, stream: StreamKey, on: bool) {
         if let Some(leg) = self.leg(stream) {
             leg.traced = on;
+        }
+    }
+
+    fn withhold(&mut self, stream: StreamKey, on: bool) {
+        if let Some(leg) = self.leg(stream) {
+            leg.withheld = on;
         }
     }
 

@@ -41,11 +41,10 @@ impl Phones {
         }
     }
 
-    /// Another engine knows nothing of what was said to the former one.
+    /// Another engine knows nothing of what was said to the former one, but of its calls.
     pub fn handle_crash(&mut self) {
         for phone in self.0.values_mut() {
             (phone.is_ready, phone.talk_ended) = (phone.rules.is_ready, None);
-            phone.call_id.clear();
         }
     }
 

@@ -193,6 +193,12 @@ fn a_number_is_in_one_call_keeps_its_distance_and_has_its_attempts() {
     hidden.commit(1, ANN, "a").invite(0, ANN, "a").hears(0, 180, "a", 1, "x").finish(1, ANN, "a", false);
     hidden.pass(60_000).commit(2, ANN, "b").invite(1, ANN, "b");
     assert_eq!(hidden.broken(), [Rule::OneCallANumber], "the record is written, and the phone still rings");
+    let mut unheard = Trace::new();
+    unheard.invite(0, "600", "a").pass(40_000).crash(&[]).sends(0, "CANCEL", "a", 1, "");
+    assert_eq!(unheard.broken(), [], "the next engine cannot know that it was given up without a response");
+    let mut alive = Trace::new();
+    alive.invite(0, "600", "a").crash(&[]).invite(0, "600", "z").sends(0, "CANCEL", "z", 1, "");
+    assert!(alive.broken().contains(&Rule::CancelFollowsAResponse), "its own calls it knows");
     let mut soon = Trace::new();
     soon.attempt(1, ANN, "a").pass(59_999).attempt(2, ANN, "b");
     assert_eq!(soon.broken(), [Rule::GapsAreKept]);

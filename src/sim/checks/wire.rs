@@ -36,6 +36,8 @@ pub(super) struct Call {
     over: bool,
     /// The engine that made it is gone: the next one has to end it.
     orphaned: bool,
+    /// It was in the store when an engine died: the next one does not know what was heard of it, or that it had been given up.
+    left: bool,
 }
 
 impl Call {
@@ -119,6 +121,7 @@ impl Wire {
             tag: None,
             over: false,
             orphaned: false,
+            left: false,
         };
         self.calls.insert(call_id.to_owned(), call);
         self.active.insert(call_id.to_owned());
@@ -141,7 +144,7 @@ impl Wire {
             Method::Bye => self.end_dialog(call_id, &tag(request.headers().to())),
             Method::Cancel => {
                 let Some(call) = self.calls.get_mut(call_id) else { return };
-                if !call.heard && !call.orphaned {
+                if !call.heard && !call.left {
                     let what = "a CANCEL leaves before any response came".to_owned();
                     let rule = Rule::CancelFollowsAResponse;
                     found.push(Violation { rule, call_id: Some(call_id.to_owned()), what });
@@ -275,6 +278,9 @@ impl Wire {
         self.unwanted.clear();
         let held: Vec<String> = self.open(now).cloned().collect();
         self.active.clear();
+        for call_id in kept.keys() {
+            self.calls.get_mut(call_id).into_iter().for_each(|call| call.left = true);
+        }
         let mut unknown = 0;
         for call_id in held {
             let Some(call) = self.calls.get_mut(&call_id) else { continue };

@@ -141,6 +141,7 @@ impl Plan {
             agents,
         };
         super::staff::add(&mut plan);
+        super::staff::add_whispers(&mut plan);
         plan
     }
 
@@ -214,6 +215,8 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
         channels_max: rng.between(1, 4) as u32,
         calls_per_second_max: *pick(rng, &[0.5, 1.0, 2.0, 5.0]),
         codecs: codecs.split(' ').map(str::to_owned).collect(),
+        dtmf: Default::default(),
+        comfort_noise: false,
         options_interval_s: *pick(rng, &[0, 30, 60]),
         number_format: if rng.chance(0.5) { NumberFormat::Plus } else { NumberFormat::Digits },
         number_prefix: String::new(),
@@ -377,6 +380,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
         machine_key: None,
         transfer: Default::default(),
         hold: rng.chance(0.7).then_some(Prompts::HOLD),
+        whisper: None,
     };
     let drop = Drop {
         message: Prompts::MESSAGE,
@@ -394,6 +398,7 @@ fn treatment(rng: &mut Rng) -> Treatment {
         unsure_is_human: rng.chance(0.5),
         opt_out: rng.chance(0.8).then_some('9'),
         record: rng.chance(0.2),
+        pause_key: None,
     }
 }
 

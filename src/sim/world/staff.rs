@@ -2,6 +2,7 @@
 //! say of themselves in that hour.
 
 use super::plan::{CampaignPlan, HOUR, Plan};
+use super::voices::Prompts;
 use crate::agent::{self, Word};
 use crate::call::treatment::{Human, Whom};
 use crate::campaign::Campaign;
@@ -61,6 +62,16 @@ pub(super) fn add(plan: &mut Plan) {
         });
     }
     words(&mut rng, plan, any_kept);
+}
+
+/// Has agents of every third campaign that rings them hear a whisper.
+pub(super) fn add_whispers(plan: &mut Plan) {
+    let mut rng = Rng::from_seed(plan.seed ^ 0x3815_0000_0000_0000);
+    for campaign in &mut plan.campaigns {
+        if let Human::Agent(dial) = &mut campaign.treatment.human {
+            dial.whisper = rng.chance(0.33).then_some(Prompts::WHISPER);
+        }
+    }
 }
 
 fn dialing(rng: &mut Rng, campaign: &mut CampaignPlan) {

@@ -22,6 +22,8 @@ impl Prompts {
     pub const SAFE_HARBOUR: PromptId = PromptId(1);
     /// While an agent is rung.
     pub const HOLD: PromptId = PromptId(2);
+    /// For an agent, before the bridge.
+    pub const WHISPER: PromptId = PromptId(3);
 }
 
 /// The clips.
@@ -50,7 +52,8 @@ impl Voices {
         let safe_harbour = voice::speech(72, Duration::from_millis(1_200), 190.0);
         let hold = voice::tones(&[350.0], Duration::from_millis(400), -25.0);
         let messages = vec![message.as_slice().into(), safe_harbour.as_slice().into()];
-        let clips = [message, safe_harbour, hold].map(|samples| Clip { samples });
+        let whisper = voice::tones(&[600.0], Duration::from_millis(300), -20.0);
+        let clips = [message, safe_harbour, hold, whisper].map(|samples| Clip { samples });
         Voices {
             hellos: recordings.hellos.clone(),
             greetings: recordings.greetings.iter().map(cut).collect(),

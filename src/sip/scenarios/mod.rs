@@ -11,6 +11,7 @@ mod exchanges;
 mod extensions;
 mod faults;
 mod held;
+mod infos;
 mod lossy;
 mod orphans;
 mod referrals;
@@ -88,6 +89,7 @@ impl Stage {
             "accept" => self.endpoint.answer_refer(now, session.unwrap(), Ok(())),
             "decline" => self.endpoint.answer_refer(now, session.unwrap(), Err(603)),
             "report" => self.endpoint.report_refer(now, session.unwrap(), rest.parse().unwrap()),
+            "info" => self.endpoint.info(now, session.unwrap(), "application/dtmf-relay", rest.into()),
             "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
             "register" => {

@@ -14,6 +14,7 @@ use super::super::transaction::layer::Full;
 use super::super::transaction::owner::Owner;
 use super::super::uri::Uri;
 use super::exchange::Exchange;
+use super::info::Infos;
 use super::refer::Referrals;
 use super::timer::SessionTimer;
 use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
@@ -45,6 +46,7 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         timer: SessionTimer::new(dial.extensions.session_interval),
         extensions: dial.extensions,
         referrals: Referrals::default(),
+        infos: Infos::default(),
         held_ack: None,
         next_offer: None,
         armed: None,

@@ -27,6 +27,7 @@
 //! |---|---|
 //! | `dial` | the INVITE and its responses |
 //! | `inbound` | requests of the peer within the dialog |
+//! | `info` | INFOs that we send |
 //! | `exchange` | offers and answers once the call is up |
 //! | `prack` | reliable provisional responses |
 //! | `remains` | what is to be known of the call when we are not there any more |
@@ -36,6 +37,7 @@
 mod dial;
 mod exchange;
 mod inbound;
+mod info;
 mod prack;
 mod refer;
 mod remains;
@@ -58,6 +60,7 @@ use super::uri::Uri;
 use crate::slab::Key;
 use crate::time::Instant;
 use exchange::Exchange;
+use info::Infos;
 use refer::Referrals;
 use timer::{Due, SessionTimer};
 
@@ -96,6 +99,7 @@ pub(crate) struct Session {
     timer: SessionTimer,
     extensions: Extensions,
     referrals: Referrals,
+    infos: Infos,
     /// The ACK of the 2xx, while the caller wants it held, and when it leaves at the latest.
     held_ack: Option<(AckId, Instant)>,
     /// Our next offer, until there is a time for it.
@@ -234,6 +238,7 @@ impl Session {
         self.state = State::Ended;
         self.exchange = Exchange::Idle;
         self.next_offer = None;
+        self.infos = Infos::default();
         self.dialogs.clear();
         self.emit(stack, SessionEvent::Ended);
     }

@@ -15,6 +15,8 @@ pub enum Owner {
     Refer(Key),
     /// A session's NOTIFY about a REFER of its peer.
     Notify(Key),
+    /// A session's INFO.
+    Info(Key),
     /// A registration.
     Registration(Key),
     /// An OPTIONS.

@@ -22,7 +22,11 @@ CREATE FUNCTION unixepoch() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT extract(epoch FROM clock_timestamp())::bigint
 $$;
 
-CREATE AGGREGATE group_concat(text, text) (
-    SFUNC = string_agg_transfn, STYPE = internal, FINALFUNC = string_agg_finalfn);
+-- The server's own steps of string_agg are for superusers only.
+CREATE FUNCTION group_concat_step(state text, item text, separator text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN item IS NULL THEN state WHEN state IS NULL THEN item ELSE state || separator || item END
+$$;
+
+CREATE AGGREGATE group_concat(text, text) (SFUNC = group_concat_step, STYPE = text);
 
 CREATE TABLE outdial_database (application_id bigint PRIMARY KEY);

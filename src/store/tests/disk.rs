@@ -1,17 +1,6 @@
-//! Group commit on a SQLite file, and disks that fail.
+//! Group commit, and disks and locks that fail.
 
 use super::*;
-use crate::store::connection::Connection;
-use crate::store::statement::{query, scalar};
-
-async fn pragma(store: &mut Store, sql: &'static str) {
-    query(sql).execute(&mut store.connection).await.unwrap();
-}
-
-/// Counts commits: SQLite changes this number whenever another connection has committed.
-async fn data_version(watcher: &mut Connection) -> i64 {
-    scalar("PRAGMA data_version").fetch_one(watcher).await.unwrap()
-}
 
 #[tokio::test]
 async fn requests_that_wait_together_are_one_transaction_and_answered_in_order() {
@@ -19,8 +8,8 @@ async fn requests_that_wait_together_are_one_transaction_and_answered_in_order()
     let mut store = open(&folder).await;
     import(&mut store, 0..100).await;
     let contacts = refill(&mut store, 0, 100).await.0;
-    let mut watcher = Connection::for_reading(store.path()).await.unwrap();
-    let before = data_version(&mut watcher).await;
+    let mut watcher = watcher(&store).await;
+    let before = commits(&mut watcher).await;
 
     let requests =
         contacts.iter().enumerate().map(|(n, c)| commit(c, n as u128, &format!("c{n}"))).collect::<Vec<_>>();
@@ -28,7 +17,7 @@ async fn requests_that_wait_together_are_one_transaction_and_answered_in_order()
 
     let expected: Vec<Answer> = (0..100).map(|n| Answer::InviteCommitted { attempt: attempt(n) }).collect();
     assert_eq!(answers, expected);
-    assert_eq!(data_version(&mut watcher).await - before, 1);
+    assert_eq!(commits(&mut watcher).await - before, 1);
 }
 
 #[tokio::test]
@@ -38,8 +27,7 @@ async fn on_a_full_disk_no_invite_leaves_and_records_are_handed_back() {
     import(&mut store, 0..300).await;
     let contacts = refill(&mut store, 0, 300).await.0;
     store.handle(commit(&contacts[0], 0, "c0")).await;
-    // SQLite's own limit on the file's size answers as a full disk does.
-    pragma(&mut store, "PRAGMA max_page_count = 1").await;
+    set_full(&mut store, true).await;
     let mut requests: Vec<Request> =
         (1..300).map(|n| commit(&contacts[n], n as u128, &format!("c{n}"))).collect();
     let done = update(&contacts[0], ContactState::Done, 0);
@@ -57,7 +45,7 @@ async fn on_a_full_disk_no_invite_leaves_and_records_are_handed_back() {
     }
     assert_eq!(store.counts(CAMPAIGN).await.unwrap().in_flight, 1);
 
-    pragma(&mut store, "PRAGMA max_page_count = 1000000").await;
+    set_full(&mut store, false).await;
     assert_eq!(store.handle(*request).await, None);
     assert_eq!(store.handle(commit(&contacts[1], 1, "c1")).await, committed(1));
     assert_eq!(store.counts(CAMPAIGN).await.unwrap().done, 1);
@@ -69,10 +57,10 @@ async fn once_the_database_is_read_only_no_invite_leaves() {
     let mut store = open(&folder).await;
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
-    pragma(&mut store, "PRAGMA query_only = ON").await;
+    set_read_only(&mut store, true).await;
     let error = refused(store.handle(commit(&contact, 1, "a")).await);
     assert!(error.contains("read-only"), "{error}");
-    pragma(&mut store, "PRAGMA query_only = OFF").await;
+    set_read_only(&mut store, false).await;
     assert_eq!(store.handle(commit(&contact, 1, "a")).await, committed(1));
 }
 
@@ -82,9 +70,7 @@ async fn a_lock_that_another_program_holds_for_a_moment_costs_a_retry() {
     let mut store = open(&folder).await;
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
-    let mut other = Connection::for_writing(store.path()).await.unwrap();
-    other.begin().await.unwrap();
-    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let mut other = hold(&mut store).await;
     let (answer, released) = tokio::join!(store.handle(commit(&contact, 1, "a")), other.end(Ok(())));
     released.unwrap();
     assert_eq!(answer, committed(1));
@@ -96,9 +82,8 @@ async fn a_lock_that_another_program_keeps_refuses_the_invite() {
     let mut store = open(&folder).await;
     import(&mut store, 0..1).await;
     let contact = claim_one(&mut store).await;
-    let mut other = Connection::for_writing(store.path()).await.unwrap();
-    other.begin().await.unwrap();
-    pragma(&mut store, "PRAGMA busy_timeout = 0").await;
+    let mut other = hold(&mut store).await;
     let error = refused(store.handle(commit(&contact, 1, "a")).await);
+    other.end(Ok(())).await.unwrap();
     assert!(error.contains("another program holds the database"), "{error}");
 }

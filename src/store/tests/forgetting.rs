@@ -45,7 +45,10 @@ async fn an_erased_number_is_nowhere_and_no_list_brings_it_back() {
     let key = folder.path().join("outdial.db.key");
     std::fs::remove_file(&key).unwrap();
     assert!(store.import_contacts("winter", [new_contact(3)]).await.is_err());
-    assert!(store.erase(&number(1), [8; 32], at(7)).await.is_err(), "a new key would make the old hashes nobody's");
+    assert!(
+        store.erase(&number(1), [8; 32], at(7)).await.is_err(),
+        "a new key would make the old hashes nobody's"
+    );
     std::fs::write(&key, [8; 32]).unwrap();
     let another = store.import_contacts("winter", [new_contact(3)]).await.unwrap_err();
     assert!(matches!(another, StoreError::AnotherKey(_)), "{another}");

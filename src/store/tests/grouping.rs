@@ -29,7 +29,9 @@ async fn claimed(folder: &TempDir) -> (Store, Vec<Contact>) {
     store.import_contacts("autumn", (0..3).map(new_contact)).await.unwrap();
     let mut contacts = refill(&mut store, 0, 9).await.0;
     let request = Request::Refill { campaign: "autumn".to_owned(), due_at: at(0), limit: 9 };
-    let Some(Answer::Refilled { contacts: more, .. }) = store.handle(request).await else { panic!("no refill") };
+    let Some(Answer::Refilled { contacts: more, .. }) = store.handle(request).await else {
+        panic!("no refill")
+    };
     contacts.extend(more);
     (store, contacts)
 }
@@ -55,7 +57,11 @@ fn any_request(rng: &mut Rng, contacts: &[Contact]) -> Request {
         }
         4 | 5 => {
             let caps = vec![(1 + rng.below(2) as u32, at(rng.below(2_000) as i64))];
-            Request::KeepDecision { attempt: attempt(n), decision: format!("{{\"n\":{}}}", rng.below(9)), caps }
+            Request::KeepDecision {
+                attempt: attempt(n),
+                decision: format!("{{\"n\":{}}}", rng.below(9)),
+                caps,
+            }
         }
         6 | 7 => {
             let state = if rng.chance(0.5) { ContactState::Pending } else { ContactState::Done };

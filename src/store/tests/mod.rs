@@ -14,10 +14,12 @@ mod on_postgres;
 mod opening;
 mod order;
 mod reading;
+mod schema;
 mod writing;
 
 use super::Store;
-use super::statement::scalar;
+use super::connection::Connection;
+use super::statement::{query, scalar};
 use crate::disposition::Disposition;
 use crate::number::E164;
 use crate::record::*;
@@ -173,6 +175,37 @@ fn crash_image(store: &Store) -> TempDir {
         std::fs::copy(name(store.path()), name(&path_in(&image))).unwrap();
     }
     image
+}
+
+async fn run(store: &mut Store, sql: &'static str) {
+    query(sql).execute(&mut store.connection).await.unwrap();
+}
+
+/// Sees what the store commits.
+async fn watcher(store: &Store) -> Connection {
+    Connection::for_reading(store.path()).await.unwrap()
+}
+
+/// Counts them: SQLite changes this number whenever another connection has committed.
+async fn commits(watcher: &mut Connection) -> i64 {
+    scalar("PRAGMA data_version").fetch_one(watcher).await.unwrap()
+}
+
+/// SQLite's own limit on the file's size answers as a full disk does.
+async fn set_full(store: &mut Store, yes: bool) {
+    run(store, if yes { "PRAGMA max_page_count = 1" } else { "PRAGMA max_page_count = 1000000" }).await;
+}
+
+async fn set_read_only(store: &mut Store, yes: bool) {
+    run(store, if yes { "PRAGMA query_only = ON" } else { "PRAGMA query_only = OFF" }).await;
+}
+
+/// Another program takes the lock that a commit needs, and the store has no patience of its own.
+async fn hold(store: &mut Store) -> Connection {
+    let mut other = Connection::for_writing(store.path()).await.unwrap();
+    other.begin().await.unwrap();
+    run(store, "PRAGMA busy_timeout = 0").await;
+    other
 }
 
 /// A store after one call that found the callee busy at the second INVITE, and with another call in flight.

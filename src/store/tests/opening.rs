@@ -1,28 +1,13 @@
-//! Opening: first run, second run, and everything that can stand in the way.
+//! Opening a file, and everything that can stand in the way.
 
 use super::*;
 use crate::store::StoreError;
-use crate::store::statement::query;
 
 async fn fault(path: &Path) -> StoreError {
     match Store::open(path).await {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error,
     }
-}
-
-#[tokio::test]
-async fn the_first_run_creates_it_and_later_runs_find_everything() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(&folder).await;
-    import(&mut store, 0..3).await;
-    store.save_campaign(CAMPAIGN, CampaignState::Paused).await.unwrap();
-    store.close().await.unwrap();
-
-    let mut store = open(&folder).await;
-    assert_eq!(store.campaign_state(CAMPAIGN).await.unwrap(), Some(CampaignState::Paused));
-    assert_eq!(store.campaign_state("autumn").await.unwrap(), None);
-    assert_eq!(store.counts(CAMPAIGN).await.unwrap().pending, 3);
 }
 
 #[cfg(unix)]
@@ -88,16 +73,6 @@ async fn another_programs_database_is_left_alone() {
     sqlx::Connection::close(other).await.unwrap();
     let error = fault(&path_in(&folder)).await;
     assert!(matches!(error, StoreError::NotOurs(_)), "{error}");
-}
-
-#[tokio::test]
-async fn a_newer_schema_is_not_touched() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut store = open(&folder).await;
-    query("INSERT INTO schema_versions (version) VALUES (999)").execute(&mut store.connection).await.unwrap();
-    store.close().await.unwrap();
-    let error = fault(&path_in(&folder)).await;
-    assert!(matches!(error, StoreError::NewerSchema { found: 999, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::number::ZoneGroup;
 use crate::rng::Rng;
-use crate::store::{CALLBACK_AGENT, ListKind, ListShare, Order, Promised, Recycled, ZoneHours};
+use crate::store::{ListKind, ListShare, Order, Promised, Recycled, ZoneHours};
 use ContactState::{Done, Pending};
 use std::sync::Arc;
 
@@ -110,8 +110,7 @@ async fn a_promised_call_goes_before_all_others_at_its_time_and_once() {
     assert_eq!(places(&refill(&mut store, 40, 1).await.0), [1]);
     let claimed = refill(&mut store, 80, 3).await.0;
     assert_eq!(places(&claimed), [0, 3, 2]);
-    assert_eq!(claimed[0].attributes[CALLBACK_AGENT], "ann");
-    assert!(!claimed[1].attributes.contains_key(CALLBACK_AGENT));
+    assert_eq!((claimed[0].callback_agent(), claimed[1].callback_agent()), (Some("ann"), None));
     assert_eq!(store.handle(commit(&claimed[0], 2, "b")).await, committed(2));
     // Not reached: from now on it waits like any other.
     let later = update(&claimed[0], Pending, 90);

@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
             port: 30_000,
             codecs: &[Codec::Pcmu, Codec::Pcma],
             telephone_event: Some(101),
+            comfort_noise: false,
             ptime_ms: 20,
             direction: Direction::BOTH,
             rtcp_mux: true,

@@ -1,6 +1,6 @@
 //! What the media, or the lack of it, does to an attempt: keys by every way, and silence of the wire.
 
-use super::stage::{answered, awaiting_agent, bridged, to_agent, with_message};
+use super::stage::{Stage, answered, awaiting_agent, bridged, recorded, to_agent, with_message};
 
 #[test]
 fn a_key_in_info_stands_for_one_in_the_media_and_both_count_once() {
@@ -77,4 +77,102 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
     ",
     );
     assert_eq!(stage.attempt.record.reason, "no media");
+}
+
+#[test]
+fn keys_go_by_info_to_a_party_without_telephone_events_and_however_they_came() {
+    awaiting_agent().plays_on(
+        "
+         7.000 < agent 200 without events
+         7.000 > connect agent
+         7.000 > stop detecting
+         7.000 > bridge
+         8.000 < key 9
+         8.000 > INFO agent 9
+         8.030 < info 9
+         9.000 < info 5
+         9.000 > INFO agent 5
+        10.000 < agent info 7
+        10.000 > SendDigits callee 7
+        11.000 < agent key 9
+    ",
+    );
+}
+
+/// A recorded call that is up.
+fn recorded_call() -> Stage {
+    let mut stage = Stage::new(recorded());
+    stage.plays_on(
+        "
+         0.000 > open callee
+         0.000 < pause
+         0.000 ! not paused: nobody is on the line
+         0.000 < opened
+         0.000 > commit carrier
+         0.010 < committed
+         0.010 > INVITE callee
+         5.000 < 200
+         5.000 > connect callee
+         5.000 > detect callee
+         5.000 > record callee
+         5.900 < quiet 5.400
+         5.900 < human
+         5.900 > play 0 for ever
+         5.900 > open agent
+         5.905 < agent opened
+         5.905 > place agent
+         5.905 > INVITE agent
+         7.000 < agent 200
+         7.000 > connect agent
+         7.000 > stop detecting
+         7.000 > bridge
+    ",
+    );
+    stage
+}
+
+#[test]
+fn what_is_said_and_pressed_while_a_recording_is_paused_is_kept_nowhere() {
+    let mut stage = recorded_call();
+    stage.plays_on(
+        "
+         8.000 < key 9
+         9.000 < pause
+         9.000 > withhold callee
+         9.000 > withhold agent
+         9.000 ! the recording is paused
+         9.100 < pause
+        10.000 < key *
+        11.000 < info 7
+        11.000 > SendDigits agent 7
+        12.000 < agent key #
+        12.000 > keep callee
+        12.000 > keep agent
+        12.000 ! the recording is silent for 3.0 s
+        13.000 < key 9
+        14.000 < agent key #
+        14.000 > withhold callee
+        14.000 > withhold agent
+        14.000 ! the recording is paused
+        16.500 < bye
+        16.500 ! the recording is silent for 2.5 s
+        16.500 > BYE agent
+        16.500 > close agent
+        16.500 > close callee
+        16.600 < pause
+        16.600 ! not paused: nobody is on the line
+    ",
+    );
+    assert_eq!(stage.attempt.record.digits, "99");
+}
+
+#[test]
+fn what_is_not_recorded_cannot_be_paused() {
+    bridged().plays_on(
+        "
+         8.000 < pause
+         8.000 ! not paused: the call is not recorded ([campaign.recording] enabled)
+         9.000 < agent key #
+    ",
+    );
 }

@@ -2,9 +2,11 @@
 
 use super::super::*;
 use crate::amd::verdict::{Beep, Cause, Class, Finding, Name, ToneEvent, ToneKind, Verdict};
+use crate::call::keys::Dtmf;
 use crate::call::outcome::FAILOVER_ON;
 use crate::call::transfer::Declined;
-use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment, Whom};
+pub(super) use crate::call::treatment::Whom;
+use crate::call::treatment::{AgentDial, Drop, Human, Machine, Treatment};
 use crate::media::command::{PromptId, Statistics, StreamKey};
 use crate::sdp::{Codec, Security};
 use crate::slab::Slab;
@@ -13,6 +15,7 @@ const HOLD: PromptId = PromptId(0);
 const SORRY: PromptId = PromptId(1);
 const VOICEMAIL: PromptId = PromptId(2);
 const MESSAGE: PromptId = PromptId(3);
+const WHISPER: PromptId = PromptId(4);
 
 pub(super) fn to_agent() -> Treatment {
     Treatment {
@@ -22,6 +25,7 @@ pub(super) fn to_agent() -> Treatment {
             machine_key: Some('*'),
             transfer: Default::default(),
             hold: Some(HOLD),
+            whisper: None,
         }),
         safe_harbour: Some(SORRY),
         machine: Machine::Voicemail(Drop {
@@ -32,7 +36,21 @@ pub(super) fn to_agent() -> Treatment {
         unsure_is_human: true,
         opt_out: Some('9'),
         record: false,
+        pause_key: None,
     }
+}
+
+/// Recorded, and paused by the agent with `#`.
+pub(super) fn recorded() -> Treatment {
+    Treatment { record: true, pause_key: Some('#'), ..to_agent() }
+}
+
+pub(super) fn with_whisper(whom: Whom) -> Treatment {
+    let mut treatment = to_agent();
+    if let Human::Agent(agent) = &mut treatment.human {
+        (agent.whisper, agent.whom) = (Some(WHISPER), whom);
+    }
+    treatment
 }
 
 pub(super) fn with_message() -> Treatment {
@@ -68,7 +86,11 @@ pub(super) fn answered(treatment: Treatment) -> Stage {
 }
 
 pub(super) fn awaiting_agent() -> Stage {
-    let mut stage = answered(to_agent());
+    awaiting_agent_of(to_agent())
+}
+
+pub(super) fn awaiting_agent_of(treatment: Treatment) -> Stage {
+    let mut stage = answered(treatment);
     stage.plays_on(
         "5.900 < quiet 5.400\n 5.900 < human\n 5.900 > play 0 for ever\n 5.900 > open agent\n 5.905 < agent opened
          5.905 > place agent\n 5.905 > INVITE agent",
@@ -89,9 +111,10 @@ impl Treatment {
 }
 
 impl Stage {
-    fn new(treatment: Treatment) -> Stage {
+    pub(super) fn new(treatment: Treatment) -> Stage {
         let mut keys = Slab::with_limit(2);
         let now = Now::default();
+        let recording = treatment.record.then(|| "call.wav".into());
         let plan = Plan {
             id: AttemptId(7),
             contact: ContactId(1),
@@ -104,7 +127,7 @@ impl Stage {
             guaranteed: false,
             duration_max: Duration::from_secs(3_600),
             verdict_within: Duration::from_millis(6_500),
-            recording: None,
+            recording,
             watch: false,
             callee_stream: keys.insert(()).unwrap(),
             agent_stream: keys.insert(()).unwrap(),
@@ -158,6 +181,12 @@ impl Stage {
         match input {
             "committed" => attempt.handle_committed(now, &mut out),
             "refused" => attempt.handle_refused(now, "disk full", &mut out),
+            "pause" | "go on" => {
+                if let Err(why) = attempt.pause_recording(now, input == "pause", &mut out) {
+                    self.log
+                        .push((now.instant.since_start().as_millis() as u64, format!("! not paused: {why}")));
+                }
+            }
             "cancel" => attempt.handle_cancel(now, &mut out),
             "hold" => attempt.handle_hold(side, true, &mut out),
             "resume" => attempt.handle_hold(side, false, &mut out),
@@ -223,6 +252,8 @@ fn placement(trunk: &str) -> Placement {
         codecs: vec![Codec::Pcmu],
         failover_on: FAILOVER_ON.to_vec(),
         security: Security::Plain,
+        dtmf: Dtmf::AutoInfo,
+        comfort_noise: false,
     }
 }
 
@@ -232,6 +263,11 @@ fn session_event(input: &str) -> Option<SessionEvent> {
         "180" => SessionEvent::Provisional { status: 180, sdp: None },
         "183 with media" => SessionEvent::Provisional { status: 183, sdp: Some(ANSWER.to_vec()) },
         "200" => SessionEvent::Answered { sdp: Some(ANSWER.to_vec()) },
+        "200 without events" => {
+            let text = String::from_utf8_lossy(ANSWER);
+            let plain = text.replace(" 101\r\n", "\r\n").replace("a=rtpmap:101 telephone-event/8000\r\n", "");
+            SessionEvent::Answered { sdp: Some(plain.into_bytes()) }
+        }
         "200 without sdp" => SessionEvent::Answered { sdp: None },
         info if info.starts_with("info ") => SessionEvent::Info {
             content_type: "application/dtmf-relay".into(),
@@ -315,8 +351,10 @@ fn media_event(input: &str, now: Instant, answered_at: Instant) -> EventKind {
         "played 1" => return EventKind::Played(SORRY),
         "played 2" => return EventKind::Played(VOICEMAIL),
         "played 3" => return EventKind::Played(MESSAGE),
+        "played 4" => return EventKind::Played(WHISPER),
         "key 9" => return EventKind::Digit('9'),
         "key *" => return EventKind::Digit('*'),
+        "key #" => return EventKind::Digit('#'),
         "human" => verdict(Class::Human, Cause::SilenceAfterGreeting(Duration::from_millis(500))),
         "machine" => verdict(Class::Machine, Cause::LongGreeting(Duration::from_secs(3))),
         "fax" => verdict(Class::Fax, Cause::Tone(ToneKind::FaxCed)),
@@ -365,6 +403,9 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::DetectTones { .. } => "> detect tones".into(),
             Command::Detect { stream } => format!("> detect {}", name(stream)),
             Command::Play { prompt, repeat: true, .. } => format!("> play {} for ever", prompt.0),
+            Command::Play { stream, prompt, .. } if *stream == attempt.agent.stream => {
+                format!("> play {} to the agent", prompt.0)
+            }
             Command::Play { prompt, .. } => format!("> play {}", prompt.0),
             Command::StopPlaying { .. } => "> stop playing".into(),
             Command::StopDetecting { .. } => "> stop detecting".into(),
@@ -372,6 +413,9 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
             Command::Unbridge { .. } => "> unbridge".into(),
             Command::Close { stream } => format!("> close {}", name(stream)),
             Command::SendDigits { stream, digits } => format!("> SendDigits {} {digits}", name(stream)),
+            Command::Record { stream, .. } => format!("> record {}", name(stream)),
+            Command::Withhold { stream, on: true } => format!("> withhold {}", name(stream)),
+            Command::Withhold { stream, on: false } => format!("> keep {}", name(stream)),
             other => format!("> {other:?}"),
         },
         Action::Commit(invite) => format!("> commit {}", invite.trunk),
@@ -396,6 +440,8 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
         }
         Action::ReportRefer { side: to, status } => format!("> NOTIFY {} {status}", side(to)),
         Action::Refer { side: to, to: whom } => format!("> REFER {} to {whom}", side(to)),
+        Action::SendInfo { side: to, digit } => format!("> INFO {} {digit}", side(to)),
+        Action::Journal(step @ (Step::RecordingPaused | Step::RecordingGap { .. })) => format!("! {step}"),
         Action::PromoteTarget => "> the target is the agent".into(),
         Action::NextTrunk => "> next trunk".into(),
         Action::OptOut => "> opt out".into(),

@@ -9,8 +9,8 @@ use crate::engine::status::AgentStatus;
 const KNOWN_PEOPLE: u64 = 1_000;
 
 /// A floor of agents behind the trunk, and the campaign that dials for them.
-struct Floor {
-    stage: Stage,
+pub(super) struct Floor {
+    pub(super) stage: Stage,
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn the_boost_factor_of_a_watched_queue_dials_for_free_agents_and_not_while_peopl
     floor.stage.pass(2_000);
     assert_eq!(floor.invites(), 0, "1.2 x 5 free agents, and no more");
     for name in &names {
-        floor.says(name, AgentWord::State(agent::Word::Break)).unwrap();
+        floor.says(name, AgentWord::State(agent::Word::Away)).unwrap();
     }
     callees[..2].iter().for_each(|callee| floor.stage.answers(callee, 200));
     floor.stage.pass(1_001);
     assert_eq!(
         (floor.waiting(), floor.stage.waiting_for()),
-        (2, vec!["no agent is signed in (its agents: 5 break)".to_owned()])
+        (2, vec!["no agent is signed in (its agents: 5 away)".to_owned()])
     );
     floor.stage.sent.clear();
     floor.says("a0", AgentWord::State(agent::Word::Ready)).unwrap();
@@ -214,6 +214,80 @@ fn such_a_contact_waits_while_all_agents_are_taken() {
 }
 
 #[test]
+fn a_promised_call_waits_for_the_agent_who_promised_it_and_is_theirs_before_the_phone_rings() {
+    let mut floor = Floor::new("mode = \"predictive\"", &["ann", "bob", "cem"]);
+    floor.stage.contacts(&["+12125550101"]);
+    let [callee] = floor.callees();
+    let ann = floor.answered_by(&callee, "ann");
+    floor.stage.contacts_promised_by("ann", &["+12125550102"]);
+    floor.stage.contacts_promised_by("cem", &["+12125550103"]);
+    let [of_cem] = floor.callees();
+    assert_eq!(user_of(&of_cem), "+12125550103");
+    assert_eq!(
+        floor.states(),
+        ["ann talking", "bob ready", "cem reserved"],
+        "bob is idle longer, but it is cem's"
+    );
+    floor.stage.says_bye(&ann);
+    floor.says("ann", AgentWord::State(agent::Word::Ready)).unwrap();
+    floor.stage.contacts_promised_by("ann", &["+12125550102"]);
+    let [of_ann] = floor.callees();
+    assert_eq!(user_of(&of_ann), "+12125550102");
+    floor.stage.answers(&of_ann, 200);
+    floor.stage.pass(10);
+    assert_eq!(user_of(&floor.stage.sent(Method::Invite)), "ann");
+}
+
+#[test]
+fn the_promised_time_is_kept_by_another_where_that_agent_stays_busy_or_is_not_at_work() {
+    let mut floor = Floor::new("mode = \"predictive\"", &["ann", "bob"]);
+    floor.stage.contacts(&["+12125550101"]);
+    let [callee] = floor.callees();
+    floor.answered_by(&callee, "ann");
+    for _ in 0..5 {
+        floor.stage.contacts_promised_by("ann", &["+12125550102"]);
+        floor.stage.pass(59_000);
+        assert_eq!(floor.invites(), 0);
+    }
+    floor.stage.pass(6_000);
+    for (name, number) in [("ann", "+12125550102"), ("eve", "+12125550103")] {
+        floor.stage.contacts_promised_by(name, &[number]);
+        let [callee] = floor.callees();
+        assert_eq!(user_of(&callee), number);
+        floor.stage.answers(&callee, 486);
+    }
+}
+
+#[test]
+fn a_break_begins_after_one_more_call_where_lines_count_on_the_agent_and_at_once_where_none_does() {
+    let mut floor = Floor::new("mode = \"progressive\"", &["ann", "bob"]);
+    let has_break = AgentWord::State(agent::Word::Break);
+    floor.stage.contacts(&["+12125550101"]);
+    let [callee] = floor.callees();
+    floor.says("bob", has_break).unwrap();
+    assert_eq!(floor.states(), ["ann ready", "bob break"], "one line, and ann is there for it");
+    floor.says("ann", has_break).unwrap();
+    assert_eq!(floor.states(), ["ann ready", "bob break"]);
+    let ann = floor.answered_by(&callee, "ann");
+    floor.stage.says_bye(&ann);
+    floor.stage.pass(10_001);
+    assert_eq!(floor.states(), ["ann break", "bob break"], "behind the call and its wrap-up");
+
+    for (number, answer, waits_ms) in [("+12125550102", Some(486), 0), ("+12125550103", None, 60_000)] {
+        floor.says("ann", AgentWord::State(agent::Word::Ready)).unwrap();
+        floor.stage.contacts(&[number]);
+        let [callee] = floor.callees();
+        floor.says("ann", has_break).unwrap();
+        assert_eq!(floor.states()[0], "ann ready");
+        if let Some(status) = answer {
+            floor.stage.answers(&callee, status);
+        }
+        floor.stage.pass(waits_ms);
+        assert_eq!(floor.states()[0], "ann break", "{answer:?}");
+    }
+}
+
+#[test]
 fn where_the_next_abandoned_person_is_one_too_many_one_line_for_each_agent_is_the_most_and_it_is_said() {
     let mut floor = Floor::new("mode = \"power\"\nratio = 3.0", &["ann"]);
     let day = floor.stage.now.wall.unix_ms() / 86_400_000;
@@ -268,7 +342,7 @@ fn a_shutdown_lets_a_phone_ring_for_fifteen_seconds_where_agents_are_dialed_for(
 }
 
 impl Floor {
-    fn new(dialing: &str, agents: &[&str]) -> Floor {
+    pub(super) fn new(dialing: &str, agents: &[&str]) -> Floor {
         Floor::with(dialing, agents, "", "")
     }
 
@@ -279,6 +353,7 @@ impl Floor {
             machine_key: None,
             transfer: Default::default(),
             hold: None,
+            whisper: None,
         };
         let rules = format!("{rules}\nlines_max = 50\n[dialing]\n{dialing}");
         let mut stage = Stage::with_rules(
@@ -304,7 +379,7 @@ impl Floor {
     }
 
     /// The callees that are dialed next; their phones ring.
-    fn callees<const N: usize>(&mut self) -> [SipRequest; N] {
+    pub(super) fn callees<const N: usize>(&mut self) -> [SipRequest; N] {
         self.stage.pass(N as u64 * 100);
         let callees = std::array::from_fn(|_| self.stage.sent(Method::Invite));
         callees.iter().for_each(|callee| self.stage.answers(callee, 180));
@@ -332,7 +407,7 @@ impl Floor {
         self.stage.engine.status(self.stage.now).agents
     }
 
-    fn states(&self) -> Vec<String> {
+    pub(super) fn states(&self) -> Vec<String> {
         self.agents().into_iter().map(|agent| format!("{} {}", agent.name, agent.state)).collect()
     }
 
@@ -342,7 +417,7 @@ impl Floor {
     }
 
     /// Calls whose INVITEs have left and have not been looked at.
-    fn invites(&self) -> usize {
+    pub(super) fn invites(&self) -> usize {
         let invites = self.stage.sent.iter().filter(|request| *request.method() == Method::Invite);
         let calls: BTreeSet<&str> = invites.filter_map(|invite| invite.headers().call_id().ok()).collect();
         calls.len()
@@ -366,6 +441,15 @@ impl Stage {
             contact
         });
         self.refill("spring", contacts.collect());
+    }
+
+    /// Contacts of `spring` whom this agent is to call.
+    fn contacts_promised_by(&mut self, agent: &str, numbers: &[&str]) {
+        let promised = numbers.iter().map(|number| contact(number, self.now)).map(|mut contact| {
+            contact.attributes.insert(crate::record::CALLBACK_AGENT.into(), agent.into());
+            contact
+        });
+        self.refill("spring", promised.collect());
     }
 
     fn contacts_of(&mut self, campaign: &str, numbers: &[&str]) {
@@ -397,7 +481,7 @@ impl Stage {
     }
 
     /// Whom `invite` was sent to hangs up.
-    fn says_bye(&mut self, invite: &SipRequest) {
+    pub(super) fn says_bye(&mut self, invite: &SipRequest) {
         self.asks(invite, Method::Bye, "", 900);
     }
 }
@@ -416,7 +500,7 @@ fn contact(number: &str, now: Now) -> Contact {
 }
 
 /// The user part of the Request-URI.
-fn user_of(request: &SipRequest) -> String {
+pub(super) fn user_of(request: &SipRequest) -> String {
     let uri = request.uri().trim_start_matches("sip:");
     uri.split('@').next().unwrap_or_default().to_owned()
 }

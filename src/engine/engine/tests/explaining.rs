@@ -176,6 +176,7 @@ fn pooled(more: &str) -> Stage {
         unsure_is_human: true,
         opt_out: None,
         record: false,
+        pause_key: None,
     };
     stage.engine.set_caller_id_pools(vec![pool(more)]);
     assert!(stage.engine.handle_rules(stage.now, rules, treatment, None));

@@ -78,6 +78,7 @@ impl Stage {
             machine_key: None,
             transfer,
             hold: None,
+            whisper: None,
         };
         let mut stage = Stage::new(&[trunk], Human::Agent(agent));
         stage.contacts(&["+12125550101"]);

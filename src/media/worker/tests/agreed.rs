@@ -184,3 +184,73 @@ fn an_agents_leg_may_follow_the_network_and_a_callees_never_does() {
     assert!((120..180).contains(&whole(&callee)), "a fifth is too late for 40 ms: {}", whole(&callee));
     assert!(whole(&agent) > 190, "{}", whole(&agent));
 }
+
+#[test]
+fn a_recording_that_is_paused_is_silent_on_both_sides_and_neither_is_moved() {
+    let mut bench = Bench::with_prompts(1, tone());
+    let leg = bench.leg(0);
+    bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+    bench.command(Command::Play { stream: leg, prompt: PromptId(0), repeat: true });
+    for index in 0u16..60 {
+        if let 20 | 40 = index {
+            bench.command(Command::Withhold { stream: leg, on: index == 20 });
+        }
+        bench.packet(leg, remote(0), &packet(index, u32::from(index) * 160, &[0x90; 160]));
+        bench.run_ms(20);
+    }
+    let recorded = &bench.sink.recorded[&leg];
+    let is_silent = |frame: &Frame| *frame == SILENT_FRAME;
+    let silent: Vec<(bool, bool)> =
+        recorded.iter().map(|(heard, said)| (is_silent(heard), is_silent(said))).collect();
+    assert_eq!(silent.len(), 60);
+    // The jitter buffer holds the first two frames back.
+    assert!(silent[4..20].iter().chain(&silent[40..]).all(|sides| *sides == (false, false)), "{silent:?}");
+    assert!(silent[20..40].iter().all(|sides| *sides == (true, true)), "{silent:?}");
+    assert_eq!(bench.sink.withheld, [(leg, true), (leg, false)], "no trace has its packets either");
+    let sent = &bench.sink.sent[&leg];
+    assert!(
+        sent.iter().all(|sent| sent.packet().payload.iter().any(|code| *code != 0xff)),
+        "the peer hears it all the same"
+    );
+}
+
+#[test]
+fn keys_for_a_peer_who_hears_of_them_by_signalling_are_not_sent_in_the_media() {
+    let mut bench = Bench::new(2);
+    let (a, b) = (bench.leg(0), bench.open(1));
+    bench.connect(b, Session { keys_by_info: true, ..session(1) });
+    bench.command(Command::Bridge { a, b });
+    for sequence in 0u16..5 {
+        bench.packet(a, remote(0), &event_packet(sequence));
+        bench.run_ms(20);
+    }
+    bench.run_ms(400);
+    assert!(bench.sink.words(a).contains(&"digit 5".to_owned()));
+    assert!(bench.sink.sent[&b].iter().all(|sent| sent.packet().payload_type == 0));
+}
+
+/// A key's packets, one after the other.
+fn event_packet(sequence: u16) -> Vec<u8> {
+    let [high, low] = ((sequence + 1) * 160).to_be_bytes();
+    let mut bytes = packet(sequence, 0, &[5, 10, high, low]);
+    bytes[1] = 101 | if sequence == 0 { 0x80 } else { 0 };
+    bytes
+}
+
+#[test]
+fn a_peer_with_comfort_noise_gets_a_packet_in_200_ms_of_silence_and_every_frame_of_a_prompt() {
+    let mut bench = Bench::with_prompts(1, tone());
+    let leg = bench.open(0);
+    bench.connect(leg, Session { comfort_noise: true, ..session(0) });
+    bench.run_ms(1_000);
+    let kinds = |bench: &Bench| -> Vec<u8> {
+        bench.sink.sent[&leg].iter().map(|sent| sent.packet().payload_type).collect()
+    };
+    assert_eq!(kinds(&bench), [13; 5]);
+    bench.command(Command::Play { stream: leg, prompt: PromptId(0), repeat: true });
+    bench.run_ms(200);
+    assert_eq!(kinds(&bench)[5..], [0; 10]);
+    let sent = &bench.sink.sent[&leg];
+    assert!(sent[5].packet().marker && !sent[6].packet().marker);
+    assert_eq!(sent[5].packet().timestamp.wrapping_sub(sent[0].packet().timestamp), 50 * 160);
+}

@@ -92,6 +92,7 @@ pub struct Notes {
     pub findings: Vec<(Instant, Finding)>,
     pub closed: BTreeMap<StreamKey, Statistics>,
     pub recordings: Vec<(StreamKey, PathBuf)>,
+    pub withheld: Vec<(StreamKey, bool)>,
     pub recorded: BTreeMap<StreamKey, Vec<(Frame, Frame)>>,
 }
 
@@ -193,6 +194,10 @@ impl Sink for Notes {
 
     fn start_recording(&mut self, stream: StreamKey, path: PathBuf) {
         self.recordings.push((stream, path));
+    }
+
+    fn withhold(&mut self, stream: StreamKey, on: bool) {
+        self.withheld.push((stream, on));
     }
 
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame) {
