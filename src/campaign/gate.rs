@@ -8,6 +8,8 @@ use super::window::{Opening, Window, Zone, both, meet};
 use crate::number::E164;
 use crate::record::{Contact, ContactState};
 use crate::time::{Now, WallTime};
+use chrono_tz::Tz;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -134,6 +136,8 @@ pub struct Gate {
     law: Law,
     max_attempts: u32,
     attempt_gap: Duration,
+    /// What a window in a named zone has last said, and of which moment: it is asked with every input.
+    said: Cell<Option<(WallTime, Opening)>>,
 }
 
 impl Gate {
@@ -145,6 +149,7 @@ impl Gate {
             law: Law::new(options),
             max_attempts: options.max_attempts,
             attempt_gap: options.attempt_gap(),
+            said: Cell::new(None),
         }
     }
 
@@ -233,24 +238,42 @@ impl Gate {
 
     /// When the window of all contacts opens, if it is one for all and closed.
     pub fn closed_for_all_until(&self, at: WallTime) -> Option<Option<WallTime>> {
-        match (self.window.zone, self.window.open(&[], at)) {
+        match (self.window.zone, self.window_of(&[], at)) {
             (Zone::Named(_), Opening::Closed { opens_at }) => Some(opens_at),
             _ => None,
         }
+    }
+
+    /// The window in these zones, or in its own. What it says once holds until the moment that it names.
+    fn window_of(&self, zones: &[Tz], at: WallTime) -> Opening {
+        if self.window.zone == Zone::Contact {
+            return self.window.open(zones, at);
+        }
+        if let Some((since, said)) = self.said.get() {
+            let (Opening::Open { until } | Opening::Closed { opens_at: Some(until) }) = said else {
+                return self.window.open(zones, at);
+            };
+            if (since..until).contains(&at) {
+                return said;
+            }
+        }
+        let said = self.window.open(zones, at);
+        self.said.set(Some((at, said)));
+        said
     }
 
     /// The hours of the campaign alone.
     fn own_opening(&self, place: &Place, at: WallTime) -> Result<Opening, Refusal> {
         match self.window.zone {
             Zone::Contact if place.zones.is_empty() => Err(Refusal::NoZone),
-            _ => Ok(self.window.open(&place.zones, at)),
+            _ => Ok(self.window_of(&place.zones, at)),
         }
     }
 
     /// The hours of campaign and law together.
     fn opening(&self, place: &Place, at: WallTime) -> Opening {
         meet(at, |moment| {
-            let own = self.window.open(&place.zones, moment);
+            let own = self.window_of(&place.zones, moment);
             let lawful = self.law.opening(place, moment);
             Some(lawful.map_or(own, |lawful| both(own, lawful)))
         })
@@ -313,6 +336,22 @@ pub(super) mod tests {
         assert_eq!(gate.closed_for_all_until(open.wall), None);
         let decision = gate.may_dial(&contact(1, "+18005550199"), open, &Ledger::new());
         assert_eq!(decision, Decision::Allow { guaranteed_agent: false });
+    }
+
+    #[test]
+    fn a_window_that_has_been_asked_before_says_what_a_new_one_says() {
+        let options = options("[window]\nzone = \"America/Los_Angeles\"\n[law]\npacks = []");
+        let asked = Gate::new(&options);
+        let mut rng = crate::rng::Rng::from_seed(3);
+        for _ in 0..2_000 {
+            // Forwards and backwards: civil time may be set.
+            let at = wall(FRIDAY_MS + rng.below(5 * 86_400_000) as i64);
+            assert_eq!(
+                asked.closed_for_all_until(at),
+                Gate::new(&options).closed_for_all_until(at),
+                "{at:?}"
+            );
+        }
     }
 
     #[test]

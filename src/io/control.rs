@@ -1,7 +1,8 @@
 //! The control plane's loop: whatever comes in goes to the engine, and what the engine wants goes out.
 //!
 //! One task owns the engine. It waits for a datagram, a stream's message, a media event, an answer of the store, a wish of
-//! the operator, a signal, or the engine's own deadline, and works off whatever has gathered before it waits again.
+//! the operator, a signal, or the engine's own deadline, and works off whatever has gathered before it waits again, no more
+//! often than every few milliseconds.
 
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
@@ -10,6 +11,7 @@ use crate::io::intake::Intake;
 use crate::io::labels::Labels;
 use crate::io::media::MediaPlane;
 use crate::io::operator::{Asked, Reply, Report, Wish};
+use crate::io::pace::Pace;
 use crate::io::priority;
 use crate::io::resolver::{Answered, Resolver};
 use crate::io::sockets::{Arrival, Sockets};
@@ -27,11 +29,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
-/// Datagrams that are worked off before anything else gets its turn.
-const DATAGRAMS_A_TURN: usize = 64;
-
-/// Events of the media plane, or answers of the store, that are worked off before anything else gets its turn.
-const EVENTS_A_TURN: usize = 64;
+/// Datagrams, messages of streams, events of the media plane or answers of the store that one turn works off: so many of
+/// each, and what has gathered beyond them has to wait for the next.
+const A_TURN: usize = 64;
 
 /// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
@@ -157,6 +157,7 @@ impl Control {
         let mut signals = Signals::listen()?;
         let mut buffer = vec![0u8; DATAGRAM_BYTES_MAX];
         let mut intake = Intake::default();
+        let mut pace = Pace::default();
         let mut ending = Ending::No;
         let mut watchdog = watchdog_interval().map(Watchdog::new);
         notify(sd_notify::NotifyState::Ready);
@@ -166,6 +167,7 @@ impl Control {
                 notify(sd_notify::NotifyState::Stopping);
                 return Ok(());
             }
+            pace.rest().await;
             // Each turn of the loop is a sign of life: under load a deadline may not be what ends the wait for minutes.
             if let Some(watchdog) = &mut watchdog {
                 watchdog.handle_turn(TokioInstant::now());
@@ -182,23 +184,21 @@ impl Control {
                 _ = signals.hang_up.recv() => Woken::Reload,
                 () = tokio::time::sleep_until(wake_at) => Woken::Deadline,
             };
+            pace.begin(std::time::Instant::now());
             match woken {
-                Woken::Arrival(arrival) => self.take_arrival(arrival, &mut buffer, &mut intake),
-                Woken::Media(event) => {
-                    self.take_media(event);
-                    self.take_gathered_events();
-                }
+                Woken::Arrival(arrival) => self.take_arrival(arrival, &buffer, &mut intake),
+                Woken::Media(event) => self.take_media(event),
                 Woken::Dns((question, answer)) => {
                     self.engine.handle_dns(self.clock.now(), &question, answer);
                 }
-                Woken::Answer(answer) => {
-                    self.take_answer(answer);
-                    self.take_gathered_answers();
-                }
+                Woken::Answer(answer) => self.take_answer(answer),
                 Woken::Wish(asked) => self.take_wish(asked),
                 Woken::Terminate => self.terminate(&mut ending),
                 Woken::Reload => self.take_reload(),
                 Woken::Deadline => {}
+            }
+            if self.take_gathered(&mut buffer, &mut intake) {
+                pace.hurry();
             }
             self.take_due();
             self.flush().await;
@@ -269,16 +269,9 @@ impl Control {
         }
     }
 
-    fn take_arrival(&mut self, arrival: Arrival, buffer: &mut [u8], intake: &mut Intake) {
+    fn take_arrival(&mut self, arrival: Arrival, buffer: &[u8], intake: &mut Intake) {
         match arrival {
-            Arrival::Datagram { source, length } => {
-                self.take_datagram(source, &buffer[..length], intake);
-                // More that are there already, one system call each, but not for ever.
-                for _ in 1..DATAGRAMS_A_TURN {
-                    let Some((source, length)) = self.sockets.try_datagram(buffer) else { return };
-                    self.take_datagram(source, &buffer[..length], intake);
-                }
-            }
+            Arrival::Datagram { source, length } => self.take_datagram(source, &buffer[..length], intake),
             Arrival::Stream(event) => self.take_stream(event),
             // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
             Arrival::Accepted { stream, source } if self.engine.takes_from(source.address.ip()) => {
@@ -288,27 +281,52 @@ impl Control {
         }
     }
 
+    /// What else is there already: to wake for it costs more than most of it does. Tells whether more may be left.
+    fn take_gathered(&mut self, buffer: &mut [u8], intake: &mut Intake) -> bool {
+        let datagrams = self.take_gathered_datagrams(buffer, intake);
+        let messages = self.take_gathered_messages();
+        let events = self.take_gathered_events();
+        let answers = self.take_gathered_answers();
+        datagrams || messages || events || answers
+    }
+
+    fn take_gathered_datagrams(&mut self, buffer: &mut [u8], intake: &mut Intake) -> bool {
+        for _ in 0..A_TURN {
+            let Some((source, length)) = self.sockets.try_datagram(buffer) else { return false };
+            self.take_datagram(source, &buffer[..length], intake);
+        }
+        true
+    }
+
+    fn take_gathered_messages(&mut self) -> bool {
+        for _ in 0..A_TURN {
+            let Some(event) = self.sockets.try_stream() else { return false };
+            self.take_stream(event);
+        }
+        true
+    }
+
+    fn take_gathered_events(&mut self) -> bool {
+        for _ in 0..A_TURN {
+            let Ok(event) = self.media_events.try_recv() else { return false };
+            self.take_media(event);
+        }
+        true
+    }
+
+    fn take_gathered_answers(&mut self) -> bool {
+        for _ in 0..A_TURN {
+            let Ok(answer) = self.answers.try_recv() else { return false };
+            self.take_answer(answer);
+        }
+        true
+    }
+
     /// A stranger's datagram is dropped unread, and so is what no trunk in its senses sends so fast.
     fn take_datagram(&mut self, source: Target, bytes: &[u8], intake: &mut Intake) {
         let ip = source.address.ip();
         if self.engine.takes_from(ip) && intake.admits(TokioInstant::now(), ip, bytes) {
             self.take_message(source, bytes);
-        }
-    }
-
-    /// Likewise more of what the media plane tells: a turn of the loop costs more than most of it does.
-    fn take_gathered_events(&mut self) {
-        for _ in 1..EVENTS_A_TURN {
-            let Ok(event) = self.media_events.try_recv() else { return };
-            self.take_media(event);
-        }
-    }
-
-    /// Likewise more of what the store answers.
-    fn take_gathered_answers(&mut self) {
-        for _ in 1..EVENTS_A_TURN {
-            let Ok(answer) = self.answers.try_recv() else { return };
-            self.take_answer(answer);
         }
     }
 

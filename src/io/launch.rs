@@ -10,6 +10,7 @@ use crate::engine::engine::{ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, Opti
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared};
+use crate::io::books::Books;
 use crate::io::caller_ids;
 use crate::io::clock::Clock;
 use crate::io::config::law::read_lists;
@@ -38,7 +39,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 /// Wishes of the operator that wait.
 const WISHES_MAX: usize = 64;
@@ -76,7 +76,7 @@ pub struct Launched {
     pub control: Control,
     /// What the import and the recovery did, a line each.
     pub notes: Vec<String>,
-    writer: JoinHandle<Store>,
+    books: Books,
     _door: Option<Door>,
 }
 
@@ -108,8 +108,7 @@ impl Launched {
         media.stop();
         tracer.stop();
         drop(requests);
-        let store = self.writer.await.map_err(|error| format!("the store's writer died: {error}"))?;
-        store.close().await.map_err(|error| error.to_string())
+        self.books.finish()
     }
 }
 
@@ -159,7 +158,9 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let (requests, request_queue) = mpsc::channel(writer::REQUESTS_MAX);
     let (answer_sender, answers) = mpsc::channel(writer::ANSWERS_MAX);
     let orders = store.orders();
-    let writer = tokio::spawn(writer::run(store, request_queue, answer_sender));
+    let books = Books::start(store, request_queue, answer_sender)
+        .await
+        .map_err(|error| vec![whole(format!("cannot start the store's thread: {error}"))])?;
     let (wish_sender, wishes) = mpsc::channel(WISHES_MAX);
     let door = if wished.open_door { Some(open_door(&config, wish_sender)?) } else { None };
     let drain = Duration::from_secs(config.engine.drain_s);
@@ -183,7 +184,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         stop: Rc::default(),
         until_completed: wished.until_completed,
     };
-    Ok(Launched { control, notes, writer, _door: door })
+    Ok(Launched { control, notes, books, _door: door })
 }
 
 /// A fault of the file as a whole.

@@ -20,6 +20,7 @@
 pub mod abandonment;
 pub mod access;
 pub mod address;
+pub mod books;
 pub mod caller_ids;
 pub mod clock;
 pub mod config;
@@ -34,6 +35,7 @@ pub mod lists;
 pub mod media;
 pub mod model;
 pub mod operator;
+pub mod pace;
 pub mod priority;
 pub mod probe;
 pub mod prompts;

@@ -141,6 +141,11 @@ impl Sockets {
         None
     }
 
+    /// Another thing that a connection tells, if there is one.
+    pub fn try_stream(&mut self) -> Option<StreamEvent> {
+        self.stream_events.try_recv().ok()
+    }
+
     /// Sends a message. False when it cannot be sent, or cannot be queued.
     pub async fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
         match target.transport {

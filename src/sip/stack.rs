@@ -260,7 +260,7 @@ impl Stack {
 
     /// A new branch.
     pub(crate) fn branch(&mut self) -> String {
-        format!("{BRANCH_COOKIE}{}", self.rng.token(16))
+        [BRANCH_COOKIE, &self.rng.token(16)].concat()
     }
 
     /// A Via that asks for responses to where the request comes from (RFC 3581).

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::database::Store;
 use super::doubt::Doubt;
 use super::error::{Reach, StoreError};
+use super::group::Group;
 use super::order::Orders;
 use super::request::apply;
 use crate::record::{Answer, Beat, Request, Usage};
@@ -135,15 +136,24 @@ impl Store {
     }
 }
 
+/// Requests of calls are gathered into groups; whatever else comes keeps its place among them.
 async fn apply_all(
     conn: &mut Connection,
     orders: &Orders,
     requests: &[Request],
 ) -> Result<Vec<Answer>, StoreError> {
     let mut answers = Vec::new();
+    let mut group = Group::default();
     for request in requests {
-        answers.extend(apply(conn, orders, request).await?);
+        if group.join(request) {
+            continue;
+        }
+        answers.extend(std::mem::take(&mut group).apply(conn, orders).await?);
+        if !group.join(request) {
+            answers.extend(apply(conn, orders, request).await?);
+        }
     }
+    answers.extend(group.apply(conn, orders).await?);
     Ok(answers)
 }
 

@@ -15,6 +15,10 @@ use std::time::Duration;
 /// How long SQLite itself waits for another program's lock before a request fails.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
+/// Pages of the write-ahead log, of 4 KiB, after which they are carried over into the file: a page that has changed often
+/// since is carried over once.
+const LOG_PAGES: &str = "4000";
+
 /// The write-ahead log is cut back to this size, in bytes, after a checkpoint.
 const LOG_SIZE_MAX: &str = "67108864";
 
@@ -55,13 +59,16 @@ impl Connection {
     ///
     /// `synchronous = FULL` syncs the log on every commit. With `NORMAL` a commit would be several times cheaper and
     /// would survive the death of the process, but not the loss of power: an INVITE that left would be forgotten and
-    /// the number dialed again. Group commit pays for the sync: one serves all INVITEs that were waiting.
+    /// the number dialed again. Group commit pays for the sync: one serves all INVITEs that were waiting. What a statement
+    /// keeps for being undone stays in memory; it is nothing to be read again.
     pub(super) async fn for_writing(path: &Path) -> Result<Connection, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", LOG_PAGES)
+            .pragma("temp_store", "memory")
             .pragma("journal_size_limit", LOG_SIZE_MAX);
         Connection::connect(options, path).await
     }
@@ -98,6 +105,14 @@ impl Connection {
 
     fn new(link: Option<Link>, server: Option<Server>, path: PathBuf) -> Connection {
         Connection { link, server, path, in_transaction: false, unanswered: None, holder: 0 }
+    }
+
+    /// Lets go of a server until the next transaction; a file stays open. Nothing may be going on.
+    pub(super) async fn let_go(&mut self) {
+        if let Some(Link::Postgres(link)) = self.link.take_if(|link| matches!(link, Link::Postgres(_))) {
+            // A server that does not answer the farewell notices by itself.
+            let _in_time = tokio::time::timeout(CONNECT_WITHIN, link.close()).await;
+        }
     }
 
     /// Does nothing while connected.

@@ -99,6 +99,11 @@ impl Store {
         self.connection.path()
     }
 
+    /// To be called before it moves to a thread with a runtime of its own: a server is connected to again from there.
+    pub async fn leave_thread(&mut self) {
+        self.connection.let_go().await;
+    }
+
     /// Closes it in order. Merely dropping it loses nothing that was committed.
     pub async fn close(mut self) -> Result<(), StoreError> {
         // Whoever cannot say goodbye is found dead soon enough.

@@ -6,70 +6,52 @@ use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
 use super::recovery::read_attempt;
+use super::rows::Rows;
 use super::statement::{query, scalar};
-use crate::record::{DialogRecord, InviteRecord};
+use crate::record::{AttemptId, DialogRecord, InviteRecord};
 use crate::time::WallTime;
+use std::collections::BTreeMap;
 
-/// Call-IDs of one statement: most of what a statement costs is that it is one.
-const GONE_AT_ONCE: usize = 16;
+/// What is known of calls by now: the last word on each.
+pub(super) const PUT: &str = "
+    INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $1 FROM json_each($6) WHERE true
+        ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
 
-/// With the commit of its INVITE.
-pub(super) async fn insert_of_invite(conn: &mut Connection, invite: &InviteRecord) -> Result<(), StoreError> {
-    if invite.dialog.is_empty() {
-        return Ok(());
-    }
-    put(conn, &invite.call_id, &invite.attempt.to_string(), &invite.trunk, &invite.dialog).await
+/// Calls that are over.
+pub(super) const FORGET: &str = "
+    DELETE FROM dialogs WHERE call_id IN (SELECT value ->> 0 FROM json_each($7)) AND holder = $1";
+
+/// What is known of a call.
+pub(super) struct Known<'r> {
+    call_id: &'r str,
+    attempt: AttemptId,
+    trunk: &'r str,
+    pub(super) dialog: &'r str,
 }
 
-/// What is known of calls by now, and which are over.
-pub(super) async fn keep(
-    conn: &mut Connection,
-    open: &[DialogRecord],
-    gone: &[String],
-) -> Result<(), StoreError> {
-    for record in open {
-        put(conn, &record.call_id, &record.attempt.to_string(), &record.trunk, &record.dialog).await?;
+impl<'r> Known<'r> {
+    /// With the commit of its INVITE.
+    pub(super) fn of_invite(invite: &'r InviteRecord) -> Self {
+        let InviteRecord { call_id, attempt, trunk, dialog, .. } = invite;
+        Known { call_id, attempt: *attempt, trunk, dialog }
     }
-    for ids in gone.chunks(GONE_AT_ONCE) {
-        forget(conn, ids).await?;
+
+    /// By now.
+    pub(super) fn of_record(record: &'r DialogRecord) -> Self {
+        let DialogRecord { call_id, attempt, trunk, dialog } = record;
+        Known { call_id, attempt: *attempt, trunk, dialog }
     }
-    Ok(())
 }
 
-async fn put(
-    conn: &mut Connection,
-    call_id: &str,
-    attempt: &str,
-    trunk: &str,
-    dialog: &str,
-) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder",
-    )
-    .bind(call_id)
-    .bind(attempt)
-    .bind(trunk)
-    .bind(dialog)
-    .bind(conn.holder())
-    .execute(conn)
-    .await
-    .map_err(|e| conn.error("keep a dialog", e))?;
-    Ok(())
-}
-
-/// At most [`GONE_AT_ONCE`]; the rest of the places is filled with the first, so that one prepared statement serves all.
-async fn forget(conn: &mut Connection, ids: &[String]) -> Result<(), StoreError> {
-    let Some(first) = ids.first() else { return Ok(()) };
-    let mut forget = query(
-        "DELETE FROM dialogs WHERE call_id IN
-         ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AND holder = $17",
-    );
-    for place in 0..GONE_AT_ONCE {
-        forget = forget.bind(ids.get(place).unwrap_or(first).as_str());
+/// The rows of [`PUT`]. A call that is there twice keeps the later word.
+pub(super) fn rows<'r>(known: impl Iterator<Item = Known<'r>>) -> Rows {
+    let last: BTreeMap<&str, Known<'_>> = known.map(|known| (known.call_id, known)).collect();
+    let mut rows = Rows::default();
+    for known in last.into_values() {
+        rows.begin().put(known.call_id).put(known.attempt.to_string()).put(known.trunk).put(known.dialog);
     }
-    forget.bind(conn.holder()).execute(conn).await.map_err(|e| conn.error("forget dialogs", e))?;
-    Ok(())
+    rows
 }
 
 impl Store {

@@ -3,9 +3,11 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::group::Decision;
 use super::list::read_number;
 use super::reader::Reader;
 use super::request::read_disposition;
+use super::rows::Rows;
 use super::statement::{query, scalar};
 use crate::number::E164;
 use crate::record::{AttemptId, Contact, InviteRecord, PastAttempt};
@@ -68,41 +70,35 @@ async fn read(
     Ok(histories)
 }
 
-/// Also the engine's request.
-pub(super) async fn keep_decision(
-    conn: &mut Connection,
-    attempt: AttemptId,
-    decision: &str,
-    caps: &[(u32, WallTime)],
-) -> Result<(), StoreError> {
+/// What attempts rest on; an attempt that has its decision keeps that one.
+pub(super) const KEEP: &str = "
+    INSERT INTO decisions (attempt, decision, caps)
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($2) WHERE true
+        ON CONFLICT (attempt) DO NOTHING";
+
+/// The rows of [`KEEP`].
+pub(super) fn rows(decisions: &[Decision<'_>]) -> Rows {
+    let mut rows = Rows::default();
+    for (attempt, decision, caps) in decisions {
+        rows.begin().put(attempt.to_string()).put(decision).put(caps_text(caps));
+    }
+    rows
+}
+
+/// Caps as they are kept.
+pub(super) fn caps_text(caps: &[(u32, WallTime)]) -> String {
     let caps: Vec<(u32, i64)> = caps.iter().map(|(most, since)| (*most, since.unix_ms())).collect();
-    query(
-        "INSERT INTO decisions (attempt, decision, caps) VALUES ($1, $2, $3) ON CONFLICT (attempt) DO NOTHING",
-    )
-    .bind(attempt.to_string())
-    .bind(decision)
-    .bind(serde_json::to_string(&caps).expect("integers always have a JSON form"))
-    .execute(conn)
-    .await
-    .map_err(|e| conn.error("keep a decision", e))?;
-    Ok(())
+    serde_json::to_string(&caps).expect("integers always have a JSON form")
 }
 
 /// Why the law lets the number have no further attempt, counted once more in the transaction that commits the INVITE:
-/// another node may have dialed the number since this one decided to.
+/// another node may have dialed the number since this one decided to. The caps are the decision's.
 pub(super) async fn cap_objection(
     conn: &mut Connection,
     invite: &InviteRecord,
+    caps: &str,
 ) -> Result<Option<String>, StoreError> {
-    const DOING: &str = "commit an INVITE";
-    let attempt = invite.attempt.to_string();
-    let kept: Option<String> = scalar("SELECT caps FROM decisions WHERE attempt = $1")
-        .bind(attempt.as_str())
-        .fetch_optional(conn)
-        .await
-        .map_err(|e| conn.error(DOING, e))?;
-    let Some(kept) = kept else { return Ok(None) };
-    let caps: Vec<(u32, i64)> = serde_json::from_str(&kept)
+    let caps: Vec<(u32, i64)> = serde_json::from_str(caps)
         .map_err(|e| conn.damaged(format!("a decision with unreadable caps ({e})")))?;
     for (most, since) in caps {
         // Ids are in the order of the moments of which they are made.
@@ -112,11 +108,11 @@ pub(super) async fn cap_objection(
              AND EXISTS (SELECT 1 FROM invites WHERE attempt = attempts.id)",
         )
         .bind(invite.number.as_str())
-        .bind(attempt.as_str())
+        .bind(invite.attempt.to_string())
         .bind(first)
         .fetch_one(conn)
         .await
-        .map_err(|e| conn.error(DOING, e))?;
+        .map_err(|e| conn.error("commit an INVITE", e))?;
         if made >= i64::from(most) {
             return Ok(Some(format!(
                 "the number has had {made} of the {most} attempts that the law allows for now"

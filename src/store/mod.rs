@@ -21,7 +21,10 @@
 //! | `claim`, `order` | who is dialed next |
 //! | `label` | people's words on who answered |
 //! | `abandonment` | for whom no agent was there in time, by day |
-//! | `request`, `call_record` | each request of the engine, as SQL |
+//! | `request` | requests of the engine one by one, as SQL |
+//! | `group` | those of many calls at once |
+//! | `invite`, `call_record` | INVITEs and the gate before them, call records and what they do to contacts |
+//! | `rows` | many rows as one value |
 //! | `batch` | group commit, retries, refusals |
 //! | `writer` | the task |
 //! | `dialog` | calls that may be up |
@@ -52,7 +55,9 @@ mod dialog;
 mod doubt;
 mod erase;
 mod error;
+mod group;
 mod history;
+mod invite;
 mod label;
 mod list;
 mod location;
@@ -64,6 +69,7 @@ mod pseudonym;
 mod reader;
 mod recovery;
 mod request;
+mod rows;
 mod schema;
 mod share;
 mod source;

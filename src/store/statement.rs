@@ -64,6 +64,7 @@ impl Rows {
 }
 
 /// What a value may be: the types that both databases have.
+#[derive(Clone)]
 pub(super) enum Value<'v> {
     Text(Option<Cow<'v, str>>),
     Integer(Option<i64>),
@@ -101,6 +102,18 @@ impl<'v> Statement<'v> {
                 conn.note(done).map(|done| done.rows_affected())
             }
         }
+    }
+
+    /// Runs several statements that share the values, with `;` and a line's end between them. A file takes them all at once.
+    pub(super) async fn execute_all(self, conn: &mut Connection) -> Result<(), Error> {
+        if !conn.is_server() {
+            return self.execute(conn).await.map(drop);
+        }
+        for sql in self.sql.split(";\n") {
+            let statement = Statement { sql: Cow::Owned(sql.to_owned()), values: self.values.clone() };
+            statement.execute(conn).await?;
+        }
+        Ok(())
     }
 
     /// All its rows.

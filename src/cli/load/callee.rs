@@ -70,6 +70,7 @@ impl Callee {
     /// When the system gives no socket or no thread.
     pub fn start(sounds: Option<Arc<Sounds>>, manner: Manner) -> io::Result<Callee> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let deaf = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(WAIT))?;
         let _ = SockRef::from(&socket).set_recv_buffer_size(BUFFER);
         let address = socket.local_addr()?;
@@ -78,6 +79,7 @@ impl Callee {
             socket,
             address,
             sounds,
+            deaf,
             manner,
             seen: Arc::clone(&seen),
             rng: Rng::from_seed(1),
@@ -152,6 +154,8 @@ struct Phones {
     socket: UdpSocket,
     address: SocketAddr,
     sounds: Option<Arc<Sounds>>,
+    /// Where sound goes that nobody listens to; a port where nobody is would answer each packet with an error.
+    deaf: UdpSocket,
     manner: Manner,
     seen: Arc<Seen>,
     rng: Rng,
@@ -240,7 +244,8 @@ impl Phones {
     }
 
     fn answer(&self, invite: &str, line: u32) -> String {
-        let port = self.sounds.as_ref().map_or(9, |sounds| sounds.address(line).port());
+        let deaf = || self.deaf.local_addr().map_or(9, |address| address.port());
+        let port = self.sounds.as_ref().map_or_else(deaf, |sounds| sounds.address(line).port());
         let sdp = format!(
             "v=0\r\no=- {line} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
              a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"

@@ -56,7 +56,7 @@ impl Engine {
         pbx.seize(now.instant);
         pbx.rate.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);
-        Ok(Transfer::Dial { placement: self.placement_on(place), uri, replaces })
+        Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, replaces })
     }
 
     /// The transfer's target is the agent from here on; what the former agent's session still says is nobody's.

@@ -89,8 +89,7 @@ pub fn disconnect(socket: &UdpSocket) -> bool {
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     // Both are wishes: where the system refuses them, calls work all the same.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     if address.is_ipv4() {

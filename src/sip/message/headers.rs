@@ -5,6 +5,9 @@ use crate::sip::header::{CSeq, NameAddr, Via, list};
 use crate::sip::malformed::Malformed;
 use std::fmt;
 
+/// As many as most messages have.
+const USUAL: usize = 16;
+
 /// Headers over rsip's. Names are compared without case, and a compact name finds its long form.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Headers {
@@ -12,6 +15,11 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// None yet, with room for as many as a message usually has.
+    pub(super) fn with_room() -> Self {
+        Headers { list: Vec::with_capacity(USUAL) }
+    }
+
     /// All headers with their names (long forms) and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.list.iter().map(|header| (names::name(header), names::value(header)))
@@ -164,7 +172,11 @@ impl fmt::Display for Headers {
 /// A value on one line: control characters become blanks, and none stands at either end.
 pub(super) fn clean(value: &str) -> String {
     let value = value.trim();
-    if !value.chars().any(|c| c.is_control()) {
+    let is_clean = match value.is_ascii() {
+        true => !value.bytes().any(|byte| byte.is_ascii_control()),
+        false => !value.chars().any(char::is_control),
+    };
+    if is_clean {
         return value.to_owned();
     }
     value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()

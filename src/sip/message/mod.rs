@@ -246,11 +246,17 @@ fn verbatim(text: String) -> rsip::Uri {
 }
 
 fn write_message(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
-    use std::fmt::Write;
-    let mut head = start;
-    // Writing into a String cannot fail.
-    let _ = write!(head, "{headers}Content-Length: {}\r\n\r\n", body.len());
-    let mut bytes = head.into_bytes();
+    let length = body.len().to_string();
+    // A colon, a blank and a line's end for each.
+    let room: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let mut bytes = start.into_bytes();
+    bytes.reserve_exact(room + "Content-Length: \r\n\r\n".len() + length.len() + body.len());
+    for (name, value) in headers.iter().chain([("Content-Length", length.as_str())]) {
+        for part in [name, ": ", value, "\r\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(body);
     bytes
 }

@@ -158,7 +158,7 @@ fn read_status_line(rest: &str) -> Result<Message, Malformed> {
 
 /// The headers up to the blank line, and the length that they announce for the body.
 fn read_headers(lines: &mut Lines<'_>) -> Result<(Headers, Option<usize>), Malformed> {
-    let mut headers = Headers::default();
+    let mut headers = Headers::with_room();
     let mut announced = None;
     if lines.is_folded_next() {
         return Err(Malformed::new("headers", "begin with a folded line").at_line(lines.number + 1));

@@ -389,5 +389,5 @@ impl Layer {
 
 /// A response belongs to the request of its branch and its method: a CANCEL shares the INVITE's branch.
 fn client_index(branch: &str, method: &Method) -> String {
-    format!("{branch} {method}")
+    [branch, " ", method.as_str()].concat()
 }

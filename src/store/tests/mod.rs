@@ -6,6 +6,7 @@ mod abandonment;
 mod dialing;
 mod disk;
 mod forgetting;
+mod grouping;
 mod labels;
 mod law;
 mod lists;

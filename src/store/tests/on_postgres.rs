@@ -17,6 +17,9 @@ mod disk;
 #[path = "forgetting.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod forgetting;
+#[path = "grouping.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
+mod grouping;
 #[path = "labels.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, on another database")]
 mod labels;
