@@ -23,11 +23,11 @@ fn books_in_order_pass_and_the_judge_sees_what_the_kill_has_met() {
 }
 
 /// What the judge says of books that were doctored so.
-type Case = (&'static str, fn(&mut Doctor));
+type Doctored = (&'static str, fn(&mut Doctor));
 
 #[test]
 fn each_thing_that_must_not_be_is_found() {
-    let cases: [Case; 16] = [
+    let cases: [Doctored; 16] = [
         ("was never ended", |books| books.call("a2").ended_at = None),
         ("the orphan a2 (agent-1) was up for", |books| books.ends("a2", 11.0)),
         ("the orphan c2 (+12025580002) was up for", |books| {
