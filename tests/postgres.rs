@@ -170,6 +170,40 @@ fn four_nodes_that_are_killed_and_frozen_dial_everybody_once_within_the_caps() {
     );
 }
 
+#[test]
+fn what_is_done_to_a_database_as_a_whole_is_done_to_a_server_too() {
+    if !peers::installed() {
+        return;
+    }
+    let mut fleet = Fleet::new(20);
+    fleet.nodes.truncate(1);
+    let node = &fleet.nodes[0];
+    let server = "[engine]\ndatabase_key_file = \"erased.key\"\n";
+    node.write("outdial.toml", &node.configuration().replacen("[engine]\n", server, 1));
+    let does = |arguments: &[&str]| {
+        let done = node.command(arguments);
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&done.stderr));
+        said
+    };
+    does(&["import", "spring", "contacts.csv"]);
+    let said = does(&["backup", "copy.db"]);
+    assert!(said.contains("20 contacts"), "{said}");
+    let erased = does(&["erase", "+12025500003", "--json"]);
+    assert!(erased.contains("\"contacts\":1") && erased.contains("\"left\":0"), "{erased}");
+    assert_eq!(fleet.count("SELECT count(*) FROM contacts WHERE number = '+12025500003'"), 0);
+    // Its key comes along: the erased number is known in the copy, and stays out of it.
+    node.write_contacts("contacts.csv", ["+12025500003", "+12025500077"]);
+    let rehearsed = does(&["run", "--dry-run", "--answer-rate", "0.3", "--json"]);
+    let rehearsed: serde_json::Value = serde_json::from_str(&rehearsed).unwrap();
+    assert_eq!(rehearsed["campaigns"][0]["contacts_called"], 20, "{rehearsed:#}");
+    assert_eq!(fleet.sql("SELECT count(*) FROM attempts"), "0", "a dry run writes nothing");
+    let restored = does(&["restore", "copy.db"]);
+    assert!(restored.contains("20 contacts") && restored.contains("schema before_"), "{restored}");
+    assert_eq!(fleet.count("SELECT count(*) FROM contacts WHERE number = '+12025500003'"), 1);
+    assert_eq!(fleet.carrier.count(), 0);
+}
+
 fn judge(fleet: &Fleet, ledger: &Ledger) {
     let contacts = fleet.contacts as usize;
     assert!(

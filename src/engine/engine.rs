@@ -426,15 +426,6 @@ impl Engine {
         Ok(())
     }
 
-    fn find(&mut self, name: &str) -> Result<&mut Campaign, String> {
-        let names: Vec<String> =
-            self.campaigns.iter().map(|running| running.campaign.options().name.clone()).collect();
-        let place = names.iter().position(|known| known == name);
-        place
-            .map(|place| &mut self.campaigns[place].campaign)
-            .ok_or_else(|| format!("no campaign is called {name:?}; there are: {}", names.join(", ")))
-    }
-
     /// Deadlines that have come.
     pub fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now.instant);
@@ -571,33 +562,6 @@ impl Engine {
 
     fn journal(&mut self, at: Now, event: Event) {
         self.outputs.push_back(Output::Journal(Entry { at, event }));
-    }
-
-    /// Whether there is a trunk of this name that takes calls.
-    pub fn has_trunk(&self, name: &str) -> bool {
-        self.trunks.iter().any(|trunk| trunk.options.name == name && !trunk.retired)
-    }
-
-    /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
-    /// campaign has that name.
-    pub fn handle_rules(
-        &mut self,
-        now: Now,
-        rules: campaign::Options,
-        treatment: Treatment,
-        agent_trunk: Option<&str>,
-    ) -> bool {
-        let known = |running: &&mut Running| running.campaign.options().name == rules.name;
-        let trunks = self.places_of(&rules.trunks);
-        let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
-        running.trunks = trunks;
-        running.pool = rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
-        running.treatment = Arc::new(treatment);
-        running.agent_trunk =
-            agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));
-        running.campaign.handle_options(now, rules);
-        self.settle(now);
-        true
     }
 }
 

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_requests_is_cut_to_its_budget_and_leaves_that_of_responses_and_of_others_alone() {
+    fn fault_25_a_flood_of_requests_is_cut_to_its_budget_and_leaves_that_of_responses_and_of_others_alone() {
         let mut intake = Intake::default();
         let (flooding, other): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let start = Instant::now();

@@ -13,7 +13,7 @@ use crate::io::prompts::Prompts;
 use crate::media::player::PromptTable;
 use crate::rng::Rng;
 use crate::sip::endpoint::{AccessTable, Target, Transport};
-use crate::store::{Reader, Store};
+use crate::store::{Location, Reader, Store};
 use crate::time::Now;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
@@ -93,16 +93,19 @@ fn folder() -> Result<Folder, String> {
 /// A database that exists is copied as it is at this moment, beside a running engine too.
 async fn copy_database(config: &mut Config, folder: &Path) -> Result<(), Vec<Fault>> {
     let copy = folder.join("outdial.db");
-    let Some(file) = config.engine.database.file() else {
-        let text = "a dry run copies a SQLite file; on a PostgreSQL server, name a file in `database` for it"
-            .to_owned();
-        return Err(vec![Fault { line: config.line("engine.database"), text }]);
-    };
-    if file.exists() {
+    let database = &config.engine.database;
+    if database.file().is_none_or(Path::exists) {
         let fault = |error: crate::store::StoreError| launch::database_fault(config, &error.to_string());
-        Reader::open(&config.engine.database).await.map_err(fault)?.copy_to(&copy).await.map_err(fault)?;
+        Reader::open(database).await.map_err(fault)?.copy_to(&copy).await.map_err(fault)?;
     }
-    config.engine.database = copy.into();
+    let key = database.key().filter(|key| key.exists());
+    let copy = Location::File(copy);
+    if let (Some(key), Some(beside)) = (key, copy.key()) {
+        let failed =
+            |error| launch::database_fault(config, &format!("cannot copy {}: {error}", key.display()));
+        std::fs::copy(&key, beside).map_err(failed)?;
+    }
+    config.engine.database = copy;
     Ok(())
 }
 

@@ -48,8 +48,9 @@ pub enum Arrival {
         /// From whom, and by which way.
         source: Target,
     },
-    /// A socket error that concerns no one in particular: ICMP of a peer that is not there, a connection that has gone
-    /// before it was taken. SIP's timers find out.
+    /// A socket error that concerns no one in particular: a connection that has gone before it was taken. Of a peer that is
+    /// not there (ICMP) a socket that speaks with many hears nothing, unless it asks for IP_RECVERR, which nothing that we
+    /// build on offers without unsafe code: SIP's timers find out, and OPTIONS before a call does.
     Nothing,
 }
 

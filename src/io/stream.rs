@@ -274,9 +274,14 @@ impl Connection {
             let outgoing = tokio::select! {
                 read = reader.read(&mut buffer) => {
                     let Ok(length @ 1..) = read else { break };
+                    if state.is_broken() {
+                        // Read, or the answer would be lost with what was not; but not looked at.
+                        continue;
+                    }
                     match self.deliver(&mut state, &buffer[..length]).await {
                         Some(0) => continue,
                         Some(pings) => PONG.repeat(pings),
+                        None if state.is_broken() => continue,
                         None => break,
                     }
                 }
@@ -298,7 +303,8 @@ impl Connection {
                 writer.write_all(&outgoing).await?;
                 writer.flush().await
             };
-            if !matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(()))) {
+            let is_written = matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(())));
+            if !is_written || state.is_broken() {
                 break;
             }
         }
@@ -324,6 +330,11 @@ impl Connection {
                 Ok(None) => return Some(state.handle_rest(Instant::now())),
                 Err(error) => {
                     tracing::warn!(peer = %self.peer.address, %error, "a SIP stream cannot be framed and is closed");
+                    // It is told why, if it was a request: what is there of it is read and refused like any other.
+                    let message =
+                        StreamEvent::Message { source: self.peer, bytes: state.framer.take_rejected() };
+                    state.handle_broken(Instant::now());
+                    let _ = self.events.send(message).await;
                     return None;
                 }
             }
@@ -337,6 +348,9 @@ impl Connection {
         let _ = events.send(StreamEvent::Closed { target, is_refused }).await;
     }
 }
+
+/// So long a peer whose message broke the frame may be told so.
+const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a connection's deadline asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -361,6 +375,8 @@ struct Conversation {
     /// The last bytes of any kind, or the last ping.
     heard: Instant,
     pong_by: Option<Instant>,
+    /// The stream has lost its frame: nothing is read any more, and what is answered until then still leaves.
+    broken_until: Option<Instant>,
     /// Whether it has ever answered a ping: only then is silence a fault (RFC 5626 section 4.4.1 has it negotiated).
     answers_pings: bool,
     /// We ping those that we have connected to; those that connected to us ping us.
@@ -377,6 +393,7 @@ impl Conversation {
             active: now,
             heard: now,
             pong_by: None,
+            broken_until: None,
             answers_pings: false,
             pings: !was_accepted,
         }
@@ -384,6 +401,14 @@ impl Conversation {
 
     fn handle_activity(&mut self, now: Instant) {
         self.active = now;
+    }
+
+    fn handle_broken(&mut self, now: Instant) {
+        self.broken_until = Some(now + REFUSED_WITHIN);
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken_until.is_some()
     }
 
     fn handle_message(&mut self, now: Instant) {
@@ -411,6 +436,9 @@ impl Conversation {
     }
 
     fn deadline(&self) -> Instant {
+        if let Some(until) = self.broken_until {
+            return until;
+        }
         let mut deadline = self.active + IDLE_MAX;
         if self.pings && self.pong_by.is_none() {
             deadline = deadline.min(self.heard.max(self.active) + PING_AFTER);
@@ -419,6 +447,9 @@ impl Conversation {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Due {
+        if self.is_broken() {
+            return Due::Close("it cannot be framed");
+        }
         if self.message_by.is_some_and(|by| by <= now) {
             return Due::Close("its message did not come");
         }

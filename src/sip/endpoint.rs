@@ -20,7 +20,7 @@ use super::session::{self, Session};
 use super::stack::Stack;
 use super::transaction::layer::Up;
 use super::transaction::owner::Owner;
-use super::transaction::server_record::route_back;
+use super::transaction::server_record::{identify, route_back};
 use super::{late, refusal};
 use crate::rng::Rng;
 use crate::slab::{Key, Slab};
@@ -240,7 +240,11 @@ impl Endpoint {
             // What only looked like a response is not let in by the back door.
             Ok(Message::Request(_)) if is_response => {}
             Ok(Message::Request(request)) => {
-                self.stack.layer.handle_request(now, source, request, &mut ups);
+                if self.is_of_a_call(&request) {
+                    self.stack.layer.handle_request(now, source, request, &mut ups);
+                } else {
+                    self.refuse_stateless(now, source, request);
+                }
             }
             Err(_) if is_response => {}
             Err(fault) => self.refuse_unreadable(source, bytes, fault),
@@ -312,6 +316,19 @@ impl Endpoint {
         }
     }
 
+    /// Whether a request has, or deserves, a transaction: one within a call, a copy, a CANCEL, an ACK.
+    fn is_of_a_call(&self, request: &Request) -> bool {
+        let is_ack = *request.method() == Method::Ack;
+        is_ack || self.session_of(request).is_some() || self.stack.layer.concerns(request)
+    }
+
+    fn refuse_stateless(&mut self, now: Instant, source: Target, mut request: Request) {
+        if let Some((index, target)) = identify(&mut request, source) {
+            let response = self.stack.stateless.answer(now, &request, &index);
+            self.stack.layer.transmit(target, response.to_bytes());
+        }
+    }
+
     /// Without a transaction: there is nothing that names one.
     fn refuse_unreadable(&mut self, source: Target, bytes: &[u8], fault: Malformed) {
         let tag = self.stack.rng.token(12);
@@ -342,13 +359,7 @@ impl Endpoint {
                     self.deliver_response(now, owner, transaction, target, response, &request);
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
-                Up::Request { transaction, request, is_merged: false } => {
-                    self.deliver_request(now, transaction, request);
-                }
-                Up::Request { transaction, request, is_merged: true } => {
-                    let response = refusal::of_merged(&request, &self.stack.rng.token(12));
-                    self.stack.respond(now, transaction, &response);
-                }
+                Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
                 Up::Ack(ack) => {
                     if let Some(key) = self.session_of(&ack) {
                         self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));
@@ -472,20 +483,11 @@ impl Endpoint {
         if *request.method() == Method::Cancel {
             return self.deliver_cancel(now, transaction, &request, &tag);
         }
-        match self.session_of(&request) {
-            Some(key) => self.with_session(key, |session, stack| {
+        if let Some(key) = self.session_of(&request) {
+            self.with_session(key, |session, stack| {
                 session.acknowledge(stack);
                 session.handle_request(now, stack, transaction, request);
-            }),
-            None => {
-                let is_in_dialog = request.headers().to().is_ok_and(|to| to.tag().is_some());
-                let response = if is_in_dialog {
-                    refusal::no_such_call(&request)
-                } else {
-                    refusal::of_stranger(&request, &tag)
-                };
-                self.stack.respond(now, transaction, &response);
-            }
+            });
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Push what was read, then take messages until there is none. Line ends between messages are keep-alives
 //! (RFC 5626 section 4.4.1) and go. Where a stream has lost its frame there is no way back into step: after an
-//! error every further call gives that error, and the connection is to be closed.
+//! error every further call gives that error, and the connection is to be closed; what is there of the message with
+//! which it happened can be had once, to be answered.
 
 use super::malformed::Malformed;
 use super::message::{MESSAGE_BYTES_MAX, announced_length};
@@ -23,6 +24,8 @@ pub struct Framer {
     /// The message's whole length, once its head was read.
     wanted: Option<usize>,
     broken: Option<Malformed>,
+    /// The head of the message with which that happened, as far as it came.
+    rejected: Vec<u8>,
 }
 
 impl Framer {
@@ -112,9 +115,17 @@ impl Framer {
         message
     }
 
+    /// The head of the message that broke the frame, as far as it is there; empty when it was taken, or nothing broke.
+    pub fn take_rejected(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rejected)
+    }
+
     fn break_off(&mut self, error: Malformed) {
-        self.broken.get_or_insert(error);
-        *self = Framer { broken: self.broken, ..Framer::default() };
+        if self.broken.is_none() {
+            let head = self.find_head_end().unwrap_or(self.buffer.len());
+            let rejected = self.buffer[self.start..head].to_vec();
+            *self = Framer { broken: Some(error), rejected, ..Framer::default() };
+        }
     }
 }
 
@@ -174,10 +185,12 @@ mod tests {
             "A sip:h SIP/2.0\r\nContent-Length: 99999999999999999999999\r\n\r\n",
         ] {
             let mut framer = Framer::new();
-            framer.push(head.as_bytes());
+            framer.push(&[head.as_bytes(), b"and a body"].concat());
             assert!(framer.next().is_err(), "{head}");
             framer.push(PING);
             assert!(framer.next().is_err(), "{head}");
+            assert_eq!(framer.take_rejected(), head.as_bytes());
+            assert!(framer.take_rejected().is_empty());
             assert_eq!(framer.waiting(), 0);
         }
     }
@@ -192,6 +205,7 @@ mod tests {
             assert!(pushed <= MESSAGE_BYTES_MAX + 1000);
         }
         assert!(pushed > MESSAGE_BYTES_MAX);
+        assert_eq!(framer.take_rejected().len(), pushed);
     }
 
     #[test]

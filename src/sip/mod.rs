@@ -13,7 +13,8 @@
 //! machines that repeat what gets lost, `stack` what all users of transactions share, [`access`] our side of the way to
 //! a peer, `reach` what was found out about it, `dialog` the state that two parties share, `session` one call, [`locate`]
 //! where requests to a name go (RFC 3263), `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
-//! arrives for calls that have gone, `orphan` the end of calls that a former run has left, [`remains`] what is kept for it, `refusal` the answers to what nobody asked for, [`content`] which bodies we
+//! arrives for calls that have gone, `orphan` the end of calls that a former run has left, [`remains`] what is kept for it,
+//! `refusal` the answers to what nobody asked for, `stateless` who gives them and forgets, [`content`] which bodies we
 //! understand, and [`verdict`] what becomes of one message alone.
 
 pub mod digest;
@@ -47,6 +48,7 @@ mod registration;
 mod schedule;
 mod session;
 mod stack;
+mod stateless;
 
 #[cfg(test)]
 mod scenarios;

@@ -13,6 +13,7 @@ use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{HangUpReason, Options};
 use super::reach::Reach;
+use super::stateless::Stateless;
 use super::target::{Target, Transport};
 use super::transaction::layer::{Full, Layer};
 use super::transaction::owner::Owner;
@@ -35,6 +36,7 @@ pub(crate) struct Stack {
     /// BYEs under way, with what a challenge of theirs is answered with.
     pub(crate) farewells: Slab<Authentication>,
     pub(crate) reach: Reach,
+    pub(crate) stateless: Stateless,
     /// From where requests are taken, and how many asked for it.
     allowed: BTreeMap<IpAddr, usize>,
 }
@@ -42,8 +44,10 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) fn new(options: Options, rng: Rng) -> Self {
         let timers = Timers::with_t1(options.t1);
+        let stateless = Stateless::new(rng.clone());
         Stack {
             timers,
+            stateless,
             rng,
             layer: Layer::new(timers, options.transactions_max),
             acks: AckMemory::new(options.transactions_max),

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::copy::{self, Layout};
-use super::database::{self, lock, owner_only, settle};
+use super::database::{self, create_if_missing, lock, owner_only, settle};
 use super::error::StoreError;
 use super::location::{Location, Server};
 use super::reader::Reader;
@@ -49,26 +49,29 @@ impl Reader {
             )));
         }
         let part = with_suffix(to, ".part");
-        // SQLite writes into an empty file, and the file has its owner's mode from the beginning.
         let file = owner_only().create(true).truncate(true).open(&part).map_err(unreachable)?;
-        let conn = self.connection();
-        if conn.is_server() {
-            conn.begin_reading().await?;
-            let copied = copy_to_file(conn, &part).await;
-            conn.roll_back().await;
-            copied?;
-        } else {
-            query("VACUUM INTO $1")
-                .bind(part.display().to_string())
-                .execute(conn)
-                .await
-                .map_err(|e| conn.error("be copied", e))?;
-        }
+        self.copy_to(&part).await?;
         let contents = check(&part).await?;
         file.sync_all().map_err(unreachable)?;
         std::fs::rename(&part, to).map_err(unreachable)?;
         sync_folder(to).map_err(unreachable)?;
         Ok(contents)
+    }
+
+    /// Writes the whole database, as it is at this moment, into a file that is empty or not there yet, for the owner's eyes
+    /// only; its engine may go on. Nothing is sure to be on the disk afterwards.
+    pub async fn copy_to(&mut self, file: &Path) -> Result<(), StoreError> {
+        // SQLite writes into an empty file too, and that has its owner's mode from the beginning.
+        create_if_missing(file)?;
+        let conn = self.connection();
+        if conn.is_server() {
+            conn.begin_reading().await?;
+            let copied = copy_to_file(conn, file).await;
+            conn.roll_back().await;
+            return copied;
+        }
+        let copied = query("VACUUM INTO $1").bind(file.display().to_string()).execute(conn).await;
+        copied.map(drop).map_err(|e| conn.error("be copied", e))
     }
 }
 

@@ -4,8 +4,7 @@
 //! is full or fails, PostgreSQL when the connection breaks, and the guard's count would be off from then on.
 
 use super::error::StoreError;
-use super::location::Server;
-use super::pseudonym;
+use super::location::{Location, Server};
 use super::statement::{query, scalar};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -145,12 +144,11 @@ impl Connection {
 
     /// The file of the key under which numbers are erased. A server's is wherever it was said to be.
     pub(super) fn key(&self) -> Result<PathBuf, StoreError> {
-        match &self.server {
-            None => Ok(pseudonym::beside(&self.path)),
-            Some(server) => {
-                server.key().map(Path::to_owned).ok_or_else(|| StoreError::NoKey(self.path.clone()))
-            }
-        }
+        let location = match &self.server {
+            None => Location::File(self.path.clone()),
+            Some(server) => Location::Server(server.clone()),
+        };
+        location.key().ok_or_else(|| StoreError::NoKey(self.path.clone()))
     }
 
     /// Who claims.

@@ -194,7 +194,7 @@ fn check_writable(path: &Path) -> Result<(), StoreError> {
 
 /// SQLite gives its log and shared memory the mode of this file. An existing file is not opened here: closing it
 /// would release the locks that a reader in this process has on it (POSIX locks belong to the process).
-fn create_if_missing(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_if_missing(path: &Path) -> Result<(), StoreError> {
     match owner_only().create_new(true).open(path) {
         Ok(_created) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

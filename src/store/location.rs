@@ -1,5 +1,6 @@
 //! Where a database is: a file of SQLite's, or a PostgreSQL server that several nodes share.
 
+use super::pseudonym;
 use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
 use std::fmt;
@@ -34,6 +35,14 @@ impl Location {
             Server::parse(text).map(Location::Server)
         } else {
             Ok(Location::File(PathBuf::from(text)))
+        }
+    }
+
+    /// The file of the key under which numbers are erased, if it is known where that would be.
+    pub fn key(&self) -> Option<PathBuf> {
+        match self {
+            Location::File(path) => Some(pseudonym::beside(path)),
+            Location::Server(server) => server.key.clone(),
         }
     }
 
@@ -79,10 +88,6 @@ impl Server {
         self.url = format!("{}{mark}options[search_path]={schema}", self.url);
         self.shown = format!("{}, schema {schema}", self.shown);
         self
-    }
-
-    pub(super) fn key(&self) -> Option<&Path> {
-        self.key.as_deref()
     }
 
     /// Whether the URL itself holds a password.

@@ -227,13 +227,6 @@ impl Reader {
     pub async fn caller_id_uses(&mut self, calls_max: usize) -> Result<CallerIdUses, StoreError> {
         read_caller_id_uses(self.connection(), calls_max).await
     }
-
-    /// Writes the whole database into a new file, as it is at this moment; an engine may go on meanwhile.
-    pub async fn copy_to(&mut self, path: &std::path::Path) -> Result<(), StoreError> {
-        let conn = self.connection();
-        let copied = query("VACUUM INTO $1").bind(path.to_string_lossy().into_owned()).execute(conn).await;
-        copied.map(|_| ()).map_err(|e| conn.error("be copied", e))
-    }
 }
 
 impl super::database::Store {

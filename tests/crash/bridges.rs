@@ -1,7 +1,7 @@
 //! What must hold for callees who are given to agents: nobody is left alone on the line, no phone is in two calls, no call is
 //! left without its wrap-up, whatever was killed in between.
 
-use super::judge::{Findings, ORPHANS_END_WITHIN, lived};
+use super::judge::{Findings, ORPHANS_END_WITHIN, had};
 use super::ledger::{Call, Ledger};
 use super::rig::{Life, WRAP_UP};
 use std::collections::BTreeMap;
@@ -40,36 +40,36 @@ impl Bridges {
     }
 }
 
-pub fn judge(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
+pub fn judge(ledger: &Ledger, lives: &[Life], at_work: &[Life], found: &mut Findings) {
     found.bridges.legs = ledger.agents().count();
     found.bridges.joined = ledger.agents().filter(|(_, leg)| leg.talk_began().is_some()).count();
     for (id, leg) in ledger.agents() {
         for life in lives {
             count(leg, life.to, &mut found.bridges);
         }
-        partners(ledger, lives, id, leg, found);
+        partners(ledger, at_work, id, leg, found);
     }
     phones(ledger, lives, found);
 }
 
 /// In which moment of this leg an engine ended.
 fn count(leg: &Call, died: Instant, bridges: &mut Bridges) {
-    let had = |at: Option<Instant>| at.is_some_and(|at| at <= died);
+    let by_then = |at: Option<Instant>| at.is_some_and(|at| at <= died);
     if leg.is_open_at(died) {
         let met = match () {
-            () if had(leg.talk_began()) => &mut bridges.killed_talking,
-            () if had(leg.answered_at) => &mut bridges.killed_answering,
-            () if had(leg.rang_at) => &mut bridges.killed_ringing,
+            () if by_then(leg.talk_began()) => &mut bridges.killed_talking,
+            () if by_then(leg.answered_at) => &mut bridges.killed_answering,
+            () if by_then(leg.rang_at) => &mut bridges.killed_ringing,
             () => &mut bridges.killed_inviting,
         };
         *met += 1;
-    } else if had(leg.talk_began()) && leg.ended_at.is_some_and(|end| end + WRAP_UP > died) {
+    } else if by_then(leg.talk_began()) && leg.ended_at.is_some_and(|end| end + WRAP_UP > died) {
         bridges.killed_wrapping_up += 1;
     }
 }
 
 /// The agent is rung for somebody, and neither of both is left alone with a dead line.
-fn partners(ledger: &Ledger, lives: &[Life], id: &str, leg: &Call, found: &mut Findings) {
+fn partners(ledger: &Ledger, at_work: &[Life], id: &str, leg: &Call, found: &mut Findings) {
     let was_there = |call: &Call| {
         call.answered_at.is_some_and(|answered| answered <= leg.invited_at)
             && call.ended_at.is_none_or(|end| end + CROSSING > leg.invited_at)
@@ -81,7 +81,8 @@ fn partners(ledger: &Ledger, lives: &[Life], id: &str, leg: &Call, found: &mut F
     };
     // A leg that is never ended is a fault of its own.
     let (Some(left), Some(gone)) = (callee.ended_at, leg.ended_at) else { return };
-    let alone = lived(ledger, lives, gone.min(left), gone.max(left));
+    let last = if gone > left { leg } else { callee };
+    let alone = had(at_work, last, gone.min(left), gone.max(left));
     let was_joined = leg.talk_began().is_some();
     if was_joined && left > gone && alone > ORPHANS_END_WITHIN {
         let (callee, agent) = (&callee.number, &leg.number);

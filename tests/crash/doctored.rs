@@ -22,11 +22,19 @@ fn books_in_order_pass_and_the_judge_sees_what_the_kill_has_met() {
     assert_eq!((found.orphans, found.ended_by_engine), (2, 2));
 }
 
+/// What the judge says of books that were doctored so.
+type Case = (&'static str, fn(&mut Doctor));
+
 #[test]
 fn each_thing_that_must_not_be_is_found() {
-    let cases: [(&str, fn(&mut Doctor)); 15] = [
+    let cases: [Case; 16] = [
         ("was never ended", |books| books.call("a2").ended_at = None),
         ("the orphan a2 (agent-1) was up for", |books| books.ends("a2", 11.0)),
+        ("the orphan c2 (+12025580002) was up for", |books| {
+            // Nobody has heard its answer, but the second engine has had all the time for that.
+            books.call("c2").acknowledged_at = None;
+            books.ends("c2", 11.0);
+        }),
         ("was up for 6.5s without its callee (a2)", |books| books.ends("a2", 11.0)),
         ("was left alone for", |books| {
             // Within one life.

@@ -6,7 +6,7 @@
 
 use super::ledger::{Call, Ledger};
 use super::manner::{Manner, manner};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 
 /// So long packets come from a callee who has answered.
 const HEARD_FOR: Duration = Duration::from_millis(600);
+
+/// Who has to wait for a datagram for so long has found none.
+const WAITED: Duration = Duration::from_micros(300);
+
+/// 64*T1: whose answer nobody has acknowledged for so long hangs up (RFC 3261 section 13.3.1.4).
+const UNACKNOWLEDGED_FOR: Duration = Duration::from_secs(32);
 
 /// RTP over UDP, with PCMU, at this port.
 const MEDIA_PORT: u16 = 40_000;
@@ -36,7 +42,15 @@ impl FarEnd {
         socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let (ledger, stop) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
         let media = UdpSocket::bind((address, MEDIA_PORT)).expect("an address of its own");
-        let worker = Worker { socket, media, ledger: ledger.clone(), dialogs: BTreeMap::new() };
+        let empty_at = Instant::now();
+        let worker = Worker {
+            socket,
+            empty_at,
+            media,
+            ledger: ledger.clone(),
+            dialogs: BTreeMap::new(),
+            open: BTreeSet::new(),
+        };
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || worker.run(&stopped));
         FarEnd { address, ledger, stop, thread: Some(thread) }
@@ -83,9 +97,13 @@ struct Dialog {
 
 struct Worker {
     socket: UdpSocket,
+    /// Nothing lay in it unread then.
+    empty_at: Instant,
     media: UdpSocket,
     ledger: Arc<Mutex<Ledger>>,
     dialogs: BTreeMap<String, Dialog>,
+    /// Calls that may still do something by themselves.
+    open: BTreeSet<String>,
 }
 
 /// One message, as far as it matters.
@@ -119,7 +137,12 @@ impl Worker {
     fn run(mut self, stop: &AtomicBool) {
         let mut bytes = vec![0; 65_536];
         while !stop.load(Ordering::Relaxed) {
-            if let Ok((length, peer)) = self.socket.recv_from(&mut bytes) {
+            let asked_at = Instant::now();
+            let received = self.socket.recv_from(&mut bytes);
+            if received.is_err() || asked_at.elapsed() > WAITED {
+                self.empty_at = asked_at;
+            }
+            if let Ok((length, peer)) = received {
                 let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
                 if let Some(message) = Message::read(&text) {
                     self.take(peer, &message);
@@ -171,8 +194,12 @@ impl Worker {
         };
         self.dialogs.insert(call_id.to_owned(), dialog);
         let shown = message.get("From").split("sip:").nth(1).and_then(|rest| rest.split('@').next());
-        let call = Call::new(number, shown.unwrap_or_default(), Instant::now());
+        let call = Call {
+            arrived_after: self.empty_at,
+            ..Call::new(number, shown.unwrap_or_default(), Instant::now())
+        };
         self.ledger.lock().unwrap().begin(call_id, call);
+        self.open.insert(call_id.to_owned());
     }
 
     /// RFC 3261 section 9.2: one that comes after the final response has no effect.
@@ -210,18 +237,16 @@ impl Worker {
     /// What is due by the callees' manners.
     fn go_on(&mut self) {
         let now = Instant::now();
-        let due: Vec<(String, Call)> = {
-            let ledger = self.ledger.lock().unwrap();
-            ledger
-                .calls
-                .iter()
-                .filter(|(id, call)| {
-                    let unacknowledged = self.dialogs.get(*id).is_some_and(|dialog| !dialog.is_acknowledged);
-                    call.ended_at.is_none() || unacknowledged
-                })
-                .map(|(id, call)| (id.clone(), call.clone()))
-                .collect()
+        let ledger = self.ledger.lock().unwrap();
+        let dialogs = &self.dialogs;
+        let goes_on = |id: &String| {
+            let unacknowledged = dialogs.get(id).is_some_and(|dialog| !dialog.is_acknowledged);
+            unacknowledged || ledger.calls[id].ended_at.is_none()
         };
+        self.open.retain(goes_on);
+        let due: Vec<(String, Call)> =
+            self.open.iter().map(|id| (id.clone(), ledger.calls[id].clone())).collect();
+        drop(ledger);
         for (id, call) in due {
             self.go_on_with(now, &id, &call);
         }
@@ -247,6 +272,15 @@ impl Worker {
                 {
                     self.finish(id, status);
                 }
+            }
+            Some((200, ..))
+                if !dialog.is_acknowledged
+                    && call.ended_at.is_none()
+                    && call.answered_at.is_some_and(|answered| now >= answered + UNACKNOWLEDGED_FOR) =>
+            {
+                let bye = dialog.bye(id);
+                let _ = self.socket.send_to(bye.as_bytes(), dialog.peer);
+                self.note(id, |call, now| call.ended_at = Some(now));
             }
             Some((status, at, interval))
                 if !dialog.is_acknowledged && now >= at && after(0) && !after(40_000) =>

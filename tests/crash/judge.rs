@@ -54,16 +54,18 @@ pub fn judge(rig: &Rig) -> Findings {
 impl Case {
     pub fn judge(&self) -> Findings {
         let Case { ledger, lives, records, contacts, load } = self;
+        // What each engine did first is looked for once: a long run has thousands of calls in hundreds of lives.
+        let at_work: Vec<Life> = lives.iter().filter_map(|life| working(ledger, life)).collect();
         let mut found =
             Findings { calls: ledger.calls.len(), most_at_once: ledger.most_at_once, ..Findings::default() };
         found.interrupted = records.iter().filter(|record| record["disposition"] == "interrupted").count();
         caps(ledger, load, &mut found);
         numbers(ledger, &mut found);
         rate(ledger, load.calls_per_second, &mut found);
-        orphans(ledger, lives, &mut found);
+        orphans(ledger, lives, &at_work, &mut found);
         books(ledger, records, &mut found);
         people(contacts, records, load.contacts as usize, &mut found);
-        bridges::judge(ledger, lives, &mut found);
+        bridges::judge(ledger, lives, &at_work, &mut found);
         if found.faults.len() > FAULTS_TOLD {
             let more = found.faults.len() - FAULTS_TOLD;
             found.faults.truncate(FAULTS_TOLD);
@@ -86,15 +88,29 @@ fn caps(ledger: &Ledger, load: &Load, found: &mut Findings) {
 }
 
 /// For so long of this time an engine lived that could have done something.
-pub fn lived(ledger: &Ledger, lives: &[Life], from: Instant, to: Instant) -> Duration {
-    let within = |life: Life| life.to.min(to).saturating_duration_since(life.from.max(from));
-    lives.iter().filter_map(|life| working(ledger, life)).map(within).sum()
+fn lived(at_work: &[Life], from: Instant, to: Instant) -> Duration {
+    let within = |life: &Life| life.to.min(to).saturating_duration_since(life.from.max(from));
+    at_work.iter().map(within).sum()
+}
+
+/// For so long of this time an engine could have ended this call.
+///
+/// Of an answer that nobody has heard an engine hears at its next copy, 4 s later at most, or it says BYE after a second: one
+/// that is killed before has had no chance, so that each has to do it within its own time.
+pub fn had(at_work: &[Life], call: &Call, from: Instant, to: Instant) -> Duration {
+    match call.was_unheard_at(from) {
+        true => at_work.iter().map(|life| lived(&[*life], from, to)).max().unwrap_or_default(),
+        false => lived(at_work, from, to),
+    }
 }
 
 /// From its first sign of life on the wire; of none, an engine that was killed as it started.
 fn working(ledger: &Ledger, life: &Life) -> Option<Life> {
-    let signs =
-        ledger.calls.values().flat_map(|call| [Some(call.invited_at), call.cancelled_at, call.ended_at]);
+    // A callee who leaves by itself is no sign of an engine.
+    let signs = ledger.calls.values().flat_map(|call| {
+        let ended_at = call.ended_at.filter(|_| call.by_engine);
+        [Some(call.invited_at), call.acknowledged_at, call.cancelled_at, ended_at]
+    });
     let within = |at: &Instant| life.from <= *at && *at <= life.to;
     let began = signs.flatten().filter(within).min();
     let silent = (life.to - life.from > STARTS_WITHIN).then_some(life.from);
@@ -121,12 +137,12 @@ fn numbers(ledger: &Ledger, found: &mut Findings) {
 
 /// An agent's INVITE does not wait for the rate, for a person does; but a callee's waits for all that have left.
 fn rate(ledger: &Ledger, per_second: f64, found: &mut Findings) {
-    let mut begins: Vec<Instant> = ledger.calls.values().map(|call| call.invited_at).collect();
-    begins.sort();
-    for (_, call) in ledger.callees() {
-        let at = begins.partition_point(|begin| *begin <= call.invited_at);
-        let since = begins.partition_point(|begin| *begin + RATE_WINDOW <= call.invited_at);
-        let most = at - since;
+    let mut calls: Vec<&Call> = ledger.calls.values().collect();
+    calls.sort_by_key(|call| call.invited_at);
+    for (at, call) in calls.iter().enumerate().filter(|(_, call)| !call.is_agents()) {
+        // Whatever lay there unread while this carrier had no processor may have come long before it was read.
+        let within = |before: &&&Call| before.arrived_after + RATE_WINDOW > call.invited_at;
+        let most = calls[..=at].iter().rev().take_while(within).count();
         if most as f64 > per_second {
             let cap = format!("the cap is {per_second} a second");
             return found.faults.push(format!("{most} INVITEs in {RATE_WINDOW:?}, {cap}"));
@@ -134,7 +150,7 @@ fn rate(ledger: &Ledger, per_second: f64, found: &mut Findings) {
     }
 }
 
-fn orphans(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
+fn orphans(ledger: &Ledger, lives: &[Life], at_work: &[Life], found: &mut Findings) {
     for (id, call) in &ledger.calls {
         let Some(end) = call.ended_at else {
             found.faults.push(format!("the call {id} ({}) was never ended: {call:?}", call.number));
@@ -145,7 +161,7 @@ fn orphans(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
         found.orphans += 1;
         found.ended_by_engine += usize::from(call.by_engine);
         // Only while an engine lives can it end anything.
-        let lived = lived(ledger, lives, born.to, end);
+        let lived = had(at_work, call, born.to, end);
         found.slowest_orphan = found.slowest_orphan.max(lived);
         if lived > ORPHANS_END_WITHIN {
             found.faults.push(format!("the orphan {id} ({}) was up for {lived:?}: {call:?}", call.number));

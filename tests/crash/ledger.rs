@@ -15,6 +15,8 @@ pub struct Call {
     /// Who was said to call: for an agent's leg the callee who is on the line.
     pub shown: String,
     pub invited_at: Instant,
+    /// It cannot have come before: nothing lay there unread.
+    pub arrived_after: Instant,
     pub rang_at: Option<Instant>,
     pub answered_at: Option<Instant>,
     pub acknowledged_at: Option<Instant>,
@@ -31,6 +33,7 @@ impl Call {
             number: number.to_owned(),
             shown: shown.to_owned(),
             invited_at,
+            arrived_after: invited_at,
             rang_at: None,
             answered_at: None,
             acknowledged_at: None,
@@ -48,7 +51,15 @@ impl Call {
     /// Since when they spoke with each other, if the answer did not cross our CANCEL or BYE.
     pub fn talk_began(&self) -> Option<Instant> {
         let began = self.answered_at.and(self.acknowledged_at)?;
+        if self.cancelled_at.is_some_and(|cancelled| cancelled <= began) {
+            return None;
+        }
         self.ended_at.is_none_or(|end| end > began + CROSSING).then_some(began)
+    }
+
+    /// Whether an answer was on its way by then, or was to come, that nobody had acknowledged.
+    pub fn was_unheard_at(&self, at: Instant) -> bool {
+        self.answered_at.is_some() && self.acknowledged_at.is_none_or(|acknowledged| acknowledged > at)
     }
 
     /// Whether it was not over at this moment.

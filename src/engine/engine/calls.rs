@@ -57,6 +57,16 @@ impl Engine {
         done.map_err(|why| format!("call {call}: {why}"))
     }
 
+    /// The campaign of this name; the error names those that there are.
+    pub(super) fn find(&mut self, name: &str) -> Result<&mut Campaign, String> {
+        let names: Vec<String> =
+            self.campaigns.iter().map(|running| running.campaign.options().name.clone()).collect();
+        let place = names.iter().position(|known| known == name);
+        place
+            .map(|place| &mut self.campaigns[place].campaign)
+            .ok_or_else(|| format!("no campaign is called {name:?}; there are: {}", names.join(", ")))
+    }
+
     /// Has caller ids on a trunk signed from now on; false when there is no such trunk.
     pub fn handle_signer(&mut self, trunk: &str, signer: crate::engine::passport::Signer) -> bool {
         let found = self.trunks.iter_mut().find(|known| known.options.name == trunk);

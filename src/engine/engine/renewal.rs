@@ -1,4 +1,5 @@
-//! A changed configuration under running calls: trunks are added, changed and taken out, and no call notices.
+//! A changed configuration under running calls: trunks are added, changed and taken out, campaigns have other rules, and no call
+//! notices.
 
 use super::trunks::name_of;
 use super::*;
@@ -16,6 +17,33 @@ pub struct Renewed {
 }
 
 impl Engine {
+    /// Whether there is a trunk of this name that takes calls.
+    pub fn has_trunk(&self, name: &str) -> bool {
+        self.trunks.iter().any(|trunk| trunk.options.name == name && !trunk.retired)
+    }
+
+    /// New rules and a new treatment for a campaign that runs already; calls in flight keep theirs. False when no
+    /// campaign has that name.
+    pub fn handle_rules(
+        &mut self,
+        now: Now,
+        rules: campaign::Options,
+        treatment: Treatment,
+        agent_trunk: Option<&str>,
+    ) -> bool {
+        let known = |running: &&mut Running| running.campaign.options().name == rules.name;
+        let trunks = self.places_of(&rules.trunks);
+        let Some(running) = self.campaigns.iter_mut().find(known) else { return false };
+        running.trunks = trunks;
+        running.pool = rules.pool().and_then(|name| self.pools.iter().position(|pool| pool.name() == name));
+        running.treatment = Arc::new(treatment);
+        running.agent_trunk =
+            agent_trunk.and_then(|name| self.trunks.iter().position(|trunk| trunk.options.name == name));
+        running.campaign.handle_options(now, rules);
+        self.settle(now);
+        true
+    }
+
     /// The trunks are these from now on. Calls in flight keep what they have; a trunk that is not among them carries its
     /// calls to their end.
     pub fn handle_trunks(&mut self, now: Now, setups: Vec<TrunkSetup>) -> Renewed {

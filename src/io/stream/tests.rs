@@ -126,7 +126,7 @@ async fn messages_go_over_tls_both_ways_and_to_nobody_but_the_domain() {
 }
 
 #[tokio::test]
-async fn those_who_connect_and_say_nothing_make_room_for_those_who_speak() {
+async fn fault_25_those_who_connect_and_say_nothing_make_room_for_those_who_speak() {
     let (listener, _) = listener().await;
     let (mut streams, mut told) = streams(Tls::none());
     let (mut speaker, far, address) = pair(&listener).await;
@@ -206,4 +206,31 @@ fn pings_are_told_from_the_line_ends_around_messages_however_they_are_cut() {
         }
         assert_eq!(pings, 3, "pieces of {size}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_handed_on_to_be_refused_and_the_stream_is_closed_behind_the_answer() {
+    let (listener, _) = listener().await;
+    let (mut near, far, address) = pair(&listener).await;
+    let peer = target(Transport::Tcp, address);
+    let (mut streams, mut told) = streams(Tls::none());
+    streams.accept(far, peer);
+    let head = b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 70000\r\n\r\n";
+    near.write_all(&[&head[..], &[b'x'; 4_000]].concat()).await.unwrap();
+    let Some(StreamEvent::Message { bytes, .. }) = told.recv().await else { panic!("it is to be refused") };
+    assert_eq!(bytes, head);
+    assert!(streams.send(peer, b"413".to_vec()));
+    let mut heard = Vec::new();
+    near.read_to_end(&mut heard).await.ok();
+    assert_eq!(heard, b"413");
+    let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("and then it is closed") };
+}
+
+#[test]
+fn a_stream_without_frame_that_nobody_answers_is_closed_all_the_same() {
+    let now = Instant::now();
+    let mut conversation = Conversation::new(now, true);
+    conversation.handle_broken(now);
+    assert_eq!(conversation.deadline(), now + REFUSED_WITHIN);
+    assert_eq!(conversation.handle_timeout(now + REFUSED_WITHIN), Due::Close("it cannot be framed"));
 }

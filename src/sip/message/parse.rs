@@ -261,6 +261,9 @@ fn cut_body<'a>(lines: &Lines<'a>, announced: Option<usize>) -> Result<&'a [u8],
         None => Ok(rest),
         Some(length) if length <= rest.len() => Ok(&rest[..length]),
         Some(length) if lines.bare && length == length_with_returns(rest) => Ok(rest),
+        Some(length) if length > MESSAGE_BYTES_MAX => {
+            Err(Malformed::new("Content-Length", "is more than 65536 bytes").answered(413))
+        }
         Some(_) => Err(Malformed::new("body", "is shorter than its Content-Length")),
     }
 }

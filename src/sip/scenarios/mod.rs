@@ -10,6 +10,7 @@ mod chaos;
 mod exchanges;
 mod extensions;
 mod faults;
+mod garbage;
 mod held;
 mod infos;
 mod lossy;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Stage, describe};
+use super::{Machine, Stage, describe};
 use crate::rng::Rng;
 use crate::sip::endpoint::*;
 use crate::sip::message::Message;
@@ -81,12 +81,10 @@ fn a_request_that_came_by_two_ways_is_answered_once_and_refused_once() {
     let statuses: Vec<&str> = answers.iter().filter_map(|line| line.split(' ').nth(1)).collect();
     assert_eq!(statuses, ["200", "482", "200", "481", "481"], "{answers:?}");
     // Once the first has gone, its number may come again.
-    stage.endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(33));
-    stage.endpoint.handle_datagram(
-        Instant::ZERO,
-        source,
-        invite("5").replace("INVITE", "OPTIONS").as_bytes(),
-    );
+    let later = Instant::ZERO + std::time::Duration::from_secs(33);
+    stage.endpoint.handle_timeout(later);
+    let text = invite("5").replace("INVITE", "OPTIONS");
+    stage.endpoint.handle_datagram(later, source, text.as_bytes());
     answers.clear();
     stage.collect(&mut answers);
     assert!(answers[0].contains("200"), "{answers:?}");
@@ -104,7 +102,7 @@ fn requests_with_a_cookie_and_no_branch_are_told_apart() {
         stage.endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
         stage.collect(&mut answers);
     }
-    assert_eq!(stage.endpoint.counts().server_transactions, 2, "{answers:?}");
+    assert_eq!(answers, ["> 200 OPTIONS", "> 200 OPTIONS"]);
 }
 
 #[test]
@@ -137,41 +135,84 @@ fn a_source_asked_for_twice_is_taken_until_it_is_given_up_twice() {
 }
 
 #[test]
-fn a_flood_of_requests_is_bounded() {
-    let options = Options { transactions_max: 10, ..Options::default() };
-    let mut endpoint = Endpoint::new(options, Rng::from_seed(1));
-    let source: SocketAddr = KNOWN.parse().unwrap();
-    endpoint.allow_source(source.ip());
-    for n in 0..100 {
-        endpoint.handle_datagram(Instant::ZERO, source, invite(&n.to_string()).as_bytes());
-    }
-    assert_eq!(endpoint.counts().server_transactions, 10);
-}
-
-#[test]
-fn a_flood_of_long_requests_gets_no_more_memory_than_is_set_aside() {
-    use crate::sip::transaction::layer::SERVER_BYTES_MAX;
+fn fault_25_a_flood_of_junk_makes_no_transaction_and_each_copy_gets_the_answer_of_the_first() {
     let mut endpoint = Endpoint::new(Options::default(), Rng::from_seed(1));
     let source: SocketAddr = KNOWN.parse().unwrap();
     endpoint.allow_source(source.ip());
+    let answer = |endpoint: &mut Endpoint, text: &str| -> Vec<u8> {
+        endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
+        let Some(Output::Transmit { bytes, .. }) = endpoint.poll_output() else { panic!("no answer") };
+        assert_eq!(endpoint.poll_output(), None, "no 100 either: nothing would stop its INVITE's copies");
+        bytes
+    };
+    for method in ["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL", "MESSAGE"] {
+        for n in 0..1_000 {
+            let text = invite(&n.to_string()).replace("stranger", &format!("{method}{n}"));
+            let text = text.replace("INVITE", method);
+            let first = answer(&mut endpoint, &text);
+            assert_eq!(answer(&mut endpoint, &text), first);
+        }
+    }
+    assert_eq!(endpoint.counts(), Counts::default());
+    assert_eq!(endpoint.poll_timeout(), None);
+    let tag = |bytes: Vec<u8>| {
+        let message = Message::parse(&bytes).unwrap();
+        message.headers().to().unwrap().tag().unwrap().to_owned()
+    };
+    let [one, other] = ["1", "2"].map(|n| invite(n).replace("stranger", n));
+    assert_ne!(tag(answer(&mut endpoint, &one)), tag(answer(&mut endpoint, &other)));
+}
+
+#[test]
+fn the_ack_of_a_refusal_ends_nothing_and_asks_for_nothing() {
+    let mut stage = Stage::new(Transport::Udp);
+    let source: SocketAddr = KNOWN.parse().unwrap();
+    stage.endpoint.handle_datagram(Instant::ZERO, source, invite("1").as_bytes());
+    let Some(Output::Transmit { bytes, .. }) = stage.endpoint.poll_output() else { panic!("no answer") };
+    let refusal = Message::parse(&bytes).unwrap();
+    let to = refusal.headers().get("To").unwrap();
+    let ack = invite("1").replace("INVITE", "ACK").replace("To: <sip:us@127.0.0.1>", &format!("To: {to}"));
+    stage.endpoint.handle_datagram(Instant::ZERO, source, ack.as_bytes());
+    assert_eq!((stage.endpoint.poll_output(), stage.endpoint.poll_timeout()), (None, None));
+}
+
+#[test]
+fn fault_25_a_flood_of_long_requests_within_a_call_gets_no_more_memory_than_is_set_aside() {
+    use crate::sip::transaction::layer::SERVER_BYTES_MAX;
+    let mut stage = Stage::new(Transport::Udp);
+    let source: SocketAddr = KNOWN.parse().unwrap();
+    let mut said = Vec::new();
+    for word in ["invite", "200 tag=them sdp=answer"] {
+        stage.play(Instant::ZERO, word, &mut said);
+    }
+    let info = String::from_utf8(stage.request("INFO", &["branch=sN"]).to_bytes()).unwrap();
+    let endpoint = &mut stage.endpoint;
+    let number = |n: u32| {
+        let text = info
+            .replace("CSeq: 101", &format!("CSeq: {}", 101 + n))
+            .replace("branch=z9hG4bKsN", &format!("branch=z9hG4bKs{n}"));
+        assert!(text.contains(&format!("{} INFO", 101 + n)), "{text}");
+        text
+    };
     let vias =
         format!("Via: SIP/2.0/UDP h;x={}\r\nMax", "x".repeat(15_000)).repeat(4).replace("MaxVia", "Via");
     let mut kept = 0;
     for n in 0..2_000 {
-        let text = invite(&n.to_string()).replace("stranger", &format!("stranger{n}")).replace("Max", &vias);
+        let text = number(n).replacen("From", &vias.replace("Max", "From"), 1);
         endpoint.handle_datagram(Instant::ZERO, source, text.as_bytes());
         while let Some(output) = endpoint.poll_output() {
-            let Output::Transmit { bytes, .. } = output else { panic!("{output:?}") };
-            kept += usize::from(!bytes.starts_with(b"SIP/2.0 1")) * bytes.len();
+            if let Output::Transmit { bytes, .. } = output {
+                kept += bytes.len();
+            }
         }
     }
     assert!(kept > SERVER_BYTES_MAX / 2 && kept <= SERVER_BYTES_MAX, "{kept} bytes are kept");
     // Others are heard again as soon as these have gone.
     endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(33));
     endpoint.handle_timeout(Instant::ZERO + std::time::Duration::from_secs(66));
-    assert_eq!(endpoint.counts(), Counts::default());
+    assert_eq!(endpoint.counts().server_transactions, 0);
     while endpoint.poll_output().is_some() {}
-    endpoint.handle_datagram(Instant::ZERO, source, invite("last").as_bytes());
+    endpoint.handle_datagram(Instant::ZERO, source, number(2_000).as_bytes());
     assert!(endpoint.poll_output().is_some());
 }
 

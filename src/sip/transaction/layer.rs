@@ -10,7 +10,7 @@ use super::owner::Owner;
 use super::server_record::{ServerInput, ServerRecord};
 use super::timer::Timers;
 use crate::sip::event::Output;
-use crate::sip::message::{Request, Response};
+use crate::sip::message::{MESSAGE_BYTES_MAX, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::schedule::Schedule;
 use crate::sip::target::Target;
@@ -46,8 +46,6 @@ pub enum Up {
         transaction: Key,
         /// The request.
         request: Request,
-        /// Whether another transaction has brought the same one already (RFC 3261 section 8.2.2.2).
-        is_merged: bool,
     },
     /// An ACK came that belongs to no refusal.
     Ack(Request),
@@ -76,8 +74,6 @@ pub struct Layer {
     client_index: BTreeMap<String, Key>,
     servers: Slab<ServerRecord>,
     server_index: BTreeMap<String, Key>,
-    /// Requests outside dialogs, by what a copy that went another way shares with them.
-    origins: BTreeMap<String, Key>,
     /// What the server transactions keep.
     server_bytes: usize,
     schedule: Schedule<Alarm>,
@@ -96,7 +92,6 @@ impl Layer {
             client_index: BTreeMap::new(),
             servers: Slab::with_limit(limit),
             server_index: BTreeMap::new(),
-            origins: BTreeMap::new(),
             server_bytes: 0,
             schedule: Schedule::new(),
             outbox: VecDeque::new(),
@@ -234,25 +229,28 @@ impl Layer {
             (None, Method::Ack) => ups.push(Up::Ack(request)),
             (None, _) => {
                 let mut actions = Vec::new();
-                let mut record =
+                let record =
                     ServerRecord::new(now, self.timers, target, &request, index.clone(), &mut actions);
-                let origin = super::server_record::origin(&request);
-                record.is_merged = origin.as_ref().is_some_and(|origin| self.origins.contains_key(origin));
-                record.origin = origin.filter(|_| !record.is_merged);
-                let origin = record.origin.clone();
                 let weight = record.weight();
-                if self.server_bytes + weight > SERVER_BYTES_MAX {
+                // There must be room for its answer too.
+                if self.server_bytes + weight + MESSAGE_BYTES_MAX > SERVER_BYTES_MAX {
                     return;
                 }
                 // A full table drops the request: the peer sends it again.
                 if let Ok(key) = self.servers.insert(record) {
                     self.server_bytes += weight;
                     self.server_index.insert(index, key);
-                    self.origins.extend(origin.map(|origin| (origin, key)));
                     self.finish_server(key, actions, Some(request), ups);
                 }
             }
         }
+    }
+
+    /// Whether a request is a copy, or the ACK, of one that has a transaction, or a CANCEL that means one.
+    pub fn concerns(&self, request: &Request) -> bool {
+        let index = super::server_record::index(request, request.method());
+        index.is_some_and(|index| self.server_index.contains_key(&index))
+            || (*request.method() == Method::Cancel && self.cancelled_by(request).is_some())
     }
 
     /// The INVITE's server transaction that `cancel` means (RFC 3261 section 9.2).
@@ -385,9 +383,6 @@ impl Layer {
         if gone && let Some(record) = self.servers.remove(key) {
             self.server_bytes -= record.weight();
             self.server_index.remove(&record.index);
-            if let Some(origin) = &record.origin {
-                self.origins.remove(origin);
-            }
         }
     }
 }

@@ -41,10 +41,6 @@ pub(super) struct ServerRecord {
     pub(super) target: Target,
     /// Its name in the layer's index.
     pub(super) index: String,
-    /// Its name in the layer's table of origins.
-    pub(super) origin: Option<String>,
-    /// Whether another transaction stands there under its origin.
-    pub(super) is_merged: bool,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -66,12 +62,12 @@ impl ServerRecord {
             ),
             _ => (Machine::Other(Server::new(timers, reliable, out)), Vec::new()),
         };
-        ServerRecord { machine, bytes, target, index, origin: None, is_merged: false, armed: None }
+        ServerRecord { machine, bytes, target, index, armed: None }
     }
 
     /// How many bytes of the peer's it keeps.
     pub(super) fn weight(&self) -> usize {
-        self.bytes.len() + self.index.len() + self.origin.as_ref().map_or(0, String::len)
+        self.bytes.len() + self.index.len()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -127,9 +123,7 @@ impl ServerRecord {
                 Action::Deliver => match request.take() {
                     // Some peers give the ACK of a 2xx the INVITE's branch.
                     Some(ack) if *ack.method() == Method::Ack => ups.push(Up::Ack(ack)),
-                    Some(request) => {
-                        ups.push(Up::Request { transaction: key, request, is_merged: self.is_merged });
-                    }
+                    Some(request) => ups.push(Up::Request { transaction: key, request }),
                     None => {}
                 },
                 Action::Terminated => gone = true,
@@ -143,7 +137,7 @@ impl ServerRecord {
 
 /// Completes the topmost Via and tells the request's transaction and where its responses go (RFC 3261 sections
 /// 18.2.1 and 18.2.2, RFC 3581 section 4). `None` when it has no Via to answer to.
-pub(super) fn identify(request: &mut Request, source: Target) -> Option<(String, Target)> {
+pub(crate) fn identify(request: &mut Request, source: Target) -> Option<(String, Target)> {
     let index = index(request, request.method())?;
     let (via, target) = route_back(request.headers().via_top().ok()?, source);
     request.headers_mut().set_first("Via", &via.to_string());
@@ -191,7 +185,7 @@ pub(super) fn index(request: &Request, method: &Method) -> Option<String> {
 
 /// What a copy of the request that went another way through forking proxies shares with it (RFC 3261 section 8.2.2.2).
 /// None within a dialog, and for a CANCEL, which goes the way of its INVITE.
-pub(super) fn origin(request: &Request) -> Option<String> {
+pub(crate) fn origin(request: &Request) -> Option<String> {
     let headers = request.headers();
     if *request.method() == Method::Cancel || headers.to().ok()?.tag().is_some() {
         return None;
