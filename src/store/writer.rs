@@ -12,7 +12,7 @@ pub use super::batch::RETRIES_MAX;
 pub const BATCH_MAX: usize = 256;
 
 /// From the beginning of one transaction to that of the next, unless that one is full. At hundreds of calls a second each
-/// commit then serves a dozen of requests, and an INVITE waits no longer than for a disk that turns.
+/// commit then serves dozens of requests; an INVITE, or the ACK of an answer, waits so long for it at most.
 const PACE: Duration = Duration::from_millis(40);
 
 /// A good bound for the channel of requests: some seconds of dialing at full speed.

@@ -1,7 +1,8 @@
 -- SQLite's functions that the statements use. They are made in the database's own schema, where PostgreSQL prefers an
 -- exact match of types to its own functions of the same name.
 
-CREATE FUNCTION json_each(json text) RETURNS TABLE (key bigint, value text) LANGUAGE sql IMMUTABLE STRICT AS $$
+-- Nearly always a few rows: a plan for a thousand would read whole tables.
+CREATE FUNCTION json_each(json text) RETURNS TABLE (key bigint, value text) LANGUAGE sql IMMUTABLE STRICT ROWS 10 AS $$
     SELECT place - 1, item FROM jsonb_array_elements_text(json::jsonb) WITH ORDINALITY AS items (item, place)
 $$;
 
