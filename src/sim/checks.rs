@@ -13,6 +13,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use crate::agent::Word;
 use crate::disposition::Disposition;
 use crate::media::command::StreamKey;
 use crate::number::E164;
@@ -142,7 +143,7 @@ pub enum Fact<'a> {
     /// The operator or a callee puts a number on the do-not-call list, given by its digits.
     Suppressed(&'a str),
     /// An agent, by their extension, says that they are ready (true), or not.
-    AgentSays(&'a str, bool),
+    AgentSays(&'a str, Word),
     /// The engine asks the store to keep a record; the same again after a failure of the store.
     Finished(&'a CallRecord),
     /// A stream is told to speak (true) or to be silent.
@@ -238,7 +239,7 @@ impl Checks {
             Fact::Received(_, message) => self.calls.handle_received(now, message),
             Fact::Committed(invite) => self.calls.handle_committed(invite),
             Fact::Suppressed(number) => self.calls.handle_suppressed(number),
-            Fact::AgentSays(extension, is_ready) => self.calls.handle_agent(extension, is_ready),
+            Fact::AgentSays(extension, word) => self.calls.handle_agent(now.instant, extension, word),
             Fact::Finished(record) => self.handle_finished(record),
             Fact::Connected(stream, sends) => {
                 self.streams.handle_connected(now.instant, stream, sends, found)

@@ -31,7 +31,6 @@ use super::carrier::{self, Carrier};
 use super::checks::{Checks, Fact, Rule};
 use super::network::{Link, Network};
 use super::records::Records;
-use crate::agent::Word;
 use crate::engine::engine::{AgentWord, Engine, Operator, Output};
 use crate::engine::journal::Event;
 use crate::media::command::{Command, StreamKey};
@@ -255,7 +254,7 @@ impl World {
                 self.checks.handle_fact(self.now(), Fact::Suppressed(number.as_str()));
             }
             Operator::Agent { name, word: AgentWord::State(word) } => {
-                self.checks.handle_fact(self.now(), Fact::AgentSays(name, *word == Word::Ready));
+                self.checks.handle_fact(self.now(), Fact::AgentSays(name, *word));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@ use super::law::Law;
 use super::phones::Phones;
 use super::wire::{Invite, Wire};
 use super::{CampaignRules, Rule, Rules, Violation};
+use crate::agent::Word;
 use crate::disposition::Disposition;
 use crate::record::{AttemptId, CallRecord, ContactId, DialogRecord, InviteRecord};
 use crate::sim::ledger::digits;
@@ -132,8 +133,9 @@ impl Calls {
         found.extend(found_now.into_iter().map(with_call));
     }
 
-    pub(super) fn handle_agent(&mut self, extension: &str, is_ready: bool) {
-        self.phones.handle_word(extension, is_ready);
+    pub(super) fn handle_agent(&mut self, now: Instant, extension: &str, word: Word) {
+        let somebody_is_called = self.wire.open(now).next().is_some();
+        self.phones.handle_word(now, extension, word, somebody_is_called);
     }
 
     pub(super) fn handle_received(&mut self, now: Now, message: &Message) {

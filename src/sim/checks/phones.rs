@@ -2,8 +2,10 @@
 
 use super::wire::Wire;
 use super::{PhoneRules, Rule};
+use crate::agent::Word;
 use crate::time::Instant;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One phone.
 #[derive(Clone, Debug)]
@@ -14,7 +16,12 @@ struct Phone {
     call_id: String,
     /// When the last talk ended, if it is to be written up.
     talk_ended: Option<Instant>,
+    /// Whoever wants a break while somebody is being called for them has one more call, until then.
+    last_call_until: Option<Instant>,
 }
+
+/// Nobody waits for a break for longer.
+const BREAK_WITHIN: Duration = Duration::from_secs(60);
 
 /// All phones.
 #[derive(Clone, Debug)]
@@ -27,17 +34,20 @@ impl Phones {
             is_ready: rules.is_ready,
             call_id: String::new(),
             talk_ended: None,
+            last_call_until: None,
         };
         Phones(rules.iter().map(|(extension, rules)| (extension.clone(), phone(rules))).collect())
     }
 
-    /// An agent has said that they are ready, or not.
-    pub fn handle_word(&mut self, extension: &str, is_ready: bool) {
-        if let Some(phone) = self.0.get_mut(extension) {
-            phone.is_ready = is_ready;
-            if is_ready {
-                phone.talk_ended = None;
-            }
+    /// An agent has said what they do.
+    pub fn handle_word(&mut self, now: Instant, extension: &str, word: Word, somebody_is_called: bool) {
+        let Some(phone) = self.0.get_mut(extension) else { return };
+        let counts = phone.is_ready || phone.last_call_until.is_some();
+        let waits = word == Word::Break && counts && somebody_is_called;
+        phone.last_call_until = waits.then_some(now + BREAK_WITHIN);
+        phone.is_ready = word == Word::Ready;
+        if phone.is_ready {
+            phone.talk_ended = None;
         }
     }
 
@@ -45,6 +55,7 @@ impl Phones {
     pub fn handle_crash(&mut self) {
         for phone in self.0.values_mut() {
             (phone.is_ready, phone.talk_ended) = (phone.rules.is_ready, None);
+            phone.last_call_until = None;
         }
     }
 
@@ -72,10 +83,38 @@ impl Phones {
         if phone.talk_ended.is_some_and(|ended| now < ended + phone.rules.wrap_up) {
             fault("is rung while the last call is written up");
         }
-        if !phone.is_ready {
+        let is_last = phone.last_call_until.take().is_some_and(|until| now <= until);
+        if !phone.is_ready && !is_last {
             fault("is rung without being ready");
         }
         (phone.call_id, phone.talk_ended) = (call_id.to_owned(), None);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wants_a_break_has_one_more_call_if_somebody_is_called_for_them_and_none_otherwise() {
+        for (word, somebody_is_called, after_s, broken) in [
+            (Word::Break, true, 10, [false, true]),
+            (Word::Break, true, 61, [true, true]),
+            (Word::Break, false, 10, [true, true]),
+            (Word::Offline, true, 10, [true, true]),
+            (Word::Ready, true, 10, [false, false]),
+        ] {
+            let rules = PhoneRules { is_ready: true, wrap_up: Duration::ZERO };
+            let mut phones = Phones::new(&BTreeMap::from([("600".to_owned(), rules)]));
+            phones.handle_word(Instant::ZERO, "600", word, somebody_is_called);
+            let at = Instant::ZERO + Duration::from_secs(after_s);
+            let found = ["a", "b"].map(|call_id| {
+                let mut found = Vec::new();
+                phones.handle_ring(at, "600", call_id, &Wire::new(Vec::new()), &mut found);
+                !found.is_empty()
+            });
+            assert_eq!(found, broken, "{word:?}, somebody called: {somebody_is_called}, after {after_s} s");
+        }
     }
 }
