@@ -138,10 +138,10 @@ impl Stage {
 
     /// What the store has of a call.
     fn kept(&self, call_id: &str) -> Option<crate::record::DialogRecord> {
-        let kept = self.of_store.iter().rev().filter_map(|request| match request {
+        let mut kept = self.of_store.iter().rev().filter_map(|request| match request {
             Request::KeepDialogs { open, .. } => open.iter().find(|kept| kept.call_id == call_id),
             _ => None,
         });
-        kept.cloned().next()
+        kept.next().cloned()
     }
 }
