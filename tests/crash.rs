@@ -65,7 +65,11 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let found = judge(&rig);
     assert!(rig.disk().lost_bytes > 0, "the cut took nothing");
     let doubled = found.faults.iter().filter(|fault| fault.contains("has no record")).count();
-    assert!(doubled > 0, "without syncs calls must be forgotten, or the power cuts prove nothing: {found:?}");
+    assert!(
+        doubled > 0,
+        "without syncs calls must be forgotten, or the power cuts prove nothing: {:?}",
+        found.told()
+    );
 }
 
 #[test]
@@ -84,7 +88,7 @@ fn whichever_write_fails_once_a_campaign_loses_nobody() {
         let mut rig = Rig::new(load(1, 50), Some(Disk::new(faults, fails_once)));
         rig.finish(Duration::from_secs(90));
         let found = judge(&rig);
-        assert_eq!(found.faults, [""; 0], "write {fails_once} failed\n{}", rig.log());
+        assert_eq!(found.told(), [""; 0], "write {fails_once} failed\n{}", rig.log());
         (rig.disk().writes(), rig.has_logged("disk I/O error"))
     };
     let (writes, _) = campaign(0);
@@ -142,7 +146,7 @@ fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_its
     rig.disk().set_full(false);
     rig.finish(Duration::from_secs(180));
     let found = judge(&rig);
-    assert_eq!(found.faults, [""; 0], "{}", rig.log());
+    assert_eq!(found.told(), [""; 0], "{}", rig.log());
 }
 
 /// Campaigns side by side, each killed so often, and judged. The sum of what was found.
@@ -158,7 +162,7 @@ fn in_rigs(kills: u64, disk: impl Fn(u64) -> Option<Disk> + Sync) -> Findings {
     });
     let mut sum = Findings::default();
     for found in all {
-        assert_eq!(found.faults, [""; 0]);
+        assert_eq!(found.told(), [""; 0]);
         sum.calls += found.calls;
         sum.interrupted += found.interrupted;
         sum.most_at_once = sum.most_at_once.max(found.most_at_once);

@@ -35,6 +35,17 @@ pub struct Findings {
 }
 
 /// All that there is to judge by.
+impl Findings {
+    /// The first faults, and how many more there are.
+    pub fn told(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.faults.iter().take(FAULTS_TOLD).cloned().collect();
+        if self.faults.len() > FAULTS_TOLD {
+            told.push(format!("... and {} more", self.faults.len() - FAULTS_TOLD));
+        }
+        told
+    }
+}
+
 #[derive(Clone)]
 pub struct Case {
     pub ledger: Ledger,
@@ -66,11 +77,6 @@ impl Case {
         books(ledger, records, &mut found);
         people(contacts, records, load.contacts as usize, &mut found);
         bridges::judge(ledger, lives, &at_work, &mut found);
-        if found.faults.len() > FAULTS_TOLD {
-            let more = found.faults.len() - FAULTS_TOLD;
-            found.faults.truncate(FAULTS_TOLD);
-            found.faults.push(format!("... and {more} more"));
-        }
         found
     }
 }
