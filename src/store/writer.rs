@@ -24,7 +24,7 @@ pub const ANSWERS_MAX: usize = 4_096;
 /// Serves requests until the channel's last sender is gone, and everything sent before that is done; then gives the
 /// store back for closing.
 ///
-/// While one transaction is being synced to the disk, and for [`PACE`] since its beginning, the next one gathers in the
+/// While one transaction is being synced to the disk, and for 40 ms since its beginning, the next one gathers in the
 /// channel: under load each sync serves many requests, without load none waits. When nobody reads the answers, requests
 /// wait; when nobody is there to read them, requests are still done, for a record must not be lost because its engine is on
 /// its way out.
