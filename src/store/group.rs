@@ -134,7 +134,7 @@ impl<'r> Group<'r> {
         let mut invites = self.invites.iter().zip(objections);
         let answer = |asked| match asked {
             Asked::Invite => invites.next().map(|(invite, objection)| match objection {
-                Some(reason) => Answer::InviteForbidden { attempt: invite.attempt, reason },
+                Some(objection) => objection.into_answer(invite.attempt),
                 None => Answer::InviteCommitted { attempt: invite.attempt },
             }),
             Asked::Dialogs(open) => Answer::of_kept(open),

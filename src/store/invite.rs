@@ -6,7 +6,7 @@ use super::group::Decision;
 use super::history;
 use super::rows::Rows;
 use super::statement::query;
-use crate::record::{AttemptId, InviteRecord};
+use crate::record::{Answer, AttemptId, InviteRecord};
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 
@@ -20,9 +20,10 @@ const GATE: &str = "
            EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 2 OR number = c.number),
            EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 3),
            EXISTS (SELECT 1 FROM calls WHERE attempt = i.value ->> 0),
-           c.holder = $2 AND ($2 = 0 OR EXISTS (
+           c.holder = $2,
+           $2 = 0 OR EXISTS (
                SELECT 1 FROM nodes
-               WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */)),
+               WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */),
            (SELECT caps FROM decisions WHERE attempt = i.value ->> 0)
     FROM json_each($1) AS i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
     /*+ FOR UPDATE OF c */";
@@ -38,9 +39,31 @@ pub(super) const COMMIT: &str = "
     UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
         FROM json_each($3) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
 
-/// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node that
-/// lives?, the law's caps
-type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, Option<String>);
+/// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node?, does
+/// that live?, the law's caps
+type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, bool, Option<String>);
+
+/// Why an INVITE must not leave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Objection {
+    /// Not to this contact, or not in this attempt.
+    Forbidden(String),
+    /// Not now: nothing is said of the contact.
+    Now(&'static str),
+}
+
+impl Objection {
+    /// What the engine is told.
+    pub(super) fn into_answer(self, attempt: AttemptId) -> Answer {
+        match self {
+            Objection::Forbidden(reason) => Answer::InviteForbidden { attempt, reason },
+            Objection::Now(error) => Answer::InviteRefused { attempt, error: error.to_owned() },
+        }
+    }
+}
+
+/// After a beat it dials again.
+const LEASE_OVER: &str = "this node has not been heard of for longer than its lease";
 
 /// The rows of [`COMMIT`].
 pub(super) fn rows<'r>(invites: impl Iterator<Item = &'r InviteRecord>) -> Rows {
@@ -57,7 +80,7 @@ pub(super) async fn objections(
     conn: &mut Connection,
     invites: &[&InviteRecord],
     decisions: &[Decision<'_>],
-) -> Result<Vec<Option<String>>, StoreError> {
+) -> Result<Vec<Option<Objection>>, StoreError> {
     if invites.is_empty() {
         return Ok(Vec::new());
     }
@@ -100,31 +123,34 @@ async fn objection(
     conn: &mut Connection,
     found: Option<&GateRow>,
     invite: &InviteRecord,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<Objection>, StoreError> {
     let contact = invite.contact.0;
-    let Some(row) = found else { return Ok(Some(format!("there is no contact {contact}"))) };
-    let (_, campaign, number, state, in_flight, suppressed, call_id_used, finished, held, caps) = row;
+    let forbidden = |reason| Ok(Some(Objection::Forbidden(reason)));
+    let Some(row) = found else { return forbidden(format!("there is no contact {contact}")) };
+    let (_, campaign, number, state, in_flight, suppressed, call_id_used, finished, held, lives, caps) = row;
     let ours = match (state.as_str(), in_flight) {
         ("claimed", _) => true,
         ("in_flight", Some(attempt)) => *attempt == invite.attempt.to_string(),
         _ => false,
     };
-    Ok(if *suppressed {
-        Some("the number is on the do-not-call list".to_owned())
+    if *suppressed {
+        forbidden("the number is on the do-not-call list".to_owned())
     } else if *campaign != invite.campaign || number != invite.number.as_str() {
-        Some(format!("contact {contact} has another campaign or another number"))
+        forbidden(format!("contact {contact} has another campaign or another number"))
     } else if !ours {
-        Some(format!("contact {contact} is not claimed by this attempt: it is {state}"))
+        forbidden(format!("contact {contact} is not claimed by this attempt: it is {state}"))
     } else if !held {
-        Some(format!("contact {contact} belongs to another node, or this one's lease is over"))
+        forbidden(format!("contact {contact} belongs to another node"))
     } else if *finished {
-        Some("the attempt already has its call record".to_owned())
+        forbidden("the attempt already has its call record".to_owned())
     } else if *call_id_used {
-        Some("the Call-ID has been used before".to_owned())
+        forbidden("the Call-ID has been used before".to_owned())
+    } else if !lives {
+        Ok(Some(Objection::Now(LEASE_OVER)))
     } else {
         match caps {
-            Some(caps) => history::cap_objection(conn, invite, caps).await?,
-            None => None,
+            Some(caps) => Ok(history::cap_objection(conn, invite, caps).await?.map(Objection::Forbidden)),
+            None => Ok(None),
         }
-    })
+    }
 }

@@ -105,6 +105,19 @@ async fn a_dead_nodes_contacts_and_calls_become_anothers_and_what_it_says_later_
 }
 
 #[tokio::test]
+async fn a_node_whose_lease_is_over_dials_nobody_and_its_contacts_are_none_the_worse_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((mut a, _b)) = two(&folder).await else { return };
+    import(&mut a, 0..1).await;
+    let contact = claim_one(&mut a).await;
+    run(&mut a, "UPDATE nodes SET lease_until = 0 WHERE name = 'a'").await;
+    let answer = a.handle(commit(&contact, 1, "a")).await;
+    assert!(matches!(answer, Some(Answer::InviteRefused { .. })), "a moment's matter: {answer:?}");
+    assert_eq!(beat(&mut a, 0).await.standing, Standing::Alive);
+    assert_eq!(a.handle(commit(&contact, 1, "a")).await, committed(1));
+}
+
+#[tokio::test]
 async fn shares_never_add_up_to_more_than_the_cap_and_a_dead_leader_is_succeeded() {
     let folder = tempfile::tempdir().unwrap();
     let Some((mut a, mut b)) = two(&folder).await else { return };
