@@ -418,7 +418,9 @@ fn resolve(engine: &Engine, text: &str) -> Result<What, String> {
         return Ok(What::Number(number));
     }
     let named = engine.call_named(text).map(|id| What::Call(id.to_string()));
-    named.map_err(|why| format!("{why}, or a number such as +12025550101, a campaign, or \"all\""))
+    named.map_err(|why| {
+        format!("{why}; it is no number such as +12025550101, no campaign, and not \"all\" either")
+    })
 }
 
 /// The folder of captures, made when it is not there.
