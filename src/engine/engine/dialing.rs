@@ -242,6 +242,8 @@ impl Engine {
         let name = self.campaigns[turn].campaign.options().name.clone();
         match output {
             campaign::Output::Refill { limit, due_at } => {
+                // Else a contact that goes back to the store is overtaken by the question who is left there.
+                self.write_unsaved();
                 self.outputs.push_back(Output::Store(Request::Refill { campaign: name, due_at, limit }));
             }
             campaign::Output::Release { update: contact, reason } => {

@@ -131,8 +131,13 @@ impl Engine {
     pub(super) fn retry_store(&mut self, now: Now) {
         if self.store_retry_at.is_some_and(|at| at <= now.instant) {
             self.store_retry_at = None;
-            self.outputs.extend(self.unsaved.drain(..).map(Output::Store));
+            self.write_unsaved();
         }
+    }
+
+    /// What was not written is sent to the store once more, before whatever comes next.
+    pub(super) fn write_unsaved(&mut self) {
+        self.outputs.extend(self.unsaved.drain(..).map(Output::Store));
     }
 
     pub(super) fn drain_endpoint(&mut self, now: Now) {

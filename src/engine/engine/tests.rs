@@ -17,6 +17,7 @@ mod explaining;
 mod holding;
 mod lawful;
 mod routes;
+mod saving;
 
 #[test]
 fn a_call_that_went_on_to_a_second_trunk_holds_a_channel_of_that_one() {
