@@ -17,6 +17,17 @@ const WAITING_MAX: usize = 1_000;
 #[derive(Default)]
 pub(super) struct Promises(BTreeMap<ContactId, Instant>);
 
+impl Promises {
+    /// Whether the contact is to wait, or to wait on.
+    fn may_wait(&mut self, now: Instant, contact: ContactId) -> bool {
+        self.0.retain(|_, since| now < *since + WAIT_MAX * 2);
+        if self.0.len() >= WAITING_MAX && !self.0.contains_key(&contact) {
+            return false;
+        }
+        now < *self.0.entry(contact).or_insert(now) + WAIT_MAX
+    }
+}
+
 /// Who is to be kept for a contact.
 pub(super) enum Promised {
     /// Nobody in particular.
@@ -31,17 +42,12 @@ impl Engine {
     /// Whose call it is.
     pub(super) fn promised(&mut self, now: Now, turn: usize, contact: &Contact) -> Promised {
         let promised = self.promised_from(turn, contact);
-        let waiting = &mut self.staff.promises.0;
+        let waiting = &mut self.staff.promises;
         if !matches!(promised, Promised::Later) {
-            waiting.remove(&contact.id);
+            waiting.0.remove(&contact.id);
             return promised;
         }
-        waiting.retain(|_, since| now.instant < *since + WAIT_MAX * 2);
-        if waiting.len() >= WAITING_MAX {
-            return Promised::ByAnybody;
-        }
-        let since = *waiting.entry(contact.id).or_insert(now.instant);
-        if now.instant < since + WAIT_MAX { Promised::Later } else { Promised::ByAnybody }
+        if waiting.may_wait(now.instant, contact.id) { Promised::Later } else { Promised::ByAnybody }
     }
 
     fn promised_from(&self, turn: usize, contact: &Contact) -> Promised {
@@ -55,5 +61,24 @@ impl Engine {
             state if state.is_staffed() => Promised::Later,
             _ => Promised::ByAnybody,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_the_list_is_full_those_who_wait_wait_on_and_others_go_to_anybody() {
+        let mut waiting = Promises::default();
+        let start = Instant::ZERO;
+        let contacts: Vec<ContactId> = (0..=WAITING_MAX as i64).map(ContactId).collect();
+        let (late, early) = contacts.split_last().expect("there is more than one");
+        assert!(early.iter().all(|contact| waiting.may_wait(start, *contact)));
+        assert!(!waiting.may_wait(start, *late), "the list is full");
+        let soon = start + Duration::from_secs(1);
+        assert!(early.iter().all(|contact| waiting.may_wait(soon, *contact)), "they wait already");
+        let over = start + WAIT_MAX;
+        assert!(!waiting.may_wait(over, early[0]), "its agent did not come free");
     }
 }
