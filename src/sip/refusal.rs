@@ -58,10 +58,13 @@ pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option
     for lower in found.all("Via").filter_map(read_via) {
         response.headers_mut().push("Via", &lower.to_string());
     }
-    for name in ["From", "To", "Call-ID", "CSeq"] {
+    for name in ["From", "To", "Call-ID"] {
         if let Some(value) = found.get(name) {
             response.headers_mut().push(name, value);
         }
+    }
+    if let Some(cseq) = found.get("CSeq").and_then(read_cseq) {
+        response.headers_mut().push("CSeq", &cseq);
     }
     if fault.status == 501 {
         response.headers_mut().push("Allow", ALLOW);
@@ -74,6 +77,15 @@ pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option
 fn read_via(text: &str) -> Option<Via> {
     let end = text.find(';').unwrap_or(text.len());
     Via::parse_any_version(text).or_else(|_| Via::parse_any_version(&text[..end])).ok()
+}
+
+/// A CSeq as far as its sender can know it again: its number and its method. What stands behind them, such as a header whose
+/// line end was lost, would make the answer as unreadable as the request.
+fn read_cseq(text: &str) -> Option<String> {
+    let mut words = text.split_ascii_whitespace();
+    let (number, method) = (words.next()?, words.next()?);
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && Method::parse(method).is_ok()).then(|| format!("{number} {method}"))
 }
 
 /// The answer to a request that came twice by different ways (section 8.2.2.2).
@@ -231,6 +243,14 @@ mod tests {
         assert_eq!((response.status(), response.phrase()), (400, "CSeq is missing"));
         assert_eq!(response.headers().get("To"), Some("<sip:b@h>;tag=tag"));
         assert_eq!(via.branch(), Some("x"));
+        let cseq = |value: &str| {
+            let text = format!("BYE sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nCSeq: {value}\r\n\r\n");
+            let (response, _) = of_unreadable(text.as_bytes(), fault, "tag").unwrap();
+            response.headers().get("CSeq").map(str::to_owned)
+        };
+        assert_eq!(cseq("1 INVITE  Contact: <sip:us@h>").as_deref(), Some("1 INVITE"));
+        assert_eq!(cseq("36893488147419103232 BYE").as_deref(), Some("36893488147419103232 BYE"));
+        assert_eq!((cseq("one BYE"), cseq("1"), cseq("1 <BYE>")), (None, None, None));
         for text in [
             "",
             "ACK sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n",
