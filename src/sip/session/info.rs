@@ -56,11 +56,7 @@ impl Session {
         if self.infos.in_flight != Some(transaction) || status < 200 {
             return;
         }
-        let challenge = answer.filter(|_| matches!(status, 401 | 407));
-        self.infos.in_flight = challenge.and_then(|(response, sent)| {
-            let info = self.authentication.retry(&mut stack.rng, sent, response)?;
-            self.send_within(now, stack, info, Owner::Info(self.key))
-        });
+        self.infos.in_flight = self.send_again(now, stack, answer, Owner::Info(self.key));
         self.send_info(now, stack);
     }
 }

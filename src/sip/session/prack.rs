@@ -128,6 +128,19 @@ impl Session {
         let target = stack.target_of(dialog, self.trunk);
         stack.send(now, target, request, owner).ok()
     }
+
+    /// Sends the request again, with credentials, if that is what the answer to it asks for; it comes with what was sent.
+    pub(super) fn send_again(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        answer: Option<(&Response, &[u8])>,
+        owner: Owner,
+    ) -> Option<Key> {
+        let (response, sent) = answer?;
+        let request = self.authentication.retry(&mut stack.rng, sent, response)?;
+        self.send_within(now, stack, request, owner)
+    }
 }
 
 #[cfg(test)]

@@ -173,10 +173,7 @@ impl Session {
         if status < 200 {
             return;
         }
-        let again = answer.filter(|_| matches!(status, 401 | 407)).and_then(|(response, sent)| {
-            let notify = self.authentication.retry(&mut stack.rng, sent, response)?;
-            self.send_within(now, stack, notify, Owner::Notify(self.key))
-        });
+        let again = self.send_again(now, stack, answer, Owner::Notify(self.key));
         let Theirs::Subscribed { in_flight, .. } = &mut self.referrals.theirs else { return };
         if *in_flight != Some(transaction) {
             return;
@@ -222,10 +219,7 @@ impl Session {
             return;
         }
         let status = answer.map_or(408, |(response, _)| response.status());
-        let again = answer.filter(|_| matches!(status, 401 | 407)).and_then(|(response, sent)| {
-            let refer = self.authentication.retry(&mut stack.rng, sent, response)?;
-            self.send_within(now, stack, refer, Owner::Refer(self.key))
-        });
+        let again = self.send_again(now, stack, answer, Owner::Refer(self.key));
         match (status, again) {
             (..200, _) => {}
             (200..300, _) => self.referrals.ours = Ours::Subscribed,
