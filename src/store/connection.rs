@@ -276,15 +276,11 @@ impl Connection {
     }
 
     /// Closes it; the last one to close a file leaves a single one behind.
-    pub(super) async fn close(self) -> Result<(), StoreError> {
+    pub(super) async fn close(mut self) -> Result<(), StoreError> {
+        self.let_go().await;
         let closed = match self.link {
             Some(Link::Sqlite(sqlite)) => sqlite.close().await,
-            // A server that does not answer the farewell notices by itself.
-            Some(Link::Postgres(link)) => {
-                let _in_time = tokio::time::timeout(CONNECT_WITHIN, link.close()).await;
-                Ok(())
-            }
-            None => Ok(()),
+            Some(Link::Postgres(_)) | None => Ok(()),
         };
         closed.map_err(|e| StoreError::of_database(self.path, "be closed", e))
     }

@@ -3,6 +3,7 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::rows::Rows;
 use super::statement::{Statement, Value, composed, composed_scalar, query};
 use super::table::Wide;
 use serde_json::Value as Json;
@@ -32,7 +33,7 @@ const PAGE_ROWS: u32 = 1_000;
 
 /// What a column holds, by its declaration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Text,
     Integer,
     Real,
@@ -40,9 +41,9 @@ pub(super) enum Kind {
 
 /// A table and those of its columns that are copied.
 pub(super) struct Layout {
-    pub table: &'static str,
+    table: &'static str,
     keys: &'static [&'static str],
-    pub columns: Vec<(String, Kind)>,
+    columns: Vec<(String, Kind)>,
     /// Where the database numbers the rows by itself: the next number is to be above all that came along.
     numbered: Option<String>,
 }
@@ -117,8 +118,13 @@ impl Layout {
     }
 
     async fn insert(&self, into: &mut Connection, rows: &[Vec<Json>]) -> Result<(), StoreError> {
-        let rows: Vec<&[Json]> = rows.iter().map(|row| &row[self.keys.len()..]).collect();
-        let text = serde_json::to_string(&rows).expect("cells always have a JSON form");
+        let mut written = Rows::default();
+        for row in rows {
+            let begun = written.begin();
+            for cell in &row[self.keys.len()..] {
+                begun.put(cell);
+            }
+        }
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
         let values = self.columns.iter().enumerate().map(|(place, (_, kind))| kind.cell(place));
         let values: Vec<String> = values.collect();
@@ -132,7 +138,11 @@ impl Layout {
             names.join(", "),
             values.join(", ")
         );
-        composed(sql).bind(text).execute(into).await.map_err(|e| into.error("take a copy", e))?;
+        composed(sql)
+            .bind(written.into_text())
+            .execute(into)
+            .await
+            .map_err(|e| into.error("take a copy", e))?;
         Ok(())
     }
 

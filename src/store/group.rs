@@ -119,9 +119,8 @@ impl<'r> Group<'r> {
         let late = call_record::late(conn, &self.records).await?;
         let free = || self.invites.iter().zip(&objections).filter_map(|(i, why)| why.is_none().then_some(*i));
         let begun = free().map(Known::of_invite).filter(|known| !known.dialog.is_empty());
-        let mut ends =
-            (0..).zip(&self.records).filter(|(place, _)| !late.contains(place)).map(|(_, end)| end);
-        let (ends, calls) = call_record::rows(orders, &mut ends);
+        let in_time = (0..).zip(&self.records).filter(|(place, _)| !late.contains(place));
+        let (ends, calls) = call_record::rows(orders, in_time.map(|(_, end)| end));
         let writes = [
             (history::KEEP, history::rows(&self.decisions)),
             (invite::COMMIT, invite::rows(free())),
