@@ -160,6 +160,11 @@ impl Detector {
         }
     }
 
+    /// The verdict on an answered call is given, and nothing that is spoken from now on changes it.
+    pub fn is_settled(&self) -> bool {
+        self.mode == Mode::Answer && self.judge.is_settled(&self.cadence)
+    }
+
     /// The rhythm heard so far: what the model judges by.
     pub fn cadence(&self) -> &Cadence {
         &self.cadence

@@ -37,7 +37,7 @@ const LINE_MIN: f32 = 0.015;
 /// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
 const SUMMIT: f32 = 0.3;
 /// What a transform may need beside its input and output.
-const SCRATCH: usize = WINDOW;
+const SCRATCH: usize = WINDOW / 2;
 /// A sine of mean square 1 has this power in all its bins together: the sum of the window's squares, twice the length.
 const SCALE: f32 = 1.0 / (WINDOW as f32 * 0.375 * WINDOW as f32 / 2.0);
 
@@ -55,6 +55,24 @@ const SILENCE: f32 = 6e-8;
 
 /// The power in each bin.
 type Power = [f32; WINDOW / 2 + 1];
+
+/// Bins that are remembered: the band and what lies about its lines.
+const KEPT: usize = 128;
+const _: () = assert!(*BAND.end() + ABOUT < KEPT, "the surroundings of every line are remembered");
+
+/// The power of a hop that is gone, to a two-hundredth: the upper half of each number. A call's memory of its past is most
+/// of what it holds, and levels that differ by so little are the same.
+type Kept = [u16; KEPT];
+
+fn kept(power: f32) -> u16 {
+    (power.to_bits() >> 16) as u16
+}
+
+/// The middle of what was cut off is put back; nothing stays nothing.
+fn known(kept: u16) -> f32 {
+    let middle = if kept == 0 { 0 } else { 1 << 15 };
+    f32::from_bits(u32::from(kept) << 16 | middle)
+}
 
 /// One line of a window.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -125,7 +143,7 @@ pub struct Spectrum {
     smooth: Power,
     noise: Power,
     /// The power of the last hops without noise, not a number where frames were lost; a ring.
-    history: Box<[Power; MEMORY]>,
+    history: Box<[Kept; MEMORY]>,
     hops: usize,
     learnt: u32,
 }
@@ -145,7 +163,7 @@ impl Spectrum {
             before: Box::new([0.0; WINDOW / 2 + 1]),
             smooth: [0.0; WINDOW / 2 + 1],
             noise: [0.0; WINDOW / 2 + 1],
-            history: Box::new([[0.0; WINDOW / 2 + 1]; MEMORY]),
+            history: Box::new([[0; KEPT]; MEMORY]),
             hops: 0,
             learnt: 0,
         }
@@ -154,7 +172,7 @@ impl Spectrum {
     /// Forgets the call.
     pub fn reset(&mut self) {
         (self.smooth, self.noise) = ([0.0; WINDOW / 2 + 1], [0.0; WINDOW / 2 + 1]);
-        self.history.fill([0.0; WINDOW / 2 + 1]);
+        self.history.fill([0; KEPT]);
         self.power.fill(0.0);
         self.before.fill(0.0);
         (self.hops, self.learnt) = (0, 0);
@@ -185,14 +203,14 @@ impl Spectrum {
     pub fn silence(&mut self) -> Lines {
         std::mem::swap(&mut self.power, &mut self.before);
         self.power.fill(0.0);
-        self.history[self.hops % MEMORY].fill(0.0);
+        self.history[self.hops % MEMORY].fill(0);
         self.hops += 1;
         Lines::default()
     }
 
     /// Lost frames lie in the window of this hop.
     pub fn skip(&mut self) {
-        self.history[self.hops % MEMORY].fill(f32::NAN);
+        self.history[self.hops % MEMORY].fill(kept(f32::NAN));
         self.hops += 1;
     }
 
@@ -219,16 +237,20 @@ impl Spectrum {
 
     fn power_within(&self, hz: f32, back: usize, reach: usize) -> f32 {
         let bin = ((hz / BIN_HZ).round() as usize).clamp(*BAND.start(), *BAND.end());
-        self.remembered(back).map_or(0.0, |power| power[bin - reach..=bin + reach].iter().sum())
+        self.sum_of(back, bin - reach..=bin + reach)
     }
 
     /// The band's power so many hops ago; not a number where it is unknown.
     pub fn power_back(&self, back: usize) -> f32 {
-        self.remembered(back).map_or(0.0, |power| sum(power, BAND))
+        self.sum_of(back, BAND)
     }
 
-    fn remembered(&self, back: usize) -> Option<&Power> {
-        (back < self.hops.min(MEMORY)).then(|| &self.history[(self.hops - 1 - back) % MEMORY])
+    fn sum_of(&self, back: usize, bins: RangeInclusive<usize>) -> f32 {
+        if back >= self.hops.min(MEMORY) {
+            return 0.0;
+        }
+        let power = &self.history[(self.hops - 1 - back) % MEMORY];
+        power[bins].iter().map(|power| known(*power)).sum()
     }
 
     /// The power in each bin of the last window that was given; a full-scale sine's lies near a third.
@@ -257,12 +279,15 @@ impl Spectrum {
 
     fn read(&mut self) -> Lines {
         let whole = sum(&self.power, BAND);
-        let clean = &mut self.history[self.hops % MEMORY];
-        self.hops += 1;
+        let mut clean = [0.0; WINDOW / 2 + 1];
         for ((clean, power), noise) in clean.iter_mut().zip(&*self.power).zip(&self.noise) {
             *clean = (power - NOISE_OFF * noise).max(0.0);
         }
-        let clean = &self.history[(self.hops - 1) % MEMORY];
+        let clean = &clean;
+        for (kept, clean) in self.history[self.hops % MEMORY].iter_mut().zip(clean) {
+            *kept = self::kept(*clean);
+        }
+        self.hops += 1;
         let power = sum(clean, BAND);
         let network = sum(clean, NETWORK);
         let moment: f32 = NETWORK.map(|bin| bin as f32 * clean[bin]).sum();
@@ -300,7 +325,9 @@ impl Spectrum {
     /// The strongest peaks and the share of their lobes.
     fn strongest(&self, clean: &Power, whole: f32) -> ([Line; LINES], f32) {
         let mut bins = [(0, 0.0f32); LINES];
-        for bin in BAND {
+        // What follows from the conditions below, a little less; most bins of a voice are fainter, and told so at once.
+        let least = 0.99 * SUMMIT * LINE_MIN * whole;
+        for bin in BAND.filter(|bin| clean[*bin] >= least) {
             let at = clean[bin];
             if at <= clean[bin - 1] || at < clean[bin + 1] {
                 continue;

@@ -19,7 +19,10 @@ const FRAMES_MAX: u32 = 3;
 /// One direction of one stream.
 #[derive(Clone, Debug)]
 pub struct Concealer {
-    history: [i16; HISTORY],
+    /// The last two frames, by turns.
+    history: [Frame; 2],
+    /// Which of them is the older one: the next to give way.
+    older: usize,
     gap: Gap,
 }
 
@@ -37,7 +40,7 @@ enum Gap {
 impl Concealer {
     /// A stream of which nothing was heard.
     pub fn new() -> Self {
-        Concealer { history: [0; HISTORY], gap: Gap::None }
+        Concealer { history: [SILENT_FRAME; 2], older: 0, gap: Gap::None }
     }
 
     /// Forgets the past.
@@ -55,14 +58,18 @@ impl Concealer {
             }
             self.gap = Gap::None;
         }
-        self.history.copy_within(FRAME_SAMPLES.., 0);
-        self.history[FRAME_SAMPLES..].copy_from_slice(frame);
+        self.history[self.older] = *frame;
+        self.older = 1 - self.older;
     }
 
     /// What to hear in place of a frame that is missing.
     pub fn conceal(&mut self) -> Frame {
+        let mut history = [0; HISTORY];
+        let (begin, end) = history.split_at_mut(FRAME_SAMPLES);
+        begin.copy_from_slice(&self.history[self.older]);
+        end.copy_from_slice(&self.history[1 - self.older]);
         let (frames, lag, mut position) = match self.gap {
-            Gap::None => (0, pitch_lag(&self.history), 0),
+            Gap::None => (0, pitch_lag(&history), 0),
             Gap::Open { frames, lag, position } => (frames, lag, position),
         };
         let mut frame = SILENT_FRAME;
@@ -71,7 +78,7 @@ impl Concealer {
             let faded = frames as usize * FRAME_SAMPLES;
             for (index, sample) in frame.iter_mut().enumerate() {
                 let gain = fade_total - (faded + index) as i32;
-                *sample = (i32::from(self.history[HISTORY - lag + position]) * gain / fade_total) as i16;
+                *sample = (i32::from(history[HISTORY - lag + position]) * gain / fade_total) as i16;
                 position = (position + 1) % lag;
             }
         }

@@ -14,6 +14,7 @@
 
 pub mod bridge;
 pub mod command;
+pub mod ear;
 pub mod latch;
 pub mod player;
 pub mod protection;

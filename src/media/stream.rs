@@ -3,6 +3,7 @@
 use super::Options;
 use super::bridge::{Bridge, Laid};
 use super::command::{Coding, Event, EventKind, Session, Statistics, StreamKey};
+use super::ear::{Attention, Ear};
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
 use super::receiver::{Received, Receiver};
@@ -10,7 +11,7 @@ use super::sender::{Said, Sender};
 use super::tap::Tap;
 use super::worker::Sink;
 use crate::amd::Prompts;
-use crate::amd::detector::{Detector, Mode};
+use crate::amd::detector::{self, Mode};
 use crate::audio::g711::{self, CodedFrame};
 use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use crate::rng::Rng;
@@ -40,9 +41,7 @@ pub struct Stream {
     phase: Phase,
     sender: Sender,
     receiver: Receiver,
-    detector: Detector,
-    /// The detector's time zero, while it runs.
-    detect_started: Option<Instant>,
+    ear: Ear,
     cname: String,
     first_sent: bool,
     first_received: bool,
@@ -76,7 +75,7 @@ enum Phase {
 }
 
 impl Stream {
-    /// A place with its memory, detector included.
+    /// A place with its memory; a detector's is taken with the first callee.
     pub fn new(options: &Options, key: StreamKey) -> Self {
         Stream {
             key,
@@ -87,8 +86,7 @@ impl Stream {
             phase: Phase::Open,
             sender: Sender::new(),
             receiver: Receiver::new(options.jitter),
-            detector: Detector::new(&options.amd),
-            detect_started: None,
+            ear: Ear::new(),
             cname: String::with_capacity(CNAME),
             first_sent: false,
             first_received: false,
@@ -101,11 +99,11 @@ impl Stream {
 
     /// From now on the detector recognises these prompts.
     pub fn enrol(&mut self, prompts: &Arc<Prompts>) {
-        self.detector.enrol(Arc::clone(prompts));
+        self.ear.enrol(prompts);
     }
 
     /// A new call takes the place.
-    pub fn open(&mut self, key: StreamKey, slot: u8, party: Party, rng: &mut Rng) {
+    pub fn open(&mut self, key: StreamKey, slot: u8, party: Party, amd: &detector::Options, rng: &mut Rng) {
         (self.key, self.slot) = (key, slot);
         self.player.stop();
         self.bridge.part();
@@ -115,7 +113,10 @@ impl Stream {
         let [callees, agents] = self.delays;
         self.receiver.reset(if party == Party::Agent { agents } else { callees });
         self.protection = None;
-        self.detect_started = None;
+        self.ear.stop();
+        if party == Party::Callee {
+            self.ear.prepare(amd);
+        }
         self.cname = rng.token(CNAME);
         (self.first_sent, self.first_received) = (false, false);
     }
@@ -154,13 +155,12 @@ impl Stream {
 
     /// Starts the detector: its time zero is now.
     pub fn detect(&mut self, now: Instant, mode: Mode) {
-        self.detector.reset(mode);
-        self.detect_started = Some(now);
+        self.ear.start(now, mode);
     }
 
     /// Stops the detector.
     pub fn stop_detecting(&mut self) {
-        self.detect_started = None;
+        self.ear.stop();
     }
 
     /// Whether keys for the peer go by signalling.
@@ -289,11 +289,10 @@ impl Stream {
     }
 
     fn run_detector(&mut self, now: Instant, frame: Option<&Frame>, sink: &mut impl Sink) {
-        let Some(detect_started) = self.detect_started else { return };
+        let said_to = self.player.is_playing() || self.bridge.partner().is_some();
+        let attention = if said_to { Attention::AtLeisure } else { Attention::AtOnce };
         let stream = self.key;
-        self.detector.handle_frame(frame, &mut |finding| {
-            sink.event(Event { stream, at: now, kind: EventKind::Finding { detect_started, finding } });
-        });
+        self.ear.handle_frame(frame, attention, &mut |kind| sink.event(Event { stream, at: now, kind }));
     }
 
     /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what.

@@ -208,7 +208,7 @@ impl Worker {
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);
-        self.streams[place as usize].open(key, slot, party, &mut self.rng);
+        self.streams[place as usize].open(key, slot, party, &self.options.amd, &mut self.rng);
         if self.places.len() <= key.index() {
             self.places.resize(key.index() + 1, NOWHERE);
         }
