@@ -9,7 +9,7 @@ use peers::audio::{last_sound, seconds_of, span_of, tone};
 use peers::eventually;
 use peers::kamailio::Kamailio;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
-use peers::wire::alone;
+use peers::wire::captured;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -35,9 +35,7 @@ const SRTP: Trunk = Trunk { transport: "udp", user: SDES_USER, srtp: "required" 
 
 #[test]
 fn every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent() {
-    if !peers::installed()
-        || !alone("every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent")
-    {
+    if !captured("every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent") {
         return;
     }
     every_kind_of_answer_ends_as_it_should(UDP);
@@ -45,9 +43,7 @@ fn every_kind_of_answer_over_udp_ends_as_it_should_and_people_reach_the_agent() 
 
 #[test]
 fn every_kind_of_answer_over_tcp_ends_as_it_should_and_people_reach_the_agent() {
-    if !peers::installed()
-        || !alone("every_kind_of_answer_over_tcp_ends_as_it_should_and_people_reach_the_agent")
-    {
+    if !captured("every_kind_of_answer_over_tcp_ends_as_it_should_and_people_reach_the_agent") {
         return;
     }
     every_kind_of_answer_ends_as_it_should(TCP);
@@ -103,7 +99,7 @@ fn every_kind_of_answer_ends_as_it_should(trunk: Trunk) {
 
 #[test]
 fn two_people_at_once_are_bridged_to_the_two_members_of_a_queue() {
-    if !peers::installed() || !alone("two_people_at_once_are_bridged_to_the_two_members_of_a_queue") {
+    if !captured("two_people_at_once_are_bridged_to_the_two_members_of_a_queue") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -138,7 +134,7 @@ fn two_people_at_once_are_bridged_to_the_two_members_of_a_queue() {
 
 #[test]
 fn person_and_agent_hear_each_other_over_srtp_and_a_message_is_left() {
-    if !peers::installed() || !alone("person_and_agent_hear_each_other_over_srtp_and_a_message_is_left") {
+    if !captured("person_and_agent_hear_each_other_over_srtp_and_a_message_is_left") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -163,9 +159,7 @@ fn person_and_agent_hear_each_other_over_srtp_and_a_message_is_left() {
 
 #[test]
 fn an_agent_of_the_pbx_transfers_the_person_by_refer_and_timers_are_agreed_upon() {
-    if !peers::installed()
-        || !alone("an_agent_of_the_pbx_transfers_the_person_by_refer_and_timers_are_agreed_upon")
-    {
+    if !captured("an_agent_of_the_pbx_transfers_the_person_by_refer_and_timers_are_agreed_upon") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -202,7 +196,7 @@ fn an_agent_of_the_pbx_transfers_the_person_by_refer_and_timers_are_agreed_upon(
 
 #[test]
 fn through_a_proxy_that_record_routes_every_request_takes_the_same_way() {
-    if !peers::installed() || !alone("through_a_proxy_that_record_routes_every_request_takes_the_same_way") {
+    if !captured("through_a_proxy_that_record_routes_every_request_takes_the_same_way") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -234,7 +228,7 @@ fn through_a_proxy_that_record_routes_every_request_takes_the_same_way() {
 
 #[test]
 fn a_person_whom_no_agent_takes_in_time_hears_the_safe_harbour_message() {
-    if !peers::installed() || !alone("a_person_whom_no_agent_takes_in_time_hears_the_safe_harbour_message") {
+    if !captured("a_person_whom_no_agent_takes_in_time_hears_the_safe_harbour_message") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -256,9 +250,7 @@ fn a_person_whom_no_agent_takes_in_time_hears_the_safe_harbour_message() {
 
 #[test]
 fn a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_call_list() {
-    if !peers::installed()
-        || !alone("a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_call_list")
-    {
+    if !captured("a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_call_list") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -286,8 +278,7 @@ fn a_key_pressed_during_the_message_ends_it_and_puts_the_number_on_the_do_not_ca
 
 #[test]
 fn over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone() {
-    if !peers::installed() || !alone("over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone")
-    {
+    if !captured("over_tls_the_pbx_must_be_its_domain_and_a_reload_leaves_the_call_alone") {
         return;
     }
     let asterisk = Asterisk::start();

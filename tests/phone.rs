@@ -7,7 +7,7 @@ use peers::audio::{seconds_of, stretches};
 use peers::baresip::Baresip;
 use peers::eventually;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
-use peers::wire::{ENGINE, PBX, PHONE, alone};
+use peers::wire::{ENGINE, PBX, PHONE, captured};
 use std::time::Duration;
 
 /// What the person says, the phone, and the phone's other line.
@@ -22,7 +22,7 @@ const PERSON: &str = "+12025550114";
 
 #[test]
 fn an_agents_phone_holds_and_resumes_and_hands_the_call_to_a_colleague() {
-    if !peers::installed() || !alone("an_agents_phone_holds_and_resumes_and_hands_the_call_to_a_colleague") {
+    if !captured("an_agents_phone_holds_and_resumes_and_hands_the_call_to_a_colleague") {
         return;
     }
     let asterisk = Asterisk::start();
@@ -64,7 +64,7 @@ fn an_agents_phone_holds_and_resumes_and_hands_the_call_to_a_colleague() {
 
 #[test]
 fn a_phone_behind_the_pbx_holds_and_the_pbx_says_so_by_re_invite() {
-    if !peers::installed() || !alone("a_phone_behind_the_pbx_holds_and_the_pbx_says_so_by_re_invite") {
+    if !captured("a_phone_behind_the_pbx_holds_and_the_pbx_says_so_by_re_invite") {
         return;
     }
     let asterisk = Asterisk::start_at(PBX);
@@ -102,9 +102,7 @@ fn a_phone_behind_the_pbx_holds_and_the_pbx_says_so_by_re_invite() {
 
 #[test]
 fn an_agent_asks_a_colleague_first_and_the_person_takes_the_place_of_that_call() {
-    if !peers::installed()
-        || !alone("an_agent_asks_a_colleague_first_and_the_person_takes_the_place_of_that_call")
-    {
+    if !captured("an_agent_asks_a_colleague_first_and_the_person_takes_the_place_of_that_call") {
         return;
     }
     let asterisk = Asterisk::start();

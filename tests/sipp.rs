@@ -35,7 +35,7 @@ fn beside_others() -> RwLockReadGuard<'static, ()> {
 /// Whether the peers are there and the test goes on here, in a capture of its own ([`wire::alone`]).
 fn captured(test: &str) -> bool {
     let _turn = beside_others();
-    peers::installed() && wire::alone(test)
+    wire::captured(test)
 }
 
 #[test]

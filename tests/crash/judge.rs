@@ -34,7 +34,6 @@ pub struct Findings {
     pub faults: Vec<String>,
 }
 
-/// All that there is to judge by.
 impl Findings {
     /// The first faults, and how many more there are.
     pub fn told(&self) -> Vec<String> {
@@ -46,6 +45,7 @@ impl Findings {
     }
 }
 
+/// All that there is to judge by.
 #[derive(Clone)]
 pub struct Case {
     pub ledger: Ledger,

@@ -23,10 +23,15 @@ pub struct Capture {
     said: String,
 }
 
+/// Whether the peers are there and the test goes on here, in a capture of its own ([`alone`]).
+pub fn captured(test: &str) -> bool {
+    super::installed() && alone(test)
+}
+
 /// Runs the calling test once more inside a network namespace of its own, captured whole. There this is true and the test
 /// goes on; outside, it waits for the end of that, holds what the engine has sent against tshark's expert knowledge, and is
 /// false. `test` is the test's own name.
-pub fn alone(test: &str) -> bool {
+fn alone(test: &str) -> bool {
     if std::env::var_os("ISOLATED").is_some() {
         return true;
     }
