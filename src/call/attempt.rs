@@ -11,8 +11,8 @@
 //! The INVITE leaves only after the store has committed it; a failure of the trunk before the callee was rung leads back
 //! to Committing with the next trunk. What an attempt is told is in `attempt/plan.rs`, what it asks for in
 //! `attempt/action.rs`; whatever happens after the 200 is in `attempt/answered.rs`, between an agent's answer and the bridge
-//! in `attempt/whispering.rs`, keys in `attempt/pressing.rs`, pauses of a recording in `attempt/withholding.rs`, later offers in `attempt/offers.rs`, transfers of a bridged call in
-//! `attempt/transferring.rs`, the end in `attempt/ending.rs`.
+//! in `attempt/whispering.rs`, keys in `attempt/pressing.rs`, pauses of a recording in `attempt/withholding.rs`, later offers
+//! in `attempt/offers.rs`, transfers of a bridged call in `attempt/transferring.rs`, the end in `attempt/ending.rs`.
 
 mod action;
 mod answered;

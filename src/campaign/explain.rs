@@ -1,7 +1,8 @@
 //! Why is it not dialing? The answer to the first question of every operator.
 //!
 //! [`Reason`] is a reason in one word, [`hold::Hold`] the same with its numbers and its end, for people and programs;
-//! [`met`] remembers who was met and could not be dialed, [`checks`] asks every rule about one contact, [`kept`] tells what an attempt rested on, [`moment`] writes times.
+//! [`met`] remembers who was met and could not be dialed, [`checks`] asks every rule about one contact, [`kept`] tells
+//! what an attempt rested on, [`moment`] writes times.
 
 pub mod checks;
 pub mod hold;

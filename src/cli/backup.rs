@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(
     after_help = "A running engine goes on. The copy is one file, readable by its owner only, and has been read through before it \
-                  gets its name. A PostgreSQL database becomes such a file too, which can be restored to a server or to a file.\n\
+                  gets its name. A PostgreSQL database becomes such a file too, which can be restored to a server or to a \
+                  file.\n\
                   Keep DATABASE.key too, or what `database_key_file` names: without it numbers that were erased are not known \
                   again. Recordings are files of their own and are not part of it.\n\n\
                   outdial backup /backup/outdial-2026-11-22.db --config outdial.toml"
@@ -32,7 +33,8 @@ pub struct BackupArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "The engine must not run. The copy is read through first; the database that was there stays beside it under another \
-                  name, on a server in another schema. What was dialed after the copy was made is not in it and may be dialed again: the answer says since when.\n\n\
+                  name, on a server in another schema. What was dialed after the copy was made is not in it and may be dialed \
+                  again: the answer says since when.\n\n\
                   outdial restore /backup/outdial-2026-11-22.db --config outdial.toml"
 )]
 pub struct RestoreArgs {

@@ -19,8 +19,7 @@ use std::path::Path;
     after_help = "Name, numbers, comment, columns, pressed keys and recordings of everybody with this number go, in all campaigns. \
                   What stays: that there were calls and how they ended, for caps and rates are reckoned from it, and a hash of the \
                   number under a key in DATABASE.key (on PostgreSQL in `database_key_file`, the same on every node), so that no list \
-                  brings it back. Backups that were made before keep what they \
-                  have.\n\n\
+                  brings it back. Backups that were made before keep what they have.\n\n\
                   outdial erase +12025550101 --config outdial.toml"
 )]
 pub struct EraseArgs {

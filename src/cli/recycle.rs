@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 #[command(
     after_help = "TIME is a time with its zone (2026-11-23T15:00:00Z, 2026-11-23T10:00:00-05:00), a time of the callee's own clock \
                   (2026-11-23T10:00), or a time from now (30m, 4h, 2d). At that time the contact goes before all others, within the \
-                  calling window. With --agent the call waits up to five minutes for that agent to be free, who is then kept for it; an agent who is \
-                  not at work is not waited for.\n\n\
+                  calling window. With --agent the call waits up to five minutes for that agent to be free, who is then kept \
+                  for it; an agent who is not at work is not waited for.\n\n\
                   outdial callback spring +12025550101 --at 2026-11-23T10:00 --agent ann"
 )]
 pub struct CallbackArgs {

@@ -6,8 +6,9 @@
 //! attempt's id or a Call-ID. `{"do":"agent","name":"ann","word":"ready"}` is an agent's word: also `break`, `away`, `offline`,
 //! and `accept` or `skip` of a contact that the agent is shown. `trace_on` with `what`, `minutes`, `rtp` and `unmasked`,
 //! `trace_off` with `what`, `trace_list` and `trace_show` with `call` are what `outdial trace` says; `explain_contact` and
-//! `explain_attempt` what `outdial explain` asks. `{"do":"recording","call":"...","on":false}` pauses a call's recording. The answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open
-//! the socket is the file system's matter: it is made with mode 0600.
+//! `explain_attempt` what `outdial explain` asks. `{"do":"recording","call":"...","on":false}` pauses a call's recording. The
+//! answer is `{"ok":true}`, a status, or `{"error":"..."}`. Who may open the socket is the file system's matter: it is made
+//! with mode 0600.
 
 use crate::agent::Word;
 use crate::campaign::explain::checks::Facts;

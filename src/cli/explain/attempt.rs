@@ -97,17 +97,10 @@ fn explained(
     let zone = number::zones(&story.contact.number).first().copied();
     let shown = story.invites.first().map(|invite| invite.caller_id.clone()).unwrap_or_default();
     let mut notes = notes(rules, story);
-    let packs = rules.map_or_else(|| Law::default().known(), |rules| rules.law.known());
-    let decision = match decision.map(|text| Kept::read(text, &packs)) {
-        Some(Ok(kept)) => Some(kept),
-        Some(Err(fault)) => {
-            notes.push(format!("what its decision rested on cannot be read: {fault}"));
-            None
-        }
-        None => {
-            notes.push(
-                "what its decision rested on was not kept: the attempt is of an earlier version".to_owned(),
-            );
+    let decision = match kept(rules, decision) {
+        Ok(kept) => Some(kept),
+        Err(note) => {
+            notes.push(note);
             None
         }
     };
@@ -210,6 +203,14 @@ fn caller_id_why(
         Some(prefix) => format!("of the pool {name:?}, its prefix {prefix} fits the callee (local){again}"),
         None => format!("of the pool {name:?} ({}){again}", pool.strategy.as_str()),
     }
+}
+
+/// What the decision rested on; the error says why nobody can tell.
+fn kept(rules: Option<&campaign::Options>, decision: Option<&str>) -> Result<Kept, String> {
+    let packs = rules.map_or_else(|| Law::default().known(), |rules| rules.law.known());
+    let text =
+        decision.ok_or("what its decision rested on was not kept: the attempt is of an earlier version")?;
+    Kept::read(text, &packs).map_err(|fault| format!("what its decision rested on cannot be read: {fault}"))
 }
 
 fn result(story: &AttemptStory) -> String {
