@@ -14,7 +14,7 @@ use peers::eventually;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
 use peers::wire::captured;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ const GAP_P99: Duration = Duration::from_millis(25);
 
 /// The same of calls that would be starved.
 const GAP_STARVED: Duration = Duration::from_millis(100);
+
+/// A probe that is unanswered for so long is missed: no machine is that busy.
+const PROBED_WITHIN: Duration = Duration::from_secs(20);
 
 const METHODS: [&str; 14] = [
     "INVITE",
@@ -69,6 +72,9 @@ fn fault_23_unsolicited_requests_of_every_method_are_refused_alike_or_dropped_an
     known.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
     drain(&known);
     for method in METHODS {
+        // An answer may take its time on a busy machine; silence is what an ACK has coming.
+        let patience = if method == "ACK" { Duration::from_millis(400) } else { Duration::from_secs(20) };
+        known.set_read_timeout(Some(patience)).unwrap();
         let mut answers = Vec::new();
         for user in ["+12025550199", "outdial", "nobody", "0000"] {
             let request = request(method, user, trunk, &format!("{method}{user}"));
@@ -122,7 +128,7 @@ fn fault_24_garbage_over_udp_and_tcp_is_survived_without_a_missed_probe_or_a_wro
     outdial.start();
     let to = SocketAddr::from((outdial.address(), 5060));
     let socket = UdpSocket::bind((trunk, 5060)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(2_000))).unwrap();
+    socket.set_read_timeout(Some(PROBED_WITHIN)).unwrap();
     probe(&socket, to, trunk, "first");
     let before = resident_kb(&mut outdial);
     let mut rng = Rng::from_seed(24);
@@ -194,15 +200,15 @@ fn fault_25_a_flood_and_ten_thousand_half_open_connections_do_not_disturb_the_ca
         end - after_flood
     );
     // On a machine that does other work the clock proves nothing about us, unless that is what was asked for: then that the
-    // calls are not starved.
-    let allowed = if long { GAP_P99.max(of_quiet.mul_f64(1.25)) } else { GAP_STARVED };
+    // calls are not starved, beyond what this machine did to them before.
+    let allowed = if long { GAP_P99.max(of_quiet.mul_f64(1.25)) } else { GAP_STARVED.max(of_quiet * 4) };
     assert!(of_flood < allowed && of_connections < allowed, "the calls lost their pace");
     assert!(grown <= GROWTH_KB, "{grown} kB");
     let held = descriptors(&mut outdial);
     assert!(held < 400, "{held} descriptors are held");
     // The trunk itself gets through, and the calls are still up.
     let socket = UdpSocket::bind((trunk, 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_read_timeout(Some(PROBED_WITHIN)).unwrap();
     probe(&socket, to, trunk, "udp");
     probe_stream(connect(trunk, to), trunk, "tcp");
     assert_eq!(outdial.status()["attempts"], CALLS, "{:#}", outdial.status());
@@ -220,13 +226,14 @@ fn a_call_over_ipv6_has_its_signalling_and_its_sound_there() {
     }
     let far_end = FarEnd::start("::1".parse().unwrap());
     let mut outdial = Outdial::new();
-    // Both families at once; the trunk of IPv6 sees the second listener.
-    let address = outdial.address();
+    // Both families at once; the trunk of IPv6 sees the second listener. There is one such address only, and
+    // others may have its usual ports.
+    let (address, port) = (outdial.address(), free_port_of_ipv6());
     configure(&outdial, &far_end.address().to_string());
     let text = outdial.configuration();
     let text = text.replace(
         &format!("listen = \"{address}:5060\""),
-        &format!("listen = [\"{address}:5060\", \"[::1]:5070\"]"),
+        &format!("listen = [\"{address}:5060\", \"[::1]:{port}\"]"),
     );
     let text = text.replace(&format!("listen = \"{address}\"\n"), "listen = \"::1\"\n");
     outdial.write("outdial.toml", &text);
@@ -236,8 +243,8 @@ fn a_call_over_ipv6_has_its_signalling_and_its_sound_there() {
         (far_end.calls_with_sound() == 1).then_some(())
     });
     let invite = far_end.invites().remove(0);
-    assert!(header(&invite, "Via").starts_with("SIP/2.0/UDP [::1]:5070;"), "{invite}");
-    assert!(header(&invite, "Contact").contains("@[::1]:5070>"), "{invite}");
+    assert!(header(&invite, "Via").starts_with(&format!("SIP/2.0/UDP [::1]:{port};")), "{invite}");
+    assert!(header(&invite, "Contact").contains(&format!("@[::1]:{port}>")), "{invite}");
     assert!(invite.contains("c=IN IP6 ::1\r\n"), "{invite}");
     outdial.engine().kill();
 }
@@ -346,7 +353,7 @@ fn probe(socket: &UdpSocket, to: SocketAddr, source: Ipv4Addr, name: &str) -> us
 }
 
 fn probe_stream(mut stream: TcpStream, source: Ipv4Addr, name: &str) {
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(PROBED_WITHIN)).unwrap();
     let request = request("OPTIONS", "probe", source, name).replace("/UDP", "/TCP");
     stream.write_all(request.as_bytes()).unwrap();
     let mut buffer = [0; 2_048];
@@ -371,6 +378,15 @@ fn receive(socket: &UdpSocket, name: &str) -> Option<String> {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// One that is free for UDP and TCP.
+fn free_port_of_ipv6() -> u16 {
+    let free = |_| {
+        let port = UdpSocket::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+        TcpListener::bind(("::1", port)).is_ok().then_some(port)
+    };
+    (0..20).find_map(free).expect("the loopback has free ports")
 }
 
 fn drain(socket: &UdpSocket) {

@@ -59,7 +59,7 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut rig = Rig::new(load(0, 60), Some(Disk::new(faults, 3)));
     // It never forgets the notes, so the first cut takes the whole campaign back, and the next engine dials it anew.
     for _ in 0..3 {
-        live_and_die(&mut rig, 400);
+        live_and_die(&mut rig, 401);
     }
     rig.finish(Duration::from_secs(120));
     let found = judge(&rig);
@@ -86,7 +86,7 @@ fn whichever_write_fails_once_a_campaign_loses_nobody() {
     let campaign = |fails_once| {
         let faults = Faults { fails_once, ..Faults::default() };
         let mut rig = Rig::new(load(1, 50), Some(Disk::new(faults, fails_once)));
-        rig.finish(Duration::from_secs(90));
+        rig.finish(Duration::from_secs(180));
         let found = judge(&rig);
         assert_eq!(found.told(), [""; 0], "write {fails_once} failed\n{}", rig.log());
         (rig.disk().writes(), rig.has_logged("disk I/O error"))
@@ -115,8 +115,11 @@ fn while_the_disk_is_full_nothing_is_dialed_calls_end_well_and_it_resumes_by_its
     rig.wait_for_calls(20, Duration::from_secs(30));
     rig.disk().set_full(true);
     // An INVITE that was committed before may still be on its way.
-    std::thread::sleep(Duration::from_millis(1_000));
-    let before = rig.far_end.calls();
+    let before = peers::eventually(Duration::from_secs(30), "no more INVITEs come", || {
+        let before = rig.far_end.calls();
+        std::thread::sleep(Duration::from_millis(1_000));
+        (rig.far_end.calls() == before).then_some(before)
+    });
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(
         rig.far_end.calls(),

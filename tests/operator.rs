@@ -339,8 +339,8 @@ fn a_phone_stops_ringing_when_its_number_is_suppressed() {
 fn a_number_that_the_engine_has_picked_already_is_suppressed_all_the_same() {
     let mut scene = Scene::new(busy(100..103));
     scene.outdial.write_contacts("spring.csv", numbers(100..103));
-    // The second call is half a minute away, and its contact is in the engine's hands.
-    scene.configure(&[scene.campaign("spring", "calls_per_minute = 2.0\nmax_attempts = 1")]);
+    // The second call is two minutes away, and its contact is in the engine's hands.
+    scene.configure(&[scene.campaign("spring", "calls_per_minute = 0.5\nmax_attempts = 1")]);
     scene.outdial.start();
     scene.until_calls(1);
     let picked = |scene: &Scene| state_of(scene, 101) == "claimed";

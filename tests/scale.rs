@@ -26,7 +26,7 @@ const FAULTY: usize = 1_000;
 
 /// The promises are those of the optimised program on a machine of its own. The tests' build is neither, and is given this
 /// many times as long.
-const SLOWER: u32 = if cfg!(debug_assertions) { 4 } else { 1 };
+const SLOWER: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
 
 const IMPORT_WITHIN: Duration = Duration::from_secs(30);
 const RESIDENT_KB_MAX: u64 = 100 * 1_024;

@@ -21,7 +21,8 @@ pub struct FarEnd {
 
 impl FarEnd {
     pub fn start(ip: IpAddr) -> FarEnd {
-        let socket = UdpSocket::bind((ip, 5060)).unwrap();
+        // Of IPv6's loopback there is one address only, and others may have its usual port.
+        let socket = UdpSocket::bind((ip, if ip.is_ipv6() { 0 } else { 5060 })).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let address = socket.local_addr().unwrap();
         let (arrivals, invites) = (Arrivals::default(), Arc::default());

@@ -7,8 +7,9 @@ use super::rig::{Life, WRAP_UP};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Both sides may hang up in the same moment, and an agent be rung for somebody who has just gone.
-const CROSSING: Duration = Duration::from_millis(500);
+/// Both sides may hang up in the same moment, and an agent be rung for somebody who has just gone: the INVITE
+/// waits for the disk, and the engine for its processor.
+const CROSSING: Duration = Duration::from_millis(2_000);
 
 /// The engine's clock and the carrier's part by what a busy machine needs to hand a datagram over.
 const WRAP_UP_AT_LEAST: Duration = WRAP_UP.saturating_sub(Duration::from_millis(100));
@@ -106,7 +107,7 @@ fn phones(ledger: &Ledger, lives: &[Life], found: &mut Findings) {
                 found.faults.push(format!("{agent} had two calls at once: {before:?} and {:?}", pair[1]));
             }
             // The state of an agent dies with the engine, but not within its life.
-            let ended = before.ended_at.filter(|end| {
+            let ended = before.ended_after.or(before.ended_at).filter(|end| {
                 before.talk_began().is_some()
                     && lives
                         .iter()

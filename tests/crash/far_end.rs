@@ -230,7 +230,10 @@ impl Worker {
             && self.ledger.lock().unwrap().calls[call_id].ended_at.is_none();
         self.respond(peer, message, if is_ours && is_up { 200 } else { 481 });
         if is_ours && is_up {
-            self.note(call_id, |call, now| (call.ended_at, call.by_engine) = (Some(now), true));
+            let empty_at = self.empty_at;
+            self.note(call_id, |call, now| {
+                (call.ended_at, call.ended_after, call.by_engine) = (Some(now), Some(empty_at), true);
+            });
         }
     }
 

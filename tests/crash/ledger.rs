@@ -23,6 +23,8 @@ pub struct Call {
     pub cancelled_at: Option<Instant>,
     /// By whatever: a refusal, a CANCEL, a BYE of either side.
     pub ended_at: Option<Instant>,
+    /// The engine's BYE cannot have come before: nothing lay there unread.
+    pub ended_after: Option<Instant>,
     /// By the engine's CANCEL or BYE.
     pub by_engine: bool,
 }
@@ -39,6 +41,7 @@ impl Call {
             acknowledged_at: None,
             cancelled_at: None,
             ended_at: None,
+            ended_after: None,
             by_engine: false,
         }
     }

@@ -56,7 +56,7 @@ impl Baresip {
         let process = Process::start(Path::new("unshare"), &arguments, scratch.path(), &log);
         plug_in(process.id());
         let mut baresip = Baresip { process, scratch };
-        eventually(Duration::from_secs(10), "baresip is ready", || {
+        eventually(Duration::from_secs(30), "baresip is ready", || {
             if let Some(status) = baresip.process.ended() {
                 panic!("baresip ended with {status}\n{}", baresip.process.last_words());
             }
@@ -68,7 +68,7 @@ impl Baresip {
     /// Has it do what one of its keys does: `hold`, `resume`, `hangup`, or `transfer` with a URI.
     pub fn press(&self, command: &str, parameters: &str) {
         let mut stream = TcpStream::connect(CONTROL.parse::<SocketAddr>().unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let json = format!(r#"{{"command":"{command}","params":"{parameters}"}}"#);
         // A netstring: its length, a colon, itself, a comma.
         write!(stream, "{}:{json},", json.len()).unwrap();
@@ -99,7 +99,7 @@ impl Baresip {
 fn plug_in(process: u32) {
     let space = |of: &str| fs::read_link(format!("/proc/{of}/ns/net")).ok();
     let (process, own) = (process.to_string(), space("self"));
-    eventually(Duration::from_secs(10), "the phone has a namespace", || {
+    eventually(Duration::from_secs(30), "the phone has a namespace", || {
         space(&process).filter(|theirs| Some(theirs) != own.as_ref())
     });
     let status = Command::new("ip").args(["link", "set", "far", "netns", &process]).status().unwrap();

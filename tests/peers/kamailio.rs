@@ -29,7 +29,7 @@ impl Kamailio {
         let program = root().join("target/kamailio/kamailio");
         let process = Process::start(&program, &arguments, scratch.path(), &scratch.path().join("log"));
         let mut kamailio = Kamailio { process, _scratch: scratch, address };
-        eventually(Duration::from_secs(10), "Kamailio listens", || {
+        eventually(Duration::from_secs(30), "Kamailio listens", || {
             if let Some(status) = kamailio.process.ended() {
                 panic!("Kamailio ended with {status}\n{}", kamailio.process.last_words());
             }

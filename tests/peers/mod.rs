@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Whether the peers are there; installs them when they are not.
 pub fn installed() -> bool {
@@ -68,6 +68,16 @@ fn loopback(from: u8) -> Ipv4Addr {
     let host = NEXT.fetch_add(1, Ordering::Relaxed);
     assert!(host < 255, "a test program has 254 addresses of its own");
     Ipv4Addr::new(127, from + (process >> 8 & 0x3f) as u8, process as u8, host as u8)
+}
+
+/// Waits for midnight in UTC to pass where a test that lasts so long would meet it: what is counted by the
+/// day begins anew then.
+pub fn let_midnight_pass(lasts: Duration) {
+    let into_the_day = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() % 86_400;
+    let left = Duration::from_secs(86_400 - into_the_day);
+    if left < lasts {
+        std::thread::sleep(left);
+    }
 }
 
 /// Asks again and again until `answer` gives something; panics with `what` when `limit` has passed.

@@ -92,7 +92,7 @@ impl Outdial {
         let engine =
             Process::start(Path::new(PROGRAM), &arguments, self.folder.path(), &self.path("run.log"));
         self.engine = Some(engine);
-        eventually(Duration::from_secs(20), "`outdial status` answers", || {
+        eventually(Duration::from_secs(60), "`outdial status` answers", || {
             let engine = self.engine.as_mut().expect("it has just been started");
             if let Some(status) = engine.ended() {
                 panic!("`outdial run` ended with {status}\n{}", engine.last_words());
@@ -241,7 +241,7 @@ impl Outdial {
     /// Stops the engine as systemd does, and expects it to drain and say that all is well.
     pub fn stop(&mut self) {
         self.engine().signal("TERM");
-        let status = self.engine().wait(Duration::from_secs(20));
+        let status = self.engine().wait(Duration::from_secs(60));
         assert!(status.success(), "after SIGTERM: {status}\n{}", self.engine().last_words());
     }
 }

@@ -1,7 +1,7 @@
 //! A PostgreSQL cluster of our own: made, started and taken away again by the tests that use it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Makes the cluster, says that it is ready, and waits for whoever started it to go: then all of it is removed. A server
@@ -41,13 +41,19 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one. The error says what is missing.
+    /// Starts one. The error says what is missing. Whoever else asks the system for any port meanwhile may be
+    /// given this one's: then another is tried.
     pub fn start() -> Result<Cluster, String> {
         let bin = binaries()?;
+        let once_more = |_| Cluster::start_with(&bin);
+        Cluster::start_with(&bin).or_else(once_more).or_else(once_more)
+    }
+
+    fn start_with(bin: &Path) -> Result<Cluster, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let mut keeper = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
-            .arg(&bin)
+            .arg(bin)
             .arg(port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -57,7 +63,7 @@ impl Cluster {
         let output = keeper.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
         let server = line.trim().parse().map_err(|_| "PostgreSQL did not start".to_owned())?;
-        let cluster = Cluster { port, server, bin, keeper };
+        let cluster = Cluster { port, server, bin: bin.to_path_buf(), keeper };
         cluster.sql("postgres", "CREATE ROLE outdial LOGIN");
         Ok(cluster)
     }

@@ -61,7 +61,7 @@ impl Sipp {
     fn wait_until_it_listens(&mut self) {
         let octets = self.address.octets();
         let local = format!("{:08X}:{:04X}", u32::from_le_bytes(octets), 5060);
-        super::eventually(Duration::from_secs(10), "SIPp listens", || {
+        super::eventually(Duration::from_secs(30), "SIPp listens", || {
             assert!(
                 self.process.ended().is_none(),
                 "SIPp ended: {}{}",

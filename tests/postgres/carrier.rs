@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How long a callee rings: 100 ms and as much again by the number, so that calls overlap in ever new ways.
 const RINGS_MS: u64 = 100;
 
+/// Who has to wait for a datagram for so long has found none.
+const WAITED: Duration = Duration::from_micros(300);
+
 /// Room for what comes while the thread sleeps.
 const SOCKET_BYTES: usize = 4 << 20;
 
@@ -20,6 +23,8 @@ pub struct Call {
     pub number: String,
     pub from: IpAddr,
     pub invited_at: Instant,
+    /// It cannot have come before: nothing lay there unread.
+    pub arrived_after: Instant,
     pub ended_at: Option<Instant>,
 }
 
@@ -75,11 +80,17 @@ impl Drop for Carrier {
 fn run(socket: &UdpSocket, ledger: &Mutex<Ledger>, stop: &AtomicBool) {
     let mut due: BTreeMap<(Instant, String), Due> = BTreeMap::new();
     let mut buffer = vec![0u8; 65_536];
+    let mut empty_at = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        if let Ok((length, source)) = socket.recv_from(&mut buffer) {
-            let now = Instant::now();
+        let asked_at = Instant::now();
+        let received = socket.recv_from(&mut buffer);
+        if received.is_err() || asked_at.elapsed() > WAITED {
+            empty_at = asked_at;
+        }
+        if let Ok((length, source)) = received {
+            let times = (empty_at, Instant::now());
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if let Some(due_now) = take(socket, ledger, now, source, &text) {
+            if let Some(due_now) = take(socket, ledger, times, source, &text) {
                 due.insert((due_now.at, due_now.call_id.clone()), due_now);
             }
         }
@@ -101,7 +112,7 @@ fn end(ledger: &Mutex<Ledger>, now: Instant, call_id: &str) {
 fn take(
     socket: &UdpSocket,
     ledger: &Mutex<Ledger>,
-    now: Instant,
+    (empty_at, now): (Instant, Instant),
     source: SocketAddr,
     text: &str,
 ) -> Option<Due> {
@@ -112,7 +123,8 @@ fn take(
         "INVITE" => {
             let number = rest.strip_prefix("sip:")?.split(['@', ';']).next()?.to_owned();
             let rings = RINGS_MS + number.bytes().map(u64::from).sum::<u64>() * 37 % RINGS_MS;
-            let call = Call { number, from: source.ip(), invited_at: now, ended_at: None };
+            let from = source.ip();
+            let call = Call { number, from, invited_at: now, arrived_after: empty_at, ended_at: None };
             let mut ledger = ledger.lock().unwrap();
             if ledger.contains_key(&call_id) {
                 return None;
@@ -170,14 +182,16 @@ pub fn most_at_once(ledger: &Ledger) -> usize {
     most.max().unwrap_or(0).max(0) as usize
 }
 
-/// The most calls that came within one window.
+/// The most calls that came within one window for sure: what lay there unread while this carrier had no
+/// processor may have come long before it was read.
 pub fn most_within(ledger: &Ledger, window: Duration) -> usize {
-    let mut times: Vec<Instant> = ledger.values().map(|call| call.invited_at).collect();
+    let mut times: Vec<(Instant, Instant)> =
+        ledger.values().map(|call| (call.invited_at, call.arrived_after)).collect();
     times.sort();
     let mut recent = VecDeque::new();
     let mut most = 0;
-    for at in times {
-        recent.push_back(at);
+    for (at, after) in times {
+        recent.push_back(after);
         while recent.front().is_some_and(|first| at - *first >= window) {
             recent.pop_front();
         }

@@ -10,6 +10,12 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
+/// So long we would wait ...
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// ... but a server is given up after a few seconds: more of them are a busy machine's.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn naptr_srv_and_addresses_come_over_the_wire_in_their_order() {
     let server = Server::start(Habit::Good).await;
@@ -49,7 +55,7 @@ async fn fault_31_a_slow_server_is_waited_for_and_a_mute_one_is_not() {
     let begun = Instant::now();
     let located = server.locate("sip.example:5060").await;
     assert!(located.hops.is_empty());
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < GIVEN_UP_WITHIN, "{:?}", begun.elapsed());
     assert!(located.trouble.unwrap().contains("no answer in time"));
 }
 
@@ -59,7 +65,7 @@ async fn fault_31_a_name_that_points_at_itself_inside_the_answer_is_a_failure() 
     let begun = Instant::now();
     let located = server.locate("sip.example:5060").await;
     assert!(located.hops.is_empty() && located.trouble.is_some(), "{located:?}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < GIVEN_UP_WITHIN, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -70,7 +76,7 @@ async fn fault_31_a_chain_of_aliases_that_leads_in_a_circle_ends() {
     let begun = Instant::now();
     let located = server.locate("sip.example:5060").await;
     assert!(located.hops.is_empty(), "{located:?}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < GIVEN_UP_WITHIN, "{:?}", begun.elapsed());
     assert!(server.asked() < 100, "{} questions", server.asked());
 }
 
@@ -157,9 +163,14 @@ const NAPTR: u16 = 35;
 
 impl Server {
     async fn start(habit: Habit) -> Server {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).await.unwrap();
+        // The port that is free for UDP may be taken for TCP.
+        let (udp, tcp, address) = loop {
+            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let address = udp.local_addr().unwrap();
+            if let Ok(tcp) = TcpListener::bind(address).await {
+                break (udp, tcp, address);
+            }
+        };
         let book = Arc::new(Mutex::new(Book { ttl: 60, ..Book::default() }));
         let books = [Arc::clone(&book), Arc::clone(&book)];
         let [for_udp, for_tcp] = books;
@@ -200,7 +211,7 @@ impl Server {
         let abilities = Abilities { transports: vec![Transport::Udp, Transport::Tcp], v4: true, v6: false };
         let destinations = [Destination::parse(host, None).unwrap()];
         let servers = [self.address.to_string()];
-        let mut all = locate_all(&servers, abilities, &destinations, Duration::from_secs(8)).await;
+        let mut all = locate_all(&servers, abilities, &destinations, PATIENCE).await;
         all.remove(0)
     }
 

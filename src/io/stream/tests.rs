@@ -78,8 +78,10 @@ async fn a_connection_is_used_in_both_directions_and_its_pings_are_answered() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_one() {
-    let (listener, address) = listener().await;
-    drop(listener);
+    // Bound, so that nobody else is given the port, and not listening.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = deaf.local_addr().unwrap();
     let (mut streams, mut told) = streams(Tls::none());
     assert!(streams.send(target(Transport::Tcp, address), b"nobody hears".to_vec()));
     let Some(StreamEvent::Closed { is_refused: true, .. }) = told.recv().await else {
