@@ -7,10 +7,12 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::gathered::gathered;
 use super::history;
 use super::order::{Order, Orders, Turns};
-use super::request::{ContactRow, read_contacts};
-use super::statement::{composed, query, scalar};
+use super::request::{CONTACT, ContactRow, read_contacts};
+use super::rows;
+use super::statement::{query, scalar};
 use crate::number::ZoneGroup;
 use crate::record::Answer;
 use crate::time::WallTime;
@@ -42,6 +44,8 @@ struct Lane {
     open: bool,
     until: WallTime,
 }
+
+const CLAIMING: &str = "claim contacts";
 
 /// id, next_attempt_at, priority, list
 type Candidate = (i64, i64, i64, i64);
@@ -76,7 +80,6 @@ pub(super) async fn refill(
     let mut contacts = read_contacts(conn, rows).await?;
     history::attach(conn, &mut contacts, due_at).await?;
     let places: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
-    // RETURNING promises no order.
     contacts.sort_by_key(|contact| places.get(&contact.id.0).copied());
     let left = self::lanes(conn, &mut turns, campaign, due_at).await?;
     orders.put_back(campaign, turns);
@@ -185,7 +188,7 @@ async fn candidates(
     let mut found = Vec::new();
     for some in lanes.chunks(LANES_PER_STATEMENT) {
         let parts: Vec<String> = some.iter().flat_map(|lane| parts_of(order, lane)).collect();
-        let rows: Vec<Candidate> = composed(parts.join(" UNION ALL "))
+        let rows: Vec<Candidate> = gathered("id, next_attempt_at, priority, list", parts.join(" UNION ALL "))
             .bind(campaign)
             .bind(due_at.unix_ms())
             .bind(each as i64)
@@ -254,21 +257,29 @@ fn mix(turns: &mut Turns, tier: &[Lane], mut found: Vec<Candidate>, limit: usize
     }
 }
 
+/// Those of them that nobody else has taken, in no particular order.
 async fn claim(conn: &mut Connection, ids: &[i64]) -> Result<Vec<ContactRow>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = serde_json::to_string(ids).expect("integers always have a JSON form");
-    query(
-        "UPDATE contacts SET state = 'claimed', holder = $2 WHERE id IN (
-             SELECT id FROM contacts
-             WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'pending'
-             /*+ FOR UPDATE SKIP LOCKED */)
-         RETURNING id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier",
+    let claimed: Vec<ContactRow> = gathered(
+        CONTACT,
+        "SELECT * FROM contacts
+         WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'pending'
+         /*+ FOR UPDATE SKIP LOCKED */",
     )
-    .bind(ids)
-    .bind(conn.holder())
+    .bind(rows::of_ids(ids.iter().copied()))
     .fetch_all(conn)
     .await
-    .map_err(|e| conn.error("claim contacts", e))
+    .map_err(|e| conn.error(CLAIMING, e))?;
+    query(
+        "UPDATE contacts SET state = 'claimed', holder = $2
+         WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
+    )
+    .bind(rows::of_ids(claimed.iter().map(|row| row.0)))
+    .bind(conn.holder())
+    .execute(conn)
+    .await
+    .map_err(|e| conn.error(CLAIMING, e))?;
+    Ok(claimed)
 }

@@ -6,6 +6,7 @@ use super::database::Store;
 use super::error::StoreError;
 use super::list::read_number;
 use super::pseudonym::Key;
+use super::rows;
 use super::statement::{composed_scalar, query, scalar};
 use crate::number::E164;
 use crate::time::WallTime;
@@ -142,7 +143,7 @@ async fn expire(
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
-    let list = to_json(&ids);
+    let list = rows::of_ids(ids.iter().copied());
     if overdue == OVERDUE_CONTACTS {
         // The row stays for the calls that belong to it, and says of whom it was no more.
         execute(
@@ -224,7 +225,7 @@ async fn erase(
         return Ok(Erased { in_flight, ..Erased::default() });
     }
     let mut erased = Erased { contacts: rows.len() as u64, ..Erased::default() };
-    let ids = to_json(&rows.keys().copied().collect::<Vec<_>>());
+    let ids = rows::of_ids(rows.keys().copied());
     erased.recordings = scalar(
         "SELECT recording FROM calls WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND recording <> ''",
     )
@@ -345,8 +346,4 @@ async fn keep_hash(conn: &mut Connection, hash: &str, at: WallTime) -> Result<()
         .await
         .map_err(|e| conn.error("erase a number", e))?;
     Ok(())
-}
-
-fn to_json(ids: &[i64]) -> String {
-    serde_json::to_string(ids).expect("integers always have a JSON form")
 }

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::gathered::gathered;
 use super::group::Decision;
 use super::list::read_number;
 use super::reader::Reader;
@@ -10,7 +11,7 @@ use super::request::read_disposition;
 use super::rows::Rows;
 use super::statement::{query, scalar};
 use crate::number::E164;
-use crate::record::{AttemptId, Contact, InviteRecord, PastAttempt};
+use crate::record::{AttemptId, Contact, PastAttempt};
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,18 +48,19 @@ async fn read(
 ) -> Result<Histories, StoreError> {
     let since = now.unix_ms().saturating_sub(KEPT_DAYS * 86_400_000);
     let numbers = serde_json::to_string(numbers).expect("texts always have a JSON form");
-    let rows: Vec<(String, String, Option<String>, Option<i64>)> = query(
+    let mut rows: Vec<(String, String, Option<String>, Option<i64>)> = gathered(
+        "number, id, disposition, ended_at",
         "SELECT a.number, a.id, c.disposition, c.ended_at
          FROM attempts AS a LEFT JOIN calls AS c ON c.attempt = a.id
          WHERE a.number IN (SELECT value FROM json_each($1)) AND a.started_at >= $2
-           AND EXISTS (SELECT 1 FROM invites WHERE attempt = a.id)
-         ORDER BY a.number, a.id",
+           AND EXISTS (SELECT 1 FROM invites WHERE attempt = a.id)",
     )
     .bind(numbers)
     .bind(since)
     .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
+    rows.sort_unstable();
     let mut histories = Histories::new();
     for (number, id, word, ended_at) in rows {
         let id =
@@ -91,35 +93,51 @@ pub(super) fn caps_text(caps: &[(u32, WallTime)]) -> String {
     serde_json::to_string(&caps).expect("integers always have a JSON form")
 }
 
-/// Why the law lets the number have no further attempt, counted once more in the transaction that commits the INVITE:
-/// another node may have dialed the number since this one decided to. The caps are the decision's.
-pub(super) async fn cap_objection(
+/// A cap of the law on a number: the place of the INVITE that it concerns, the number, its attempt, how many others the law
+/// lets it have, and since when.
+pub(super) type Cap<'r> = (i64, &'r E164, AttemptId, u32, i64);
+
+/// The caps of a decision.
+pub(super) fn read_caps(conn: &Connection, text: &str) -> Result<Vec<(u32, i64)>, StoreError> {
+    serde_json::from_str(text).map_err(|e| conn.damaged(format!("a decision with unreadable caps ({e})")))
+}
+
+/// Why the law lets numbers have no further attempt, by the INVITE's place, counted once more in the transaction that commits
+/// the INVITE: another node may have dialed the number since this one decided to. The caps are the decision's.
+pub(super) async fn cap_objections(
     conn: &mut Connection,
-    invite: &InviteRecord,
-    caps: &str,
-) -> Result<Option<String>, StoreError> {
-    let caps: Vec<(u32, i64)> = serde_json::from_str(caps)
-        .map_err(|e| conn.damaged(format!("a decision with unreadable caps ({e})")))?;
-    for (most, since) in caps {
+    caps: &[Cap<'_>],
+) -> Result<BTreeMap<i64, String>, StoreError> {
+    if caps.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut rows = Rows::default();
+    for (_, number, attempt, _, since) in caps {
         // Ids are in the order of the moments of which they are made.
-        let first = AttemptId((since.max(0) as u128) << 80).to_string();
-        let made: i64 = scalar(
-            "SELECT count(*) FROM attempts WHERE number = $1 AND id <> $2 AND id >= $3
-             AND EXISTS (SELECT 1 FROM invites WHERE attempt = attempts.id)",
-        )
-        .bind(invite.number.as_str())
-        .bind(invite.attempt.to_string())
-        .bind(first)
-        .fetch_one(conn)
-        .await
-        .map_err(|e| conn.error("commit an INVITE", e))?;
-        if made >= i64::from(most) {
-            return Ok(Some(format!(
-                "the number has had {made} of the {most} attempts that the law allows for now"
-            )));
+        let first = AttemptId(((*since).max(0) as u128) << 80).to_string();
+        rows.begin().put(number.as_str()).put(attempt.to_string()).put(first);
+    }
+    let counts: Vec<(i64, i64)> = gathered(
+        "key, made",
+        "SELECT i.key, (SELECT count(*) FROM attempts
+             WHERE number = i.value ->> 0 AND id <> i.value ->> 1 AND id >= i.value ->> 2
+               AND EXISTS (SELECT 1 FROM invites WHERE attempt = attempts.id)) AS made
+         FROM json_each($1) AS i",
+    )
+    .bind(rows.into_text())
+    .fetch_all(conn)
+    .await
+    .map_err(|e| conn.error("commit an INVITE", e))?;
+    let counts: BTreeMap<i64, i64> = counts.into_iter().collect();
+    let mut objections = BTreeMap::new();
+    for (row, (place, _, _, most, _)) in (0..).zip(caps) {
+        let made = counts.get(&row).copied().unwrap_or_default();
+        if made >= i64::from(*most) {
+            let why = format!("the number has had {made} of the {most} attempts that the law allows for now");
+            objections.entry(*place).or_insert(why);
         }
     }
-    Ok(None)
+    Ok(objections)
 }
 
 /// Also the engine's request.

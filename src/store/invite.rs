@@ -2,29 +2,32 @@
 
 use super::connection::Connection;
 use super::error::StoreError;
+use super::gathered::gathered;
 use super::group::Decision;
 use super::history;
 use super::rows::Rows;
-use super::statement::query;
 use crate::record::{Answer, AttemptId, InviteRecord};
 use crate::time::WallTime;
 use std::collections::BTreeMap;
 
 const DOING: &str = "commit an INVITE";
 
-/// A last look at each contact that is about to be rung.
+/// A last look at each contact that is about to be rung: what forbids it of itself, a word each, and what it is to be
+/// compared with.
 const GATE: &str = "
-    SELECT i.key, c.campaign,
-           CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 2) || ' %' THEN i.value ->> 2 ELSE c.number END,
-           c.state, c.attempt,
-           EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 2 OR number = c.number),
-           EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 3),
-           EXISTS (SELECT 1 FROM calls WHERE attempt = i.value ->> 0),
-           c.holder = $2,
-           $2 = 0 OR EXISTS (
-               SELECT 1 FROM nodes
-               WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */),
-           (SELECT caps FROM decisions WHERE attempt = i.value ->> 0)
+    SELECT i.key, c.campaign, c.state, c.attempt,
+        CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 2) || ' %' THEN i.value ->> 2 ELSE c.number END
+            AS number,
+        CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE number = i.value ->> 2 OR number = c.number)
+            THEN 'suppressed ' ELSE '' END ||
+        CASE WHEN c.holder <> $2 THEN 'foreign ' ELSE '' END ||
+        CASE WHEN EXISTS (SELECT 1 FROM calls WHERE attempt = i.value ->> 0) THEN 'finished ' ELSE '' END ||
+        CASE WHEN EXISTS (SELECT 1 FROM invites WHERE call_id = i.value ->> 3) THEN 'used ' ELSE '' END ||
+        CASE WHEN $2 = 0 OR EXISTS (
+                SELECT 1 FROM nodes
+                WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */)
+            THEN '' ELSE 'late ' END AS faults,
+        (SELECT caps FROM decisions WHERE attempt = i.value ->> 0) AS caps
     FROM json_each($1) AS i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
     /*+ FOR UPDATE OF c */";
 
@@ -39,9 +42,8 @@ pub(super) const COMMIT: &str = "
     UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
         FROM json_each($3) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
 
-/// place, campaign, number, state, attempt in flight; suppressed?, Call-ID used?, attempt finished?, held by this node?, does
-/// that live?, the law's caps
-type GateRow = (i64, String, String, String, Option<String>, bool, bool, bool, bool, bool, Option<String>);
+/// place, campaign, state, attempt in flight, number, faults, the law's caps
+type GateRow = (i64, String, String, Option<String>, String, String, Option<String>);
 
 /// Why an INVITE must not leave.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,23 +90,31 @@ pub(super) async fn objections(
     for invite in invites {
         key(&mut rows, invite);
     }
-    let found: Vec<GateRow> = query(GATE)
+    let found: Vec<GateRow> = gathered("key, campaign, state, attempt, number, faults, caps", GATE)
         .bind(rows.into_text())
         .bind(conn.holder())
         .fetch_all(conn)
         .await
         .map_err(|e| conn.error(DOING, e))?;
-    let mut found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
+    let found: BTreeMap<i64, GateRow> = found.into_iter().map(|row| (row.0, row)).collect();
+    let mut objections: Vec<Option<Objection>> =
+        (0..).zip(invites).map(|(place, invite)| objection(found.get(&place), invite)).collect();
     // An attempt that has its decision keeps that one; of two new ones the first.
-    let caps: BTreeMap<AttemptId, &[(u32, WallTime)]> =
+    let new: BTreeMap<AttemptId, &[(u32, WallTime)]> =
         decisions.iter().rev().map(|(attempt, _, caps)| (*attempt, *caps)).collect();
-    let mut objections = Vec::with_capacity(invites.len());
-    for (place, invite) in (0..).zip(invites) {
-        let mut row = found.remove(&place);
-        if let (Some((.., kept)), Some(caps)) = (&mut row, caps.get(&invite.attempt)) {
-            kept.get_or_insert_with(|| history::caps_text(caps));
-        }
-        objections.push(objection(conn, row.as_ref(), invite).await?);
+    let mut caps = Vec::new();
+    for ((place, invite), objection) in (0..).zip(invites).zip(&objections) {
+        let Some((.., kept)) = found.get(&place).filter(|_| objection.is_none()) else { continue };
+        let of_this = match (kept, new.get(&invite.attempt)) {
+            (Some(kept), _) => history::read_caps(conn, kept)?,
+            (None, Some(new)) => new.iter().map(|(most, since)| (*most, since.unix_ms())).collect(),
+            (None, None) => Vec::new(),
+        };
+        let cap = |(most, since)| (place, &invite.number, invite.attempt, most, since);
+        caps.extend(of_this.into_iter().map(cap));
+    }
+    for (place, why) in history::cap_objections(conn, &caps).await? {
+        objections[place as usize] = Some(Objection::Forbidden(why));
     }
     Ok(objections)
 }
@@ -118,39 +128,34 @@ fn key<'r>(rows: &'r mut Rows, invite: &InviteRecord) -> &'r mut Rows {
         .put(&invite.call_id)
 }
 
-/// Why the INVITE must not leave, if so.
-async fn objection(
-    conn: &mut Connection,
-    found: Option<&GateRow>,
-    invite: &InviteRecord,
-) -> Result<Option<Objection>, StoreError> {
+/// Why the INVITE must not leave, if so; what the law's caps say comes after it.
+fn objection(found: Option<&GateRow>, invite: &InviteRecord) -> Option<Objection> {
     let contact = invite.contact.0;
-    let forbidden = |reason| Ok(Some(Objection::Forbidden(reason)));
-    let Some(row) = found else { return forbidden(format!("there is no contact {contact}")) };
-    let (_, campaign, number, state, in_flight, suppressed, call_id_used, finished, held, lives, caps) = row;
+    let forbidden = |reason: &str| Some(Objection::Forbidden(reason.to_owned()));
+    let Some((_, campaign, state, in_flight, number, faults, _)) = found else {
+        return forbidden(&format!("there is no contact {contact}"));
+    };
+    let is = |fault| faults.split_whitespace().any(|word| word == fault);
     let ours = match (state.as_str(), in_flight) {
         ("claimed", _) => true,
         ("in_flight", Some(attempt)) => *attempt == invite.attempt.to_string(),
         _ => false,
     };
-    if *suppressed {
-        forbidden("the number is on the do-not-call list".to_owned())
+    if is("suppressed") {
+        forbidden("the number is on the do-not-call list")
     } else if *campaign != invite.campaign || number != invite.number.as_str() {
-        forbidden(format!("contact {contact} has another campaign or another number"))
+        forbidden(&format!("contact {contact} has another campaign or another number"))
     } else if !ours {
-        forbidden(format!("contact {contact} is not claimed by this attempt: it is {state}"))
-    } else if !held {
-        forbidden(format!("contact {contact} belongs to another node"))
-    } else if *finished {
-        forbidden("the attempt already has its call record".to_owned())
-    } else if *call_id_used {
-        forbidden("the Call-ID has been used before".to_owned())
-    } else if !lives {
-        Ok(Some(Objection::Now(LEASE_OVER)))
+        forbidden(&format!("contact {contact} is not claimed by this attempt: it is {state}"))
+    } else if is("foreign") {
+        forbidden(&format!("contact {contact} belongs to another node"))
+    } else if is("finished") {
+        forbidden("the attempt already has its call record")
+    } else if is("used") {
+        forbidden("the Call-ID has been used before")
+    } else if is("late") {
+        Some(Objection::Now(LEASE_OVER))
     } else {
-        match caps {
-            Some(caps) => Ok(history::cap_objection(conn, invite, caps).await?.map(Objection::Forbidden)),
-            None => Ok(None),
-        }
+        None
     }
 }

@@ -38,6 +38,7 @@
 //! | `doubt` | commits that a server did not answer |
 //! | `location`, `connection` | the database itself, a file or a server |
 //! | `statement`, `dialect` | one text for both, and where their words differ |
+//! | `rows`, `gathered` | many rows in one value, there and back |
 //! | `schema`, `error` | migrations, what can go wrong and what to do about it |
 //!
 //! [`Answer::InviteCommitted`]: crate::record::Answer::InviteCommitted
@@ -55,6 +56,7 @@ mod dialog;
 mod doubt;
 mod erase;
 mod error;
+mod gathered;
 mod group;
 mod history;
 mod invite;

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::database::Store;
 use super::error::StoreError;
+use super::rows;
 use super::statement::query;
 use crate::disposition::Disposition;
 use crate::number::E164;
@@ -165,7 +166,7 @@ async fn recycle(
         "UPDATE contacts SET state = 'pending', next_attempt_at = $2, last_reason = 'recycled'
          WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND state = 'done'",
     )
-    .bind(serde_json::to_string(&ids).expect("integers always have a JSON form"))
+    .bind(rows::of_ids(ids))
     .bind(now.unix_ms())
     .execute(conn)
     .await

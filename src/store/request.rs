@@ -3,10 +3,12 @@
 use super::claim::{held_by_others, refill};
 use super::connection::Connection;
 use super::error::StoreError;
+use super::gathered::gathered;
 use super::history;
 use super::label;
 use super::list::{read_number, suppress};
 use super::order::Orders;
+use super::rows;
 use super::statement::query;
 use crate::disposition::Disposition;
 use crate::record::{Answer, CALLBACK_AGENT, CampaignState, Contact, ContactId, ContactUpdate, Request};
@@ -43,6 +45,10 @@ pub(super) async fn apply(
         | Request::KeepDecision { .. } => Err(conn.damaged("a call's request outside its group".to_owned())),
     }
 }
+
+/// The columns of a [`ContactRow`].
+pub(super) const CONTACT: &str =
+    "id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier";
 
 /// id, number, name, comment, attributes, next_attempt_at, further numbers, which number is next, who promised a call,
 /// earlier outcomes
@@ -93,13 +99,12 @@ fn next_phone<'n>(number: &'n str, further: &'n str, phone: i64) -> &'n str {
 type Outcomes = BTreeMap<i64, BTreeMap<Disposition, u32>>;
 
 async fn read_outcomes(conn: &mut Connection, contacts: &[ContactRow]) -> Result<Outcomes, StoreError> {
-    let ids: Vec<i64> = contacts.iter().map(|row| row.0).collect();
-    let ids = serde_json::to_string(&ids).expect("integers always have a JSON form");
-    let rows: Vec<(i64, String, i64)> = query(
-        "SELECT contact, disposition, count(*) FROM calls WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1))
-         GROUP BY contact, disposition",
+    let rows: Vec<(i64, String, i64)> = gathered(
+        "contact, disposition, made",
+        "SELECT contact, disposition, count(*) AS made FROM calls
+         WHERE contact IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) GROUP BY contact, disposition",
     )
-    .bind(ids)
+    .bind(rows::of_ids(contacts.iter().map(|row| row.0)))
     .fetch_all(conn)
     .await
     .map_err(|e| conn.error("read outcomes", e))?;

@@ -51,6 +51,12 @@ pub(super) fn of_texts(texts: &[&str]) -> Rows {
     rows
 }
 
+/// Numbers of rows, each a text of its own: what `json_each` takes apart into plain numbers.
+pub(super) fn of_ids(ids: impl IntoIterator<Item = i64>) -> String {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    serde_json::to_string(&ids).expect("integers always have a JSON form")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

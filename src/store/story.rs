@@ -4,8 +4,8 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::list::{Suppression, read_number};
 use super::reader::Reader;
-use super::request::{ContactRow, read_contacts, read_disposition};
-use super::statement::query;
+use super::request::{CONTACT, ContactRow, read_contacts, read_disposition};
+use super::statement::{composed, query};
 use crate::disposition::Disposition;
 use crate::record::Contact;
 use crate::time::WallTime;
@@ -237,14 +237,11 @@ impl super::database::Store {
 }
 
 async fn read_contact(conn: &mut Connection, id: i64) -> Result<Contact, StoreError> {
-    let row: ContactRow = query(
-        "SELECT id, number, name, comment, attributes, next_attempt_at, further, phone, callback_agent, earlier
-         FROM contacts WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_one(conn)
-    .await
-    .map_err(|e| conn.error("read a contact", e))?;
+    let row: ContactRow = composed(format!("SELECT {CONTACT} FROM contacts WHERE id = $1"))
+        .bind(id)
+        .fetch_one(conn)
+        .await
+        .map_err(|e| conn.error("read a contact", e))?;
     let mut contacts = read_contacts(conn, vec![row]).await?;
     Ok(contacts.remove(0))
 }
