@@ -83,15 +83,16 @@ fn kills_on_a_disk_where_every_so_manieth_write_fails_lose_nobody() {
 
 #[test]
 fn whichever_write_fails_once_a_campaign_loses_nobody() {
-    let campaign = |fails_once| {
+    let campaign = |addresses, fails_once| {
         let faults = Faults { fails_once, ..Faults::default() };
-        let mut rig = Rig::new(load(1, 50), Some(Disk::new(faults, fails_once)));
+        let mut rig = Rig::at(addresses, load(1, 50), Some(Disk::new(faults, fails_once)));
         rig.finish(Duration::from_secs(180));
         let found = judge(&rig);
         assert_eq!(found.told(), [""; 0], "write {fails_once} failed\n{}", rig.log());
         (rig.disk().writes(), rig.has_logged("disk I/O error"))
     };
-    let (writes, _) = campaign(0);
+    let addresses = || [peers::own_address(), peers::own_address()];
+    let (writes, _) = campaign(addresses(), 0);
     assert!(writes > 200, "only {writes} writes: the shim does not see them");
     // All of them on demand: each takes its two seconds of rest after the failure.
     let step = if std::env::var("OUTDIAL_LONG").is_ok() { 1 } else { writes / 16 };
@@ -99,7 +100,11 @@ fn whichever_write_fails_once_a_campaign_loses_nobody() {
     let noticed: Vec<bool> = std::thread::scope(|scope| {
         let some = |place: usize| all.iter().copied().skip(place).step_by(RIGS);
         let rigs: Vec<_> = (0..RIGS)
-            .map(|place| scope.spawn(move || some(place).map(|write| campaign(write).1).collect::<Vec<_>>()))
+            .map(|place| {
+                let addresses = addresses();
+                let noticed = some(place).map(move |write| campaign(addresses, write).1);
+                scope.spawn(move || noticed.collect::<Vec<_>>())
+            })
             .collect();
         rigs.into_iter().flat_map(|rig| rig.join().unwrap()).collect()
     });

@@ -61,8 +61,13 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(load: Load, disk: Option<Disk>) -> Rig {
+        Rig::at([own_address(), own_address()], load, disk)
+    }
+
+    /// The engine and its far end at these addresses, for one rig after the other.
+    pub fn at([address, far_end]: [Ipv4Addr; 2], load: Load, disk: Option<Disk>) -> Rig {
         let folder = tempfile::Builder::new().prefix("outdial-crash-").tempdir().unwrap();
-        let (address, far_end) = (own_address(), FarEnd::start(own_address()));
+        let far_end = FarEnd::start(far_end);
         let mut rig = Rig {
             folder,
             address,
