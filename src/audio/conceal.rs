@@ -69,6 +69,8 @@ impl Concealer {
         begin.copy_from_slice(&self.history[self.older]);
         end.copy_from_slice(&self.history[1 - self.older]);
         let (frames, lag, mut position) = match self.gap {
+            // Nothing is repeated of silence: a call's first slots have heard nothing yet.
+            Gap::None if history == [0; HISTORY] => (FRAMES_MAX, LAG_MAX, 0),
             Gap::None => (0, pitch_lag(&history), 0),
             Gap::Open { frames, lag, position } => (frames, lag, position),
         };
