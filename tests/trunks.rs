@@ -11,7 +11,7 @@ use outdial::sim::carrier;
 use outdial::sim::subscribers::Subscriber;
 use peers::outdial::{ALWAYS_OPEN, Outdial};
 use peers::{eventually, own_address};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use zone::{Manner, Zone};
 
@@ -20,7 +20,8 @@ const SOON: Duration = Duration::from_secs(30);
 #[test]
 fn fault_31_a_dead_first_target_a_change_of_records_and_a_dns_that_is_down_while_calls_go_on() {
     let (zone, here, there) = (Zone::start(), far_end(200), far_end(200));
-    zone.servers(&[nobody(), here.address()]);
+    let mute = UdpSocket::bind((own_address(), 5060)).unwrap();
+    zone.servers(&[mute.local_addr().unwrap(), here.address()]);
     let mut outdial = Outdial::new();
     configure(&outdial, &zone, &["spring", "summer", "autumn"], "options_interval_s = 0");
     outdial.start();
@@ -65,6 +66,20 @@ fn fault_31_a_dead_first_target_a_change_of_records_and_a_dns_that_is_down_while
 }
 
 #[test]
+fn a_target_whose_host_says_by_icmp_that_nobody_is_there_is_not_waited_for() {
+    let (zone, far) = (Zone::start(), far_end(200));
+    zone.servers(&[nobody(), far.address()]);
+    let mut outdial = Outdial::new();
+    configure(&outdial, &zone, &["spring"], "options_interval_s = 0\nanswer_timeout_s = 32");
+    outdial.start();
+    start(&outdial, "spring");
+    // SOON is too soon for who waits for an answer first.
+    outdial.wait_until_completed("spring", SOON);
+    assert_eq!(outdial.call_of("+12025550101")["disposition"], "busy");
+    outdial.stop();
+}
+
+#[test]
 fn check_shows_what_a_trunk_resolves_to_and_why_and_what_each_address_says() {
     let (zone, far) = (Zone::start(), far_end(403));
     zone.servers(&[nobody(), far.address()]);
@@ -104,7 +119,7 @@ fn a_test_call_says_by_its_exit_status_that_no_trunk_carried_it() {
     assert_eq!(output.status.code(), Some(0), "busy is the callee's word, the trunk has carried the call");
 }
 
-/// An address where nobody is.
+/// An address where nobody is, and whose host says so.
 fn nobody() -> SocketAddr {
     static ADDRESS: std::sync::OnceLock<SocketAddr> = std::sync::OnceLock::new();
     *ADDRESS.get_or_init(|| SocketAddr::from((own_address(), 5060)))

@@ -8,7 +8,8 @@
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
 //! * [`resolver`]: the DNS, asked for the core; [`address`]: which of ours a trunk sees; [`access`]: the way to each trunk;
-//! * [`sockets`]: SIP's sockets; [`stream`]: its connections; [`tls`]: what secures them; [`intake`]: what reaches the parser;
+//! * [`sockets`]: SIP's sockets; [`unreachable`]: what ICMP says of them; [`stream`]: its connections; [`tls`]: what
+//!   secures them; [`intake`]: what reaches the parser;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
 //! * [`priority`]: the right of way of threads that must be in time; [`limits`]: how many descriptors there may be;
@@ -49,3 +50,4 @@ pub mod stir;
 pub mod stream;
 pub mod tls;
 pub mod trace;
+pub mod unreachable;

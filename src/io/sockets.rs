@@ -3,14 +3,17 @@
 
 use crate::io::stream::{StreamEvent, Streams};
 use crate::io::tls::Tls;
+use crate::io::unreachable;
 use crate::sip::endpoint::{AccessTable, Target, Transport};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Socket buffers of SIP: bursts of hundreds of calls overflow the system's default.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -18,13 +21,16 @@ const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Stream events that wait for the loop. Each holds at most one message; connections wait while it is full.
 const STREAM_QUEUE: usize = 1_024;
 
+/// Addresses that ICMP has told of and that wait for the loop; what is told beyond them, SIP's timers find out.
+const UNREACHABLE_QUEUE: usize = 64;
+
 /// Connections that the kernel keeps until they are taken.
 const BACKLOG: i32 = 1_024;
 
 /// The sockets of one address of ours.
 #[derive(Debug)]
 pub struct Listener {
-    udp: UdpSocket,
+    udp: Arc<UdpSocket>,
     tcp: TcpListener,
     tls: Option<TcpListener>,
 }
@@ -48,9 +54,9 @@ pub enum Arrival {
         /// From whom, and by which way.
         source: Target,
     },
-    /// A socket error that concerns no one in particular: a connection that has gone before it was taken. Of a peer that is
-    /// not there (ICMP) a socket that speaks with many hears nothing, unless it asks for IP_RECVERR, which nothing that we
-    /// build on offers without unsafe code: SIP's timers find out, and OPTIONS before a call does.
+    /// ICMP says that datagrams cannot be brought there.
+    Unreachable(Target),
+    /// A socket error that concerns no one in particular: a connection that has gone before it was taken.
     Nothing,
 }
 
@@ -60,7 +66,7 @@ impl Listener {
         address: SocketAddr,
         tls_port: Option<u16>,
     ) -> Result<Listener, (&'static str, SocketAddr, io::Error)> {
-        let udp = udp_socket(address).map_err(|error| ("UDP", address, error))?;
+        let udp = Arc::new(udp_socket(address).map_err(|error| ("UDP", address, error))?);
         let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
         let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
         let secured = tls_port.map(|port| SocketAddr::new(address.ip(), port));
@@ -86,6 +92,9 @@ pub struct Sockets {
     table: AccessTable,
     streams: Streams,
     stream_events: mpsc::Receiver<StreamEvent>,
+    /// What ICMP tells, and who listens for it.
+    unreachable: mpsc::Receiver<Target>,
+    _watches: JoinSet<()>,
     /// Which listener is looked at first: each in its turn, so that a flood at one does not silence the others.
     turn: usize,
 }
@@ -97,7 +106,8 @@ impl Sockets {
         let ip = |listener: &Listener| listener.address().map_or(unspecified, |address| address.ip());
         let (events, stream_events) = mpsc::channel(STREAM_QUEUE);
         let streams = Streams::new(listeners.iter().map(ip).collect(), table.clone(), tls, events);
-        Sockets { listeners, table, streams, stream_events, turn: 0 }
+        let (unreachable, watches) = watch(&listeners, &table);
+        Sockets { listeners, table, streams, stream_events, unreachable, _watches: watches, turn: 0 }
     }
 
     /// The listeners.
@@ -126,6 +136,7 @@ impl Sockets {
         tokio::select! {
             arrival = listened => arrival,
             Some(event) = self.stream_events.recv() => Arrival::Stream(event),
+            Some(target) = self.unreachable.recv() => Arrival::Unreachable(target),
         }
     }
 
@@ -152,7 +163,9 @@ impl Sockets {
             // The socket buffer is large; waiting here for room in it is rare and short.
             Transport::Udp => {
                 let listener = &self.listeners[self.table.local_of(target).min(self.listeners.len() - 1)];
+                // What ICMP says of one datagram may be told as an error of the next, whomever that one is for.
                 listener.udp.send_to(&bytes, target.address).await.is_ok()
+                    || listener.udp.send_to(&bytes, target.address).await.is_ok()
             }
             Transport::Tcp | Transport::Tls => self.streams.send(target, bytes),
         }
@@ -161,6 +174,22 @@ impl Sockets {
     fn source(&self, transport: Transport, address: SocketAddr, place: usize) -> Target {
         Target { transport, address, access: self.table.of_local(place) }
     }
+}
+
+/// Listens for what ICMP says of the datagrams of each listener.
+fn watch(listeners: &[Listener], table: &AccessTable) -> (mpsc::Receiver<Target>, JoinSet<()>) {
+    let (tell, told) = mpsc::channel(UNREACHABLE_QUEUE);
+    let mut watches = JoinSet::new();
+    for (place, listener) in listeners.iter().enumerate() {
+        let (udp, access, tell) = (Arc::clone(&listener.udp), table.of_local(place), tell.clone());
+        watches.spawn(async move {
+            unreachable::watch(&udp, |address| {
+                let _full = tell.try_send(Target { transport: Transport::Udp, address, access });
+            })
+            .await;
+        });
+    }
+    (told, watches)
 }
 
 fn poll_listener(
@@ -202,6 +231,8 @@ fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(BUFFER_BYTES);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    // Without it SIP's timers find out who is not there.
+    let _ = unreachable::ask(&socket, address);
     UdpSocket::from_std(socket.into())
 }
 

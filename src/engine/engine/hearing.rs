@@ -38,6 +38,12 @@ impl Engine {
         self.settle(now);
     }
 
+    /// ICMP says that datagrams cannot be brought to `target`.
+    pub fn handle_unreachable(&mut self, now: Now, target: Target) {
+        self.endpoint.handle_unreachable(now.instant, target);
+        self.settle(now);
+    }
+
     /// The media plane tells.
     pub fn handle_media(&mut self, now: Now, event: &media::Event) {
         if let Some(&(key, _)) = self.streams.get(event.stream) {

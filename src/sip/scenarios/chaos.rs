@@ -8,7 +8,7 @@ use crate::sip::endpoint::*;
 use crate::sip::transaction::transcript::Machine;
 use crate::time::Instant;
 
-const WORDS: [&str; 60] = [
+const WORDS: [&str; 61] = [
     "< 100",
     "< 180 tag=a",
     "< 183 tag=b sdp=x",
@@ -48,6 +48,7 @@ const WORDS: [&str; 60] = [
     "* answer z",
     "* refuse 488",
     "* unreachable",
+    "* icmp",
     "< NOTIFY tag=a",
     "< REFER tag=a | Refer-To: <sip:700@pbx>",
     "< REFER tag=a",
@@ -182,6 +183,7 @@ fn whatever_a_registrar_says_unregistering_ends_it() {
         "423 REGISTER",
         "503 REGISTER | Retry-After: 99999999",
         "unreachable",
+        "icmp",
     ];
     for seed in 0..1_000 {
         let mut rng = Rng::from_seed(seed);

@@ -12,6 +12,7 @@ mod extensions;
 mod faults;
 mod garbage;
 mod held;
+mod icmp;
 mod infos;
 mod lossy;
 mod orphans;
@@ -93,6 +94,7 @@ impl Stage {
             "info" => self.endpoint.info(now, session.unwrap(), "application/dtmf-relay", rest.into()),
             "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
+            "icmp" => self.endpoint.handle_unreachable(now, self.target),
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
             }

@@ -130,6 +130,11 @@ impl Client {
         self.handle_input(now, due, out);
     }
 
+    /// Whether no response was heard.
+    pub fn is_trying(&self) -> bool {
+        matches!(self.state, State::Trying { .. })
+    }
+
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {

@@ -138,6 +138,14 @@ impl ClientRecord {
         matches!(&self.machine, Machine::Invite(machine) if machine.is_proceeding())
     }
 
+    /// Whether no response was heard.
+    pub(super) fn is_unanswered(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_calling(),
+            Machine::Other(machine) => machine.is_trying(),
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.machine {
             Machine::Invite(machine) => machine.poll_timeout(),

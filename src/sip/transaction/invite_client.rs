@@ -183,6 +183,11 @@ impl InviteClient {
         }
     }
 
+    /// Whether no response was heard.
+    pub fn is_calling(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
+    }
+
     /// Whether a provisional response was heard and no final one.
     pub fn is_proceeding(&self) -> bool {
         matches!(self.state, State::Proceeding { .. })

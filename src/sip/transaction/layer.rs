@@ -289,6 +289,16 @@ impl Layer {
         }
     }
 
+    /// Datagrams cannot be brought to `target`: of what begins something there, nobody has heard.
+    pub fn handle_unreachable(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let begins = |owner| matches!(owner, Owner::Dial(_) | Owner::Ping(_) | Owner::Registration(_));
+        let unheard = |r: &ClientRecord| r.target == target && r.is_unanswered() && begins(r.owner);
+        let clients: Vec<_> = self.clients.iter().filter(|(_, r)| unheard(r)).map(|(key, _)| key).collect();
+        for key in clients {
+            self.run_client(now, key, ClientInput::TransportError, None, ups);
+        }
+    }
+
     /// Has a request go over UDP should its TCP connection be refused.
     pub fn allow_fallback(&mut self, transaction: Key) {
         if let Some(record) = self.clients.get_mut(transaction) {
