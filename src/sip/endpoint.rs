@@ -44,6 +44,10 @@ enum Alarm {
     Orphan(Key),
 }
 
+/// Alarms that one deadline serves. Those beyond are due at the next; and should one ever come again and again, which is our
+/// mistake, calls go on beside it.
+const ALARMS_A_TURN: usize = 100_000;
+
 /// The user agent.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -282,7 +286,8 @@ impl Endpoint {
         let mut ups = Vec::new();
         self.stack.layer.handle_timeout(now, &mut ups);
         self.handle_ups(now, ups);
-        while let Some(alarm) = self.schedule.due(now) {
+        for _ in 0..ALARMS_A_TURN {
+            let Some(alarm) = self.schedule.due(now) else { break };
             match alarm {
                 Alarm::Session(key) => {
                     self.with_session(key, |session, stack| session.handle_timeout(now, stack))
@@ -295,6 +300,7 @@ impl Endpoint {
                 }
             }
         }
+        debug_assert!(self.schedule.next().is_none_or(|due| due > now), "an alarm comes again and again");
         self.stack.acks.handle_timeout(now);
     }
 

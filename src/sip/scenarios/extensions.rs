@@ -166,6 +166,40 @@ fn a_call_that_is_hung_up_still_acknowledges_what_the_callee_waits_for() {
     );
 }
 
+#[test]
+fn a_call_that_is_hung_up_comes_to_rest_whatever_became_of_an_offer_of_ours() {
+    // The offer's own time is up before that of the PRACK that was challenged, and before that of the CANCEL.
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 180 tag=a
+         0.100 ! 180
+         0.200 * reinvite hold
+         0.300 < 183 tag=a sdp=early | Require: 100rel | RSeq: 5 | Allow: INVITE, UPDATE
+         0.300 > PRACK tag=a rack=5 sdp=hold
+         0.300 ! 183 sdp=early
+         0.400 < 407 PRACK | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n1\", qop=\"auth\"
+         0.400 > PRACK tag=a authorized rack=5 sdp=hold
+         0.500 < 100 PRACK
+         0.900 > PRACK tag=a authorized rack=5 sdp=hold
+         1.000 * hangup
+         1.000 > CANCEL
+         1.100 < 200 CANCEL
+         4.900 > PRACK tag=a authorized rack=5 sdp=hold
+         8.900 > PRACK tag=a authorized rack=5 sdp=hold
+        12.900 > PRACK tag=a authorized rack=5 sdp=hold
+        16.900 > PRACK tag=a authorized rack=5 sdp=hold
+        20.900 > PRACK tag=a authorized rack=5 sdp=hold
+        24.900 > PRACK tag=a authorized rack=5 sdp=hold
+        28.900 > PRACK tag=a authorized rack=5 sdp=hold
+        32.400 ! offer answered 408
+        33.000 ! no response
+        33.000 ! ended
+        ",
+    );
+}
+
 /// A call with session timers that is answered after `0.200`, with this in the 200.
 fn check_with_timer(settled: &str, script: &str) {
     check(&format!(

@@ -208,7 +208,10 @@ impl Session {
             State::Ended => return None,
         };
         let held = self.held_ack.as_ref().map(|(_, until)| *until);
-        [own, held, self.poll_exchange_timeout()].into_iter().flatten().min()
+        // The end of a cancelled INVITE ends all: nobody waits for what was offered before.
+        let cancelled = matches!(self.state, State::Cancelling { .. });
+        let exchange = if cancelled { None } else { self.poll_exchange_timeout() };
+        [own, held, exchange].into_iter().flatten().min()
     }
 
     /// Nobody has refreshed the session in time (RFC 4028 section 10).
