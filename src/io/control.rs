@@ -277,7 +277,7 @@ impl Control {
             Arrival::Accepted { stream, source } if self.engine.takes_from(source.address.ip()) => {
                 self.sockets.streams().accept(stream, source);
             }
-            Arrival::Unreachable(target) => self.engine.handle_unreachable(self.clock.now(), target),
+            Arrival::Unreachable(address) => self.engine.handle_unreachable(self.clock.now(), address),
             Arrival::Accepted { .. } | Arrival::Nothing => {}
         }
     }

@@ -59,7 +59,7 @@ pub async fn options(trunks: &[TrunkSetup], prepared: Prepared) -> io::Result<Ve
                     Arrival::Datagram { source, length } => endpoint.handle_from(now, source, &buffer[..length]),
                     Arrival::Stream(StreamEvent::Message { source, bytes }) => endpoint.handle_from(now, source, &bytes),
                     Arrival::Stream(StreamEvent::Closed { target, .. }) => endpoint.handle_transport_error(now, target),
-                    Arrival::Unreachable(target) => endpoint.handle_unreachable(now, target),
+                    Arrival::Unreachable(address) => endpoint.handle_unreachable(now, address),
                     // Nobody has anything to ask while trunks are asked.
                     Arrival::Accepted { .. } | Arrival::Nothing => {}
                 }

@@ -55,7 +55,7 @@ pub enum Arrival {
         source: Target,
     },
     /// ICMP says that datagrams cannot be brought there.
-    Unreachable(Target),
+    Unreachable(SocketAddr),
     /// A socket error that concerns no one in particular: a connection that has gone before it was taken.
     Nothing,
 }
@@ -93,7 +93,7 @@ pub struct Sockets {
     streams: Streams,
     stream_events: mpsc::Receiver<StreamEvent>,
     /// What ICMP tells, and who listens for it.
-    unreachable: mpsc::Receiver<Target>,
+    unreachable: mpsc::Receiver<SocketAddr>,
     _watches: JoinSet<()>,
     /// Which listener is looked at first: each in its turn, so that a flood at one does not silence the others.
     turn: usize,
@@ -106,7 +106,7 @@ impl Sockets {
         let ip = |listener: &Listener| listener.address().map_or(unspecified, |address| address.ip());
         let (events, stream_events) = mpsc::channel(STREAM_QUEUE);
         let streams = Streams::new(listeners.iter().map(ip).collect(), table.clone(), tls, events);
-        let (unreachable, watches) = watch(&listeners, &table);
+        let (unreachable, watches) = watch(&listeners);
         Sockets { listeners, table, streams, stream_events, unreachable, _watches: watches, turn: 0 }
     }
 
@@ -136,7 +136,7 @@ impl Sockets {
         tokio::select! {
             arrival = listened => arrival,
             Some(event) = self.stream_events.recv() => Arrival::Stream(event),
-            Some(target) = self.unreachable.recv() => Arrival::Unreachable(target),
+            Some(address) = self.unreachable.recv() => Arrival::Unreachable(address),
         }
     }
 
@@ -177,14 +177,14 @@ impl Sockets {
 }
 
 /// Listens for what ICMP says of the datagrams of each listener.
-fn watch(listeners: &[Listener], table: &AccessTable) -> (mpsc::Receiver<Target>, JoinSet<()>) {
+fn watch(listeners: &[Listener]) -> (mpsc::Receiver<SocketAddr>, JoinSet<()>) {
     let (tell, told) = mpsc::channel(UNREACHABLE_QUEUE);
     let mut watches = JoinSet::new();
-    for (place, listener) in listeners.iter().enumerate() {
-        let (udp, access, tell) = (Arc::clone(&listener.udp), table.of_local(place), tell.clone());
+    for listener in listeners {
+        let (udp, tell) = (Arc::clone(&listener.udp), tell.clone());
         watches.spawn(async move {
             unreachable::watch(&udp, |address| {
-                let _full = tell.try_send(Target { transport: Transport::Udp, address, access });
+                let _full = tell.try_send(address);
             })
             .await;
         });

@@ -272,12 +272,12 @@ impl Endpoint {
         self.handle_ups(now, ups);
     }
 
-    /// ICMP says that datagrams cannot be brought to `target` (RFC 3261 section 18.4). Of what was sent there and has had no
+    /// ICMP says that datagrams cannot be brought to `address` (RFC 3261 section 18.4). Of what was sent there and has had no
     /// response, that is told which begins something: calls, OPTIONS and registrations, which may go elsewhere. What belongs
     /// to a call is sent again for as long as its timers say: a peer that starts anew is soon there again.
-    pub fn handle_unreachable(&mut self, now: Instant, target: Target) {
+    pub fn handle_unreachable(&mut self, now: Instant, address: SocketAddr) {
         let mut ups = Vec::new();
-        self.stack.layer.handle_unreachable(now, target, &mut ups);
+        self.stack.layer.handle_unreachable(now, address, &mut ups);
         self.handle_ups(now, ups);
     }
 

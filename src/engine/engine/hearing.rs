@@ -38,9 +38,9 @@ impl Engine {
         self.settle(now);
     }
 
-    /// ICMP says that datagrams cannot be brought to `target`.
-    pub fn handle_unreachable(&mut self, now: Now, target: Target) {
-        self.endpoint.handle_unreachable(now.instant, target);
+    /// ICMP says that datagrams cannot be brought to `address`.
+    pub fn handle_unreachable(&mut self, now: Now, address: SocketAddr) {
+        self.endpoint.handle_unreachable(now.instant, address);
         self.settle(now);
     }
 

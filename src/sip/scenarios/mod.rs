@@ -94,7 +94,7 @@ impl Stage {
             "info" => self.endpoint.info(now, session.unwrap(), "application/dtmf-relay", rest.into()),
             "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
-            "icmp" => self.endpoint.handle_unreachable(now, self.target),
+            "icmp" => self.endpoint.handle_unreachable(now, self.target.address),
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
             }

@@ -4,6 +4,7 @@
 //! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use super::client_record::{ClientInput, ClientRecord};
 use super::owner::Owner;
@@ -13,7 +14,7 @@ use crate::sip::event::Output;
 use crate::sip::message::{MESSAGE_BYTES_MAX, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::schedule::Schedule;
-use crate::sip::target::Target;
+use crate::sip::target::{Target, Transport};
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 
@@ -289,10 +290,11 @@ impl Layer {
         }
     }
 
-    /// Datagrams cannot be brought to `target`: of what begins something there, nobody has heard.
-    pub fn handle_unreachable(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+    /// Datagrams cannot be brought to `address`: of what begins something there, nobody has heard.
+    pub fn handle_unreachable(&mut self, now: Instant, address: SocketAddr, ups: &mut Vec<Up>) {
         let begins = |owner| matches!(owner, Owner::Dial(_) | Owner::Ping(_) | Owner::Registration(_));
-        let unheard = |r: &ClientRecord| r.target == target && r.is_unanswered() && begins(r.owner);
+        let goes_there = |to: Target| to.transport == Transport::Udp && to.address == address;
+        let unheard = |r: &ClientRecord| goes_there(r.target) && r.is_unanswered() && begins(r.owner);
         let clients: Vec<_> = self.clients.iter().filter(|(_, r)| unheard(r)).map(|(key, _)| key).collect();
         for key in clients {
             self.run_client(now, key, ClientInput::TransportError, None, ups);

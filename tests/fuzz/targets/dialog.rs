@@ -69,7 +69,7 @@ impl Stage {
             }
             (7, _) => drop(self.endpoint.ping(now, self.target, "sip:192.0.2.1", "<sip:us@h>")),
             (8, Some(key)) if choice & 128 == 0 => self.transfer(key, verb, choice),
-            (8, _) if choice & 96 == 0 => self.endpoint.handle_unreachable(now, self.target),
+            (8, _) if choice & 96 == 0 => self.endpoint.handle_unreachable(now, self.target.address),
             (8, _) if choice & 64 == 0 => self.endpoint.handle_refused(now, self.target),
             (8, _) => self.endpoint.handle_transport_error(now, self.target),
             (9..=11, _) => self.respond(verb, choice),
