@@ -100,12 +100,31 @@ impl Fleet {
     /// Waits until every contact is settled, as long as there are fewer of the others from time to time: how fast that goes is
     /// the machine's business.
     fn settle(&self) {
-        let mut left = self.left();
+        let (mut left, mut since) = (self.left(), Instant::now());
         while left > 0 {
-            left = eventually(STALLS_WITHIN, &format!("fewer than {left} contacts are left"), || {
-                Some(self.left()).filter(|now| *now < left)
-            });
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.left();
+            if now < left {
+                (left, since) = (now, Instant::now());
+            }
+            assert!(since.elapsed() < STALLS_WITHIN, "{left} contacts are left:\n{}", self.those_left());
         }
+    }
+
+    /// All that there is to know of some of them.
+    fn those_left(&self) -> String {
+        [
+            "SELECT id, number, state, holder, attempt, next_attempt_at, last_reason FROM contacts
+                 WHERE state <> 'done' LIMIT 9",
+            "SELECT a.* FROM attempts AS a JOIN contacts AS c ON c.id = a.contact WHERE c.state <> 'done' LIMIT 9",
+            "SELECT d.call_id, d.attempt, d.trunk FROM dialogs AS d JOIN attempts AS a ON a.id = d.attempt
+                 JOIN contacts AS c ON c.id = a.contact WHERE c.state <> 'done' LIMIT 9",
+            "SELECT * FROM nodes",
+            "SELECT * FROM campaigns",
+            "SELECT extract(epoch FROM clock_timestamp()) * 1000",
+        ]
+        .map(|sql| self.sql(sql))
+        .join("\n--\n")
     }
 
     fn calls_of(&self, node: usize, from: Instant, until: Instant) -> usize {
