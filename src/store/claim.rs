@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::StoreError;
 use super::gathered::gathered;
 use super::history;
+use super::node;
 use super::order::{Order, Orders, Turns};
 use super::request::{CONTACT, ContactRow, read_contacts};
 use super::rows;
@@ -59,7 +60,9 @@ pub(super) async fn refill(
     due_at: WallTime,
     limit: u32,
 ) -> Result<Answer, StoreError> {
-    let limit = limit.min(REFILL_MAX) as usize;
+    // A node that the others have buried does not know it before its next beat. What it claimed until then would be nobody's.
+    let counts = node::counts(conn).await?;
+    let limit = if counts { limit.min(REFILL_MAX) as usize } else { 0 };
     let mut turns = orders.take(campaign);
     let lanes = lanes(conn, &mut turns, campaign, due_at).await?;
     let mut ids = promised(conn, campaign, due_at, limit).await?;
@@ -70,7 +73,8 @@ pub(super) async fn refill(
         let found = candidates(conn, &turns.order, campaign, &tier, due_at, limit).await?;
         mix(&mut turns, &tier, found, limit, &mut ids);
     }
-    if ids.is_empty()
+    if counts
+        && ids.is_empty()
         && let Some(closed) = lanes.iter().filter(|lane| lane.due_at <= due_at).min_by_key(|lane| lane.until)
     {
         let one = candidates(conn, &turns.order, campaign, std::slice::from_ref(closed), due_at, 1).await?;
@@ -87,12 +91,14 @@ pub(super) async fn refill(
     let next = |lane: &Lane| if lane.open { lane.due_at } else { lane.due_at.max(lane.until) };
     // What other nodes have at hand may come back: a campaign is not over before it is settled.
     let elsewhere = held_by_others(conn, campaign).await?;
-    let again_at = (elsewhere > 0).then(|| WallTime::from_unix_ms(due_at.unix_ms() + ASK_AGAIN_MS));
+    let again_at =
+        (elsewhere > 0 || !counts).then(|| WallTime::from_unix_ms(due_at.unix_ms() + ASK_AGAIN_MS));
+    let own = left.iter().map(next).filter(|_| counts);
     Ok(Answer::Refilled {
         campaign: campaign.to_owned(),
         contacts,
         pending: left.iter().map(|lane| lane.waiting).sum::<u64>() + elsewhere as u64,
-        next_due_at: left.iter().map(next).chain(again_at).min(),
+        next_due_at: own.chain(again_at).min(),
     })
 }
 

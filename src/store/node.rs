@@ -178,6 +178,19 @@ async fn beat(conn: &mut Connection, node: &mut Node, usage: &[Usage]) -> Result
     })
 }
 
+/// Whether the others still count on this node, and will until the transaction ends. Always on a file.
+pub(super) async fn counts(conn: &mut Connection) -> Result<bool, StoreError> {
+    if conn.holder() == 0 {
+        return Ok(true);
+    }
+    let known: Option<i64> = scalar("SELECT token FROM nodes WHERE token = $1 /*+ FOR SHARE */")
+        .bind(conn.holder())
+        .fetch_optional(conn)
+        .await
+        .map_err(|e| conn.error("look for this node", e))?;
+    Ok(known.is_some())
+}
+
 async fn leave(conn: &mut Connection) -> Result<(), sqlx::Error> {
     query(
         "UPDATE contacts SET state = 'pending', holder = 0

@@ -125,6 +125,22 @@ async fn a_node_whose_lease_is_over_dials_nobody_and_its_contacts_are_none_the_w
 }
 
 #[tokio::test]
+async fn a_buried_node_claims_nobody_before_it_has_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((mut a, mut b)) = two(&folder).await else { return };
+    import(&mut a, 0..3).await;
+    let (of_a, ..) = refill(&mut a, 0, 1).await;
+    a.handle(commit(&of_a[0], 1, "a")).await;
+    assert_eq!(outlive(&mut b, 0).await.inherited.attempts.len(), 1);
+    // a was held up for longer than its lease, and its next question is on its way before its next beat. What it claimed
+    // under a name that nobody has any more, nobody would ever let go.
+    let (of_a, pending, again) = refill(&mut a, 5_000, 10).await;
+    assert_eq!((of_a.len(), pending, again), (0, 3, Some(6_000)), "the campaign is not over either");
+    assert_eq!(beat(&mut a, 0).await.standing, Standing::Buried);
+    assert_eq!(refill(&mut a, 5_000, 10).await.0.len(), 2);
+}
+
+#[tokio::test]
 async fn shares_never_add_up_to_more_than_the_cap_and_a_dead_leader_is_succeeded() {
     let folder = tempfile::tempdir().unwrap();
     let Some((mut a, mut b)) = two(&folder).await else { return };
