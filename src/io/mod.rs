@@ -8,7 +8,7 @@
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
 //! * [`resolver`]: the DNS, asked for the core; [`address`]: which of ours a trunk sees; [`access`]: the way to each trunk;
-//! * [`sockets`]: SIP's sockets; [`unreachable`]: what ICMP says of them; [`stream`]: its connections; [`tls`]: what
+//! * [`sockets`]: SIP's sockets; [`icmp`]: what ICMP says of them; [`stream`]: its connections; [`tls`]: what
 //!   secures them; [`intake`]: what reaches the parser;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
@@ -28,6 +28,7 @@ pub mod config;
 pub mod control;
 pub mod enrolled;
 pub mod entropy;
+pub mod icmp;
 pub mod intake;
 pub mod labels;
 pub mod launch;
@@ -50,4 +51,3 @@ pub mod stir;
 pub mod stream;
 pub mod tls;
 pub mod trace;
-pub mod unreachable;

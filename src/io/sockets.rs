@@ -1,9 +1,9 @@
 //! SIP's sockets: of each listener one for datagrams, one for TCP and, where wished, one for TLS, and behind them the
 //! connections. One call waits for whatever comes next on any of them, one sends by the way that a target names.
 
+use crate::io::icmp;
 use crate::io::stream::{StreamEvent, Streams};
 use crate::io::tls::Tls;
-use crate::io::unreachable;
 use crate::sip::endpoint::{AccessTable, Target, Transport};
 use std::future::poll_fn;
 use std::io;
@@ -183,7 +183,7 @@ fn watch(listeners: &[Listener]) -> (mpsc::Receiver<SocketAddr>, JoinSet<()>) {
     for listener in listeners {
         let (udp, tell) = (Arc::clone(&listener.udp), tell.clone());
         watches.spawn(async move {
-            unreachable::watch(&udp, |address| {
+            icmp::watch(&udp, |address| {
                 let _full = tell.try_send(address);
             })
             .await;
@@ -232,7 +232,7 @@ fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     // Without it SIP's timers find out who is not there.
-    let _ = unreachable::ask(&socket, address);
+    let _ = icmp::ask(&socket, address);
     UdpSocket::from_std(socket.into())
 }
 
