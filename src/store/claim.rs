@@ -61,8 +61,8 @@ pub(super) async fn refill(
     limit: u32,
 ) -> Result<Answer, StoreError> {
     // A node that the others have buried does not know it before its next beat. What it claimed until then would be nobody's.
-    let counts = node::counts(conn).await?;
-    let limit = if counts { limit.min(REFILL_MAX) as usize } else { 0 };
+    let known = node::is_known(conn).await?;
+    let limit = if known { limit.min(REFILL_MAX) as usize } else { 0 };
     let mut turns = orders.take(campaign);
     let lanes = lanes(conn, &mut turns, campaign, due_at).await?;
     let mut ids = promised(conn, campaign, due_at, limit).await?;
@@ -73,7 +73,7 @@ pub(super) async fn refill(
         let found = candidates(conn, &turns.order, campaign, &tier, due_at, limit).await?;
         mix(&mut turns, &tier, found, limit, &mut ids);
     }
-    if counts
+    if known
         && ids.is_empty()
         && let Some(closed) = lanes.iter().filter(|lane| lane.due_at <= due_at).min_by_key(|lane| lane.until)
     {
@@ -91,9 +91,8 @@ pub(super) async fn refill(
     let next = |lane: &Lane| if lane.open { lane.due_at } else { lane.due_at.max(lane.until) };
     // What other nodes have at hand may come back: a campaign is not over before it is settled.
     let elsewhere = held_by_others(conn, campaign).await?;
-    let again_at =
-        (elsewhere > 0 || !counts).then(|| WallTime::from_unix_ms(due_at.unix_ms() + ASK_AGAIN_MS));
-    let own = left.iter().map(next).filter(|_| counts);
+    let again_at = (elsewhere > 0 || !known).then(|| WallTime::from_unix_ms(due_at.unix_ms() + ASK_AGAIN_MS));
+    let own = left.iter().map(next).filter(|_| known);
     Ok(Answer::Refilled {
         campaign: campaign.to_owned(),
         contacts,

@@ -5,7 +5,7 @@
 //! ([`super::rows`]). A server's rows come many in a packet, and as they are.
 
 use super::connection::Connection;
-use super::statement::{Readable, Statement, Value, composed, composed_scalar};
+use super::statement::{Readable, Statement, Value, composed};
 use serde::de::DeserializeOwned;
 use sqlx::Error;
 use std::borrow::Cow;
@@ -35,21 +35,16 @@ impl<'v> Gathered<'v> {
         T: Readable + DeserializeOwned,
     {
         let Gathered { columns, rows, values } = self;
+        let sql = match conn.is_server() {
+            true => format!("SELECT {columns} FROM ({rows}) AS gathered"),
+            false => format!("SELECT json_group_array(json_array({columns})) FROM ({rows})"),
+        };
+        let statement: Statement<'v> = composed(sql);
+        let statement = values.into_iter().fold(statement, |statement, value| statement.bind(value));
         if conn.is_server() {
-            return with(composed(format!("SELECT {columns} FROM ({rows}) AS gathered")), values)
-                .fetch_all(conn)
-                .await;
+            return statement.fetch_all(conn).await;
         }
-        let sql = format!("SELECT json_group_array(json_array({columns})) FROM ({rows})");
-        let mut text = composed_scalar(sql);
-        for value in values {
-            text = text.bind(value);
-        }
-        let text: String = text.fetch_one(conn).await?;
+        let (text,): (String,) = statement.fetch_one(conn).await?;
         serde_json::from_str(&text).map_err(|error| Error::Decode(error.into()))
     }
-}
-
-fn with<'v>(statement: Statement<'v>, values: Vec<Value<'v>>) -> Statement<'v> {
-    values.into_iter().fold(statement, |statement, value| statement.bind(value))
 }

@@ -131,7 +131,8 @@ pub(super) async fn cap_objections(
     let counts: BTreeMap<i64, i64> = counts.into_iter().collect();
     let mut objections = BTreeMap::new();
     for (row, (place, _, _, most, _)) in (0..).zip(caps) {
-        let made = counts.get(&row).copied().unwrap_or_default();
+        let made =
+            counts.get(&row).copied().ok_or_else(|| conn.damaged("a cap without its count".to_owned()))?;
         if made >= i64::from(*most) {
             let why = format!("the number has had {made} of the {most} attempts that the law allows for now");
             objections.entry(*place).or_insert(why);

@@ -178,8 +178,8 @@ async fn beat(conn: &mut Connection, node: &mut Node, usage: &[Usage]) -> Result
     })
 }
 
-/// Whether the others still count on this node, and will until the transaction ends. Always on a file.
-pub(super) async fn counts(conn: &mut Connection) -> Result<bool, StoreError> {
+/// Whether the others have not buried this node, and will not before the transaction ends. Always on a file.
+pub(super) async fn is_known(conn: &mut Connection) -> Result<bool, StoreError> {
     if conn.holder() == 0 {
         return Ok(true);
     }
