@@ -3,6 +3,7 @@
 //! RFC 3261, 18.4 has host, network, port and protocol unreachable taken for a failure of the transport. That a port is closed
 //! only its own host can know; of the rest, any router on the way may tell.
 
+use super::address;
 use nix::libc::{self, sock_extended_err};
 use nix::sys::socket::sockopt::{Ipv4RecvErr, Ipv6RecvErr};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
@@ -43,17 +44,12 @@ fn read(socket: &impl AsRawFd, tell: &mut impl FnMut(SocketAddr)) -> io::Result<
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
         let told = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
         let told = told.map_err(|_nothing_left| io::ErrorKind::WouldBlock)?;
-        let Some(to) = told.address.as_ref().and_then(address_of) else { continue };
+        let Some(to) = told.address.as_ref().and_then(address::of_system) else { continue };
         if told.cmsgs().is_ok_and(|mut errors| errors.any(|error| is_unreachable(&error, to.ip()))) {
             tell(to);
         }
     }
     Ok(())
-}
-
-fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
-    v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
 fn is_unreachable(error: &ControlMessageOwned, to: IpAddr) -> bool {
