@@ -128,39 +128,22 @@ impl MediaPlane {
 
     /// Hands a command to the thread of its stream.
     pub fn send(&self, command: Command) {
-        let stream = match &command {
-            Command::LoadPrompts(_) | Command::Enrol(_) => {
-                self.threads.iter().for_each(|thread| deliver(thread, command.clone()));
-                return;
-            }
-            Command::Open { stream, partner } => {
-                let place = self.choose(*partner);
-                self.place(*stream, place);
-                self.threads[place].streams.fetch_add(1, Ordering::Relaxed);
-                deliver(&self.threads[place], command);
-                return;
-            }
-            Command::Bridge { a, b } => {
-                if self.thread_of(*a) != self.thread_of(*b) {
-                    // The engine's mistake: the second leg was opened without naming its partner.
-                    tracing::error!(?a, ?b, "streams of two media threads cannot be bridged");
-                }
-                *a
-            }
-            Command::Connect { stream, .. }
-            | Command::DetectTones { stream }
-            | Command::Detect { stream }
-            | Command::StopDetecting { stream }
-            | Command::Play { stream, .. }
-            | Command::StopPlaying { stream }
-            | Command::SendDigits { stream, .. }
-            | Command::Unbridge { stream }
-            | Command::Record { stream, .. }
-            | Command::Trace { stream, .. }
-            | Command::Withhold { stream, .. }
-            | Command::Watch { stream }
-            | Command::Close { stream } => *stream,
+        let Some(stream) = command.stream() else {
+            self.threads.iter().for_each(|thread| deliver(thread, command.clone()));
+            return;
         };
+        match &command {
+            Command::Open { partner, .. } => {
+                let place = self.choose(*partner);
+                self.place(stream, place);
+                self.threads[place].streams.fetch_add(1, Ordering::Relaxed);
+            }
+            Command::Bridge { a, b } if self.thread_of(*a) != self.thread_of(*b) => {
+                // The engine's mistake: the second leg was opened without naming its partner.
+                tracing::error!(?a, ?b, "streams of two media threads cannot be bridged");
+            }
+            _ => {}
+        }
         if let Some(place) = self.thread_of(stream) {
             deliver(&self.threads[place], command);
         }

@@ -219,6 +219,30 @@ pub enum Command {
     Enrol(Arc<crate::amd::Prompts>),
 }
 
+impl Command {
+    /// Whom it is for, the first of two; `None` where it is for all.
+    pub fn stream(&self) -> Option<StreamKey> {
+        match self {
+            Command::LoadPrompts(_) | Command::Enrol(_) => None,
+            Command::Bridge { a: stream, .. }
+            | Command::Open { stream, .. }
+            | Command::Connect { stream, .. }
+            | Command::DetectTones { stream }
+            | Command::Detect { stream }
+            | Command::StopDetecting { stream }
+            | Command::Play { stream, .. }
+            | Command::StopPlaying { stream }
+            | Command::SendDigits { stream, .. }
+            | Command::Unbridge { stream }
+            | Command::Record { stream, .. }
+            | Command::Trace { stream, .. }
+            | Command::Withhold { stream, .. }
+            | Command::Watch { stream }
+            | Command::Close { stream } => Some(*stream),
+        }
+    }
+}
+
 /// The media plane tells.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
