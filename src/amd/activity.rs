@@ -104,8 +104,9 @@ impl Listener {
     pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
         let threshold_db = self.floor_db() + LEAVE_DB;
         let is_loud = |hop: &[i16]| {
-            let sum: f32 = hop.iter().map(|sample| f32::from(*sample)).map(|sample| sample * sample).sum();
-            decibels(sum / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
+            // Whole numbers, which a processor adds in any order: many at once.
+            let sum: u64 = hop.iter().map(|sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+            decibels(sum as f32 / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
         };
         if !frame.chunks_exact(80).any(is_loud) {
             self.voiced = false;
