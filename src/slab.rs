@@ -22,7 +22,7 @@ impl Key {
     }
 
     /// The key that [`Key::to_u64`] made the number of.
-    pub fn from_u64(raw: u64) -> Key {
+    pub const fn from_u64(raw: u64) -> Key {
         Key { index: raw as u32, generation: (raw >> 32) as u32 }
     }
 }

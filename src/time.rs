@@ -16,6 +16,9 @@ impl Instant {
     /// The engine's start.
     pub const ZERO: Instant = Instant(0);
 
+    /// No instant is later.
+    pub const LAST: Instant = Instant(u64::MAX);
+
     /// The instant `since_start` after the engine's start.
     pub fn from_start(since_start: Duration) -> Self {
         Instant(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))

@@ -16,6 +16,7 @@ use outdial::audio::wav::Clip;
 use outdial::audio::{Frame, SILENT_FRAME};
 use outdial::media::command::{Command, Event, PromptId, Session, StreamKey};
 use outdial::media::player::PromptTable;
+use outdial::media::waiting::{Head, Waiting};
 use outdial::media::worker::{Sink, Worker};
 use outdial::media::{Options, SLOT};
 use outdial::rng::Rng;
@@ -244,4 +245,80 @@ fn the_packet_path_of_a_running_worker_takes_no_memory() {
     let before = TAKEN.get();
     drop(std::hint::black_box(Box::new(SILENT_FRAME)));
     assert_eq!(TAKEN.get() - before, 1);
+}
+
+/// A port on which one stream's packets wait.
+#[derive(Default)]
+struct Port {
+    counter: Counter,
+    waiting: Vec<(Instant, usize, [u8; 200])>,
+    /// How often they were asked for.
+    asked: u64,
+}
+
+impl Sink for Port {
+    fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
+        self.counter.open(stream)
+    }
+    fn aim(&mut self, _: StreamKey, _: SocketAddr, _: SocketAddr) {}
+    fn latch(&mut self, _: StreamKey, _: SocketAddr) {}
+    fn keeps(&self, _: StreamKey) -> bool {
+        true
+    }
+    fn receive_waiting(&mut self, _: StreamKey, waiting: &mut Waiting) {
+        self.asked += 1;
+        waiting.fill(|room, tell| {
+            for (place, (at, length, bytes)) in room.iter_mut().zip(self.waiting.drain(..)) {
+                place[..length].copy_from_slice(&bytes[..length]);
+                tell(Head { at, source: remote(0), length });
+            }
+        });
+    }
+    fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.counter.send(stream, bytes);
+    }
+    fn send_rtcp(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.counter.send_rtcp(stream, bytes);
+    }
+    fn event(&mut self, event: Event) {
+        self.counter.event(event);
+    }
+    fn start_recording(&mut self, _: StreamKey, _: PathBuf) {}
+    fn record(&mut self, _: StreamKey, _: &Frame, _: &Frame) {}
+    fn close(&mut self, _: StreamKey) {}
+}
+
+#[test]
+fn nor_does_a_stream_whose_packets_are_read_five_at_a_time() {
+    let prompt = Clip { samples: Tone::sine(440.0, -20.0).samples(Duration::from_millis(700)) };
+    let options = Options { streams_max: 1, ..Options::default() };
+    let mut worker = Worker::new(&options, Arc::new(PromptTable::new(vec![prompt])), Rng::from_seed(1));
+    let mut port = Port { waiting: Vec::with_capacity(8), ..Port::default() };
+    let (stream, mut now) = (StreamKey::from_u64(0), Instant::ZERO);
+    for command in [
+        Command::Open { stream, partner: None },
+        Command::Connect { stream, session: Session::plain(remote(0), Law::Mu) },
+        Command::Play { stream, prompt: PromptId(0), repeat: true },
+    ] {
+        worker.handle_command(now, command, &mut port);
+    }
+    let speech = Tone::sine(250.0, -15.0).with(900.0, -20.0);
+    let before = TAKEN.get();
+    for frame in 0..SECONDS as usize * 50 {
+        let payload: [u8; 160] =
+            std::array::from_fn(|place| encode(Law::Mu, speech.sample(frame * 160 + place)));
+        let (sequence, timestamp) = (frame as u16, frame as u32 * 160);
+        let packet =
+            Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: Ssrc(7), payload: &payload };
+        let mut bytes = [0; 200];
+        let length = packet.write(&mut bytes);
+        port.waiting.push((now, length, bytes));
+        for slot in 0..4 {
+            worker.handle_slot(now, slot, &mut port);
+            now += SLOT;
+        }
+    }
+    let taken = TAKEN.get() - before;
+    assert_eq!((port.counter.sent, port.asked), (SECONDS * 50, SECONDS * 10));
+    assert_eq!(taken, 0, "{taken} allocations in {SECONDS} s");
 }

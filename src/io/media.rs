@@ -5,6 +5,7 @@
 
 mod pace;
 mod port;
+mod reader;
 mod ready;
 mod thread;
 

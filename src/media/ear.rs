@@ -65,6 +65,11 @@ impl Ear {
         }
     }
 
+    /// Whether nobody waits for what is heard now: the verdict stands, or none is asked for.
+    pub fn is_at_leisure(&self) -> bool {
+        self.started.is_none() || self.settled
+    }
+
     /// Listens no longer.
     pub fn stop(&mut self) {
         (self.started, self.count) = (None, 0);

@@ -2,7 +2,8 @@
 //!
 //! A [`worker::Worker`] owns its streams and takes all their memory when it is made; behind that, the way of a packet
 //! takes no lock, no allocation and no log line. It is pure: packets, slots of the clock and commands go in, and what it
-//! wants done comes out through the caller's [`worker::Sink`]. [`command`] is the whole contract with the engine.
+//! wants done comes out through the caller's [`worker::Sink`]. [`command`] is the whole contract with the engine. A stream
+//! that nobody waits for is heard in every fifth of its slots only ([`rest`]).
 //!
 //! ```text
 //!  packet -> latch -> statistics -> jitter buffer          | every 20 ms, each stream in its slot of 5 ms:
@@ -19,10 +20,12 @@ pub mod latch;
 pub mod player;
 pub mod protection;
 pub mod receiver;
+pub mod rest;
 pub mod sender;
 pub mod sender_clock;
 pub mod stream;
 pub mod tap;
+pub mod waiting;
 pub mod worker;
 
 use crate::amd::detector;

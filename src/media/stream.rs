@@ -6,14 +6,16 @@ use super::command::{Coding, Event, EventKind, Session, Statistics, StreamKey};
 use super::ear::{Attention, Ear};
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
-use super::receiver::{Received, Receiver};
+use super::receiver::{Heard, Received, Receiver};
+use super::rest::Rest;
 use super::sender::{Said, Sender};
 use super::tap::Tap;
+use super::waiting::Waiting;
 use super::worker::Sink;
 use crate::amd::Prompts;
 use crate::amd::detector::{self, Mode};
 use crate::audio::g711::{self, CodedFrame};
-use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
+use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::rtp::delay::Delay;
 use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
@@ -39,6 +41,7 @@ pub struct Stream {
     /// Who listens.
     pub tap: Tap,
     phase: Phase,
+    rest: Rest,
     sender: Sender,
     receiver: Receiver,
     ear: Ear,
@@ -84,6 +87,7 @@ impl Stream {
             bridge: Bridge::default(),
             tap: Tap::default(),
             phase: Phase::Open,
+            rest: Rest::default(),
             sender: Sender::new(),
             receiver: Receiver::new(options.jitter),
             ear: Ear::new(),
@@ -108,7 +112,7 @@ impl Stream {
         self.player.stop();
         self.bridge.part();
         self.tap = Tap::default();
-        self.phase = Phase::Open;
+        (self.phase, self.rest) = (Phase::Open, Rest::default());
         self.sender.reset(rng);
         let [callees, agents] = self.delays;
         self.receiver.reset(if party == Party::Agent { agents } else { callees });
@@ -263,13 +267,12 @@ impl Stream {
         sink: &mut impl Sink,
     ) -> Option<char> {
         let Phase::Connected { session, .. } = self.phase else { return None };
-        let heard = self.receiver.handle_slot(now, &session);
+        let heard = self.hear(now, &session, self.attention(), sink);
         // A key is carried as a key; its sound beside it would be a second press.
         self.bridge.lay_down(|| match heard.is_key {
             true => Laid { sound: SILENT_FRAME, codes: None },
             false => Laid { sound: heard.sound, codes: heard.codes.map(|codes| (session.coding, codes)) },
         });
-        self.run_detector(now, heard.known.then_some(&heard.sound), sink);
         let said = self.send(now, &session, from_partner.as_ref(), sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
@@ -281,18 +284,63 @@ impl Stream {
             g711::decode_frame(session.coding.law(), &said, &mut said_sound);
             sink.record(self.key, &heard.sound, &said_sound);
         }
-        self.watch_clock(now, &session, rng, sink);
-        if let Some(digit) = heard.digit {
-            self.tell(now, EventKind::Digit(digit), sink);
-        }
+        self.watch_clock(now, rng, sink);
         heard.digit
     }
 
-    fn run_detector(&mut self, now: Instant, frame: Option<&Frame>, sink: &mut impl Sink) {
+    /// How soon what is heard must be known.
+    fn attention(&self) -> Attention {
         let said_to = self.player.is_playing() || self.bridge.partner().is_some();
-        let attention = if said_to { Attention::AtLeisure } else { Attention::AtOnce };
-        let stream = self.key;
+        if said_to { Attention::AtLeisure } else { Attention::AtOnce }
+    }
+
+    /// Whether nobody waits for what the peer says: a prompt is played to it, and it need not be heard in each slot.
+    pub fn is_at_leisure(&self) -> bool {
+        let heard_by_another = self.bridge.partner().is_some() || self.tap.is_open();
+        self.player.is_playing() && self.ear.is_at_leisure() && !heard_by_another
+    }
+
+    /// The stream's 20 ms of which nothing is heard for now: only a packet goes out.
+    pub fn rest(&mut self, now: Instant, sink: &mut impl Sink) {
+        if let Phase::Connected { session, .. } = self.phase {
+            self.rest.pass(now);
+            self.send(now, &session, None, sink);
+        }
+    }
+
+    /// Whether slots have passed unheard.
+    pub fn is_behind(&self) -> bool {
+        self.rest.is_behind()
+    }
+
+    /// Hears them now, each with what had come by then, and takes what has come since.
+    pub fn catch_up(&mut self, waiting: &mut Waiting, sink: &mut impl Sink) {
+        for at in self.rest.end() {
+            self.take(at, waiting, sink);
+            if let Phase::Connected { session, .. } = self.phase {
+                self.hear(at, &session, Attention::AtOnce, sink);
+            }
+        }
+        // A slot's work takes a while: what was read with it may have come after it began.
+        self.take(Instant::LAST, waiting, sink);
+    }
+
+    /// Takes what came no later than `until`. A key has no partner to be carried to.
+    fn take(&mut self, until: Instant, waiting: &mut Waiting, sink: &mut impl Sink) {
+        while let Some((head, bytes)) = waiting.next_until(until) {
+            self.handle_packet(head.at, head.source, bytes, sink);
+        }
+    }
+
+    /// The next frame of the peer, heard by the detector.
+    fn hear(&mut self, now: Instant, session: &Session, attention: Attention, sink: &mut impl Sink) -> Heard {
+        let heard = self.receiver.handle_slot(now, session);
+        let (stream, frame) = (self.key, heard.known.then_some(&heard.sound));
         self.ear.handle_frame(frame, attention, &mut |kind| sink.event(Event { stream, at: now, kind }));
+        if let Some(digit) = heard.digit {
+            self.tell(now, EventKind::Digit(digit), sink);
+        }
+        heard
     }
 
     /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what.
@@ -343,9 +391,10 @@ impl Stream {
         in_place.unwrap_or(codes)
     }
 
-    /// The two things that are due by the clock alone.
-    fn watch_clock(&mut self, now: Instant, session: &Session, rng: &mut Rng, sink: &mut impl Sink) {
-        let Phase::Connected { heard_at, timed_out, report_at, .. } = &mut self.phase else { return };
+    /// The things that are due by the clock alone.
+    pub fn watch_clock(&mut self, now: Instant, rng: &mut Rng, sink: &mut impl Sink) {
+        let Phase::Connected { session, heard_at, timed_out, report_at } = &mut self.phase else { return };
+        let session = *session;
         if !session.receive {
             // On hold nobody has to be heard.
             *heard_at = now;

@@ -23,6 +23,11 @@ struct Meter {
 }
 
 impl Tap {
+    /// Whether somebody listens now.
+    pub fn is_open(&self) -> bool {
+        self.recording || self.meter.is_some()
+    }
+
     /// Starts the level meter; it goes on as it is when it runs already.
     pub fn watch(&mut self) {
         self.meter.get_or_insert_default();

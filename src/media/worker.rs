@@ -4,7 +4,9 @@
 
 use super::command::{Command, Event, EventKind, Session, StreamKey};
 use super::player::PromptTable;
+use super::rest::TOGETHER;
 use super::stream::{Party, Stream};
+use super::waiting::{DATAGRAM_MAX, Waiting};
 use super::{Options, SLOTS};
 use crate::amd::detector::Mode;
 use crate::audio::Frame;
@@ -27,6 +29,12 @@ pub trait Sink {
     fn receive(&mut self, _stream: StreamKey, _datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
         None
     }
+    /// Whether packets may wait on the stream's port, to be asked for by [`Sink::receive_waiting`] in a later slot.
+    fn keeps(&self, _stream: StreamKey) -> bool {
+        false
+    }
+    /// All that waits on the stream's port of RTP, each datagram with the moment at which it came.
+    fn receive_waiting(&mut self, _stream: StreamKey, _waiting: &mut Waiting) {}
     /// Send a packet to the stream's peer.
     fn send(&mut self, stream: StreamKey, bytes: &[u8]);
     /// Send a compound of RTCP to the stream's peer.
@@ -45,9 +53,6 @@ pub trait Sink {
     fn close(&mut self, stream: StreamKey);
 }
 
-/// Longer datagrams are no RTP of ours; they are cut.
-const DATAGRAM_MAX: usize = 2_048;
-
 /// No stream has this place.
 const NOWHERE: u32 = u32::MAX;
 
@@ -61,7 +66,13 @@ pub struct Worker {
     /// The place of each key's index; grows with the engine's table and only when a stream is opened.
     places: Vec<u32>,
     slots: [Vec<u32>; SLOTS as usize],
+    /// Of the present slot, the places of those that are heard at once, and of those that are heard after them.
+    live: Vec<u32>,
+    late: Vec<u32>,
     prompts: Arc<PromptTable>,
+    waiting: Waiting,
+    /// Counts the 20 ms.
+    turn: u32,
 }
 
 impl Worker {
@@ -76,12 +87,23 @@ impl Worker {
             free: Vec::with_capacity(count),
             places: vec![NOWHERE; count],
             slots: std::array::from_fn(|_| Vec::with_capacity(count)),
+            live: Vec::with_capacity(count),
+            late: Vec::with_capacity(count),
             prompts,
+            waiting: Waiting::new(),
+            turn: 0,
         }
     }
 
     /// The engine asks. A command for a stream that is not here is void.
     pub fn handle_command(&mut self, now: Instant, command: Command, sink: &mut impl Sink) {
+        // Whatever changes, changes behind what has come before.
+        let second = if let Command::Bridge { b, .. } = &command { Some(*b) } else { None };
+        for key in [command.stream(), second].into_iter().flatten() {
+            if let Some(place) = self.place(key) {
+                self.catch_up(place, sink);
+            }
+        }
         match command {
             Command::Open { stream, partner } => {
                 let party = if partner.is_some() { Party::Agent } else { Party::Callee };
@@ -157,21 +179,55 @@ impl Worker {
         }
     }
 
-    /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame.
+    /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame. First go the packets of those that
+    /// nobody waits for, for they are ready; then the streams that are heard now; and what the first have to say waits.
     pub fn handle_slot(&mut self, now: Instant, slot: u8, sink: &mut impl Sink) {
         let slot = usize::from(slot % SLOTS);
-        let mut datagram = [0; DATAGRAM_MAX];
-        for index in 0..self.slots[slot].len() {
-            let place = self.slots[slot][index] as usize;
-            let key = self.streams[place].key;
-            // What one stream needs is at hand in the processor only while that stream is served.
-            while let Some((length, source)) = sink.receive(key, &mut datagram) {
-                self.handle_packet(now, key, source, &datagram[..length], sink);
+        self.turn = self.turn.wrapping_add(u32::from(slot == 0));
+        let (mut live, mut late) = (std::mem::take(&mut self.live), std::mem::take(&mut self.late));
+        for place in &self.slots[slot] {
+            let stream = &mut self.streams[*place as usize];
+            if stream.is_at_leisure() && sink.keeps(stream.key) {
+                stream.rest(now, sink);
+                if self.turn.wrapping_add(*place).is_multiple_of(TOGETHER) {
+                    late.push(*place);
+                }
+            } else {
+                live.push(*place);
             }
-            let partner = self.streams[place].bridge.partner();
-            let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
-            let digit = self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
-            self.carry(place, digit);
+        }
+        let mut datagram = [0; DATAGRAM_MAX];
+        live.drain(..).for_each(|place| self.handle_live(now, place as usize, &mut datagram, sink));
+        late.drain(..).for_each(|place| self.handle_late(now, place as usize, sink));
+        (self.live, self.late) = (live, late);
+    }
+
+    /// The 20 ms of a stream that somebody waits for.
+    fn handle_live(&mut self, now: Instant, place: usize, datagram: &mut [u8], sink: &mut impl Sink) {
+        let key = self.streams[place].key;
+        self.catch_up(place, sink);
+        // What one stream needs is at hand in the processor only while that stream is served.
+        while let Some((length, source)) = sink.receive(key, datagram) {
+            self.handle_packet(now, key, source, &datagram[..length], sink);
+        }
+        let partner = self.streams[place].bridge.partner();
+        let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
+        let digit = self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
+        self.carry(place, digit);
+    }
+
+    /// A stream that nobody waits for is heard.
+    fn handle_late(&mut self, now: Instant, place: usize, sink: &mut impl Sink) {
+        self.catch_up(place, sink);
+        self.streams[place].watch_clock(now, &mut self.rng, sink);
+    }
+
+    /// Hears the slots of a stream that have passed unheard.
+    fn catch_up(&mut self, place: usize, sink: &mut impl Sink) {
+        let stream = &mut self.streams[place];
+        if stream.is_behind() {
+            sink.receive_waiting(stream.key, &mut self.waiting);
+            stream.catch_up(&mut self.waiting, sink);
         }
     }
 

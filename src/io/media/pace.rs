@@ -57,6 +57,12 @@ impl Pace {
         }
     }
 
+    /// All that waited was read at once.
+    pub fn handle_all(&mut self) {
+        // What was not there yet is owed.
+        *self = Pace { usual: self.usual, owed: 1, ..Pace::new(usize::from(self.turn)) };
+    }
+
     /// There was none.
     pub fn handle_empty(&mut self) {
         self.empty = true;
@@ -129,6 +135,14 @@ mod tests {
             play(&mut pace, &[0, 0, 0, 0, 0, 6, 1, 1]).iter().map(|(read, _)| *read).collect();
         assert_eq!(read[5..].iter().sum::<u32>(), 8, "{read:?}");
         assert!(read[5] + read[6] >= 7, "{read:?}");
+    }
+
+    #[test]
+    fn after_all_was_read_at_once_what_was_late_is_not_left_behind() {
+        let mut pace = Pace::new(3);
+        play(&mut pace, &[1; 17]);
+        pace.handle_all();
+        assert_eq!(play(&mut pace, &[2, 1, 1]), [(2, 2), (1, 2), (1, 1)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Pairs of UDP ports: an even one for RTP, the odd one above for RTCP (RFC 3550, 11).
 
 use super::Options;
+use super::reader;
 use crate::rng::Rng;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -90,8 +91,9 @@ pub fn disconnect(socket: &UdpSocket) -> bool {
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    // Both are wishes: where the system refuses them, calls work all the same.
+    // All are wishes: where the system refuses them, calls work all the same.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = reader::stamp(&socket);
     if address.is_ipv4() {
         let _ = socket.set_tos_v4(EXPEDITED);
     }

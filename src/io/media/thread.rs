@@ -2,17 +2,20 @@
 //!
 //! The clock is absolute: a slot that comes late does not shift those behind it. Behind a slot's work the thread carries
 //! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one
-//! system call for the one packet that is due ([`super::pace`]); all sockets of RTCP are watched by one question a slot
+//! system call for the one packet that is due ([`super::pace`]), or, where nobody waits for what it hears, by one for the
+//! packets of 100 ms ([`super::reader`]); all sockets of RTCP are watched by one question a slot
 //! ([`super::ready`]).
 
 use super::pace::Pace;
 use super::port::{self, Pair, Ports};
+use super::reader::Reader;
 use super::ready::Ready;
 use crate::audio::Frame;
 use crate::io::recorder::{self, Recording};
 use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
 use crate::media::player::PromptTable;
+use crate::media::waiting::Waiting;
 use crate::media::worker::{Sink, Worker};
 use crate::media::{self, SLOT, SLOTS};
 use crate::rng::Rng;
@@ -88,6 +91,7 @@ impl Loop {
             shell: Shell {
                 ports,
                 ready: Ready::new(ready),
+                reader: Reader::new(),
                 legs: Vec::new(),
                 events: start.events,
                 backlog: VecDeque::new(),
@@ -189,6 +193,7 @@ impl Loop {
 struct Shell {
     ports: Ports,
     ready: Ready,
+    reader: Reader,
     /// By the index of the stream's key.
     legs: Vec<Option<Leg>>,
     events: mpsc::Sender<Event>,
@@ -312,6 +317,20 @@ impl Sink for Shell {
         }
         leg.strangers = 0;
         None
+    }
+
+    fn keeps(&self, stream: StreamKey) -> bool {
+        let leg = self.legs.get(stream.index()).and_then(Option::as_ref);
+        // A stranger's packets would fill the socket of one that anybody may send to.
+        leg.is_some_and(|leg| leg.connected && !leg.traced)
+    }
+
+    fn receive_waiting(&mut self, stream: StreamKey, waiting: &mut Waiting) {
+        let now = Instant::from_start(self.epoch.elapsed());
+        if let Some(leg) = leg_of(&mut self.legs, stream) {
+            self.reader.read(&leg.pair.rtp, now, waiting);
+            leg.pace.handle_all();
+        }
     }
 
     fn send(&mut self, stream: StreamKey, bytes: &[u8]) {

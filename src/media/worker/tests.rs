@@ -4,6 +4,7 @@ mod agreed;
 mod bench;
 mod coding;
 mod faults;
+mod rest;
 
 use super::*;
 use crate::amd::verdict::{Class, Finding, ToneKind};

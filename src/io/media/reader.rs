@@ -1,0 +1,139 @@
+//! Reads at once all that waits in a socket (recvmmsg(2)), each datagram with the moment at which the kernel took it in
+//! (socket(7), `SO_TIMESTAMPNS`).
+//!
+//! The kernel stamps with civil time, which may be set meanwhile: what a stamp says is how long ago it was, and more than a
+//! second, or less than nothing, is not believed.
+
+use crate::io::address;
+use crate::media::waiting::{Head, Room, WAITING_MAX, Waiting};
+use crate::time::Instant;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt};
+use nix::sys::time::TimeSpec;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The source of what has none: nobody's.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Nothing waits for longer.
+const WAITS_MAX: Duration = Duration::from_secs(1);
+
+/// The memory that the kernel's answers take.
+pub struct Reader {
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
+/// Has the kernel stamp what a socket receives.
+///
+/// # Errors
+/// When it does not know how.
+pub fn stamp(socket: &impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(socket, ReceiveTimestampns, &true)?)
+}
+
+impl Reader {
+    /// With its memory.
+    pub fn new() -> Self {
+        Reader { headers: MultiHeaders::preallocate(WAITING_MAX, Some(nix::cmsg_space!(TimeSpec))) }
+    }
+
+    /// Reads what waits in `socket`; `now` is the present moment.
+    pub fn read(&mut self, socket: &UdpSocket, now: Instant, waiting: &mut Waiting) {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        waiting.fill(|room, tell| self.read_into(room, socket, now, wall, tell));
+    }
+
+    fn read_into(
+        &mut self,
+        room: &mut Room,
+        socket: &UdpSocket,
+        now: Instant,
+        wall: Duration,
+        tell: &mut dyn FnMut(Head),
+    ) {
+        let mut places = room.each_mut().map(|place| [IoSliceMut::new(place)]);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let Ok(read) = recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, flags, None) else {
+            // Nothing waits, or ICMP tells of a packet that we sent; the media time-out judges the peer.
+            return;
+        };
+        for datagram in read {
+            let stamped = datagram.cmsgs().ok().and_then(|mut told| told.find_map(stamp_of));
+            let ago = stamped.and_then(|at| wall.checked_sub(at)).filter(|ago| *ago <= WAITS_MAX);
+            let at = now.since_start().saturating_sub(ago.unwrap_or_default());
+            let source = datagram.address.as_ref().and_then(address::of_system).unwrap_or(NOWHERE);
+            tell(Head { at: Instant::from_start(at), source, length: datagram.bytes });
+        }
+    }
+}
+
+fn stamp_of(told: ControlMessageOwned) -> Option<Duration> {
+    match told {
+        ControlMessageOwned::ScmTimestampns(at) => Some(at.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv6Addr;
+
+    fn read(reader: &mut Reader, socket: &UdpSocket, now: Instant) -> Vec<(Head, Vec<u8>)> {
+        let mut waiting = Waiting::new();
+        reader.read(socket, now, &mut waiting);
+        std::iter::from_fn(|| waiting.next_until(Instant::LAST).map(|(head, bytes)| (head, bytes.to_vec())))
+            .collect()
+    }
+
+    #[test]
+    fn each_datagram_is_told_with_its_source_and_the_moment_at_which_it_came() {
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let [socket, peer] = [(); 2].map(|()| UdpSocket::bind((address, 0)).unwrap());
+            stamp(&socket).unwrap();
+            let mut reader = Reader::new();
+            let now = Instant::from_start(Duration::from_secs(9));
+            assert!(read(&mut reader, &socket, now).is_empty());
+            // The kernel begins to stamp some time after it was first asked to.
+            while read(&mut reader, &socket, now).first().is_none_or(|(head, _)| head.at == now) {
+                peer.send_to(b"early", socket.local_addr().unwrap()).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert!(read(&mut reader, &socket, now).is_empty());
+            // Twice: what an answer left in the memory for answers must not hurt the next.
+            for _ in 0..2 {
+                let begun = std::time::Instant::now();
+                for text in ["first", "second", "third"] {
+                    peer.send_to(text.as_bytes(), socket.local_addr().unwrap()).unwrap();
+                    std::thread::sleep(Duration::from_millis(12));
+                }
+                let told = read(&mut reader, &socket, now);
+                let texts: Vec<&[u8]> = told.iter().map(|(_, bytes)| &bytes[..]).collect();
+                assert_eq!(texts, [&b"first"[..], b"second", b"third"]);
+                assert!(told.iter().all(|(head, _)| head.source == peer.local_addr().unwrap()), "{told:?}");
+                let at: Vec<Instant> = told.iter().map(|(head, _)| head.at).collect();
+                assert!(at[0] + begun.elapsed() >= now && at[2] < now, "{at:?}");
+                assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(12)), "{at:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_the_room_waits_for_the_next_question() {
+        let [socket, peer] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        for number in 0..WAITING_MAX as u8 + 3 {
+            peer.send_to(&[number], socket.local_addr().unwrap()).unwrap();
+        }
+        let mut reader = Reader::new();
+        // Nothing was stamped: it counts as having come just now.
+        let now = Instant::from_start(Duration::from_secs(9));
+        let told = read(&mut reader, &socket, now);
+        assert!(told.len() == WAITING_MAX && told.iter().all(|(head, _)| head.at == now), "{told:?}");
+        let rest: Vec<Vec<u8>> =
+            read(&mut reader, &socket, now).into_iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(rest, (0..3).map(|number| vec![WAITING_MAX as u8 + number]).collect::<Vec<_>>());
+    }
+}

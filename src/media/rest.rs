@@ -1,0 +1,41 @@
+//! When a stream is listened to: in each of its slots, or at leisure in every fifth.
+//!
+//! A packet that is read when it comes costs twice what it need cost, for by then all that belongs to its stream, in the
+//! kernel as well as here, has left the processor's caches for a thousand other streams. While somebody waits for what a
+//! stream hears (a verdict, a partner, a recording, a meter) it is read in each slot. While the callee listens to a prompt
+//! and the verdict stands, nobody does: the packets wait in their socket, and every fifth slot hears five slots' worth, each
+//! as it would have been heard in its own. What is found is the same to the sample, and told up to 80 ms later.
+
+use crate::audio::FRAME;
+use crate::time::Instant;
+
+/// Slots that are heard together: 100 ms.
+pub const TOGETHER: u32 = 5;
+
+/// The slots of a stream that have passed unheard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rest {
+    since: Instant,
+    slots: u32,
+}
+
+impl Rest {
+    /// A slot passes unheard.
+    pub fn pass(&mut self, now: Instant) {
+        if self.slots == 0 {
+            self.since = now;
+        }
+        self.slots += 1;
+    }
+
+    /// Whether any has.
+    pub fn is_behind(&self) -> bool {
+        self.slots > 0
+    }
+
+    /// The moments of all that have, the first first; none has from now on.
+    pub fn end(&mut self) -> impl Iterator<Item = Instant> + use<> {
+        let Rest { since, slots } = std::mem::take(self);
+        (0..slots).map(move |slot| since + FRAME * slot)
+    }
+}

@@ -1,0 +1,174 @@
+//! A stream that is heard in every fifth slot hears what one hears that is heard in each.
+
+use super::*;
+use crate::media::waiting::{Head, Waiting};
+use std::collections::VecDeque;
+
+/// A sink whose ports keep what comes, or hand it over in the next slot, as sockets do.
+#[derive(Default)]
+struct Sockets {
+    notes: Notes,
+    keeps: bool,
+    /// How often packets were asked for.
+    asked: u32,
+    /// What is on its way, and when it comes.
+    way: VecDeque<(Instant, Vec<u8>)>,
+}
+
+impl Sink for Sockets {
+    fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
+        self.notes.open(stream)
+    }
+    fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
+        self.notes.aim(stream, remote, remote_rtcp);
+    }
+    fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
+        self.notes.latch(stream, remote);
+    }
+    fn receive(&mut self, _stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        self.asked += 1;
+        let (_, bytes) = self.way.pop_front_if(|(at, _)| *at <= self.notes.now)?;
+        datagram[..bytes.len()].copy_from_slice(&bytes);
+        Some((bytes.len(), remote(0)))
+    }
+    fn keeps(&self, _stream: StreamKey) -> bool {
+        self.keeps
+    }
+    fn receive_waiting(&mut self, _stream: StreamKey, waiting: &mut Waiting) {
+        self.asked += 1;
+        // By the time of the question the slot has begun a while ago.
+        let until = self.notes.now + Duration::from_millis(4);
+        let come = self.way.iter().take_while(|(at, _)| *at <= until).count();
+        waiting.fill(|room, tell| {
+            for (place, (at, bytes)) in room.iter_mut().zip(self.way.drain(..come)) {
+                place[..bytes.len()].copy_from_slice(&bytes);
+                tell(Head { at, source: remote(0), length: bytes.len() });
+            }
+        });
+    }
+    fn send(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.notes.send(stream, bytes);
+    }
+    fn send_rtcp(&mut self, stream: StreamKey, bytes: &[u8]) {
+        self.notes.send_rtcp(stream, bytes);
+    }
+    fn event(&mut self, event: Event) {
+        self.notes.event(event);
+    }
+    fn start_recording(&mut self, stream: StreamKey, path: PathBuf) {
+        self.notes.start_recording(stream, path);
+    }
+    fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame) {
+        self.notes.record(stream, heard, said);
+    }
+    fn close(&mut self, stream: StreamKey) {
+        self.notes.close(stream);
+    }
+}
+
+/// A call to a mailbox with a beep, to which a message is played from its verdict on. Every twenty-third packet is lost, every
+/// seventh is held up by 30 ms.
+fn call(keeps: bool, also: impl Fn(u64) -> Option<Command>) -> Sockets {
+    let greeting = wav::read(include_bytes!("../../../../fixtures/audio/machine-karen-beep.wav")).unwrap();
+    let beep = Tone::sine(1_000.0, -15.0).samples(Duration::from_millis(400));
+    let said = [&greeting.samples[..], &[0; 12_000], &beep, &[0; 12_000]].concat();
+    let options = Options { streams_max: 1, ..Options::default() };
+    let prompts = PromptTable::new(vec![Clip { samples: vec![500; 8_000 * 60] }]);
+    let mut worker = Worker::new(&options, Arc::new(prompts), Rng::from_seed(1));
+    let mut sink = Sockets { keeps, ..Sockets::default() };
+    let stream = STREAM;
+    let mut now = Instant::ZERO;
+    for command in [
+        Command::Open { stream, partner: None },
+        Command::Connect { stream, session: session(0) },
+        Command::Detect { stream },
+        Command::Play { stream, prompt: PromptId(0), repeat: true },
+    ] {
+        worker.handle_command(now, command, &mut sink);
+    }
+    for (number, frame) in (0u64..).zip(said.chunks_exact(FRAME_SAMPLES)) {
+        let mut codes = [0; FRAME_SAMPLES];
+        g711::encode_frame(Law::Mu, frame, &mut codes);
+        let held_up = if number % 7 == 3 { 30 } else { 0 };
+        let at = now + Duration::from_millis(7 + held_up);
+        if number % 23 != 11 {
+            sink.way.push_back((at, packet(number as u16, number as u32 * 160, &codes)));
+        }
+        sink.way.make_contiguous().sort_by_key(|(at, _)| *at);
+        for slot in 0..4 {
+            sink.notes.now = now;
+            worker.handle_slot(now, slot, &mut sink);
+            now += SLOT;
+        }
+        if let Some(command) = also(number) {
+            worker.handle_command(now, command, &mut sink);
+        }
+    }
+    worker.handle_command(now, Command::Close { stream }, &mut sink);
+    sink
+}
+
+const STREAM: StreamKey = StreamKey::from_u64(0);
+
+/// What was found, in its order.
+fn findings(sockets: &Sockets) -> Vec<Finding> {
+    sockets.notes.findings.iter().map(|(_, found)| *found).collect()
+}
+
+/// Packets that were counted, those that nobody asked for included; and those that were refused.
+fn counted(sockets: &Sockets) -> (u64, u64) {
+    let end = sockets.notes.closed[&STREAM];
+    (end.packets_received + sockets.way.len() as u64, end.packets_refused)
+}
+
+#[test]
+fn the_same_is_found_counted_and_sent_with_a_fraction_of_the_questions() {
+    let (live, late) = (call(false, |_| None), call(true, |_| None));
+    assert!(findings(&live).len() > 4, "{:?}", findings(&live));
+    assert_eq!(findings(&live), findings(&late));
+    assert_eq!(counted(&live), counted(&late));
+    assert_eq!(live.notes.codes(STREAM), late.notes.codes(STREAM));
+    assert!(late.asked * 2 < live.asked, "{} of {}", late.asked, live.asked);
+}
+
+#[test]
+fn whatever_is_asked_of_it_meanwhile_it_has_heard_all_that_came_before() {
+    for seed in 0..60 {
+        let command = |number: u64| {
+            let mut rng = Rng::from_seed(seed << 32 | number);
+            let repeat = rng.unit() < 0.5;
+            match rng.below(160) {
+                0 => Some(Command::StopPlaying { stream: STREAM }),
+                1..=8 => Some(Command::Play { stream: STREAM, prompt: PromptId(0), repeat }),
+                9 => Some(Command::Watch { stream: STREAM }),
+                10 => Some(Command::Record { stream: STREAM, path: PathBuf::from("x.wav") }),
+                11 => Some(Command::SendDigits { stream: STREAM, digits: "5".into() }),
+                12 => Some(Command::Connect { stream: STREAM, session: session(0) }),
+                13 => {
+                    Some(Command::Connect { stream: STREAM, session: Session { send: false, ..session(0) } })
+                }
+                14 => Some(Command::Detect { stream: STREAM }),
+                _ => None,
+            }
+        };
+        let (live, late) = (call(false, command), call(true, command));
+        assert_eq!(findings(&live), findings(&late), "seed {seed}");
+        assert_eq!(counted(&live), counted(&late), "seed {seed}");
+        assert_eq!(live.notes.codes(STREAM), late.notes.codes(STREAM), "seed {seed}");
+        assert_eq!(live.notes.recorded, late.notes.recorded, "seed {seed}");
+    }
+}
+
+#[test]
+fn who_is_recorded_or_watched_is_heard_in_each_slot() {
+    for open in [
+        Command::Watch { stream: STREAM },
+        Command::Record { stream: STREAM, path: PathBuf::from("x.wav") },
+        Command::StopPlaying { stream: STREAM },
+    ] {
+        let from_the_start = |number: u64| (number == 0).then(|| open.clone());
+        let (live, late) = (call(false, from_the_start), call(true, from_the_start));
+        assert_eq!(live.asked, late.asked, "{open:?}");
+        assert_eq!(live.notes.recorded, late.notes.recorded, "{open:?}");
+    }
+}
