@@ -115,6 +115,13 @@ impl Player {
         self.playing.is_some()
     }
 
+    /// Whether the next frame is the last.
+    pub fn is_ending(&self) -> bool {
+        // It is as long in either law.
+        let at_its_end = |it: &Playing| !it.repeat && it.position + 1 >= it.prompt.frames(Law::Mu).len();
+        self.playing.as_ref().is_some_and(at_its_end)
+    }
+
     /// The next frame, and the prompt's id with its last one. A prompt without sound ends at once.
     pub fn next_frame(&mut self, law: Law) -> (Option<CodedFrame>, Option<PromptId>) {
         let Some(playing) = &mut self.playing else { return (None, None) };
@@ -162,12 +169,18 @@ mod tests {
     fn a_prompt_ends_with_its_last_frame_and_a_repeated_one_does_not() {
         let mut player = Player::default();
         player.play(PromptId(7), prompt(400), false);
-        assert_eq!(heard(&mut player, 5), "1 2 3!7 - -");
+        assert!(!player.is_ending());
+        assert_eq!(heard(&mut player, 2), "1 2");
+        assert!(player.is_ending());
+        assert_eq!(heard(&mut player, 3), "3!7 - -");
+        assert!(!player.is_ending());
         player.play(PromptId(7), prompt(320), true);
         assert_eq!(heard(&mut player, 5), "1 2 1 2 1");
+        assert!(!player.is_ending(), "it goes on");
         player.stop();
         assert_eq!(heard(&mut player, 1), "-");
         player.play(PromptId(3), prompt(0), false);
+        assert!(player.is_ending());
         assert_eq!(heard(&mut player, 2), "!3 -");
     }
 

@@ -4,7 +4,8 @@
 //! kernel as well as here, has left the processor's caches for a thousand other streams. While somebody waits for what a
 //! stream hears (a verdict, a partner, a recording, a meter) it is read in each slot. While the callee listens to a prompt
 //! and the verdict stands, nobody does: the packets wait in their socket, and every fifth slot hears five slots' worth, each
-//! as it would have been heard in its own. What is found is the same to the sample, and told up to 80 ms later.
+//! with what had come by then. What is found is what would have been found, and is told up to 80 ms later; so is a key that
+//! the callee presses, but never behind the end of the prompt that it was pressed in.
 
 use crate::audio::FRAME;
 use crate::time::Instant;

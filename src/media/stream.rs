@@ -294,10 +294,12 @@ impl Stream {
         if said_to { Attention::AtLeisure } else { Attention::AtOnce }
     }
 
-    /// Whether nobody waits for what the peer says: a prompt is played to it, and it need not be heard in each slot.
+    /// Whether nobody waits for what the peer says: a prompt is played to it, and it need not be heard in each slot. In the slot in
+    /// which the prompt ends it must: a key that was pressed before the end is told before it.
     pub fn is_at_leisure(&self) -> bool {
         let heard_by_another = self.bridge.partner().is_some() || self.tap.is_open();
-        self.player.is_playing() && self.ear.is_at_leisure() && !heard_by_another
+        let goes_on = self.player.is_playing() && !self.player.is_ending();
+        goes_on && self.ear.is_at_leisure() && !heard_by_another
     }
 
     /// The stream's 20 ms of which nothing is heard for now: only a packet goes out.

@@ -97,7 +97,7 @@ impl Worker {
 
     /// The engine asks. A command for a stream that is not here is void.
     pub fn handle_command(&mut self, now: Instant, command: Command, sink: &mut impl Sink) {
-        // Whatever changes, changes behind what has come before.
+        // Whatever changes for a stream, changes behind what has come before.
         let second = if let Command::Bridge { b, .. } = &command { Some(*b) } else { None };
         for key in [command.stream(), second].into_iter().flatten() {
             if let Some(place) = self.place(key) {

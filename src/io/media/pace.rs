@@ -2,7 +2,8 @@
 //!
 //! To ask an empty socket costs a fifth of what a packet costs, and with packets every 20 ms one question finds one packet.
 //! What did not come in its turn is owed, and is asked for with the next; every eighth turn the socket is read to its end,
-//! which also shows peers that send more often. No turn reads more than [`READS_MAX`], whatever floods the port.
+//! which also shows peers that send more often. No turn reads more than [`READS_MAX`], whatever floods the port; what waited
+//! while nobody listened is read beside it, and bounded by its own room ([`crate::media::waiting::WAITING_MAX`]).
 
 /// Datagrams that one turn may read: with sweeps, a flood costs no more than four or five in 20 ms.
 const READS_MAX: u8 = 8;
@@ -57,10 +58,11 @@ impl Pace {
         }
     }
 
-    /// All that waited was read at once.
-    pub fn handle_all(&mut self) {
-        // What was not there yet is owed.
-        *self = Pace { usual: self.usual, owed: 1, ..Pace::new(usize::from(self.turn)) };
+    /// What waited was read at once; `whole`: to its end.
+    pub fn handle_all(&mut self, whole: bool) {
+        // What was not there yet is owed. A whole sweep's time is counted anew.
+        let owed = if whole { self.usual } else { READS_MAX };
+        *self = Pace { usual: self.usual, owed, ..Pace::new(1) };
     }
 
     /// There was none.
@@ -141,8 +143,30 @@ mod tests {
     fn after_all_was_read_at_once_what_was_late_is_not_left_behind() {
         let mut pace = Pace::new(3);
         play(&mut pace, &[1; 17]);
-        pace.handle_all();
+        pace.handle_all(true);
         assert_eq!(play(&mut pace, &[2, 1, 1]), [(2, 2), (1, 2), (1, 1)]);
+    }
+
+    #[test]
+    fn after_all_was_read_at_once_a_peer_of_short_packets_is_kept_up_with() {
+        for (usual, before) in [2, 4].into_iter().flat_map(|usual| (0..8).map(move |before| (usual, before)))
+        {
+            let mut pace = Pace::new(3);
+            play(&mut pace, &vec![usual; 32 + before]);
+            pace.handle_all(true);
+            assert_eq!(play(&mut pace, &[0])[0].0, 0);
+            let turns = play(&mut pace, &[usual; 32]);
+            assert!(turns.iter().all(|(read, _)| *read == usual), "{usual} after {before}: {turns:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_read_to_its_end_is_read_in_two_turns() {
+        let mut pace = Pace::new(3);
+        play(&mut pace, &[1; 17]);
+        pace.handle_all(false);
+        let read: Vec<u32> = play(&mut pace, &[7, 1, 1]).iter().map(|(read, _)| *read).collect();
+        assert_eq!(read, [5, 3, 1]);
     }
 
     #[test]

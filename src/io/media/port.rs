@@ -28,6 +28,8 @@ pub struct Ports {
 pub struct Pair {
     /// For RTP.
     pub rtp: UdpSocket,
+    /// The system stamps what comes there.
+    pub stamped: bool,
     /// For RTCP.
     pub rtcp: UdpSocket,
     /// The address to offer.
@@ -66,7 +68,8 @@ impl Ports {
     fn open_at(&self, port: u16) -> io::Result<Pair> {
         let rtp = bind(SocketAddr::new(self.listen, port))?;
         let rtcp = bind(SocketAddr::new(self.listen, port + 1))?;
-        Ok(Pair { rtp, rtcp, offered: SocketAddr::new(self.advertise, port) })
+        let stamped = reader::stamp(&rtp).is_ok();
+        Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(self.advertise, port) })
     }
 
     fn explained(&self, error: Option<io::Error>) -> io::Error {
@@ -91,9 +94,8 @@ pub fn disconnect(socket: &UdpSocket) -> bool {
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    // All are wishes: where the system refuses them, calls work all the same.
+    // Both are wishes: where the system refuses them, calls work all the same.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let _ = reader::stamp(&socket);
     if address.is_ipv4() {
         let _ = socket.set_tos_v4(EXPEDITED);
     }

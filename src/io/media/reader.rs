@@ -1,12 +1,14 @@
 //! Reads at once all that waits in a socket (recvmmsg(2)), each datagram with the moment at which the kernel took it in
 //! (socket(7), `SO_TIMESTAMPNS`).
 //!
-//! The kernel stamps with civil time, which may be set meanwhile: what a stamp says is how long ago it was, and more than a
-//! second, or less than nothing, is not believed.
+//! The kernel stamps with civil time: what a stamp says is how long ago it was, and more than a second, or less than nothing,
+//! is not believed. When that clock is set back while packets wait, these count as having come just now, and each stream
+//! that rested has a gap of 100 ms, once.
 
 use crate::io::address;
 use crate::media::waiting::{Head, Room, WAITING_MAX, Waiting};
 use crate::time::Instant;
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt};
 use nix::sys::time::TimeSpec;
@@ -17,6 +19,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The source of what has none: nobody's.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A socket tells of an ICMP error in place of what waits there, each error once; those of so many are passed over.
+const ERRORS_MAX: usize = 3;
 
 /// Nothing waits for longer.
 const WAITS_MAX: Duration = Duration::from_secs(1);
@@ -40,10 +45,24 @@ impl Reader {
         Reader { headers: MultiHeaders::preallocate(WAITING_MAX, Some(nix::cmsg_space!(TimeSpec))) }
     }
 
-    /// Reads what waits in `socket`; `now` is the present moment.
-    pub fn read(&mut self, socket: &UdpSocket, now: Instant, waiting: &mut Waiting) {
+    /// Reads what waits in `socket`; `now` is the present moment. Tells whether nothing is left there. All sockets that are
+    /// read with the same memory are stamped ones of one family: an answer leaves the room for the next as long as it was.
+    pub fn read(&mut self, socket: &UdpSocket, now: Instant, waiting: &mut Waiting) -> bool {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        waiting.fill(|room, tell| self.read_into(room, socket, now, wall, tell));
+        let mut whole = false;
+        waiting.fill(|room, tell| {
+            for _ in 0..ERRORS_MAX {
+                // The media time-out judges a peer of whom ICMP tells.
+                let read = match self.read_into(room, socket, now, wall, tell) {
+                    Ok(read) => read,
+                    Err(Errno::EAGAIN) => 0,
+                    Err(_) => continue,
+                };
+                whole = read < WAITING_MAX;
+                return;
+            }
+        });
+        whole
     }
 
     fn read_into(
@@ -53,20 +72,19 @@ impl Reader {
         now: Instant,
         wall: Duration,
         tell: &mut dyn FnMut(Head),
-    ) {
+    ) -> nix::Result<usize> {
         let mut places = room.each_mut().map(|place| [IoSliceMut::new(place)]);
         let flags = MsgFlags::MSG_DONTWAIT;
-        let Ok(read) = recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, flags, None) else {
-            // Nothing waits, or ICMP tells of a packet that we sent; the media time-out judges the peer.
-            return;
-        };
-        for datagram in read {
+        let mut count = 0;
+        for datagram in recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, flags, None)? {
+            count += 1;
             let stamped = datagram.cmsgs().ok().and_then(|mut told| told.find_map(stamp_of));
             let ago = stamped.and_then(|at| wall.checked_sub(at)).filter(|ago| *ago <= WAITS_MAX);
             let at = now.since_start().saturating_sub(ago.unwrap_or_default());
             let source = datagram.address.as_ref().and_then(address::of_system).unwrap_or(NOWHERE);
             tell(Head { at: Instant::from_start(at), source, length: datagram.bytes });
         }
+        Ok(count)
     }
 }
 
@@ -122,6 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn an_error_of_icmp_does_not_keep_back_what_waits() {
+        let [socket, peer] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        socket.connect(peer.local_addr().unwrap()).unwrap();
+        peer.send_to(b"before", socket.local_addr().unwrap()).unwrap();
+        drop(peer);
+        // Nobody is there any more, which is told with the next question.
+        socket.send(b"?").unwrap();
+        let told = read(&mut Reader::new(), &socket, Instant::from_start(Duration::from_secs(9)));
+        assert_eq!(told.iter().map(|(_, bytes)| &bytes[..]).collect::<Vec<_>>(), [b"before"]);
+    }
+
+    #[test]
     fn what_is_more_than_the_room_waits_for_the_next_question() {
         let [socket, peer] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         for number in 0..WAITING_MAX as u8 + 3 {
@@ -130,8 +160,11 @@ mod tests {
         let mut reader = Reader::new();
         // Nothing was stamped: it counts as having come just now.
         let now = Instant::from_start(Duration::from_secs(9));
-        let told = read(&mut reader, &socket, now);
-        assert!(told.len() == WAITING_MAX && told.iter().all(|(head, _)| head.at == now), "{told:?}");
+        let mut waiting = Waiting::new();
+        assert!(!reader.read(&socket, now, &mut waiting), "something is left");
+        let told: Vec<Head> =
+            std::iter::from_fn(|| waiting.next_until(Instant::LAST).map(|(head, _)| head)).collect();
+        assert!(told.len() == WAITING_MAX && told.iter().all(|head| head.at == now), "{told:?}");
         let rest: Vec<Vec<u8>> =
             read(&mut reader, &socket, now).into_iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(rest, (0..3).map(|number| vec![WAITING_MAX as u8 + number]).collect::<Vec<_>>());

@@ -215,6 +215,8 @@ struct Leg {
     remote_rtcp: Option<SocketAddr>,
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
     connected: bool,
+    /// Since it is, nothing was left in it: what comes is the peer's.
+    drained: bool,
     recording: Option<Recording>,
     /// Its packets are copied for whoever traces the call.
     traced: bool,
@@ -272,6 +274,7 @@ impl Sink for Shell {
             remote: None,
             remote_rtcp: None,
             connected: false,
+            drained: false,
             recording: None,
             traced: false,
             withheld: false,
@@ -291,6 +294,7 @@ impl Sink for Shell {
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
         let Some(leg) = self.leg(stream) else { return };
         leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        leg.drained = false;
         leg.remote = Some(remote);
     }
 
@@ -310,7 +314,10 @@ impl Sink for Shell {
                     copy(&self.copies, self.epoch, leg, way, &datagram[..received.0]);
                     return Some(received);
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => leg.pace.handle_empty(),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    leg.drained = true;
+                    leg.pace.handle_empty();
+                }
                 // An ICMP error of a packet that we sent; the media time-out judges the peer.
                 Err(_) => leg.pace.handle_datagram(),
             }
@@ -321,15 +328,15 @@ impl Sink for Shell {
 
     fn keeps(&self, stream: StreamKey) -> bool {
         let leg = self.legs.get(stream.index()).and_then(Option::as_ref);
-        // A stranger's packets would fill the socket of one that anybody may send to.
-        leg.is_some_and(|leg| leg.connected && !leg.traced)
+        // A stranger's packets would fill the socket of one that anybody may send to, and some may be there from before.
+        leg.is_some_and(|leg| leg.connected && leg.drained && leg.pair.stamped && !leg.traced)
     }
 
     fn receive_waiting(&mut self, stream: StreamKey, waiting: &mut Waiting) {
         let now = Instant::from_start(self.epoch.elapsed());
         if let Some(leg) = leg_of(&mut self.legs, stream) {
-            self.reader.read(&leg.pair.rtp, now, waiting);
-            leg.pace.handle_all();
+            leg.drained = self.reader.read(&leg.pair.rtp, now, waiting);
+            leg.pace.handle_all(leg.drained);
         }
     }
 

@@ -172,3 +172,41 @@ fn who_is_recorded_or_watched_is_heard_in_each_slot() {
         assert_eq!(live.notes.recorded, late.notes.recorded, "{open:?}");
     }
 }
+
+/// What is told of a call in which a key is pressed so long after a prompt of one second began.
+fn pressed_after(keeps: bool, ms: u64) -> Vec<String> {
+    let prompts = PromptTable::new(vec![Clip { samples: vec![500; 8_000] }]);
+    let options = Options { streams_max: 1, ..Options::default() };
+    let mut worker = Worker::new(&options, Arc::new(prompts), Rng::from_seed(1));
+    let mut sink = Sockets { keeps, ..Sockets::default() };
+    let mut now = Instant::ZERO;
+    for command in [
+        Command::Open { stream: STREAM, partner: None },
+        Command::Connect { stream: STREAM, session: session(0) },
+        Command::Play { stream: STREAM, prompt: PromptId(0), repeat: false },
+    ] {
+        worker.handle_command(now, command, &mut sink);
+    }
+    let key = write(true, 101, 1, 8_000, 1, &[1, 10, 0, 160]);
+    sink.way.push_back((now + Duration::from_millis(ms), key));
+    for slot in 0..260u32 {
+        sink.notes.now = now;
+        worker.handle_slot(now, (slot % 4) as u8, &mut sink);
+        now += SLOT;
+    }
+    sink.notes.words(STREAM)
+}
+
+#[test]
+fn a_key_that_is_pressed_before_a_prompt_ends_is_told_before_its_end() {
+    let mut before = 0;
+    for ms in 800..1_050 {
+        let (live, late) = (pressed_after(false, ms), pressed_after(true, ms));
+        let place =
+            |words: &[String], word: &str| words.iter().position(|told| told == word).expect("it is told");
+        let first = |words: &[String]| place(words, "digit 1") < place(words, "played 0");
+        before += u32::from(first(&live));
+        assert!(first(&late) || !first(&live), "pressed after {ms} ms: {live:?}, {late:?}");
+    }
+    assert!((150..250).contains(&before), "{before}");
+}
