@@ -1,7 +1,7 @@
 //! Reads at once all that waits in a socket (recvmmsg(2)), each datagram with the moment at which the kernel took it in
 //! (socket(7), `SO_TIMESTAMPNS`).
 //!
-//! The kernel stamps with civil time: what a stamp says is how long ago it was, and more than a second, or less than nothing,
+//! The kernel stamps with civil time: what a stamp says is how long ago it was; more than ten seconds, or less than nothing,
 //! is not believed. When that clock is set back while packets wait, these count as having come just now, and each stream
 //! that rested has a gap of 100 ms, once.
 
@@ -24,7 +24,7 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 const ERRORS_MAX: usize = 3;
 
 /// Nothing waits for longer.
-const WAITS_MAX: Duration = Duration::from_secs(1);
+const WAITS_MAX: Duration = Duration::from_secs(10);
 
 /// The memory that the kernel's answers take.
 pub struct Reader {
