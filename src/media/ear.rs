@@ -6,14 +6,15 @@
 //! next call's frame, and is fetched once for five frames instead of five times.
 
 use super::command::EventKind;
+use super::rest;
 use crate::amd::Prompts;
 use crate::amd::detector::{Detector, Mode, Options};
 use crate::audio::{Frame, SILENT_FRAME};
 use crate::time::Instant;
 use std::sync::Arc;
 
-/// Frames that are heard together: 100 ms.
-const TOGETHER: usize = 5;
+/// Frames that are heard together: as many as the slots of a stream at rest.
+const TOGETHER: usize = rest::TOGETHER as usize;
 
 /// How soon what is heard must be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! When a stream is listened to: in each of its slots, or at leisure in every fifth.
 //!
-//! A packet that is read when it comes costs twice what it need cost, for by then all that belongs to its stream, in the
-//! kernel as well as here, has left the processor's caches for a thousand other streams. While somebody waits for what a
+//! A packet that is read when it comes costs more than it need, for by then all that belongs to its stream, in the kernel as
+//! well as here, has left the processor's caches for a thousand other streams. While somebody waits for what a
 //! stream hears (a verdict, a partner, a recording, a meter) it is read in each slot. While the callee listens to a prompt
 //! and the verdict stands, nobody does: the packets wait in their socket, and every fifth slot hears five slots' worth, each
 //! with what had come by then. What is found is what would have been found, and is told up to 80 ms later; so is a key that

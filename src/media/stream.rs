@@ -396,13 +396,13 @@ impl Stream {
     /// The things that are due by the clock alone.
     pub fn watch_clock(&mut self, now: Instant, rng: &mut Rng, sink: &mut impl Sink) {
         let Phase::Connected { session, heard_at, timed_out, report_at } = &mut self.phase else { return };
-        let session = *session;
+        let remote_rtcp = session.remote_rtcp;
         if !session.receive {
             // On hold nobody has to be heard.
             *heard_at = now;
         }
         if let Some(remote) = self.receiver.loosen(now) {
-            sink.aim(self.key, remote, session.remote_rtcp);
+            sink.aim(self.key, remote, remote_rtcp);
         }
         let fell_silent = !*timed_out && now - *heard_at >= self.media_timeout;
         *timed_out |= fell_silent;

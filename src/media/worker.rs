@@ -179,8 +179,8 @@ impl Worker {
         }
     }
 
-    /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame. First go the packets of those that
-    /// nobody waits for, for they are ready; then the streams that are heard now; and what the first have to say waits.
+    /// Another 5 ms: each stream that belongs to `slot` (0 to 3, in turn) gets its frame. First go the packets of the streams
+    /// that nobody waits for, which are ready; then come those that are heard and answered now; the first are heard last.
     pub fn handle_slot(&mut self, now: Instant, slot: u8, sink: &mut impl Sink) {
         let slot = usize::from(slot % SLOTS);
         self.turn = self.turn.wrapping_add(u32::from(slot == 0));

@@ -4,6 +4,8 @@ use super::*;
 use crate::media::waiting::{Head, Waiting};
 use std::collections::VecDeque;
 
+const STREAM: StreamKey = StreamKey::from_u64(0);
+
 /// A sink whose ports keep what comes, or hand it over in the next slot, as sockets do.
 #[derive(Default)]
 struct Sockets {
@@ -76,13 +78,12 @@ fn call(keeps: bool, also: impl Fn(u64) -> Option<Command>) -> Sockets {
     let prompts = PromptTable::new(vec![Clip { samples: vec![500; 8_000 * 60] }]);
     let mut worker = Worker::new(&options, Arc::new(prompts), Rng::from_seed(1));
     let mut sink = Sockets { keeps, ..Sockets::default() };
-    let stream = STREAM;
     let mut now = Instant::ZERO;
     for command in [
-        Command::Open { stream, partner: None },
-        Command::Connect { stream, session: session(0) },
-        Command::Detect { stream },
-        Command::Play { stream, prompt: PromptId(0), repeat: true },
+        Command::Open { stream: STREAM, partner: None },
+        Command::Connect { stream: STREAM, session: session(0) },
+        Command::Detect { stream: STREAM },
+        Command::Play { stream: STREAM, prompt: PromptId(0), repeat: true },
     ] {
         worker.handle_command(now, command, &mut sink);
     }
@@ -104,11 +105,9 @@ fn call(keeps: bool, also: impl Fn(u64) -> Option<Command>) -> Sockets {
             worker.handle_command(now, command, &mut sink);
         }
     }
-    worker.handle_command(now, Command::Close { stream }, &mut sink);
+    worker.handle_command(now, Command::Close { stream: STREAM }, &mut sink);
     sink
 }
-
-const STREAM: StreamKey = StreamKey::from_u64(0);
 
 /// What was found, in its order.
 fn findings(sockets: &Sockets) -> Vec<Finding> {
