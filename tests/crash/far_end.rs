@@ -6,7 +6,9 @@
 
 use super::ledger::{Call, Ledger};
 use super::manner::{Manner, manner};
+use super::peers::eventually;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +30,15 @@ const MEDIA_PORT: u16 = 40_000;
 /// A packet's time, and its bytes.
 const PACKET: (Duration, usize) = (Duration::from_millis(20), 160);
 
+/// A port of an address of its own. The far end before it may have had the same one, and a program that another thread starts
+/// has what that one has closed until its exec.
+fn bound(address: Ipv4Addr, port: u16) -> UdpSocket {
+    eventually(Duration::from_secs(5), "its port is free", || match UdpSocket::bind((address, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => None,
+        outcome => Some(outcome.expect("an address of its own")),
+    })
+}
+
 /// One that is at work.
 pub struct FarEnd {
     address: Ipv4Addr,
@@ -38,10 +49,10 @@ pub struct FarEnd {
 
 impl FarEnd {
     pub fn start(address: Ipv4Addr) -> FarEnd {
-        let socket = UdpSocket::bind((address, 5060)).expect("an address of its own");
+        let socket = bound(address, 5060);
         socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let (ledger, stop) = (Arc::<Mutex<Ledger>>::default(), Arc::<AtomicBool>::default());
-        let media = UdpSocket::bind((address, MEDIA_PORT)).expect("an address of its own");
+        let media = bound(address, MEDIA_PORT);
         let empty_at = Instant::now();
         let worker = Worker {
             socket,
