@@ -13,10 +13,12 @@ use std::collections::BTreeSet;
 /// would wait for another attempt while its number is on the do-not-call list becomes suppressed. After a contact's last
 /// number comes its first again.
 pub(super) const FINISH: &str = "
+    WITH f AS MATERIALIZED (SELECT value FROM json_each($4))
     INSERT INTO attempts (id, contact, campaign, number, started_at)
         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
-        FROM json_each($4) WHERE true
+        FROM f WHERE true
         ON CONFLICT (id) DO NOTHING;
+    WITH f AS MATERIALIZED (SELECT value FROM json_each($4))
     UPDATE contacts SET attempt = NULL, holder = 0, next_attempt_at = CAST(f.value ->> 6 AS BIGINT),
         state = CASE WHEN f.value ->> 7 = 'pending'
                 AND EXISTS (SELECT 1 FROM suppressions WHERE number = contacts.number)
@@ -26,13 +28,14 @@ pub(super) const FINISH: &str = "
             THEN 'do_not_call' ELSE last_reason END,
         phone = CASE WHEN further = '' THEN phone ELSE
             (phone + CAST(f.value ->> 8 AS BIGINT)) % (2 + length(further) - length(replace(further, ' ', ''))) END
-        FROM json_each($4) AS f
+        FROM f
         WHERE contacts.id = CAST(f.value ->> 5 AS BIGINT) AND holder = $1
             AND (state = 'claimed' OR (state = 'in_flight' AND attempt = f.value ->> 0))
             AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.attempt = f.value ->> 0)";
 
 /// An attempt that already has its record keeps that one.
 pub(super) const INSERT: &str = "
+    WITH f AS MATERIALIZED (SELECT value FROM json_each($5))
     INSERT INTO calls (attempt, contact, campaign, number, caller_id, trunk, call_id, disposition, dialed_at,
             trying_at, ringing_at, early_media_at, answered_at, first_media_at, greeting_end_at, verdict_at, beep_at,
             drop_started_at, drop_ended_at, agent_dialed_at, agent_answered_at, bridged_at, ended_at, ended_by,
@@ -50,7 +53,7 @@ pub(super) const INSERT: &str = "
             CAST(value ->> 32 AS BIGINT), CAST(value ->> 33 AS BIGINT), CAST(value ->> 34 AS DOUBLE PRECISION),
             CAST(value ->> 35 AS DOUBLE PRECISION), value ->> 36, value ->> 37, value ->> 38,
             CAST(value ->> 39 AS BIGINT), value ->> 40, CAST(value ->> 41 AS BIGINT)
-        FROM json_each($5) WHERE true
+        FROM f WHERE true
         ON CONFLICT (attempt) DO NOTHING";
 
 /// The rows of [`FINISH`] and those of [`INSERT`]. No contact and no attempt may be there twice.

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 
 /// What is known of calls by now: the last word on each.
 pub(super) const PUT: &str = "
+    WITH d AS MATERIALIZED (SELECT value FROM json_each($6))
     INSERT INTO dialogs (call_id, attempt, trunk, dialog, holder)
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $1 FROM json_each($6) WHERE true
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $1 FROM d WHERE true
         ON CONFLICT (call_id) DO UPDATE SET dialog = excluded.dialog WHERE dialogs.holder = excluded.holder";
 
 /// Calls that are over.

@@ -74,8 +74,9 @@ async fn read(
 
 /// What attempts rest on; an attempt that has its decision keeps that one.
 pub(super) const KEEP: &str = "
+    WITH d AS MATERIALIZED (SELECT value FROM json_each($2))
     INSERT INTO decisions (attempt, decision, caps)
-        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($2) WHERE true
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM d WHERE true
         ON CONFLICT (attempt) DO NOTHING";
 
 /// The rows of [`KEEP`].

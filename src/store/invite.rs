@@ -15,6 +15,7 @@ const DOING: &str = "commit an INVITE";
 /// A last look at each contact that is about to be rung: what forbids it of itself, a word each, and what it is to be
 /// compared with.
 const GATE: &str = "
+    WITH i AS MATERIALIZED (SELECT key, value FROM json_each($1))
     SELECT i.key, c.campaign, c.state, c.attempt,
         CASE WHEN ' ' || c.further || ' ' LIKE '% ' || (i.value ->> 2) || ' %' THEN i.value ->> 2 ELSE c.number END
             AS number,
@@ -28,17 +29,19 @@ const GATE: &str = "
                 WHERE token = $2 /*+ AND lease_until > extract(epoch FROM clock_timestamp()) * 1000 */)
             THEN '' ELSE 'late ' END AS faults,
         (SELECT caps FROM decisions WHERE attempt = i.value ->> 0) AS caps
-    FROM json_each($1) AS i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
+    FROM i CROSS JOIN contacts AS c WHERE c.id = CAST(i.value ->> 1 AS BIGINT)
     /*+ FOR UPDATE OF c */";
 
 /// What is committed before they leave, but for their dialogs. A second INVITE of an attempt finds the attempt's row.
 pub(super) const COMMIT: &str = "
+    WITH i AS MATERIALIZED (SELECT value FROM json_each($3))
     INSERT INTO attempts (id, contact, campaign, number, started_at)
         SELECT value ->> 0, CAST(value ->> 1 AS BIGINT), value ->> 4, value ->> 2, CAST(value ->> 7 AS BIGINT)
-        FROM json_each($3) WHERE true
+        FROM i WHERE true
         ON CONFLICT (id) DO NOTHING;
+    WITH i AS MATERIALIZED (SELECT value FROM json_each($3))
     INSERT INTO invites (call_id, attempt, caller_id, trunk, at)
-        SELECT value ->> 3, value ->> 0, value ->> 5, value ->> 6, CAST(value ->> 7 AS BIGINT) FROM json_each($3);
+        SELECT value ->> 3, value ->> 0, value ->> 5, value ->> 6, CAST(value ->> 7 AS BIGINT) FROM i;
     UPDATE contacts SET state = 'in_flight', attempt = i.value ->> 0, last_reason = '', callback_at = NULL
         FROM json_each($3) AS i WHERE contacts.id = CAST(i.value ->> 1 AS BIGINT)";
 

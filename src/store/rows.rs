@@ -1,7 +1,8 @@
 //! Many rows as one value: a JSON text of arrays, which `json_each` takes apart.
 //!
 //! SQLite has a thread of its own, and a server is a network away: what a statement costs is mostly that it is one. However
-//! many rows there are, the statement's text stays the same and is prepared once.
+//! many rows there are, the statement's text stays the same and is prepared once. It materializes `json_each` before it reads
+//! columns: SQLite would write a row out as text anew for each mention of it.
 
 use serde::Serialize;
 
