@@ -4,6 +4,7 @@
 
 use super::header::list::{split, unquote};
 use super::message::{Headers, Request, Response};
+use std::borrow::Cow;
 
 /// The longest body of a request that is looked at, in bytes; a longer one is answered 413.
 pub const BODY_BYTES_MAX: usize = 32_768;
@@ -20,15 +21,23 @@ pub(crate) const ACCEPT: &str = "application/sdp";
 /// One part, or the whole of a body that has none.
 #[derive(Debug)]
 struct Part<'a> {
-    content_type: &'a str,
-    is_optional: bool,
+    content_type: Cow<'a, str>,
+    handling: Handling,
     body: &'a [u8],
+}
+
+/// What its Content-Disposition says of a part that is not understood (RFC 3204, RFC 5621 section 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Handling {
+    Unsaid,
+    Optional,
+    Required,
 }
 
 /// The session description of a message, alone or as a part of several: carriers put ISUP beside it.
 pub(crate) fn description(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
     let parts = parts(headers, body);
-    let sdp = parts.iter().find(|part| is_sdp(part.content_type))?;
+    let sdp = parts.iter().find(|part| is_sdp(&part.content_type))?;
     // The line end before a delimiter is the delimiter's, and the description's last line needs one.
     let is_part = sdp.body.len() < body.len() && !sdp.body.ends_with(b"\n");
     let end: &[u8] = if is_part { b"\r\n" } else { b"" };
@@ -41,19 +50,23 @@ pub(crate) fn refuse(request: &Request) -> Option<Response> {
     if request.body().len() > BODY_BYTES_MAX {
         return Some(Response::to_request(request, 413, "Request Entity Too Large"));
     }
-    if request.body().is_empty() || is_optional(headers.get("Content-Disposition").unwrap_or_default()) {
+    let handling = handling(headers.get("Content-Disposition").unwrap_or_default());
+    if request.body().is_empty() || handling == Handling::Optional {
         return None;
     }
     if headers.get("Content-Type").is_none() {
         return Some(Response::to_request(request, 400, "Content-Type is missing"));
     }
-    if headers.all("Content-Encoding").any(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Some(unsupported(request, "Accept-Encoding", "identity"));
+    if let Some(refusal) = refuse_encoded(request) {
+        return Some(refusal);
     }
     let parts = parts(headers, request.body());
-    let has_sdp = parts.iter().any(|part| is_sdp(part.content_type));
-    // Beside a description, whatever else stands there is not ours to judge.
-    let understood = has_sdp || (parts.len() > 1 && parts.iter().all(|part| part.is_optional));
+    let has_sdp = parts.iter().any(|part| is_sdp(&part.content_type));
+    let has_more =
+        parts.iter().any(|part| part.handling == Handling::Required && !is_sdp(&part.content_type));
+    // Beside a description, what else stands there is not ours to judge unless it must be understood.
+    let understood = (has_sdp && !has_more)
+        || (parts.len() > 1 && parts.iter().all(|part| part.handling == Handling::Optional));
     let disposed = headers.get("Content-Disposition").is_none_or(|value| {
         let kind = value.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("session") || kind.eq_ignore_ascii_case("render")
@@ -61,13 +74,21 @@ pub(crate) fn refuse(request: &Request) -> Option<Response> {
     (!understood || !disposed).then(|| unsupported(request, "Accept", ACCEPT))
 }
 
+/// The answer to a request whose body is packed in a way that we cannot undo, if so.
+pub(crate) fn refuse_encoded(request: &Request) -> Option<Response> {
+    let is_encoded = |encoding: &str| !encoding.eq_ignore_ascii_case("identity");
+    let encoded = !request.body().is_empty() && request.headers().all("Content-Encoding").any(is_encoded);
+    encoded.then(|| unsupported(request, "Accept-Encoding", "identity"))
+}
+
 /// The answer to an INVITE whose sender would not take a session description back (section 21.4.7), if so.
 pub(crate) fn refuse_unacceptable(request: &Request) -> Option<Response> {
     let headers = request.headers();
     let takes_sdp = headers.count("Accept") == 0
         || headers.all("Accept").any(|range| {
-            let range = range.split(';').next().unwrap_or_default().trim();
-            ["application/sdp", "application/*", "*/*"].iter().any(|ours| ours.eq_ignore_ascii_case(range))
+            let ours = ["application/sdp", "application/*", "*/*"];
+            let never = parameter(range, "q").is_some_and(|q| q.parse() == Ok(0.0));
+            ours.contains(&media_type(range).as_str()) && !never
         });
     (!takes_sdp).then(|| Response::to_request(request, 406, "Not Acceptable"))
 }
@@ -78,14 +99,27 @@ fn unsupported(request: &Request, name: &str, value: &str) -> Response {
     response
 }
 
-fn is_sdp(content_type: &str) -> bool {
-    let name = content_type.split(';').next().unwrap_or_default().trim();
-    name.eq_ignore_ascii_case("application/sdp")
+/// A media type or range in small letters, without its parameters and the blanks that may stand about its slash (RFC 3261
+/// section 25.1).
+pub(crate) fn media_type(value: &str) -> String {
+    let name = value.split(';').next().unwrap_or_default();
+    let name = match name.split_once('/') {
+        Some((kind, subtype)) => format!("{}/{}", kind.trim(), subtype.trim()),
+        None => name.trim().to_owned(),
+    };
+    name.to_ascii_lowercase()
 }
 
-/// Whether a Content-Disposition lets the body be ignored.
-fn is_optional(disposition: &str) -> bool {
-    parameter(disposition, "handling").is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
+fn is_sdp(content_type: &str) -> bool {
+    media_type(content_type) == ACCEPT
+}
+
+fn handling(disposition: &str) -> Handling {
+    match parameter(disposition, "handling") {
+        Some(handling) if handling.eq_ignore_ascii_case("optional") => Handling::Optional,
+        Some(handling) if handling.eq_ignore_ascii_case("required") => Handling::Required,
+        _ => Handling::Unsaid,
+    }
 }
 
 fn parameter(value: &str, wanted: &str) -> Option<String> {
@@ -98,7 +132,7 @@ fn parameter(value: &str, wanted: &str) -> Option<String> {
 fn parts<'a>(headers: &'a Headers, body: &'a [u8]) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     if let (Some(content_type), false) = (headers.get("Content-Type"), body.is_empty()) {
-        open(Part { content_type, is_optional: false, body }, 0, &mut parts);
+        open(Part { content_type: content_type.into(), handling: Handling::Unsaid, body }, 0, &mut parts);
     }
     parts
 }
@@ -108,9 +142,8 @@ fn open<'a>(part: Part<'a>, depth: usize, parts: &mut Vec<Part<'a>>) {
     if parts.len() == PARTS_MAX {
         return;
     }
-    let is_multipart =
-        part.content_type.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/"));
-    let boundary = parameter(part.content_type, "boundary").filter(|boundary| !boundary.is_empty());
+    let is_multipart = media_type(&part.content_type).starts_with("multipart/");
+    let boundary = parameter(&part.content_type, "boundary").filter(|boundary| !boundary.is_empty());
     let (true, true, Some(boundary)) = (is_multipart, depth < PARTS_DEPTH_MAX, boundary) else {
         return parts.push(part);
     };
@@ -145,24 +178,33 @@ fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// A part's own headers and what is behind them. Without a type it is plain text.
+/// A part's own headers, folded ones joined (RFC 5322 section 2.2.3), and what is behind them. Without a type it is plain
+/// text.
 fn read_part(bytes: &[u8]) -> Part<'_> {
-    let mut part = Part { content_type: "text/plain", is_optional: false, body: &[] };
+    let mut headers: Vec<Cow<'_, str>> = Vec::new();
     let mut at = 0;
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         at += line.len();
-        let text = std::str::from_utf8(line).unwrap_or_default().trim_end();
         if line.trim_ascii().is_empty() {
             break;
         }
-        let Some((name, value)) = text.split_once(':') else { continue };
+        let text = std::str::from_utf8(line).unwrap_or_default().trim_end();
+        match headers.last_mut() {
+            Some(header) if text.starts_with([' ', '\t']) => header.to_mut().push_str(text),
+            _ => headers.push(text.into()),
+        }
+    }
+    let mut part = Part { content_type: "text/plain".into(), handling: Handling::Unsaid, body: &bytes[at..] };
+    for header in headers {
+        let Some((name, value)) = header.split_once(':') else { continue };
         match name.trim() {
-            name if name.eq_ignore_ascii_case("Content-Type") => part.content_type = value.trim(),
-            name if name.eq_ignore_ascii_case("Content-Disposition") => part.is_optional = is_optional(value),
+            name if name.eq_ignore_ascii_case("Content-Type") => {
+                part.content_type = value.trim().to_owned().into()
+            }
+            name if name.eq_ignore_ascii_case("Content-Disposition") => part.handling = handling(value),
             _ => {}
         }
     }
-    part.body = &bytes[at..];
     part
 }
 
@@ -199,6 +241,9 @@ mod tests {
         assert_eq!(found("Multipart/Mixed; boundary=o", inner.as_bytes()).as_deref(), Some("v=0\r\n"));
         let open = "--o\nContent-Type: application/sdp\n\nv=0\n";
         assert_eq!(found("multipart/mixed;boundary=o", open.as_bytes()).as_deref(), Some("v=0\n"));
+        let folded = "--o\r\nContent-Type:\r\n application/\r\n\tsdp\r\n\r\nv=0\r\n--o--";
+        assert_eq!(found("multipart / mixed;boundary=o", folded.as_bytes()).as_deref(), Some("v=0\r\n"));
+        assert_eq!(found("application / sdp ; a=b", b"v=0\r\n").as_deref(), Some("v=0\r\n"));
         assert_eq!(found("multipart/mixed", body), None);
         assert_eq!(found("multipart/mixed;boundary=\"\"", body), None);
     }
@@ -225,7 +270,7 @@ mod tests {
     #[test]
     fn a_body_is_taken_ignored_or_refused_as_its_headers_say() {
         // headers, body, the status of the refusal and a header of it
-        let table: [(Given, &str, Refusal); 11] = [
+        let table: [(Given, &str, Refusal); 13] = [
             (&[], "", None),
             (&[("Content-Type", "application/sdp")], "v=0\r\n", None),
             (&[], "v=0\r\n", Some((400, None))),
@@ -249,6 +294,13 @@ mod tests {
                 "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n\r\nhi\r\n--b--\r\n",
                 None,
             ),
+            (
+                &[("c", "multipart/mixed;boundary=b")],
+                "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Disposition: signal;\r\n \
+                 handling=required\r\n\r\nhi\r\n--b--\r\n",
+                Some((415, Some("Accept"))),
+            ),
+            (&[("c", "application / sdp")], "v=0\r\n", None),
         ];
         for (list, body, expected) in table {
             let mut request = Request::new(Method::Invite, "sip:us@h");
@@ -276,6 +328,8 @@ mod tests {
             (Some("application/sdp;level=1, text/html"), false),
             (Some("text/html, application/*"), false),
             (Some("*/*"), false),
+            (Some("application / sdp ; q=0.5"), false),
+            (Some("application/sdp;q=0.0, text/html"), true),
             (Some("text/x-nobody-knows"), true),
             (Some(""), true),
         ];
