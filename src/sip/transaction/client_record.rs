@@ -9,8 +9,7 @@ use super::layer::Up;
 use super::owner::Owner;
 use super::timer::Timers;
 use crate::sip::event::Output;
-use crate::sip::header::Via;
-use crate::sip::message::{Message, Request, Response};
+use crate::sip::message::{Headers, Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::target::{Target, Transport};
 use crate::slab::Key;
@@ -54,8 +53,8 @@ pub(super) struct ClientRecord {
     pub(super) index: String,
     /// Whether it is sent over TCP for its length alone, and may go over UDP.
     pub(super) may_fall_back: bool,
-    /// The sender that its Via names.
-    sent_by: String,
+    /// What its responses repeat beside the branch.
+    repeated: Option<Repeated>,
     /// The alarm that is set for it.
     pub(super) armed: Option<Instant>,
 }
@@ -71,9 +70,9 @@ impl ClientRecord {
         out: &mut Vec<Action>,
     ) -> Self {
         let machine = Machine::new(now, timers, target, *request.method() == Method::Invite, out);
-        let sent_by = request.headers().via_top().map(|via| sender(&via)).unwrap_or_default();
+        let repeated = Repeated::of(request.headers());
         let bytes = request.to_bytes();
-        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, sent_by, armed: None }
+        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, repeated, armed: None }
     }
 
     /// The record of an INVITE that a former run has sent.
@@ -85,9 +84,9 @@ impl ClientRecord {
         owner: Owner,
     ) -> Self {
         let machine = Machine::Invite(InviteClient::resumed(timers, target.transport.is_reliable()));
-        let sent_by = invite.headers().via_top().map(|via| sender(&via)).unwrap_or_default();
+        let repeated = Repeated::of(invite.headers());
         let bytes = invite.to_bytes();
-        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, sent_by, armed: None }
+        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, repeated, armed: None }
     }
 
     /// Begins anew over UDP: the server has not seen any of it.
@@ -128,9 +127,10 @@ impl ClientRecord {
         }
     }
 
-    /// Whether `via`, which has come back in a response, is the one that the request left with.
-    pub(super) fn sent(&self, via: &Via) -> bool {
-        self.sent_by == sender(via)
+    /// Whether a response answers this request: a branch alone may have been to somebody else, and a dialog is made of the
+    /// request's Call-ID, tag and number (RFC 3261 sections 8.2.6.2, 12.1.2 and 18.1.2).
+    pub(super) fn is_answered_by(&self, response: &Response) -> bool {
+        self.repeated == Repeated::of(response.headers())
     }
 
     /// Whether an INVITE waits for its final response after a provisional one.
@@ -229,6 +229,23 @@ impl ClientRecord {
 }
 
 /// Host and port of a Via, as they compare: a port that is not given is 5060 (RFC 3261 section 18.2.2).
-fn sender(via: &Via) -> String {
-    format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060))
+/// What a response has of its request, beside the branch and the method that it is found by.
+#[derive(PartialEq, Eq, Debug)]
+struct Repeated {
+    sent_by: String,
+    call_id: String,
+    from_tag: Option<String>,
+    number: u32,
+}
+
+impl Repeated {
+    fn of(headers: &Headers) -> Option<Repeated> {
+        let via = headers.via_top().ok()?;
+        Some(Repeated {
+            sent_by: format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060)),
+            call_id: headers.call_id().ok()?.to_owned(),
+            from_tag: headers.from().ok()?.tag().map(str::to_owned),
+            number: headers.cseq().ok()?.number,
+        })
+    }
 }

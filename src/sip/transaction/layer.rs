@@ -207,8 +207,9 @@ impl Layer {
         };
         let index = via.branch().map(|branch| client_index(branch, &cseq.method));
         match index.and_then(|index| self.client_index.get(&index).copied()) {
-            // A Via of ours that names another sender has been to somebody else (section 18.1.2).
-            Some(key) if !self.clients.get(key).is_some_and(|record| record.sent(&via)) => Ok(()),
+            Some(key) if !self.clients.get(key).is_some_and(|record| record.is_answered_by(&response)) => {
+                Ok(())
+            }
             Some(key) => {
                 let status = response.status();
                 self.run_client(now, key, ClientInput::Response(status), Some(response), ups);
