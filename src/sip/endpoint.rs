@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::authentication::Authentication;
 use super::digest::Credentials;
+use super::header::Via;
 use super::malformed::Malformed;
 use super::message::{Message, Request, Response, is_keep_alive};
 use super::method::Method;
@@ -346,10 +347,13 @@ impl Endpoint {
 
     /// Without a transaction: there is nothing that names one.
     fn refuse_unreadable(&mut self, source: Target, bytes: &[u8], fault: Malformed) {
-        let tag = self.stack.rng.token(12);
-        if let Some((mut response, via)) = refusal::of_unreadable(bytes, fault, &tag) {
-            let (via, target) = route_back(via, source);
-            response.headers_mut().set_first("Via", &via.to_string());
+        let tag = self.stack.stateless.tag(bytes);
+        if let Some(mut response) = refusal::of_unreadable(bytes, fault, &tag)
+            && let Some(text) = response.headers().get("Via")
+            && let Ok(via) = Via::parse_any_version(text)
+        {
+            let (via, target) = route_back(&via, text, source);
+            response.headers_mut().set_first("Via", &via);
             self.stack.layer.transmit(target, response.to_bytes());
         }
     }

@@ -45,18 +45,17 @@ pub(crate) fn of_broken(request: &Request) -> Option<Response> {
     Some(Response::to_request(request, 400, &fault))
 }
 
-/// The answer to a request that cannot be read (section 16.3 step 1), with its topmost Via: made of what can be found of
+/// The answer to a request that cannot be read (section 16.3 step 1): made of what can be found of it, its topmost Via among
 /// it. None for an ACK, and for what is no request at all.
-pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option<(Response, Via)> {
+pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option<Response> {
     let (method, _, found) = salvage(bytes)?;
-    let is_ack = |text: &str| text.split_ascii_whitespace().next_back() == Some("ACK");
-    if method == "ACK" || found.get("CSeq").is_some_and(is_ack) {
+    if method == "ACK" {
         return None;
     }
-    let via = found.get("Via").and_then(read_via)?;
+    let _answered_to = found.get("Via").and_then(readable_via)?;
     let mut response = Response::new(fault.status, &fault.phrase());
-    for lower in found.all("Via").filter_map(read_via) {
-        response.headers_mut().push("Via", &lower.to_string());
+    for via in found.all("Via").filter_map(readable_via) {
+        response.headers_mut().push("Via", via);
     }
     for name in ["From", "To", "Call-ID"] {
         if let Some(value) = found.get(name) {
@@ -70,13 +69,13 @@ pub(crate) fn of_unreadable(bytes: &[u8], fault: Malformed, tag: &str) -> Option
         response.headers_mut().push("Allow", ALLOW);
     }
     add_tag(&mut response, tag);
-    Some((response, via))
+    Some(response)
 }
 
 /// A Via as far as it is needed to go back to its sender: parameters that cannot be read are left out.
-fn read_via(text: &str) -> Option<Via> {
+fn readable_via(text: &str) -> Option<&str> {
     let end = text.find(';').unwrap_or(text.len());
-    Via::parse_any_version(text).or_else(|_| Via::parse_any_version(&text[..end])).ok()
+    [text, &text[..end]].into_iter().find(|text| Via::parse_any_version(text).is_ok())
 }
 
 /// A CSeq as far as its sender can know it again: its number and its method. What stands behind them, such as a header whose
@@ -232,20 +231,21 @@ mod tests {
     fn what_cannot_be_read_is_answered_from_what_can_be_found() {
         let fault = Malformed::new("CSeq", "is missing");
         let text = b"BYE sip:us@h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=x\r\nFrom: <sip:a@h>;tag=1\r\nt: <sip:b@h>\r\n\r\n";
-        let (response, via) = of_unreadable(text, fault, "tag").unwrap();
+        let response = of_unreadable(text, fault, "tag").unwrap();
         let told = |text: &str, fault: Malformed| {
             of_unreadable(text.as_bytes(), fault, "tag")
-                .map(|(response, via)| (response.status(), via.to_string()))
+                .map(|response| (response.status(), response.headers().get("Via").unwrap().to_owned()))
         };
         let bare = "NEW sip:us@h SIP/7.0\nVia: SIP/7.0/UDP h;;\n ;,\nFrom: <sip:a@h>\n";
         assert_eq!(told(bare, fault.answered(505)), Some((505, "SIP/7.0/UDP h".to_owned())));
-        assert_eq!(told("BYE sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nCSeq: 1 ACK\r\n\r\n", fault), None);
+        let of_ack = "BYE sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h;a=\"b\"\r\nCSeq: 1 ACK\r\n\r\n";
+        assert_eq!(told(of_ack, fault), Some((400, "SIP/2.0/UDP h;a=\"b\"".to_owned())));
         assert_eq!((response.status(), response.phrase()), (400, "CSeq is missing"));
         assert_eq!(response.headers().get("To"), Some("<sip:b@h>;tag=tag"));
-        assert_eq!(via.branch(), Some("x"));
+        assert_eq!(response.headers().via_top().unwrap().branch(), Some("x"));
         let cseq = |value: &str| {
             let text = format!("BYE sip:us@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nCSeq: {value}\r\n\r\n");
-            let (response, _) = of_unreadable(text.as_bytes(), fault, "tag").unwrap();
+            let response = of_unreadable(text.as_bytes(), fault, "tag").unwrap();
             response.headers().get("CSeq").map(str::to_owned)
         };
         assert_eq!(cseq("1 INVITE  Contact: <sip:us@h>").as_deref(), Some("1 INVITE"));

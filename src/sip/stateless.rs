@@ -43,7 +43,7 @@ impl Stateless {
 
     /// The refusal of a request; `index` names the transaction that it would have been.
     pub(crate) fn answer(&mut self, now: Instant, request: &Request, index: &str) -> Response {
-        let tag = Rng::from_seed(self.hash(index)).token(12);
+        let tag = self.tag(index.as_bytes());
         if let Some(mut response) = refusal::of_broken(request) {
             refusal::add_tag(&mut response, &tag);
             return response;
@@ -59,8 +59,8 @@ impl Stateless {
 
     /// Whether the same request has come by another way already.
     fn is_merged(&mut self, now: Instant, request: &Request, index: &str) -> bool {
-        let Some(origin) = origin(request).map(|origin| self.hash(&origin)) else { return false };
-        let index = self.hash(index);
+        let Some(origin) = origin(request).map(|origin| self.hash(origin.as_bytes())) else { return false };
+        let index = self.hash(index.as_bytes());
         let place = &mut self.seen[origin as usize % PLACES];
         let is_known = place.origin == origin && now < place.until;
         if !is_known {
@@ -69,9 +69,14 @@ impl Stateless {
         is_known && place.index != index
     }
 
-    fn hash(&self, text: &str) -> u64 {
+    /// The To tag of the answer to what came so: of all copies the same.
+    pub(crate) fn tag(&self, came: &[u8]) -> String {
+        Rng::from_seed(self.hash(came)).token(12)
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.secret, text).hash(&mut hasher);
+        (self.secret, bytes).hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Via: where a response goes and which transaction it belongs to (RFC 3261 section 20.42, RFC 3581).
 
+use super::list::split;
 use super::parameters::Parameters;
 use crate::sip::malformed::Malformed;
 use crate::sip::method::is_token;
@@ -67,6 +68,23 @@ impl Via {
             port,
             parameters,
         })
+    }
+
+    /// A request's Via as its responses repeat it: with what the server saw of its sender, `rport` where it was asked for, and
+    /// all else as it came (RFC 3261 sections 8.2.6.2 and 18.2.1, RFC 3581 section 4).
+    pub(crate) fn repeated(text: &str, received: Option<IpAddr>, rport: Option<u16>) -> String {
+        let (protocol, parameters) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let mut repeated = protocol.trim_end().to_owned();
+        for parameter in split(parameters, b';') {
+            let name = parameter.split('=').next().unwrap_or_default().trim_end();
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            match rport.filter(|_| is("rport")) {
+                Some(port) => repeated += &format!(";{name}={port}"),
+                None if is("received") && received.is_some() => {}
+                None => repeated += &format!(";{parameter}"),
+            }
+        }
+        repeated + &received.map(|address| format!(";received={address}")).unwrap_or_default()
     }
 
     /// The transaction's branch, when there is one.
@@ -164,6 +182,28 @@ mod tests {
         let via = Via::parse("SIP/2.0/UDP h;rport;branch=z9hG4bK1").unwrap();
         assert!(via.wants_rport());
         assert_eq!(via.rport(), None);
+    }
+
+    #[test]
+    fn a_response_repeats_it_to_the_letter() {
+        let seen = "192.0.2.9".parse().ok();
+        // as it came, received, rport, as it is repeated
+        let table = [
+            ("SIP / 2.0 / udp h : 5060 ;branch=z9hG4bKab/c=", None, None, None),
+            ("SIP/2.0/UDP h;foo=\"b;ar\";x=\"a\\bc\";e=;flag", None, None, None),
+            (
+                "SIP/2.0/UDP h;Rport;branch=z9hG4bK1",
+                None,
+                Some(1),
+                Some("SIP/2.0/UDP h;Rport=1;branch=z9hG4bK1"),
+            ),
+            ("SIP/2.0/UDP h;received=10.0.0.1;a", seen, None, Some("SIP/2.0/UDP h;a;received=192.0.2.9")),
+            ("SIP/2.0/UDP h", seen, Some(1), Some("SIP/2.0/UDP h;received=192.0.2.9")),
+        ];
+        for (text, received, rport, repeated) in table {
+            let compact = text.replace(" ;", ";");
+            assert_eq!(Via::repeated(text, received, rport), repeated.unwrap_or(&compact), "{text}");
+        }
     }
 
     #[test]

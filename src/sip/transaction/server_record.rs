@@ -139,24 +139,20 @@ impl ServerRecord {
 /// 18.2.1 and 18.2.2, RFC 3581 section 4). `None` when it has no Via to answer to.
 pub(crate) fn identify(request: &mut Request, source: Target) -> Option<(String, Target)> {
     let index = index(request, request.method())?;
-    let (via, target) = route_back(request.headers().via_top().ok()?, source);
-    request.headers_mut().set_first("Via", &via.to_string());
+    let headers = request.headers();
+    let (via, target) = route_back(&headers.via_top().ok()?, headers.get("Via")?, source);
+    request.headers_mut().set_first("Via", &via);
     Some((index, target))
 }
 
-/// The Via with what its sender could not know, and where a response to it goes.
-pub(crate) fn route_back(mut via: Via, source: Target) -> (Via, Target) {
+/// The Via, as it came in `text`, with what its sender could not know, and where a response to it goes.
+pub(crate) fn route_back(via: &Via, text: &str, source: Target) -> (String, Target) {
     let seen = source.address;
     let said = crate::sip::uri::address(&via.host);
-    let port = if via.wants_rport() {
-        via.parameters.set("rport", Some(&seen.port().to_string()));
-        seen.port()
-    } else {
-        via.port.unwrap_or(5060)
-    };
-    if via.wants_rport() || said != Some(seen.ip()) {
-        via.parameters.set("received", Some(&seen.ip().to_string()));
-    }
+    let rport = via.wants_rport().then_some(seen.port());
+    let port = rport.or(via.port).unwrap_or(5060);
+    let received = (rport.is_some() || said != Some(seen.ip())).then_some(seen.ip());
+    let via = Via::repeated(text, received, rport);
     // A response goes back over the connection that the request came by (RFC 3261 section 18.2.2).
     let address = match source.transport {
         Transport::Udp => SocketAddr::new(seen.ip(), port),
