@@ -128,14 +128,20 @@ impl Breaker {
                 self.remember(now, true);
                 self.is_too_often().then(|| self.open(now))
             }
+            // Where it is off, only what the trunk itself asks for holds calls back.
+            State::HalfOpen { .. } if self.limits.failures == 0 => {
+                self.state = State::Closed;
+                None
+            }
             State::HalfOpen { .. } => Some(self.open(now)),
             State::Open { .. } => None,
         }
     }
 
-    /// The trunk wants to be left alone until then.
+    /// The trunk wants to be left alone until then, unless it has asked for longer already.
     pub fn rest(&mut self, until: Instant) {
-        self.state = State::Open { until };
+        let asked = if let State::Open { until } = self.state { until } else { until };
+        self.state = State::Open { until: until.max(asked) };
         self.outcomes.clear();
     }
 
@@ -237,6 +243,28 @@ mod tests {
         assert_eq!(breaker.allows(at(51)), Err(Refusal::Probing));
         breaker.handle_not_sent();
         assert!(breaker.allows(at(51)).is_ok());
+    }
+
+    #[test]
+    fn the_longer_of_two_rests_holds() {
+        let mut breaker = breaker();
+        breaker.rest(at(8));
+        breaker.rest(at(2));
+        assert_eq!(breaker.allows(at(7)), Err(Refusal::Open { until: at(8) }));
+        assert!(breaker.allows(at(8)).is_ok());
+        breaker.rest(at(20));
+        assert_eq!(breaker.allows(at(19)), Err(Refusal::Open { until: at(20) }));
+    }
+
+    #[test]
+    fn where_it_is_off_a_rest_that_was_asked_for_opens_nothing_of_its_own() {
+        let mut breaker = breaker();
+        breaker.set_limits(Limits { failures: 0, ..breaker.limits });
+        breaker.rest(at(2));
+        breaker.handle_call(at(2));
+        assert_eq!(breaker.allows(at(2)), Err(Refusal::Probing));
+        assert_eq!(breaker.handle_failure(at(3)), None);
+        assert!(breaker.allows(at(3)).is_ok());
     }
 
     #[test]

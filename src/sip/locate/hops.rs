@@ -171,10 +171,11 @@ impl Hops {
         lived
     }
 
-    /// A hop wants to be left alone (Retry-After).
+    /// A hop wants to be left alone (Retry-After). Of calls that were on their way together each may be told another time:
+    /// the latest holds.
     pub fn rest(&mut self, at: Place, until: Instant) {
         if let Some(member) = self.member(at) {
-            member.asked_rest = Some(until);
+            member.asked_rest = member.asked_rest.max(Some(until));
         }
     }
 
