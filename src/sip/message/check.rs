@@ -1,7 +1,8 @@
 //! What a whole message must have to be matched to anything and to be answered (RFC 3261 sections 8.1.1, 8.2 and 7.3.1).
 //!
 //! A request is held to all of it, for its sender can be told. A response is held to what decides which call it belongs
-//! to: whoever is called may be careless with the rest, and a dropped answer is a lost call.
+//! to: whoever is called may be careless with the rest, and a dropped answer is a lost call. So is what ends a call, or
+//! completes its beginning: of the rest nothing is needed (section 8.2.2), and a refused BYE is a line that stays up.
 
 use super::{CONTACTS_MAX, Headers, ROUTES_MAX, Request, Response, VIAS_MAX};
 use crate::sip::header::{NameAddr, Via};
@@ -25,11 +26,19 @@ const SINGLE: [&str; 9] = [
     "Subscription-State",
 ];
 
+/// Whether nothing but its essentials is needed of a request.
+pub(super) fn is_plain(method: &Method) -> bool {
+    matches!(method, Method::Ack | Method::Bye | Method::Cancel)
+}
+
 /// Refuses a request that lacks something or contradicts itself.
 pub(super) fn request(request: &Request) -> Result<(), Malformed> {
     let headers = &request.headers;
     // Section 8.2.1 looks at the method first, so an unknown one is told so even where its CSeq names another.
     essentials(headers).and_then(|()| numbered(request))?;
+    if is_plain(&request.method) {
+        return Ok(());
+    }
     if let Some(name) = SINGLE.iter().find(|name| headers.count(name) > 1) {
         return Err(Malformed::new(name, "is given more than once"));
     }

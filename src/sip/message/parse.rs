@@ -21,7 +21,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
     let mut lines = Lines::new(bytes);
     let start = lines.start_line()?;
     let mut message = read_start_line(&decode(start)).map_err(|error| error.at_line(lines.number))?;
-    let (headers, announced) = read_headers(&mut lines)?;
+    let overlook = match &message {
+        Message::Request(request) => check::is_plain(&request.method),
+        Message::Response(_) => true,
+    };
+    let (headers, announced) = read_headers(&mut lines, overlook)?;
     let body = cut_body(&lines, announced)?.to_vec();
     match &mut message {
         Message::Request(request) => {
@@ -156,8 +160,9 @@ fn read_status_line(rest: &str) -> Result<Message, Malformed> {
     Ok(Response::new(status, phrase.trim()).into())
 }
 
-/// The headers up to the blank line, and the length that they announce for the body.
-fn read_headers(lines: &mut Lines<'_>) -> Result<(Headers, Option<usize>), Malformed> {
+/// The headers up to the blank line, and the length that they announce for the body; `overlook` lines that are none and
+/// parts that are empty, where nobody needs them.
+fn read_headers(lines: &mut Lines<'_>, overlook: bool) -> Result<(Headers, Option<usize>), Malformed> {
     let mut headers = Headers::with_room();
     let mut announced = None;
     if lines.is_folded_next() {
@@ -172,7 +177,11 @@ fn read_headers(lines: &mut Lines<'_>) -> Result<(Headers, Option<usize>), Malfo
         if line.len() > HEADER_BYTES_MAX {
             return Err(Malformed::new("header", "is longer than 16384 bytes").at_line(number));
         }
-        read_header(&decode(&line), &mut headers, &mut announced).map_err(|error| error.at_line(number))?;
+        match read_header(&decode(&line), &mut headers, &mut announced) {
+            Err(Unread::Spare(_)) if overlook => {}
+            Err(Unread::Spare(error) | Unread::Needed(error)) => return Err(error.at_line(number)),
+            Ok(()) => {}
+        }
     }
     match announced {
         None | Some(0) => Ok((headers, announced)),
@@ -211,22 +220,40 @@ fn unfold<'a>(line: &'a [u8], lines: &mut Lines<'a>) -> Result<Cow<'a, [u8]>, Ma
     Ok(whole)
 }
 
-fn read_header(line: &str, headers: &mut Headers, announced: &mut Option<usize>) -> Result<(), Malformed> {
-    let (name, value) = line.split_once(':').ok_or(Malformed::new("header", "has no colon"))?;
+/// Why a line is not read as a header.
+enum Unread {
+    /// Whoever can do without the header can do without the line.
+    Spare(Malformed),
+    /// It decides what the message is, or how long.
+    Needed(Malformed),
+}
+
+/// Of a list that is not all there, what is there is read.
+fn read_header(line: &str, headers: &mut Headers, announced: &mut Option<usize>) -> Result<(), Unread> {
+    let spare = |fault| Unread::Spare(Malformed::new("header", fault));
+    let (name, value) = line.split_once(':').ok_or(spare("has no colon"))?;
     let name = names::long_name(name.trim_end());
     if !is_token(name) {
-        return Err(Malformed::new("header", "has a name that is no token"));
+        return Err(spare("has a name that is no token"));
     }
     if name.eq_ignore_ascii_case("Content-Length") {
-        return announce(value.trim(), announced);
+        return announce(value.trim(), announced).map_err(Unread::Needed);
     }
     if !names::is_split_on_reading(name) {
-        return push_bounded(headers, name, value);
+        return push_bounded(headers, name, value).map_err(Unread::Needed);
     }
-    list::split_with_empty(value, b',').try_for_each(|part| match part.is_empty() {
-        true => Err(Malformed::new("header", "has nothing between two commas")),
-        false => push_bounded(headers, name, part),
-    })
+    let mut lacks = false;
+    for part in list::split_with_empty(value, b',') {
+        match part.is_empty() {
+            true => lacks = true,
+            false => push_bounded(headers, name, part).map_err(Unread::Needed)?,
+        }
+    }
+    match (lacks, name.eq_ignore_ascii_case("Via")) {
+        (false, _) => Ok(()),
+        (true, false) => Err(spare("has nothing between two commas")),
+        (true, true) => Err(Unread::Needed(Malformed::new("Via", "has nothing between two commas"))),
+    }
 }
 
 fn push_bounded(headers: &mut Headers, name: &str, value: &str) -> Result<(), Malformed> {

@@ -124,6 +124,42 @@ fn careless_lines_are_understood() {
     );
 }
 
+/// What ends a call, and what answers, is read without the lines that nobody needs of it; an INVITE is not.
+#[test]
+fn what_nobody_needs_is_overlooked_where_a_call_hangs_on_the_rest() {
+    let text = |start: &str, method: &str, more: &str| {
+        format!(
+            "{start}\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\n\
+             Call-ID: c\r\nCSeq: 1 {method}\r\n{more}\r\n\r\n"
+        )
+    };
+    let faults = [
+        "no colon here",
+        ": no name",
+        "Contact: <sip:p@h>,",
+        "Record-Route: <sip:r@h;lr>,,",
+        "Max-Forwards: 256",
+    ];
+    for fault in faults {
+        for (start, method) in
+            [("BYE sip:us@h SIP/2.0", "BYE"), ("ACK sip:us@h SIP/2.0", "ACK"), ("SIP/2.0 200 OK", "INVITE")]
+        {
+            let read = Message::parse(text(start, method, fault).as_bytes());
+            assert!(read.is_ok(), "{method}: {fault}: {read:?}");
+        }
+        assert!(
+            Message::parse(text("INVITE sip:us@h SIP/2.0", "INVITE", fault).as_bytes()).is_err(),
+            "{fault}"
+        );
+    }
+    let answered =
+        Message::parse(text("SIP/2.0 200 OK", "INVITE", "Contact: <sip:p@h>,").as_bytes()).unwrap();
+    assert_eq!(answered.headers().contacts()[0].uri.to_string(), "sip:p@h");
+    for needed in ["Content-Length: x", "Via: SIP/2.0/UDP h,,"] {
+        assert!(Message::parse(text("SIP/2.0 200 OK", "INVITE", needed).as_bytes()).is_err(), "{needed}");
+    }
+}
+
 #[test]
 fn uris_of_every_kind_pass_unharmed() {
     let six = request("ipv6");
