@@ -18,6 +18,9 @@ pub const PARTS_DEPTH_MAX: usize = 3;
 /// What is understood, as the Accept header names it.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
+/// Keys in an INFO.
+const KEYS: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
 /// One part, or the whole of a body that has none.
 #[derive(Debug)]
 struct Part<'a> {
@@ -79,6 +82,23 @@ pub(crate) fn refuse_encoded(request: &Request) -> Option<Response> {
     let is_encoded = |encoding: &str| !encoding.eq_ignore_ascii_case("identity");
     let encoded = !request.body().is_empty() && request.headers().all("Content-Encoding").any(is_encoded);
     encoded.then(|| unsupported(request, "Accept-Encoding", "identity"))
+}
+
+/// The answer to an INFO that carries what we do not read (RFC 6086 section 4.2.2), if so.
+pub(crate) fn refuse_info(request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    if headers.count("Info-Package") > 0 {
+        let mut response = Response::to_request(request, 469, "Bad Info Package");
+        response.headers_mut().push("Recv-Info", "");
+        return Some(response);
+    }
+    let handling = handling(headers.get("Content-Disposition").unwrap_or_default());
+    let kind = media_type(headers.get("Content-Type").unwrap_or_default());
+    if request.body().is_empty() || handling == Handling::Optional || kind.is_empty() {
+        return None;
+    }
+    let unread = (!KEYS.contains(&kind.as_str())).then(|| unsupported(request, "Accept", &KEYS.join(", ")));
+    refuse_encoded(request).or(unread)
 }
 
 /// The answer to an INVITE whose sender would not take a session description back (section 21.4.7), if so.
@@ -319,6 +339,34 @@ mod tests {
         let mut request = Request::new(Method::Invite, "sip:us@h");
         request.set_body("application/sdp", vec![b'x'; BODY_BYTES_MAX + 1]);
         assert_eq!(refuse(&request).unwrap().status(), 413);
+    }
+
+    #[test]
+    fn an_info_is_read_for_its_keys_and_refused_for_what_else_it_carries() {
+        // headers, the status of the refusal and a header of it
+        let table: [(Given, Refusal); 7] = [
+            (&[("Content-Type", "application/dtmf-relay")], None),
+            (&[("Content-Type", "Application / DTMF ; a=b")], None),
+            (&[], None),
+            (&[("c", "application/media_control+xml")], Some((415, Some("Accept")))),
+            (&[("c", "text/plain"), ("Content-Disposition", "render;handling=optional")], None),
+            (&[("c", "application/dtmf"), ("e", "gzip")], Some((415, Some("Accept-Encoding")))),
+            (&[("c", "application/dtmf"), ("Info-Package", "foo")], Some((469, Some("Recv-Info")))),
+        ];
+        for (list, expected) in table {
+            let mut request = Request::new(Method::Info, "sip:us@h");
+            request.set_body("x/y", b"1".to_vec());
+            request.headers_mut().remove("Content-Type");
+            list.iter().for_each(|(name, value)| request.headers_mut().push(name, value));
+            let refusal = refuse_info(&request);
+            assert_eq!(
+                refusal.as_ref().map(Response::status),
+                expected.map(|(status, _)| status),
+                "{list:?}"
+            );
+            let told = expected.and_then(|(_, name)| name);
+            assert!(told.is_none_or(|name| refusal.unwrap().headers().get(name).is_some()), "{list:?}");
+        }
     }
 
     #[test]

@@ -114,17 +114,21 @@ pub enum ReliableProvisionals {
 }
 
 impl Extensions {
+    /// The option tags of what is known, as `Supported` names them (RFC 3262, RFC 4028, RFC 4488).
+    pub(crate) fn supported(&self) -> String {
+        let known = [
+            ("100rel", self.reliable_provisionals != ReliableProvisionals::Off),
+            ("timer", self.session_interval.is_some()),
+            ("norefersub", self.transfer),
+        ];
+        known.into_iter().filter(|(_, is_known)| *is_known).map(|(tag, _)| tag).collect::<Vec<_>>().join(", ")
+    }
+
     /// What an INVITE says of them.
     pub(crate) fn announce(&self, headers: &mut Headers) {
-        let mut supported = Vec::new();
-        if self.reliable_provisionals != ReliableProvisionals::Off {
-            supported.push("100rel");
-        }
-        if self.session_interval.is_some() {
-            supported.push("timer");
-        }
+        let supported = self.supported();
         if !supported.is_empty() {
-            headers.push("Supported", &supported.join(", "));
+            headers.push("Supported", &supported);
         }
         if self.reliable_provisionals == ReliableProvisionals::Required {
             headers.push("Require", "100rel");

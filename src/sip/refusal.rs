@@ -15,7 +15,7 @@ pub(crate) fn of_stranger(request: &Request, tag: &str) -> Response {
         Method::Invite => of_contents(request)
             .or_else(|| content::refuse_unacceptable(request))
             .unwrap_or_else(|| Response::to_request(request, 403, "Forbidden")),
-        Method::Options => of_contents(request).unwrap_or_else(|| capabilities(request)),
+        Method::Options => of_contents(request).unwrap_or_else(|| capabilities(request, ALLOW, "")),
         Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Prack => no_such_call(request),
         Method::Register
         | Method::Refer
@@ -141,12 +141,12 @@ pub(crate) fn add_tag(response: &mut Response, tag: &str) {
     }
 }
 
-/// The answer to OPTIONS (section 11.2).
-fn capabilities(request: &Request) -> Response {
+/// The answer to OPTIONS (section 11.2): the methods and the extensions that are served there. It is short, lest it be longer
+/// than what asked for it.
+pub(crate) fn capabilities(request: &Request, methods: &str, extensions: &str) -> Response {
     let mut response = Response::to_request(request, 200, "OK");
-    response.headers_mut().push("Allow", ALLOW);
-    response.headers_mut().push("Accept", "application/sdp");
-    response.headers_mut().push("Supported", "");
+    let told = [("Allow", methods), ("Accept", content::ACCEPT), ("Supported", extensions)];
+    told.into_iter().for_each(|(name, value)| response.headers_mut().push(name, value));
     response
 }
 

@@ -131,6 +131,25 @@ fn an_offer_may_be_refused_and_the_call_goes_on() {
 }
 
 #[test]
+fn a_refused_offer_moves_no_target() {
+    // The stage holds all that leaves to the place where the peer was.
+    check_in_call(
+        "
+         1.000 < INVITE sdp=video | Contact: <sip:moved@192.0.2.99:5070>
+         1.000 ! offered sdp=video
+         1.010 * refuse 488
+         1.010 > 488 INVITE
+         1.050 < ACK cseq=101 branch=pINVITE101
+         1.100 < UPDATE sdp=x | Contact: <sip:moved@192.0.2.99:5070> | Content-Encoding: gzip
+         1.100 > 415 UPDATE
+         2.000 * info 1
+         2.000 > INFO tag=them sdp=1
+         2.100 < 200 INFO
+        ",
+    );
+}
+
+#[test]
 fn an_offer_that_nobody_answers_is_refused_after_ten_seconds() {
     check_in_call(
         "
@@ -138,6 +157,18 @@ fn an_offer_that_nobody_answers_is_refused_after_ten_seconds() {
          1.000 ! offered sdp=new
         11.000 > 500 UPDATE
         11.500 * answer late
+        ",
+    );
+}
+
+#[test]
+fn what_we_have_said_that_we_know_may_be_required() {
+    check_in_call(
+        "
+         1.000 < UPDATE | Require: 100rel
+         1.000 > 200 UPDATE
+         1.100 < UPDATE | Require: timer
+         1.100 > 420 UPDATE
         ",
     );
 }
@@ -292,8 +323,14 @@ fn info_and_options_are_answered_and_others_are_refused() {
          1.300 > 481 PRACK
          1.400 < HELLO
          1.400 > 501 HELLO
+         1.450 < HELLO | Require: odd
+         1.450 > 501 HELLO
          1.500 < INFO | Require: odd
          1.500 > 420 INFO
+         1.550 < INFO sdp=x | Content-Type: text/plain
+         1.550 > 415 INFO
+         1.560 < INFO | Info-Package: odd
+         1.560 > 469 INFO
          1.600 < INFO cseq=50
          1.600 > 500 INFO
          1.700 < INFO tag=stranger
@@ -357,6 +394,12 @@ fn a_body_that_is_no_sdp_is_not_taken_for_an_offer() {
         "
          1.000 < UPDATE sdp=text | Content-Type: text/plain
          1.000 > 415 UPDATE
+         1.100 < UPDATE sdp=text | Content-Type: text/plain | Content-Disposition: render;handling=optional
+         1.100 > 200 UPDATE
+         1.200 < UPDATE sdp=new | Content-Type: application / sdp
+         1.200 ! offered sdp=new
+         1.210 * answer ours
+         1.210 > 200 UPDATE sdp=ours
         ",
     );
 }

@@ -24,6 +24,25 @@ fn nothing_is_answered_to_strangers() {
 }
 
 #[test]
+fn copies_of_what_cannot_be_read_are_answered_alike_and_by_the_letter() {
+    let broken = invite("").replace("Forwards: 70", "Forwards: x").replace("branch=", "odd=\"a\\b;c\";branch=");
+    let mut stage = Stage::new(Transport::Udp);
+    let source = KNOWN.parse().unwrap();
+    let answers: Vec<Vec<u8>> = (0..2)
+        .map(|_| {
+            stage.endpoint.handle_message(Instant::ZERO, Transport::Udp, source, broken.as_bytes());
+            match stage.endpoint.poll_output() {
+                Some(Output::Transmit { bytes, .. }) => bytes,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    assert_eq!(answers[0], answers[1]);
+    let text = String::from_utf8_lossy(&answers[0]);
+    assert!(text.starts_with("SIP/2.0 400") && text.contains("odd=\"a\\b;c\";branch="), "{text}");
+}
+
+#[test]
 fn an_ack_and_garbage_are_dropped() {
     let ack = invite("").replace("INVITE", "ACK");
     for text in [

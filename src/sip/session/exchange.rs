@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::content;
 use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
@@ -102,8 +103,8 @@ impl Session {
         if matches!(self.state, State::Leaving { .. } | State::Cancelling { .. }) {
             return refuse(now, stack, transaction, &request, 487);
         }
-        if offers.is_none() && !request.body().is_empty() {
-            return refuse(now, stack, transaction, &request, 415);
+        if let Some(refusal) = content::refuse(&request) {
+            return stack.respond(now, transaction, &refusal);
         }
         if self.timer.is_too_small(&request) {
             return refuse(now, stack, transaction, &request, 422);
@@ -268,10 +269,15 @@ impl Session {
         request: &Request,
         sdp: Option<Vec<u8>>,
     ) {
-        let allow = self.allow();
+        // A request that is refused changes nothing (section 12.2.2).
+        if let Some(dialog) = self.dialog_of(request) {
+            dialog.refresh_target(request.headers().contacts());
+            dialog.note_allow(request.headers());
+        }
         let mut response = Response::to_request(request, 200, "OK");
         response.headers_mut().push("Contact", &self.contact(stack));
-        response.headers_mut().push("Allow", &allow);
+        response.headers_mut().push("Allow", &self.allow());
+        response.headers_mut().push("Supported", &self.supported());
         self.timer.answer(now, request, response.headers_mut());
         if let Some(sdp) = sdp {
             response.set_body("application/sdp", sdp);
@@ -308,7 +314,7 @@ impl Session {
         else {
             return;
         };
-        let allow = self.allow();
+        let (allow, supported) = (self.allow(), self.supported());
         let (Some(offer), Some(dialog)) = (self.next_offer.take(), self.dialogs.first_mut()) else { return };
         self.authentication.begin();
         let is_update = method == Method::Update;
@@ -316,7 +322,7 @@ impl Session {
         request.headers_mut().push("Contact", &self.contact(stack));
         request.headers_mut().push("Allow", &allow);
         if self.timer.is_on() {
-            request.headers_mut().push("Supported", "timer");
+            request.headers_mut().push("Supported", &supported);
             self.timer.ask(request.headers_mut());
         }
         stack.add_user_agent(&mut request);
@@ -404,9 +410,6 @@ impl Session {
 
 fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, status: u16) {
     let mut response = Response::to_request(request, status, phrase(status));
-    if status == 415 {
-        response.headers_mut().push("Accept", "application/sdp");
-    }
     if status == 422 {
         response.headers_mut().push("Min-SE", &INTERVAL_MIN.as_secs().to_string());
     }
@@ -416,7 +419,6 @@ fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, 
 fn phrase(status: u16) -> &'static str {
     match status {
         403 => "Forbidden",
-        415 => "Unsupported Media Type",
         480 => "Temporarily Unavailable",
         422 => "Session Interval Too Small",
         486 => "Busy Here",

@@ -1,5 +1,6 @@
 //! Requests of the peer within a session's dialog: RFC 3261 section 12.2.2.
 
+use super::super::content;
 use super::super::event::SessionEvent;
 use super::super::message::{Request, Response};
 use super::super::method::Method;
@@ -24,22 +25,12 @@ impl Session {
         }
         match request.method() {
             Method::Bye => self.handle_bye(now, stack, transaction, &request),
-            Method::Invite | Method::Update => {
-                if let Some(dialog) = self.dialog_of(&request) {
-                    dialog.refresh_target(request.headers().contacts());
-                    dialog.note_allow(request.headers());
-                }
-                self.handle_offer(now, stack, transaction, request);
-            }
-            Method::Info => {
-                stack.respond(now, transaction, &Response::to_request(&request, 200, "OK"));
-                let content_type = request.headers().get("Content-Type").unwrap_or_default().to_owned();
-                self.emit(stack, SessionEvent::Info { content_type, body: request.body().to_vec() });
-            }
+            Method::Invite | Method::Update => self.handle_offer(now, stack, transaction, request),
+            Method::Info => self.handle_info(now, stack, transaction, &request),
             Method::Options => {
-                let mut response = Response::to_request(&request, 200, "OK");
-                response.headers_mut().push("Allow", &self.allow());
-                response.headers_mut().push("Accept", "application/sdp");
+                let mut response = refusal::capabilities(&request, &self.allow(), &self.supported());
+                response.headers_mut().push("Accept-Encoding", "identity");
+                response.headers_mut().push("Accept-Language", "en");
                 stack.respond(now, transaction, &response);
             }
             // We send no reliable provisional responses, so there is nothing that a PRACK could mean.
@@ -47,9 +38,8 @@ impl Session {
             Method::Ack | Method::Cancel => {}
             Method::Refer => self.handle_refer(now, stack, transaction, request),
             Method::Notify => self.handle_notify(now, stack, transaction, &request),
-            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
-                stack.respond(now, transaction, &refusal::of_method(&request))
-            }
+            // Refused above.
+            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {}
         }
     }
 
@@ -63,12 +53,20 @@ impl Session {
         if !dialog.accept_number(number) {
             return Some(Response::to_request(request, 500, "CSeq Out Of Order"));
         }
-        self.beyond(request)
+        // The method is looked at before what else is asked for (section 8.2).
+        match request.method() {
+            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
+                Some(refusal::of_method(request))
+            }
+            _ => self.beyond(request),
+        }
     }
 
-    /// The answer to a request that requires an extension which we do not know (section 8.2.2.3).
+    /// The answer to a request that requires an extension which we do not know (section 8.2.2.3). That provisional responses
+    /// be reliable asks nothing of us, who send none but 100 (RFC 3262 section 3).
     fn beyond(&self, request: &Request) -> Option<Response> {
-        let knows = |tag: &str| tag.eq_ignore_ascii_case("timer") && self.timer.is_on();
+        let known = self.supported();
+        let knows = |tag: &str| known.split(", ").any(|known| tag.eq_ignore_ascii_case(known));
         let beyond: Vec<_> = request.headers().all("Require").filter(|tag| !knows(tag)).collect();
         if beyond.is_empty() {
             return None;
@@ -76,6 +74,17 @@ impl Session {
         let mut response = Response::to_request(request, 420, "Bad Extension");
         response.headers_mut().push("Unsupported", &beyond.join(", "));
         Some(response)
+    }
+
+    /// Keys are all that we read in an INFO. What else it may carry is refused, so that its sender knows (section 8.2.3, RFC
+    /// 6086 section 4.2.2).
+    fn handle_info(&mut self, now: Instant, stack: &mut Stack, transaction: Key, request: &Request) {
+        if let Some(response) = content::refuse_info(request) {
+            return stack.respond(now, transaction, &response);
+        }
+        stack.respond(now, transaction, &Response::to_request(request, 200, "OK"));
+        let content_type = request.headers().get("Content-Type").unwrap_or_default().to_owned();
+        self.emit(stack, SessionEvent::Info { content_type, body: request.body().to_vec() });
     }
 
     pub(super) fn dialog_of(&mut self, request: &Request) -> Option<&mut super::Dialog> {

@@ -255,6 +255,11 @@ impl Session {
         if self.extensions.transfer { format!("{ALLOW}, REFER, NOTIFY") } else { ALLOW.to_owned() }
     }
 
+    /// The extensions that it knows.
+    fn supported(&self) -> String {
+        self.extensions.supported()
+    }
+
     fn branch(&self) -> String {
         branch_of(&self.first.0, self.tries)
     }

@@ -152,7 +152,6 @@ impl SessionTimer {
         self.running = Some(Running::new(now, interval, !theirs));
         let refresher = if theirs { "uac" } else { "uas" };
         headers.push("Session-Expires", &format!("{};refresher={refresher}", interval.as_secs()));
-        headers.push("Supported", "timer");
         if knows {
             headers.push("Require", "timer");
         }
