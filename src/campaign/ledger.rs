@@ -149,7 +149,7 @@ impl Ledger {
     }
 
     /// Takes the number for an attempt; false when it is taken already.
-    pub(super) fn take(&mut self, number: &E164, at: WallTime) -> bool {
+    pub fn take(&mut self, number: &E164, at: WallTime) -> bool {
         let key = key(number);
         let free = self.in_flight.insert(key);
         if free {
@@ -174,7 +174,7 @@ impl Ledger {
     }
 
     /// The attempt was not made after all.
-    pub(super) fn give_back(&mut self, number: &E164) {
+    pub fn give_back(&mut self, number: &E164) {
         let key = key(number);
         self.in_flight.remove(&key);
         if let Some(attempts) = self.attempts.get_mut(&key) {

@@ -29,6 +29,8 @@ pub enum Refused {
     Prefix(E164),
     /// The number is on the do-not-call list.
     Suppressed(E164),
+    /// The number is being rung, or talks, already.
+    InFlight(E164),
     /// It leads back to a number that was rung already.
     Circle(E164),
 }
@@ -40,18 +42,21 @@ impl fmt::Display for Refused {
             Refused::NoNumber => f.write_str("it names no number"),
             Refused::Prefix(number) => write!(f, "redirect_prefixes do not allow {}", number.masked()),
             Refused::Suppressed(number) => write!(f, "{} is on the do-not-call list", number.masked()),
+            Refused::InFlight(number) => write!(f, "{} is in a call already", number.masked()),
             Refused::Circle(number) => write!(f, "{} has been rung already", number.masked()),
         }
     }
 }
 
-/// The number to ring instead: the first that a Contact names. `rung` are those that this attempt has rung.
+/// The number to ring instead: the first that a Contact names. `rung` are those that this attempt has rung; those that are
+/// in flight belong to any.
 pub fn follow(
     contacts: &[String],
     left: u32,
     prefixes: &[String],
     rung: &[E164],
     is_suppressed: impl Fn(&E164) -> bool,
+    is_in_flight: impl Fn(&E164) -> bool,
 ) -> Result<E164, Refused> {
     if left == 0 {
         return Err(Refused::NotAllowed);
@@ -67,6 +72,9 @@ pub fn follow(
     }
     if rung.contains(&number) {
         return Err(Refused::Circle(number));
+    }
+    if is_in_flight(&number) {
+        return Err(Refused::InFlight(number));
     }
     Ok(number)
 }
@@ -119,7 +127,7 @@ mod tests {
     fn a_redirection_is_followed_only_as_far_as_the_rules_reach() {
         let prefixes = ["+1".to_owned(), "+88".to_owned()];
         let rung = [number("+12025550101")];
-        let table: [(&[&str], u32, Result<&str, &str>); 12] = [
+        let table: [(&[&str], u32, Result<&str, &str>); 13] = [
             (&["sip:+12025550102@evil.example"], 1, Ok("+12025550102")),
             (&["sip:alice@h", "tel:+1-202-555-0102"], 1, Ok("+12025550102")),
             (&["sip:%2B12025550102;npdi=yes@h"], 1, Ok("+12025550102")),
@@ -131,13 +139,15 @@ mod tests {
             (&["sip:+19005550102@h"], 1, Err("prefixes")),
             (&["sip:+12025550199@h"], 1, Err("do-not-call")),
             (&["sip:+12025550101@h"], 1, Err("rung already")),
+            (&["sip:+12025550155@h"], 1, Err("in a call already")),
             // The first number is the callee's network's choice; a refused one is no invitation to try the next.
             (&["sip:+12025550199@h", "sip:+12025550102@h"], 1, Err("do-not-call")),
         ];
         for (contacts, left, expected) in table {
             let contacts: Vec<String> = contacts.iter().map(|contact| (*contact).to_owned()).collect();
             let suppressed = |n: &E164| n.as_str() == "+12025550199";
-            let found = follow(&contacts, left, &prefixes, &rung, suppressed);
+            let in_flight = |n: &E164| ["+12025550101", "+12025550155"].contains(&n.as_str());
+            let found = follow(&contacts, left, &prefixes, &rung, suppressed, in_flight);
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_str(), expected),
                 (Err(refused), Err(word)) => {

@@ -318,6 +318,7 @@ impl Engine {
             self.staff.roster.handle_released(now.instant, agent);
         }
         self.attempts.remove(&line.attempt.id());
+        line.redirects.iter().for_each(|number| self.ledger.give_back(number));
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
     }

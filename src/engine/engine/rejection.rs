@@ -22,9 +22,10 @@ impl Engine {
         rung.push(line.contact.number.clone());
         let left = options.redirects_max.saturating_sub(line.redirects.len() as u32);
         let ledger = &self.ledger;
-        let wanted = redirect::follow(contacts, left, &options.redirect_prefixes, &rung, |number| {
-            ledger.is_suppressed(number)
-        });
+        let suppressed = |number: &E164| ledger.is_suppressed(number);
+        let in_flight = |number: &E164| ledger.is_in_flight(number);
+        let wanted =
+            redirect::follow(contacts, left, &options.redirect_prefixes, &rung, suppressed, in_flight);
         let trunk = options.name.clone();
         match wanted {
             Ok(number) => {
@@ -45,6 +46,7 @@ impl Engine {
     fn redirect(&mut self, now: Now, key: Key, number: E164) {
         let Some(line) = self.lines.get_mut(key) else { return };
         let place = line.trunk;
+        self.ledger.take(&number, now.wall);
         line.redirects.push(number);
         line.tried_hops.clear();
         line.reserved[Side::Callee as usize] = Some(place);

@@ -191,6 +191,35 @@ fn fault_22_no_redirection_leads_to_the_do_not_call_list_or_a_dear_number() {
 }
 
 #[test]
+fn fault_22_nobody_is_rung_twice_at_once_because_of_a_redirection() {
+    let rules = ["redirects_max = 1\nredirect_prefixes = [\"+1\"]"];
+    // One rings where the other is sent.
+    let mut stage = Stage::new(&rules, Human::HangUp);
+    stage.contacts(&["+12125550177"]);
+    let there = stage.sent(Method::Invite);
+    stage.responds(&there, 180, &[]);
+    stage.contacts(&["+12125550101"]);
+    stage.pass(2_000);
+    let elsewhere = stage.sent(Method::Invite);
+    assert!(elsewhere.uri().contains("5550101"), "{}", elsewhere.uri());
+    stage.responds(&elsewhere, 302, &[ELSEWHERE]);
+    stage.pass(2_000);
+    assert_eq!(stage.commits.len(), 2);
+    assert!(stage.notes.iter().any(|note| note.contains("in a call already")), "{:?}", stage.notes);
+    // And the other way about: whoever is sent there first has it.
+    let mut stage = Stage::new(&rules, Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let first = stage.sent(Method::Invite);
+    stage.responds(&first, 302, &[ELSEWHERE]);
+    let second = stage.sent(Method::Invite);
+    stage.responds(&second, 180, &[]);
+    stage.sent.clear();
+    stage.contacts(&["+12125550177"]);
+    stage.pass(5_000);
+    assert!(stage.sent.iter().all(|request| *request.method() != Method::Invite), "it rings already");
+}
+
+#[test]
 fn a_caller_id_that_nobody_wants_is_an_alarm() {
     let mut stage = Stage::new(&[""], Human::HangUp);
     stage.contacts(&["+12125550101", "+12125550102", "+12125550103"]);

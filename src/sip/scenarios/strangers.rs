@@ -25,7 +25,8 @@ fn nothing_is_answered_to_strangers() {
 
 #[test]
 fn copies_of_what_cannot_be_read_are_answered_alike_and_by_the_letter() {
-    let broken = invite("").replace("Forwards: 70", "Forwards: x").replace("branch=", "odd=\"a\\b;c\";branch=");
+    let broken =
+        invite("").replace("Forwards: 70", "Forwards: x").replace("branch=", "odd=\"a\\b;c\";branch=");
     let mut stage = Stage::new(Transport::Udp);
     let source = KNOWN.parse().unwrap();
     let answers: Vec<Vec<u8>> = (0..2)
