@@ -6,6 +6,8 @@
 //! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets in sequence; it is
 //! locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
 //! only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is public.
+//! It must not be one that the peer has left: media go to the address of the last offer and answer, however long the
+//! peer's old port goes on (RFC 3264, 8.3.1).
 //!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
@@ -28,11 +30,16 @@ pub const SILENCE: Duration = Duration::from_secs(2);
 /// A stream that moved has gone on by no more packets than this while nothing came: a minute.
 const MOVED_PACKETS_MAX: u16 = 3_000;
 
+/// So many addresses that a peer has left are remembered: one or two of each move.
+const FORMER_MAX: usize = 4;
+
 /// The rule for one stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Latch {
     negotiated: SocketAddr,
     state: State,
+    /// Where the peer was, or said it was, before it named another address; the last ones first.
+    former: [Option<SocketAddr>; FORMER_MAX],
     /// A source that is proving itself.
     candidate: Option<Candidate>,
 }
@@ -78,7 +85,17 @@ pub enum Judgement {
 impl Latch {
     /// An open latch.
     pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
-        Latch { negotiated, state: State::Open { until: now + WINDOW }, candidate: None }
+        let state = State::Open { until: now + WINDOW };
+        Latch { negotiated, state, former: [None; FORMER_MAX], candidate: None }
+    }
+
+    /// An open latch in this one's place, as the peer has named another address.
+    pub fn moved(&self, now: Instant, negotiated: SocketAddr) -> Self {
+        let mut moved = Latch::new(now, negotiated);
+        let found = Some(self.target()).filter(|found| *found != self.negotiated);
+        let left = [found, Some(self.negotiated)].into_iter().chain(self.former).flatten();
+        moved.former.iter_mut().zip(left).for_each(|(place, left)| *place = Some(left));
+        moved
     }
 
     /// An offer and its answer have settled the same address again: who has not been heard may still come.
@@ -101,6 +118,11 @@ impl Latch {
         }
     }
 
+    /// Whether the peer is at the negotiated address, and has not fallen silent there: all others may be kept away.
+    pub fn is_at_negotiated(&self) -> bool {
+        matches!(&self.state, State::Locked(locked) if locked.source == self.negotiated && !locked.loose)
+    }
+
     /// Whose packet is it?
     pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
         match &mut self.state {
@@ -116,12 +138,12 @@ impl Latch {
                 let moved = sequence.wrapping_sub(locked.sequence);
                 let goes_on = ssrc == locked.ssrc && (1..=MOVED_PACKETS_MAX).contains(&moved);
                 let silent = now.saturating_since(locked.heard_at) >= SILENCE;
-                match silent && goes_on && may_be(self.negotiated, source) {
+                match silent && goes_on && self.may_be(source) {
                     true => self.prove(now, source, ssrc, sequence),
                     false => Judgement::Refused,
                 }
             }
-            State::Open { until } => match now < *until && may_be(self.negotiated, source) {
+            State::Open { until } => match now < *until && self.may_be(source) {
                 true => self.prove(now, source, ssrc, sequence),
                 false => Judgement::Refused,
             },
@@ -137,6 +159,11 @@ impl Latch {
             }
             State::Locked(_) | State::Open { .. } => false,
         }
+    }
+
+    /// Whether the peer may be seen as `source`.
+    fn may_be(&self, source: SocketAddr) -> bool {
+        may_be(self.negotiated, source) && !self.former.contains(&Some(source))
     }
 
     fn lock(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
@@ -264,6 +291,30 @@ mod tests {
         let mut packets = run(0, OTHER_PORT, 0, 5);
         packets.extend([(100, NEGOTIATED, 70), (101, OTHER_PORT, 5), (102, NEGOTIATED, 71)]);
         assert_eq!(judge(NEGOTIATED, &packets), "....ll.t");
+    }
+
+    #[test]
+    fn what_the_peer_has_left_proves_nothing_until_it_is_named_again() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let mut found = Latch::new(at(0), address(NEGOTIATED));
+        judged(&mut found, &run(0, OTHER_PORT, 0, 5));
+        let mut moved = found.moved(at(1_000), address(THIRD_PORT));
+        assert_eq!(moved.target(), address(THIRD_PORT));
+        for left in [NEGOTIATED, OTHER_PORT] {
+            assert_eq!(judged(&mut moved, &run(1_000, left, 0, 50)), ".".repeat(50), "{left}");
+        }
+        assert_eq!(judged(&mut moved.clone(), &run(2_000, "192.0.2.1:7000", 9_000, 6)), "....lt");
+        // Nor does it after the new one has fallen silent.
+        assert_eq!(judged(&mut moved, &run(2_000, THIRD_PORT, 50, 50)), format!("l{}", "t".repeat(49)));
+        assert_eq!(judged(&mut moved, &run(9_000, OTHER_PORT, 100, 50)), ".".repeat(50));
+        let mut back = moved.moved(at(20_000), address(NEGOTIATED));
+        assert_eq!(judged(&mut back, &[(20_000, OTHER_PORT, 1), (20_001, NEGOTIATED, 1)]), ".l");
+        // Behind address translation the public address is left, too.
+        let mut seen = Latch::new(at(0), address(PRIVATE));
+        judged(&mut seen, &run(0, STRANGER, 0, 5));
+        let mut moved = seen.moved(at(1_000), address("10.1.2.3:6000"));
+        assert_eq!(judged(&mut moved, &run(1_000, STRANGER, 5, 50)), ".".repeat(50));
+        assert_eq!(judged(&mut moved, &run(2_000, "198.51.100.9:6000", 55, 5)), "....l");
     }
 
     #[test]

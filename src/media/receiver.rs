@@ -140,8 +140,19 @@ impl Receiver {
     pub fn aim(&mut self, now: Instant, remote: SocketAddr) {
         match &mut self.latch {
             Some(latch) if latch.negotiated() == remote => latch.renew(now),
-            _ => self.latch = Some(Latch::new(now, remote)),
+            Some(latch) => *latch = latch.moved(now, remote),
+            None => self.latch = Some(Latch::new(now, remote)),
         }
+    }
+
+    /// Where packets go, once something is settled.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.latch.as_ref().map(Latch::target)
+    }
+
+    /// Whether the peer is where it says, and nobody else need be heard.
+    pub fn is_at_negotiated(&self) -> bool {
+        self.latch.as_ref().is_some_and(Latch::is_at_negotiated)
     }
 
     /// The peer has fallen silent, and its stream may go on from elsewhere: tells once where packets go meanwhile.
@@ -183,14 +194,13 @@ impl Receiver {
             Judgement::Latched(source) => Some(source),
             Judgement::Taken => None,
         };
-        if !self.known_source(&packet) {
+        let measured = audio.then_some(packet.timestamp);
+        if !self.known_source(&packet)
+            || self.reception.handle_packet(now, packet.sequence, measured) == Arrival::Doubtful
+        {
             self.refuse();
             // The address is right even where the packet is not used.
             return latched.map_or(Received::Refused, |_| Received::Taken { latched, digit: None });
-        }
-        let measured = audio.then_some(packet.timestamp);
-        if self.reception.handle_packet(now, packet.sequence, measured) == Arrival::Doubtful {
-            return self.refuse();
         }
         self.slots_without_packet = 0;
         let mut digit = None;

@@ -128,12 +128,16 @@ impl Stream {
     /// The offer and the answer are settled, for the first time or anew.
     pub fn connect(&mut self, now: Instant, session: Session, rng: &mut Rng, sink: &mut impl Sink) {
         let before = self.session().copied();
+        self.receiver.aim(now, session.remote);
         if before
             .is_none_or(|before| (before.remote, before.remote_rtcp) != (session.remote, session.remote_rtcp))
         {
-            sink.aim(self.key, session.remote, session.remote_rtcp);
+            // Where the peer was found to be it still is, if only its reports go elsewhere from now on.
+            sink.aim(self.key, self.receiver.target().unwrap_or(session.remote), session.remote_rtcp);
+            if self.receiver.is_at_negotiated() {
+                sink.latch(self.key, session.remote);
+            }
         }
-        self.receiver.aim(now, session.remote);
         if before.is_none_or(|before| before.coding != session.coding) {
             self.receiver.change_coding(session.coding);
             self.sender.change_coding(session.coding);

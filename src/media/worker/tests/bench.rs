@@ -85,6 +85,7 @@ pub struct Notes {
     pub now: Instant,
     pub no_port: bool,
     pub aims: Vec<(StreamKey, SocketAddr)>,
+    pub aims_rtcp: Vec<(StreamKey, SocketAddr)>,
     pub latches: Vec<(StreamKey, SocketAddr)>,
     pub sent: BTreeMap<StreamKey, Vec<Sent>>,
     pub rtcp: Vec<(StreamKey, Vec<u8>)>,
@@ -152,8 +153,9 @@ impl Sink for Notes {
         Ok(SocketAddr::from(([192, 0, 2, 99], 16_384 + 2 * stream.index() as u16)))
     }
 
-    fn aim(&mut self, stream: StreamKey, remote: SocketAddr, _remote_rtcp: SocketAddr) {
+    fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
         self.aims.push((stream, remote));
+        self.aims_rtcp.push((stream, remote_rtcp));
     }
 
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
