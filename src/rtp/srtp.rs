@@ -235,16 +235,17 @@ pub struct Incoming {
     rtp: SessionKeys,
     rtcp: SessionKeys,
     sources: [Option<Source>; SOURCES_MAX],
-    rtcp_window: Window,
     /// Counts packets, to tell which source was longest silent.
     clock: u64,
 }
 
-/// What is known about a source: how far it is, and which of its last packets have come.
+/// What is known about a source: how far it is, and which of its last packets and compounds have come; each source counts
+/// its own (3.2.3).
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Source {
     ssrc: Ssrc,
     window: Window,
+    rtcp_window: Window,
     heard: u64,
 }
 
@@ -256,7 +257,6 @@ impl Incoming {
             rtp: SessionKeys::derive(master, 0),
             rtcp: SessionKeys::derive(master, 3),
             sources: [None; SOURCES_MAX],
-            rtcp_window: Window::default(),
             clock: 0,
         }
     }
@@ -270,25 +270,21 @@ impl Incoming {
         let header = header_length(&bytes[..length]).filter(|header| *header <= length && *header >= 12);
         let header = header.ok_or(Refused::Truncated)?;
         let (sequence, ssrc) = (u16::from_be_bytes([bytes[2], bytes[3]]), Ssrc(word(bytes, 8)));
-        let known = self.sources.iter().position(|source| source.is_some_and(|source| source.ssrc == ssrc));
-        let mut window =
-            known.and_then(|at| self.sources[at]).map(|source| source.window).unwrap_or_default();
-        let mut index = window.estimate(sequence);
-        if window.has(index) {
+        let (place, mut source) = self.source(ssrc);
+        let mut index = source.window.estimate(sequence);
+        if source.window.has(index) {
             return Err(Refused::Replayed);
         }
         if !self.is_authentic(bytes, length, index) {
             // A stream that we join may be past its first rollover: it began just before, and its first packets are lost.
             index = (1 << 16) + u64::from(sequence);
-            if known.is_some() || !self.is_authentic(bytes, length, index) {
+            if source.window.highest.is_some() || !self.is_authentic(bytes, length, index) {
                 return Err(Refused::Forged);
             }
         }
-        window.accept(index);
+        source.window.accept(index);
         self.rtp.crypt(ssrc.0, index, &mut bytes[header..length]);
-        self.clock += 1;
-        let place = known.unwrap_or_else(|| self.free_place());
-        self.sources[place] = Some(Source { ssrc, window, heard: self.clock });
+        self.keep(place, source);
         Ok(length)
     }
 
@@ -304,16 +300,31 @@ impl Incoming {
             return Err(Refused::Forged);
         }
         let flagged = word(bytes, length);
-        let index = u64::from(flagged & RTCP_INDEX_MAX);
-        if self.rtcp_window.has(index) {
+        let (index, ssrc) = (u64::from(flagged & RTCP_INDEX_MAX), Ssrc(word(bytes, 4)));
+        let (place, mut source) = self.source(ssrc);
+        if source.rtcp_window.has(index) {
             return Err(Refused::Replayed);
         }
-        self.rtcp_window.accept(index);
+        source.rtcp_window.accept(index);
         if flagged & 0x8000_0000 != 0 {
-            let ssrc = word(bytes, 4);
-            self.rtcp.crypt(ssrc, index, &mut bytes[RTCP_CLEAR..length]);
+            self.rtcp.crypt(ssrc.0, index, &mut bytes[RTCP_CLEAR..length]);
         }
+        self.keep(place, source);
         Ok(length)
+    }
+
+    /// What is known about a source, which may be nothing yet, and the place to keep it at.
+    fn source(&self, ssrc: Ssrc) -> (usize, Source) {
+        let known = self.sources.iter().position(|source| source.is_some_and(|source| source.ssrc == ssrc));
+        let place = known.unwrap_or_else(|| self.free_place());
+        let new = Source { ssrc, window: Window::default(), rtcp_window: Window::default(), heard: 0 };
+        (place, known.and_then(|known| self.sources[known]).unwrap_or(new))
+    }
+
+    /// Something of a source was taken.
+    fn keep(&mut self, place: usize, source: Source) {
+        self.clock += 1;
+        self.sources[place] = Some(Source { heard: self.clock, ..source });
     }
 
     fn is_authentic(&self, bytes: &[u8], length: usize, index: u64) -> bool {

@@ -208,6 +208,32 @@ fn rtcp_is_protected_opened_once_and_never_forged() {
 }
 
 #[test]
+fn each_source_of_reports_counts_its_own() {
+    let mut incoming = Incoming::new(Suite::Tag80, &master());
+    let report = |outgoing: &mut Outgoing, ssrc: u32| {
+        let plain = [&[0x80, 0xc8, 0, 6][..], &ssrc.to_be_bytes(), &[0xab; 20]].concat();
+        let mut buffer = [&plain[..], &[0; RTCP_GROWTH]].concat();
+        outgoing.protect_rtcp(&mut buffer, plain.len()).unwrap();
+        buffer
+    };
+    // One has sent a hundred when the other begins.
+    let (mut first, mut second) =
+        (Outgoing::new(Suite::Tag80, &master()), Outgoing::new(Suite::Tag80, &master()));
+    for _ in 0..100 {
+        assert!(incoming.open_rtcp(&mut report(&mut first, 1)).is_ok());
+    }
+    for _ in 0..3 {
+        let bytes = report(&mut second, 2);
+        assert!(incoming.open_rtcp(&mut bytes.clone()).is_ok());
+        assert_eq!(incoming.open_rtcp(&mut bytes.clone()), Err(Refused::Replayed));
+    }
+    // A source that is known by its reports may still be past the rollover of its packets.
+    let mut past = Outgoing::new(Suite::Tag80, &master());
+    protected(&mut past, &packet(65_535, 2));
+    assert!(opened(&mut incoming, &protected(&mut past, &packet(0, 2))).is_ok());
+}
+
+#[test]
 fn keys_are_never_shown() {
     let keys = Keys { suite: Suite::Tag80, local: master(), remote: master() };
     let shown = format!("{keys:?}");
