@@ -193,11 +193,13 @@ impl EventReceiver {
 }
 
 /// A press may go on under a new timestamp: when it is longer than the duration field holds (RFC 4733, 2.5.1.3), and
-/// with gateways that stamp each packet of an event anew, which then lacks the marker and follows closely.
+/// with gateways that stamp each packet of an event anew, which then lacks the marker and follows closely. Behind an end
+/// only its repetitions do.
 fn continues(last: &Heard, heard: &Heard, marker: bool) -> bool {
     let ahead = heard.timestamp.wrapping_sub(last.timestamp);
     let followed = ahead <= u32::from(last.duration).max(400);
-    heard.event == last.event && !marker && !last.ended && followed
+    let goes_on = !last.ended || heard.ended;
+    heard.event == last.event && !marker && goes_on && followed
 }
 
 #[cfg(test)]
@@ -288,6 +290,20 @@ mod tests {
                 "stamped anew",
                 vec![(true, 0, 4, false, 160), (false, 160, 4, false, 320), (false, 320, 4, true, 480)],
                 "4",
+            ),
+            (
+                "stamped anew, the ends too",
+                vec![
+                    (true, 0, 4, false, 160),
+                    (false, 160, 4, false, 320),
+                    (false, 320, 4, true, 480),
+                    (false, 480, 4, true, 480),
+                    (false, 640, 4, true, 480),
+                    (true, 1_600, 4, false, 160),
+                    (false, 1_760, 4, true, 320),
+                    (false, 1_920, 4, true, 320),
+                ],
+                "44",
             ),
             ("over the wrap", vec![(true, u32::MAX - 10, 8, true, 160), (true, 1_600, 9, true, 160)], "89"),
             ("no key", vec![(true, 0, 16, true, 160), (true, 999, 200, true, 160)], ""),
