@@ -102,11 +102,14 @@ impl Leg {
     /// Answers the offer of a re-INVITE. Without an offer in it (RFC 3261, 14.2) our own offer is repeated and the answer
     /// comes in the ACK, so the session stays as it is.
     pub fn answer(&mut self, offer: Option<&[u8]>) -> Result<(Vec<u8>, Option<Session>), sdp::Unusable> {
-        self.version += 1;
         let Some(offer) = offer else {
+            self.version += 1;
             return Ok((sdp::offer(&self.local_description()), None));
         };
-        let (answer, negotiated) = sdp::answer(&self.local_description(), offer)?;
+        // An offer that is refused leaves our description as it was said last.
+        let next = sdp::Offer { version: self.version + 1, ..self.local_description() };
+        let (answer, negotiated) = sdp::answer(&next, offer)?;
+        self.version += 1;
         Ok((answer, Some(self.settle(negotiated))))
     }
 
@@ -195,5 +198,27 @@ fn keys_of(protection: sdp::Protection) -> command::Keys {
         },
         local: command::MasterKey(protection.local.0),
         remote: command::MasterKey(protection.remote.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_rises_by_one_with_each_description_that_is_said() {
+        let mut leg = Leg::new(StreamKey::from_u64(0), 7);
+        leg.handle_opened("192.0.2.5:20000".parse().unwrap());
+        leg.codecs = vec![Codec::Pcmu];
+        let offer = |kind| format!("v=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm={kind} 4000 RTP/AVP 0\r\n");
+        let version = |sdp: &[u8]| {
+            let text = String::from_utf8_lossy(sdp).into_owned();
+            text.lines().nth(1).unwrap().split(' ').nth(2).unwrap().parse::<u64>().unwrap()
+        };
+        assert_eq!(version(&leg.answer(Some(offer("audio").as_bytes())).unwrap().0), 2);
+        assert!(leg.answer(Some(offer("video").as_bytes())).is_err());
+        assert_eq!(version(&leg.answer(Some(offer("audio").as_bytes())).unwrap().0), 3);
+        assert_eq!(version(&leg.answer(None).unwrap().0), 4);
+        assert_eq!(version(&leg.offer_hold(true)), 5);
     }
 }
