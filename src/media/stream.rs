@@ -401,8 +401,8 @@ impl Stream {
     pub fn watch_clock(&mut self, now: Instant, rng: &mut Rng, sink: &mut impl Sink) {
         let Phase::Connected { session, heard_at, timed_out, report_at } = &mut self.phase else { return };
         let remote_rtcp = session.remote_rtcp;
-        if !session.receive {
-            // On hold nobody has to be heard.
+        if !session.receive || (!session.send && self.first_received) {
+            // On hold nobody has to be heard: who holds with `sendonly` may play music, or nothing (RFC 3264, 8.4).
             *heard_at = now;
         }
         if let Some(remote) = self.receiver.loosen(now) {

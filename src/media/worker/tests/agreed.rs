@@ -238,6 +238,28 @@ fn event_packet(sequence: u16) -> Vec<u8> {
 }
 
 #[test]
+fn who_holds_with_sendonly_need_not_send_and_is_missed_again_once_it_resumes() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.packet(leg, remote(0), &packet(0, 0, &[0; 160]));
+    let held = Session { send: false, ..session(0) };
+    bench.connect(leg, held);
+    bench.run_ms(120_000);
+    assert_eq!(bench.sink.words(leg), ["opened", "first received"]);
+    bench.connect(leg, session(0));
+    bench.run_ms(29_900);
+    assert_eq!(bench.sink.words(leg), ["opened", "first received", "first sent"]);
+    bench.run_ms(200);
+    assert_eq!(bench.sink.words(leg).last().unwrap(), "media timeout");
+    // Nobody who was never heard holds: it is missed whatever it says.
+    let mut bench = Bench::new(1);
+    let leg = bench.open(0);
+    bench.connect(leg, held);
+    bench.run_ms(31_000);
+    assert_eq!(bench.sink.words(leg), ["opened", "media timeout"]);
+}
+
+#[test]
 fn a_peer_with_comfort_noise_gets_a_packet_in_200_ms_of_silence_and_every_frame_of_a_prompt() {
     let mut bench = Bench::with_prompts(1, tone());
     let leg = bench.open(0);
