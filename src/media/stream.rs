@@ -240,11 +240,13 @@ impl Stream {
         digit
     }
 
-    /// A datagram on the port of RTCP: of any port of the peer's host, as many send it from elsewhere. A goodbye does not
+    /// A datagram on the port of RTCP: of any port of the host that the peer says or was found at, as many send it from
+    /// elsewhere. A goodbye does not
     /// end a call, which only signalling does.
     pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let ours = self.session().is_some_and(|session| {
-            source.ip() == session.remote_rtcp.ip() || source.ip() == session.remote.ip()
+            let found = self.receiver.target().unwrap_or(session.remote);
+            [session.remote_rtcp, session.remote, found].iter().any(|address| address.ip() == source.ip())
         });
         let mut plain = [0; DATAGRAM_MAX];
         let bytes = match &mut self.protection {

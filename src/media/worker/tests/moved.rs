@@ -82,3 +82,17 @@ fn a_change_of_the_address_of_reports_leaves_the_stream_where_it_is() {
     bench.connect(leg, shared);
     assert_eq!(bench.sink.latches.len(), 2);
 }
+
+#[test]
+fn reports_are_taken_from_where_the_peer_was_found_to_be() {
+    let mut bench = Bench::new(1);
+    let leg = bench.open(0);
+    bench.connect(leg, Session::plain("10.1.2.3:4000".parse().unwrap(), Law::Mu));
+    voice(&mut bench, leg, "198.51.100.9:62000".parse().unwrap(), 0..500);
+    let report = bench.sink.rtcp[0].1.clone();
+    for source in ["198.51.100.9:62001", "10.1.2.3:4001", "198.51.100.10:62001"] {
+        bench.worker.handle_rtcp(bench.now, leg, source.parse().unwrap(), &report);
+    }
+    bench.command(Command::Close { stream: leg });
+    assert_eq!(bench.sink.closed[&leg].packets_refused, 4 + 1, "those that proved it, and the stranger's");
+}
