@@ -178,6 +178,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
         },
         payload_type: negotiated.codec.payload_type(),
         telephone_event: negotiated.telephone_event,
+        own_telephone_event: negotiated.own_telephone_event,
         send: negotiated.direction.send,
         receive: negotiated.direction.receive,
         ptime_ms: negotiated.ptime_ms,

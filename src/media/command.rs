@@ -33,6 +33,8 @@ pub struct Session {
     pub payload_type: u8,
     /// The payload type of telephone-event (RFC 4733), when agreed.
     pub telephone_event: Option<u8>,
+    /// Another one by which the peer may send them: ours, where it has its own (RFC 3264, 5.1 and 6.1).
+    pub own_telephone_event: Option<u8>,
     /// We may send (`sendrecv`, `sendonly` on our side). When false the stream is on hold and sends nothing.
     pub send: bool,
     /// The peer may send.
@@ -62,6 +64,7 @@ impl Session {
             coding: Coding::G711(law),
             payload_type: payload_type_of(law),
             telephone_event: Some(101),
+            own_telephone_event: None,
             send: true,
             receive: true,
             ptime_ms: 20,
@@ -72,6 +75,11 @@ impl Session {
             comfort_noise: false,
             srtp: None,
         }
+    }
+
+    /// Whether telephone-events may come by this payload type.
+    pub fn is_telephone_event(&self, payload_type: u8) -> bool {
+        [self.telephone_event, self.own_telephone_event].contains(&Some(payload_type))
     }
 
     /// The coding of a payload type, when it is one of audio that may come.

@@ -184,7 +184,7 @@ impl Receiver {
         };
         let coding = session.coding_of(packet.payload_type);
         let audio = coding.is_some();
-        let event = Some(packet.payload_type) == session.telephone_event;
+        let event = session.is_telephone_event(packet.payload_type);
         if !(audio || event || packet.payload_type == COMFORT_NOISE) {
             return self.refuse();
         }

@@ -240,9 +240,8 @@ impl Stream {
         digit
     }
 
-    /// A datagram on the port of RTCP: of any port of the host that the peer says or was found at, as many send it from
-    /// elsewhere. A goodbye does not
-    /// end a call, which only signalling does.
+    /// A datagram on the port of RTCP: of any port of the host that the peer names or was found at, as many send it from
+    /// elsewhere. A goodbye does not end a call, which only signalling does.
     pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let ours = self.session().is_some_and(|session| {
             let found = self.receiver.target().unwrap_or(session.remote);

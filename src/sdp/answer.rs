@@ -23,6 +23,8 @@ pub struct Negotiated {
     pub codec: Codec,
     /// The payload type of telephone-events that we send, when both sides know them.
     pub telephone_event: Option<u8>,
+    /// Another payload type of telephone-events that the peer may send: ours, where its answer has its own (section 5.1).
+    pub own_telephone_event: Option<u8>,
     /// Both sides know comfort noise (RFC 3389), and we want to send it.
     pub comfort_noise: bool,
     /// How many milliseconds of audio the peer likes in a packet, 10 to 200; ours when it does not say.
@@ -97,7 +99,12 @@ pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable
     let description = Description::parse(bytes)?;
     let stream = description.stream(0).ok_or(Unusable::NoAudio)?;
     check_stream(offered, stream)?;
-    settle(offered, stream)
+    let settled = settle(offered, stream)?;
+    // What the peer sends has the numbers of our offer, and what we send those of its answer; many mix the two up.
+    let own =
+        offered.telephone_event.filter(|own| settled.telephone_event.is_some_and(|theirs| theirs != *own));
+    let own_telephone_event = own.filter(|own| may_be_events(stream, *own, *own));
+    Ok(Negotiated { own_telephone_event, ..settled })
 }
 
 /// Answers the peer's offer with `local`: the description to send, and what is settled by it. Every stream but the
@@ -182,6 +189,7 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
         remote_rtcp: if rtcp_mux { remote } else { stream.remote_rtcp(remote) },
         codec,
         telephone_event: choose_telephone_event(local, stream),
+        own_telephone_event: None,
         comfort_noise: local.comfort_noise && knows_comfort_noise(stream),
         ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
@@ -243,10 +251,15 @@ fn choose_both_laws(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
 /// codec (RFC 4733 section 2.1). Our own number without a mapping is taken for what we mapped it to.
 fn choose_telephone_event(local: &Offer, stream: Stream<'_>) -> Option<u8> {
     let ours = local.telephone_event?;
-    stream.payload_types().find(|&number| match stream.mapping(number) {
+    stream.payload_types().find(|&number| may_be_events(stream, number, ours))
+}
+
+/// Whether the peer means telephone-events by this number.
+fn may_be_events(stream: Stream<'_>, number: u8, ours: u8) -> bool {
+    match stream.mapping(number) {
         Some(mapping) => mapping.name.eq_ignore_ascii_case("telephone-event") && mapping.clock_hz == 8000,
         None => number == ours,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -425,6 +438,24 @@ mod tests {
                 assert!(text.contains(&line), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn keys_may_come_by_our_number_beside_the_answers() {
+        let table = [
+            ("0 96\r\na=rtpmap:96 telephone-event/8000", (Some(96), Some(101))),
+            ("0 101\r\na=rtpmap:101 telephone-event/8000", (Some(101), None)),
+            ("0 96 101\r\na=rtpmap:96 telephone-event/8000\r\na=rtpmap:101 opus/48000/2", (Some(96), None)),
+            ("0", (None, None)),
+        ];
+        for (formats, expected) in table {
+            let answer = described(&format!("m=audio 4000 RTP/AVP {formats}\r\n"));
+            let settled = read_answer(&local(), &answer).unwrap();
+            assert_eq!((settled.telephone_event, settled.own_telephone_event), expected, "{formats}");
+        }
+        // In an answer of ours the numbers are the offer's.
+        let offer = described("m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n");
+        assert_eq!(answer(&local(), &offer).unwrap().1.own_telephone_event, None);
     }
 
     #[test]

@@ -67,6 +67,7 @@ fn descriptions_of_the_field_are_settled() {
             remote_rtcp: remote_rtcp.parse().unwrap(),
             codec,
             telephone_event,
+            own_telephone_event: None,
             comfort_noise: false,
             ptime_ms: 20,
             direction,

@@ -238,6 +238,22 @@ fn event_packet(sequence: u16) -> Vec<u8> {
 }
 
 #[test]
+fn keys_come_by_the_number_of_the_answer_or_of_our_offer_and_go_by_the_answers() {
+    let mut bench = Bench::new(1);
+    let leg = bench.open(0);
+    let answered = Session { telephone_event: Some(96), own_telephone_event: Some(101), ..session(0) };
+    bench.connect(leg, answered);
+    for (press, number) in (0u16..).zip([96, 101, 102]) {
+        let (sequence, timestamp) = (press, u32::from(press) * 1_600);
+        bench.packet(leg, remote(0), &write(true, number, sequence, timestamp, 1, &[5, 10, 0, 160]));
+    }
+    bench.command(Command::SendDigits { stream: leg, digits: "1".into() });
+    bench.run_ms(100);
+    assert_eq!(bench.sink.words(leg)[1..4], ["first received", "digit 5", "digit 5"]);
+    assert!(bench.sink.sent[&leg].iter().all(|sent| sent.packet().payload_type == 96));
+}
+
+#[test]
 fn who_holds_with_sendonly_need_not_send_and_is_missed_again_once_it_resumes() {
     let mut bench = Bench::new(1);
     let leg = bench.leg(0);
