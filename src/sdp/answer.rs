@@ -54,6 +54,8 @@ pub enum Unusable {
     NoAddress,
     /// Protection is demanded, and there is no key that we can use.
     NoCrypto,
+    /// The peer answers with protection that was not offered to it.
+    CryptoNotOffered,
     /// We demand protection, and the peer gives none.
     Unprotected,
     /// The address is of multicast or broadcast.
@@ -74,6 +76,9 @@ impl fmt::Display for Unusable {
             Unusable::NoAddress => f.write_str("the peer gives no address for its media, or a name"),
             Unusable::NoCrypto => f.write_str(
                 "the peer demands SRTP and gives no key of AES_CM_128_HMAC_SHA1_80 or _32 (RFC 4568)",
+            ),
+            Unusable::CryptoNotOffered => f.write_str(
+                "the peer's answer has a crypto attribute whose tag, suite or parameters were not offered (RFC 4568)",
             ),
             Unusable::Unprotected => {
                 f.write_str("the peer does not protect its media, and srtp is \"required\"")
@@ -99,12 +104,26 @@ pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable
     let description = Description::parse(bytes)?;
     let stream = description.stream(0).ok_or(Unusable::NoAudio)?;
     check_stream(offered, stream)?;
+    check_crypto(offered, stream)?;
     let settled = settle(offered, stream)?;
     // What the peer sends has the numbers of our offer, and what we send those of its answer; many mix the two up.
     let own =
         offered.telephone_event.filter(|own| settled.telephone_event.is_some_and(|theirs| theirs != *own));
     let own_telephone_event = own.filter(|own| may_be_events(stream, *own, *own));
     Ok(Negotiated { own_telephone_event, ..settled })
+}
+
+/// Of an answer's crypto attribute, the tag and the suite must be those of one that was offered; without one the media are
+/// not protected (RFC 4568, 5.1.3).
+fn check_crypto(offered: &Offer, stream: Stream<'_>) -> Result<(), Unusable> {
+    if offered.security == Security::Plain || !stream.has_crypto() {
+        return Ok(());
+    }
+    let chosen = stream.crypto().map(|chosen| (chosen.tag, chosen.suite));
+    match offered.security.lines().any(|line| chosen == Some((line.tag, line.suite))) {
+        true => Ok(()),
+        false => Err(Unusable::CryptoNotOffered),
+    }
 }
 
 /// Answers the peer's offer with `local`: the description to send, and what is settled by it. Every stream but the
@@ -213,16 +232,16 @@ fn choose_ptime(local: &Offer, stream: Stream<'_>) -> u8 {
 
 /// Keys of both sides, where both have some and one of them wants it.
 fn choose_protection(local: &Offer, stream: Stream<'_>) -> Result<Option<Protection>, Unusable> {
-    let Some(key) = local.security.key() else { return Ok(None) };
-    let agreed = stream.crypto().map(|crypto| {
+    let agreed = stream.crypto().and_then(|crypto| {
         let Crypto { tag, suite, key: remote } = crypto;
-        Protection { tag, suite, local: key, remote }
+        Some(Protection { tag, suite, local: local.security.key(suite)?, remote })
     });
     match (agreed, local.security) {
+        (_, Security::Plain) => Ok(None),
         (Some(agreed), _) => Ok(Some(agreed)),
         (None, _) if stream.is_secure_rtp() => Err(Unusable::NoCrypto),
         (None, Security::Required(_)) => Err(Unusable::Unprotected),
-        (None, Security::Plain | Security::Optional(_)) => Ok(None),
+        (None, Security::Optional(_)) => Ok(None),
     }
 }
 
@@ -422,22 +441,51 @@ mod tests {
         ];
         for (security, bytes, expected) in table {
             let local = Offer { security, ..local() };
-            let read = read_answer(&local, bytes);
-            assert_eq!(read.as_ref().map(|settled| settled.protection.is_some()), expected.as_ref().copied());
             let answered = answer(&local, bytes);
-            assert_eq!(
-                answered.as_ref().map(|(_, settled)| settled.protection),
-                read.as_ref().map(|s| s.protection)
-            );
+            let is_protected = answered.as_ref().map(|(_, settled)| settled.protection.is_some());
+            assert_eq!(is_protected, expected.as_ref().copied());
             let Ok((text, settled)) = answered else { continue };
             let text = String::from_utf8(text).unwrap();
             assert_eq!(text.matches("a=crypto").count(), usize::from(expected == Ok(true)), "{text}");
             if let Some(protection) = settled.protection {
-                assert_eq!((protection.tag, protection.suite, protection.local), (5, Suite::Tag32, ours));
-                let line = format!("a=crypto:5 AES_CM_128_HMAC_SHA1_32 inline:{}\r\n", "BwcH".repeat(10));
-                assert!(text.contains(&line), "{text}");
+                assert_eq!((protection.tag, protection.suite), (5, Suite::Tag32));
+                assert_eq!(Some(protection.local), security.key(Suite::Tag32));
+                let line = Crypto { tag: 5, suite: Suite::Tag32, key: protection.local }.text();
+                assert!(text.contains(&format!("a=crypto:{line}\r\n")), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn an_answer_protects_by_what_was_offered_or_ends_the_negotiation() {
+        use crate::sdp::{MASTER_KEY, MasterKey};
+        let ours = MasterKey([7; MASTER_KEY]);
+        let (optional, required) = (Security::Optional(ours), Security::Required(ours));
+        let [first, second] = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
+        let (none, other) = (Ok(None), Err(Unusable::CryptoNotOffered));
+        let key = "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+        let table = [
+            (optional, "RTP/AVP", format!("a=crypto:1 {first} {key}\r\n"), Ok(Some(1))),
+            (required, "RTP/SAVP", format!("a=crypto:2 {second} {key}|2^31\r\n"), Ok(Some(2))),
+            (required, "RTP/SAVP", format!("a=crypto:9 {first} {key}\r\n"), other.clone()),
+            (required, "RTP/SAVP", format!("a=crypto:1 {second} {key}\r\n"), other.clone()),
+            (optional, "RTP/AVP", format!("a=crypto:2 {first} {key}\r\n"), other.clone()),
+            (optional, "RTP/AVP", format!("a=crypto:1 F8_128_HMAC_SHA1_80 {key}\r\n"), other.clone()),
+            (required, "RTP/SAVP", format!("a=crypto:1 {first} {key} UNENCRYPTED_SRTP\r\n"), other),
+            (required, "RTP/SAVP", String::new(), Err(Unusable::NoCrypto)),
+            (required, "RTP/AVP", String::new(), Err(Unusable::Unprotected)),
+            (optional, "RTP/AVP", String::new(), none.clone()),
+            (Security::Plain, "RTP/AVP", format!("a=crypto:9 {first} {key}\r\n"), none),
+        ];
+        for (security, profile, crypto, expected) in table {
+            let answer = described(&format!("m=audio 4000 {profile} 0\r\n{crypto}"));
+            let read = read_answer(&Offer { security, ..local() }, &answer).map(|settled| settled.protection);
+            assert_eq!(read.clone().map(|by| by.map(|by| by.tag)), expected, "{crypto}");
+            if let Ok(Some(by)) = read {
+                assert_eq!(Some(by.local), security.key(by.suite), "each attribute has a key of its own");
+            }
+        }
+        assert_ne!(optional.key(crate::sdp::Suite::Tag80), optional.key(crate::sdp::Suite::Tag32));
     }
 
     #[test]

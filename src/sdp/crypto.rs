@@ -5,6 +5,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use std::fmt;
 
 /// Bytes of a master key of 128 bits and its salt of 112.
@@ -42,13 +44,24 @@ impl Suite {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MasterKey(pub [u8; MASTER_KEY]);
 
+impl MasterKey {
+    fn derive(&self, label: &str) -> MasterKey {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
+        mac.update(label.as_bytes());
+        let derived = mac.finalize().into_bytes();
+        let mut key = [0; MASTER_KEY];
+        key.copy_from_slice(&derived[..MASTER_KEY]);
+        MasterKey(key)
+    }
+}
+
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MasterKey(***)")
     }
 }
 
-/// What we do about protection, and the key of what we send.
+/// What we do about protection, and the secret of the keys of what we send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Security {
     /// Plain RTP only.
@@ -60,12 +73,21 @@ pub enum Security {
 }
 
 impl Security {
-    /// The key of what we send.
-    pub(super) fn key(self) -> Option<MasterKey> {
-        match self {
-            Security::Plain => None,
-            Security::Optional(key) | Security::Required(key) => Some(key),
-        }
+    /// The key of what we send by a suite. No two attributes may have the same one (RFC 4568, 6.1): the secret itself is the
+    /// first suite's, and what is derived from it, as random to whoever does not know it, is the other's.
+    pub(super) fn key(self, suite: Suite) -> Option<MasterKey> {
+        let (Security::Optional(secret) | Security::Required(secret)) = self else { return None };
+        Some(match suite {
+            Suite::Tag80 => secret,
+            Suite::Tag32 => secret.derive(suite.name()),
+        })
+    }
+
+    /// The attributes of an offer, the best one first.
+    pub(super) fn lines(self) -> impl Iterator<Item = Crypto> {
+        (1..)
+            .zip(Suite::ALL)
+            .filter_map(move |(tag, suite)| Some(Crypto { tag, suite, key: self.key(suite)? }))
     }
 }
 

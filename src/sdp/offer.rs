@@ -1,7 +1,7 @@
 //! Writing our side of a session (RFC 3264 section 5).
 
 use super::codec::Codec;
-use super::crypto::{Crypto, Security, Suite};
+use super::crypto::{Crypto, Security};
 use super::direction::Direction;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 use std::net::IpAddr;
@@ -43,12 +43,7 @@ pub fn offer(local: &Offer) -> Vec<u8> {
         Security::Required(_) => TransportProto::RtpSavp,
         Security::Plain | Security::Optional(_) => TransportProto::RtpAvp,
     };
-    let crypto: Vec<Crypto> = local
-        .security
-        .key()
-        .into_iter()
-        .flat_map(|key| (1..).zip(Suite::ALL).map(move |(tag, suite)| Crypto { tag, suite, key }))
-        .collect();
+    let crypto: Vec<Crypto> = local.security.lines().collect();
     session.medias.push(audio(&Audio {
         port: local.port,
         proto: proto.to_string(),
@@ -187,12 +182,16 @@ mod tests {
             security: Security::Required(key),
         };
         let required = String::from_utf8(offer(&local)).unwrap();
-        let expected = "m=audio 20000 RTP/SAVP 8\r\n\
+        let [first, second] =
+            ["d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj", "OCTH6edVwFmBsfogNX0hYhhLVc1A2Mi4c428UsaR"];
+        let expected = format!(
+            "m=audio 20000 RTP/SAVP 8\r\n\
             a=rtpmap:8 PCMA/8000\r\n\
-            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
-            a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n\
-            a=ptime:20\r\na=rtcp-mux\r\na=sendrecv\r\n";
-        assert!(required.ends_with(expected), "{required}");
+            a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{first}\r\n\
+            a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:{second}\r\n\
+            a=ptime:20\r\na=rtcp-mux\r\na=sendrecv\r\n"
+        );
+        assert!(required.ends_with(&expected), "{required}");
         let optional = offer(&Offer { security: Security::Optional(key), ..local });
         assert_eq!(String::from_utf8(optional).unwrap(), required.replace("SAVP", "AVP"));
     }
