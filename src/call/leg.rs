@@ -182,7 +182,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
         send: negotiated.direction.send,
         receive: negotiated.direction.receive,
         ptime_ms: negotiated.ptime_ms,
-        both_laws: negotiated.both_laws,
+        g711_beside: negotiated.g711_beside,
         rtcp_mux: negotiated.rtcp_mux,
         audible_keys: negotiated.telephone_event.is_none(),
         keys_by_info: dtmf.is_info(negotiated.telephone_event.is_some()),

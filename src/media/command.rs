@@ -41,8 +41,9 @@ pub struct Session {
     pub receive: bool,
     /// How many milliseconds of audio the peer likes in a packet, 10 to 60.
     pub ptime_ms: u8,
-    /// The peer may send the other law too, on its static payload type (RFC 3264, 6.1: all that was agreed on counts).
-    pub both_laws: bool,
+    /// The peer may send G.711 of the other law too, beside G.722 of either, on its static payload type (RFC 3264, 5.1: all
+    /// that was agreed on counts).
+    pub g711_beside: bool,
     /// RTCP travels on the port of RTP (RFC 5761).
     pub rtcp_mux: bool,
     /// Keys are listened for in the sound, as the peer knows no telephone-event.
@@ -68,7 +69,7 @@ impl Session {
             send: true,
             receive: true,
             ptime_ms: 20,
-            both_laws: false,
+            g711_beside: false,
             rtcp_mux: false,
             audible_keys: false,
             keys_by_info: false,
@@ -84,14 +85,10 @@ impl Session {
 
     /// The coding of a payload type, when it is one of audio that may come.
     pub fn coding_of(&self, payload_type: u8) -> Option<Coding> {
-        let other = match self.coding.law() {
-            Law::Mu => Law::A,
-            Law::A => Law::Mu,
-        };
-        match () {
-            () if payload_type == self.payload_type => Some(self.coding),
-            () if self.both_laws && payload_type == payload_type_of(other) => Some(Coding::G711(other)),
-            () => None,
+        let beside = [Law::Mu, Law::A].into_iter().find(|law| payload_type == payload_type_of(*law));
+        match beside.filter(|_| self.g711_beside) {
+            _ if payload_type == self.payload_type => Some(self.coding),
+            beside => beside.map(Coding::G711),
         }
     }
 }

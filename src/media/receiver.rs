@@ -42,7 +42,7 @@ pub struct Receiver {
     lost_before: u64,
     refused: u64,
     jitter: JitterBuffer,
-    /// Of a peer that speaks G.722.
+    /// While the peer speaks G.722.
     g722: Option<Box<g722::Decoder>>,
     concealer: Concealer,
     /// The last slot had what the peer sent: what comes now follows on it as it is.
@@ -85,7 +85,7 @@ pub struct Heard {
     /// Whether it is what the peer sent; otherwise the peer's sound is unknown.
     pub known: bool,
     /// The sound as it came, where it follows on what came before and so can be handed on without decoding.
-    pub codes: Option<CodedFrame>,
+    pub codes: Option<(Coding, CodedFrame)>,
     /// A key was pressed in it.
     pub digit: Option<char>,
     /// It is the sound of a key, and of nothing else.
@@ -223,7 +223,11 @@ impl Receiver {
         if !session.receive {
             return;
         }
-        if coding == session.coding {
+        // A peer may change its coding without a word; what waits is let go then.
+        if (coding == Coding::G722) != self.g722.is_some() {
+            self.change_coding(coding);
+        }
+        if coding == Coding::G722 || coding == Coding::G711(session.coding.law()) {
             return self.lay(now, packet, packet.payload);
         }
         let mut recoded = [0; RECODED_MAX];
@@ -261,12 +265,18 @@ impl Receiver {
             Playout::Frame => {
                 self.suppressed = false;
                 let mut sound = SILENT_FRAME;
-                match &mut self.g722 {
-                    None => g711::decode_frame(session.coding.law(), &codes, &mut sound),
-                    Some(g722) => g722.decode(&codes, &mut sound),
-                }
+                let coding = match &mut self.g722 {
+                    None => {
+                        g711::decode_frame(session.coding.law(), &codes, &mut sound);
+                        Coding::G711(session.coding.law())
+                    }
+                    Some(g722) => {
+                        g722.decode(&codes, &mut sound);
+                        Coding::G722
+                    }
+                };
                 self.concealer.handle_frame(&mut sound);
-                let codes = self.was_known.then_some(codes);
+                let codes = self.was_known.then_some((coding, codes));
                 Heard { sound, known: true, codes, digit: None, is_key: false }
             }
             Playout::Missing | Playout::Waiting if !self.suppressed => Heard {

@@ -276,7 +276,7 @@ impl Stream {
         // A key is carried as a key; its sound beside it would be a second press.
         self.bridge.lay_down(|| match heard.is_key {
             true => Laid { sound: SILENT_FRAME, codes: None },
-            false => Laid { sound: heard.sound, codes: heard.codes.map(|codes| (session.coding, codes)) },
+            false => Laid { sound: heard.sound, codes: heard.codes },
         });
         let said = self.send(now, &session, from_partner.as_ref(), sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {

@@ -31,8 +31,8 @@ pub struct Negotiated {
     pub ptime_ms: u8,
     /// Which way media flows, seen from us.
     pub direction: Direction,
-    /// The other law may come as well: both sides have named it.
-    pub both_laws: bool,
+    /// G.711 of another law may come as well, beside G.722 of either: both sides have named it.
+    pub g711_beside: bool,
     /// RTCP travels on the port of RTP, both ways (RFC 5761).
     pub rtcp_mux: bool,
     /// Media is protected.
@@ -212,7 +212,7 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
         comfort_noise: local.comfort_noise && knows_comfort_noise(stream),
         ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
-        both_laws: choose_both_laws(local, stream, codec),
+        g711_beside: choose_g711_beside(local, stream, codec),
         rtcp_mux,
         protection: choose_protection(local, stream)?,
     })
@@ -259,11 +259,9 @@ fn choose_codec(local: &Offer, stream: Stream<'_>, fits: impl Fn(Codec) -> bool)
     })
 }
 
-/// Whether the peer may send G.711 of either law. A codec that remembers cannot be changed from packet to packet.
-fn choose_both_laws(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
-    let is_g711 = |codec| codec != Codec::G722;
-    let other = || choose_codec(local, stream, |codec| codec != chosen && is_g711(codec));
-    is_g711(chosen) && other().is_some()
+/// Whether the peer may change to G.711, or to its other law: to any format that both have named (section 5.1).
+fn choose_g711_beside(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
+    choose_codec(local, stream, |codec| codec != chosen && codec != Codec::G722).is_some()
 }
 
 /// The peer's payload type for telephone-events at the codec's rate: events at 48000 beside 8000 belong to another

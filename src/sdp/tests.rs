@@ -71,7 +71,7 @@ fn descriptions_of_the_field_are_settled() {
             comfort_noise: false,
             ptime_ms: 20,
             direction,
-            both_laws: settled.both_laws,
+            g711_beside: settled.g711_beside,
             rtcp_mux: false,
             protection: None,
         };

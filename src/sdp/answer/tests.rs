@@ -93,22 +93,24 @@ fn comfort_noise_and_the_other_law_are_known_when_the_peer_asks() {
     let text = String::from_utf8(answer).unwrap();
     assert!(text.contains("m=audio 20000 RTP/AVP 8 101 13\r\n"), "{text}");
     assert!(text.contains("a=rtpmap:13 CN/8000\r\n"), "{text}");
-    assert!(settled.both_laws && !settled.comfort_noise);
-    assert!(!read_answer(&local(), &described("m=audio 4000 RTP/AVP 8 13\r\n")).unwrap().both_laws);
+    assert!(settled.g711_beside && !settled.comfort_noise);
+    assert!(!read_answer(&local(), &described("m=audio 4000 RTP/AVP 8 13\r\n")).unwrap().g711_beside);
 }
 
 #[test]
-fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_alone() {
+fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_g711_beside_it() {
     let local = Offer { codecs: &[Codec::G722, Codec::Pcmu, Codec::Pcma], ..local() };
-    for (formats, mapping, codec, both_laws) in [
-        ("9 0 8", "G722/8000", Codec::G722, false),
+    for (formats, mapping, codec, g711_beside) in [
+        ("9 0 8", "G722/8000", Codec::G722, true),
+        ("9 0", "G722/8000", Codec::G722, true),
+        ("9 18", "G722/8000", Codec::G722, false),
         ("9", "g722/8000/1", Codec::G722, false),
         ("9 0 8", "G722/16000", Codec::Pcmu, true),
         ("0 9", "G722/8000", Codec::Pcmu, false),
     ] {
         let lines = format!("m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:9 {mapping}\r\n");
         let settled = read_answer(&local, &described(&lines)).unwrap();
-        assert_eq!((settled.codec, settled.both_laws), (codec, both_laws), "{lines}");
+        assert_eq!((settled.codec, settled.g711_beside), (codec, g711_beside), "{lines}");
     }
 }
 

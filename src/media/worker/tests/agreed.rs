@@ -129,7 +129,7 @@ fn heard_in(samples: &[i16]) -> String {
 fn the_other_law_is_heard_when_both_were_agreed_on_and_long_packets_are_sent_when_wanted() {
     let mut bench = Bench::new(1);
     let leg = bench.open(0);
-    bench.connect(leg, Session { both_laws: true, ptime_ms: 60, ..session(0) });
+    bench.connect(leg, Session { g711_beside: true, ptime_ms: 60, ..session(0) });
     bench.command(Command::Record { stream: leg, path: "call.wav".into() });
     for number in 0..60u16 {
         let (kind, law) = if number % 20 < 10 { (0, Law::Mu) } else { (8, Law::A) };

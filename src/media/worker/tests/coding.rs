@@ -111,8 +111,40 @@ fn a_peer_of_g722_hears_prompts_and_keys_and_is_recorded() {
 fn g711_in_a_session_of_g722_is_refused() {
     let mut bench = Bench::new(1);
     let leg = bench.open(0);
-    bench.connect(leg, Session { both_laws: false, ..wideband(0) });
+    bench.connect(leg, Session { g711_beside: false, ..wideband(0) });
     bench.packet(leg, remote(0), &packet(1, 0, &[0; 160]));
     bench.command(Command::Close { stream: leg });
     assert_eq!((bench.sink.closed[&leg].packets_received, bench.sink.closed[&leg].packets_refused), (0, 1));
+}
+
+#[test]
+fn a_peer_that_goes_on_in_g711_beside_g722_is_heard_in_both_and_carried_to_either() {
+    for law in [Law::Mu, Law::A] {
+        let mut bench = Bench::new(2);
+        let (agent, callee) = (bench.open(0), bench.open(1));
+        bench.connect(agent, Session { g711_beside: true, ..wideband(0) });
+        bench.connect(callee, if law == Law::Mu { wideband(1) } else { session(1) });
+        bench.command(Command::Bridge { a: agent, b: callee });
+        bench.command(Command::Record { stream: agent, path: "call.wav".into() });
+        let tone = Tone::sine(400.0, -12.0);
+        let mut encoder = g722::Encoder::new();
+        for index in 0..150u16 {
+            let (kind, codes) = match index {
+                50..100 => (if law == Law::Mu { 0 } else { 8 }, g711::coded(law, &tone_frame(&tone, index))),
+                _ => (G722, encoder.encode(&tone_frame(&tone, index))),
+            };
+            bench.packet(agent, remote(0), &write(false, kind, index, u32::from(index) * 160, 1, &codes));
+            bench.run_ms(20);
+        }
+        let recorded: Vec<Frame> = bench.sink.recorded[&agent].iter().map(|(heard, _)| *heard).collect();
+        let carried = if law == Law::Mu { decoded(&bench, callee) } else { bench.sink.frames(callee) };
+        for frames in [recorded, carried] {
+            for part in [10..48, 60..98, 110..145] {
+                let level = level_of(&frames[part.clone()]);
+                assert!((level + 12.0).abs() < 1.0, "{law:?} {part:?}: {level} dBFS");
+            }
+        }
+        bench.command(Command::Close { stream: agent });
+        assert_eq!(bench.sink.closed[&agent].packets_refused, 0);
+    }
 }
