@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_json_line_has_the_documented_form() {
-        let verdict = Verdict::of(b"BYE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nX\r\n\r\n");
+        let verdict = Verdict::of(b"OPTIONS sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nX\r\n\r\n");
         let text = serde_json::to_string(&report("m".into(), &verdict, false)).unwrap();
         let want = concat!(
             r#"{"file":"m","verdict":"refused","kind":null,"method":null,"uri":null,"status":null,"#,
