@@ -104,6 +104,11 @@ impl Target {
         self.begin_window();
     }
 
+    /// Frames were left out: the margins so far were longer than those to come.
+    pub fn handle_left_out(&mut self) {
+        self.begin_window();
+    }
+
     /// Another 20 ms of playout.
     pub fn handle_slot(&mut self) -> Step {
         if self.frames_owed > 0 {

@@ -11,12 +11,17 @@
 //! ```
 //!
 //! A sender that pauses (it suppresses silence, or has nothing to say) leaves the buffer dry, and its clock need not go on
-//! as ours does meanwhile. So what comes after a pause waits out the delay anew, as the first packet did.
+//! as ours does meanwhile. So what comes after a pause waits out the delay anew, as the first packet did. What was held up
+//! on its way and comes in a burst must not make all later sound late: of it is heard what is in time when playout begins, and
+//! what is more by then or comes still is left out ([`surplus`]), as is what is more than the ring can hold.
 //!
 //! Two clocks never agree. Over windows of five seconds the greatest depth (that of the packets which were delayed
 //! least) is compared with what it should be: a frame too deep, and one frame is skipped; a frame too shallow, and one
 //! is inserted. That holds to 4,000 ppm, forty times what real crystals are off.
 
+mod surplus;
+
+use self::surplus::Surplus;
 use super::CLOCK_HZ;
 use super::delay::{Delay, Step, Target};
 use super::present::Present;
@@ -42,6 +47,8 @@ const LATE_RUN: u32 = 4;
 const LATE_FOR: Duration = Duration::from_millis(50);
 /// So many slots in a row without anything newer, and the sender pauses: 100 ms, more than what comes late.
 const PAUSE_SLOTS: u32 = 5;
+/// A sender's line goes on where no more than this was lost: 128 ms.
+const GAP_MAX: u64 = SAMPLES_MAX as u64;
 /// What is held up by less is left to the correction of drift: 40 ms.
 const BACKLOG_MIN: u64 = 2 * FRAME as u64;
 /// Slots of one drift window: five seconds.
@@ -58,7 +65,7 @@ pub enum Taken {
     Late,
     /// All of it was there.
     Duplicate,
-    /// Too far ahead; believed when the next packet says so too.
+    /// Too far ahead for the sender's line; believed when the next packet says so too.
     Doubtful,
     /// The sender's clock has jumped: the buffer begins anew with this packet.
     Restarted,
@@ -96,6 +103,7 @@ pub struct JitterBuffer {
     dry_slots: u32,
     doubtful: Option<u64>,
     window: Window,
+    surplus: Surplus,
     packet_units: u64,
 }
 
@@ -106,8 +114,6 @@ enum State {
     Filling {
         since: Instant,
         first: u64,
-        /// It is the first after a pause, or after a time in which packets were held up.
-        resumed: bool,
     },
     Playing {
         playout: u64,
@@ -136,6 +142,7 @@ impl JitterBuffer {
             dry_slots: 0,
             doubtful: None,
             window: Window::default(),
+            surplus: Surplus::new(),
             packet_units: FRAME as u64,
         }
     }
@@ -165,14 +172,14 @@ impl JitterBuffer {
         }
         let begin = self.timestamps.peek32(timestamp);
         let end = begin + payload.len() as u64;
-        let earliest = match self.state {
+        let mut earliest = match self.state {
             State::Empty => {
                 self.begin(now, begin, payload);
                 return Taken::Queued;
             }
-            State::Filling { first, since, resumed } => {
+            State::Filling { first, since } => {
                 if begin < first && first - begin <= self.delay.units() {
-                    self.state = State::Filling { first: begin, since, resumed };
+                    self.state = State::Filling { first: begin, since };
                 }
                 first.min(begin)
             }
@@ -180,16 +187,20 @@ impl JitterBuffer {
                 (self.late_run, self.dry_slots, self.doubtful) = (0, 0, None);
                 (self.quiet_from, self.window) = (None, Window::default());
                 self.begin(now, begin, payload);
-                self.state = State::Filling { since: now, first: begin, resumed: true };
                 return Taken::Queued;
             }
-            State::Playing { playout } => {
-                self.delay.handle_arrival(begin as i64 - playout as i64);
-                playout
-            }
+            State::Playing { playout } => playout,
         };
         if end > earliest + CAPACITY as u64 {
-            return self.doubt(now, begin, payload);
+            if !self.goes_on(begin) {
+                return self.doubt(now, begin, payload);
+            }
+            earliest = self.make_room(earliest, end);
+        }
+        if matches!(self.state, State::Playing { .. }) {
+            let margin = begin as i64 - earliest as i64;
+            self.delay.handle_arrival(margin);
+            self.surplus.handle_arrival(margin);
         }
         self.doubtful = None;
         if end <= earliest {
@@ -234,9 +245,14 @@ impl JitterBuffer {
             State::Filling { since, .. } if units(now.saturating_since(since)) < self.delay.units() => {
                 return Playout::Waiting;
             }
-            State::Filling { first, since, resumed: true } => self.without_backlog(now, since, first),
-            State::Filling { first, .. } => first,
-            State::Playing { playout } => playout,
+            State::Filling { first, .. } => {
+                self.surplus = Surplus::new();
+                self.without_backlog(first)
+            }
+            State::Playing { playout } => {
+                let frames = self.surplus.handle_slot(self.delay.units());
+                self.leave_out(playout, frames)
+            }
         };
         let playout = match self.correct_drift(playout) {
             Some(playout) => playout,
@@ -253,6 +269,15 @@ impl JitterBuffer {
             true => Playout::Frame,
             false if self.quiet_from.is_some_and(|quiet| playout >= quiet) => Playout::Quiet,
             false => Playout::Missing,
+        }
+    }
+
+    /// So many slots have passed in which nobody asked for a frame. What waited for them has lost its time, and so has what
+    /// came meanwhile and was not taken.
+    pub fn handle_missed_slots(&mut self, slots: u32) {
+        if let State::Playing { playout } = self.state {
+            self.state = State::Playing { playout: self.leave_out(playout, u64::from(slots)) };
+            self.dry_slots = self.dry_slots.saturating_add(slots);
         }
     }
 
@@ -277,15 +302,46 @@ impl JitterBuffer {
         self.timestamps.accept(begin + payload.len() as u64);
         self.packet_units = payload.len() as u64;
         self.lay(begin, payload);
-        self.state = State::Filling { since: now, first: begin, resumed: false };
+        self.state = State::Filling { since: now, first: begin };
     }
 
-    /// Where to play on after packets have come again: what came all at once had been held up, and its time is over.
-    fn without_backlog(&mut self, now: Instant, since: Instant, first: u64) -> u64 {
+    /// Whether a packet follows on what is here.
+    fn goes_on(&self, begin: u64) -> bool {
+        self.timestamps.newest().is_some_and(|newest| begin <= newest + GAP_MAX)
+    }
+
+    /// More of the sender's line came than the ring holds: the oldest of it makes room. Tells where playout is now.
+    fn make_room(&mut self, earliest: u64, end: u64) -> u64 {
+        let over = end - earliest - CAPACITY as u64;
+        let earliest = self.leave_out(earliest, over.div_ceil(FRAME as u64));
+        match &mut self.state {
+            State::Empty => {}
+            State::Filling { first, .. } => *first = earliest,
+            State::Playing { playout } => *playout = earliest,
+        }
+        earliest
+    }
+
+    /// Plays on so many frames later. What was measured before says nothing any more.
+    fn leave_out(&mut self, playout: u64, frames: u64) -> u64 {
+        if frames == 0 {
+            return playout;
+        }
+        (self.surplus, self.window) = (Surplus::new(), Window::default());
+        self.delay.handle_left_out();
+        if frames >= (CAPACITY / FRAME) as u64 {
+            self.present.clear();
+            return playout + frames * FRAME as u64;
+        }
+        (0..frames).fold(playout, |playout, _| self.skip(playout))
+    }
+
+    /// Where to play on after packets have come: what came all at once had been held up, and its time is over.
+    fn without_backlog(&mut self, first: u64) -> u64 {
         let held = self.timestamps.newest().map_or(0, |newest| newest.saturating_sub(first));
-        let backlog = held.saturating_sub(units(now.saturating_since(since)) + self.packet_units);
-        let frames = if backlog >= BACKLOG_MIN { backlog / FRAME as u64 } else { 0 };
-        (0..frames).fold(first, |first, _| self.skip(first))
+        let backlog = held.saturating_sub(self.delay.units() + self.packet_units);
+        let frames = if backlog >= BACKLOG_MIN { (backlog + FRAME as u64 / 2) / FRAME as u64 } else { 0 };
+        self.leave_out(first, frames)
     }
 
     /// Too far ahead. Noise comes once; a sender that has jumped goes on from there.

@@ -231,3 +231,130 @@ fn what_is_no_sound_is_refused() {
     assert_eq!(buffer.handle_payload(at(0.0), 0, &[]), Taken::Unusable);
     assert_eq!(buffer.handle_payload(at(0.0), 0, &[0; CAPACITY / 4 + 1]), Taken::Unusable);
 }
+
+/// How many slots behind its arrival's each frame is heard that is heard from `from` on, each number once.
+fn lines(heard: &str, from: usize) -> Vec<i64> {
+    let mut lines: Vec<i64> = (0i64..)
+        .zip(heard.split(' '))
+        .skip(from)
+        .filter_map(|(slot, word)| Some(slot - word.parse::<i64>().ok()?))
+        .collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// So many packets from `first` on come together, as many in 20 ms as are read; the others in time.
+fn held_up(count: u32, first: u32, held: u32, read_at_once: u32) -> Vec<(f64, u32)> {
+    let mut packets = steady(count);
+    let end = f64::from(first + held) * 20.0;
+    let mut free = end;
+    for (place, packet) in packets[first as usize..].iter_mut().enumerate() {
+        if (place as u32).is_multiple_of(read_at_once) && place > 0 {
+            free += 20.0;
+        }
+        packet.0 = packet.0.max(free.max(end));
+        if packet.0 > free {
+            break;
+        }
+    }
+    packets
+}
+
+#[test]
+fn what_is_heard_after_sound_that_was_held_up_is_heard_in_its_time() {
+    for held in [2, 5, 8, 10, 15, 20, 25, 30, 50, 75, 100] {
+        for read_at_once in [8, 24, 1_000] {
+            let heard = play(40, &held_up(250, 50, held, read_at_once), 250);
+            assert_eq!(lines(&heard, 0)[0], 2, "{held} packets, {read_at_once} at once: {heard}");
+            let after = (50 + held + 30) as usize;
+            let lines = lines(&heard, after);
+            assert!(lines == [2] || lines == [3], "{held}, {read_at_once} at once: {lines:?}: {heard}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_on_a_burst_that_a_stream_begins_with_is_heard_in_its_time() {
+    for burst in [3u32, 5, 10, 20, 30, 60] {
+        let packets: Vec<(f64, u32)> =
+            (0..200).map(|index| (f64::from(index.max(burst - 1) - (burst - 1)) * 20.0, index)).collect();
+        let heard = play(40, &packets, 100);
+        let in_time = 2 - i64::from(burst - 1);
+        let lines = lines(&heard, 15);
+        assert!(lines == [in_time] || lines == [in_time + 1], "{burst}: {lines:?}, not {in_time}: {heard}");
+    }
+}
+
+#[test]
+fn a_line_that_small_jumps_have_moved_is_moved_back() {
+    let mut buffer = JitterBuffer::new(Duration::from_millis(40));
+    let mut ahead = 0;
+    for index in 0..300u32 {
+        ahead += if (60..=150).contains(&index) && index % 10 == 0 { 300 } else { 0 };
+        buffer.handle_payload(at(f64::from(index) * 20.0), index * 160 + ahead, &[7; FRAME]);
+        slot_word(&mut buffer, at(f64::from(index) * 20.0 + 10.0));
+    }
+    assert!(buffer.depth() <= Duration::from_millis(100), "{:?}", buffer.depth());
+}
+
+/// Frames that are missing in the second half of a minute on a way that holds each packet up by at most `jitter_ms`.
+fn missing_under_jitter(delay: Delay, jitter_ms: u64, seed: u64) -> u32 {
+    let mut buffer = JitterBuffer::new(delay);
+    let mut chance = seed;
+    let mut chance = || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 40) as f64 / f64::from(1 << 24)
+    };
+    let mut packets: Vec<(f64, u32)> = (0..3_000u32)
+        .map(|index| (f64::from(index) * 20.0 + chance() * jitter_ms as f64, index * 160))
+        .collect();
+    packets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut packets = packets.into_iter().peekable();
+    let mut missing = 0;
+    for slot in 0..2_950u32 {
+        let due = f64::from(slot) * 20.0 + 10.0;
+        while let Some((ms, timestamp)) = packets.next_if(|packet| packet.0 <= due) {
+            buffer.handle_payload(at(ms), timestamp, &[0; FRAME]);
+        }
+        missing += u32::from(slot_word(&mut buffer, at(due)) == "_" && slot > 1_500);
+    }
+    missing
+}
+
+#[test]
+fn what_the_network_needs_is_not_taken_for_a_backlog() {
+    let adaptive = Delay::Adaptive { min: Duration::from_millis(20), max: Duration::from_millis(160) };
+    for seed in 0..20 {
+        assert_eq!(missing_under_jitter(Duration::from_millis(40).into(), 35, seed), 0, "{seed}");
+        let missing = missing_under_jitter(adaptive, 80, seed);
+        assert_eq!(missing, 0, "{seed}");
+    }
+}
+
+#[test]
+fn slots_that_were_missed_are_gone_for_what_comes_behind_them_too() {
+    let mut buffer = JitterBuffer::new(Duration::from_millis(40));
+    let mut heard = Vec::new();
+    for slot in 0..200u32 {
+        let now = at(f64::from(slot) * 20.0);
+        match slot {
+            50..100 => {
+                heard.push("x".into());
+                continue;
+            }
+            100 => {
+                buffer.handle_missed_slots(50);
+                for index in 50..100 {
+                    buffer.handle_payload(now, index * 160, &[index as u8; FRAME]);
+                }
+            }
+            _ => {}
+        }
+        buffer.handle_payload(now, slot * 160, &[slot as u8; FRAME]);
+        heard.push(slot_word(&mut buffer, now + Duration::from_millis(10)));
+    }
+    let heard = heard.join(" ");
+    let lines = lines(&heard, 110);
+    assert!(lines == [2] || lines == [3], "{lines:?}: {heard}");
+}
