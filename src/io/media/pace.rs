@@ -4,9 +4,19 @@
 //! What did not come in its turn is owed, and is asked for with the next; every eighth turn the socket is read to its end,
 //! which also shows peers that send more often. No turn reads more than [`READS_MAX`], whatever floods the port; what waited
 //! while nobody listened is read beside it, and bounded by its own room ([`crate::media::waiting::WAITING_MAX`]).
+//!
+//! But what was held up on its way and comes in a burst is to be heard in its time. So each turn that finds the socket empty
+//! earns some more datagrams, to be read when more than the usual wait; a flood has used them up after a few turns.
 
 /// Datagrams that one turn may read: with sweeps, a flood costs no more than four or five in 20 ms.
 const READS_MAX: u8 = 8;
+
+/// Datagrams that one turn may read of what was earned beside the others: a burst of a second takes three turns.
+const BURST_MAX: u8 = 24;
+
+/// What a turn earns that finds the socket empty, and how much there is at most: four turns of a burst.
+const EARNED: u8 = 2;
+const EARNED_MAX: u8 = 96;
 
 /// Datagrams a turn that a peer may usually send: packets of 5 ms.
 const USUAL_MAX: u8 = 4;
@@ -31,13 +41,24 @@ pub struct Pace {
     suspect: bool,
     /// Read since the last sweep.
     counted: u8,
+    /// Datagrams beyond [`READS_MAX`] that may be read yet.
+    earned: u8,
 }
 
 impl Pace {
     /// Of a new socket; `number` spreads the sweeps.
     pub fn new(number: usize) -> Self {
         let turn = (number % usize::from(SWEEP)) as u8;
-        Pace { usual: 1, owed: READS_MAX, turn, reads: 0, empty: false, suspect: false, counted: 0 }
+        Pace {
+            usual: 1,
+            owed: READS_MAX,
+            turn,
+            reads: 0,
+            empty: false,
+            suspect: false,
+            counted: 0,
+            earned: 0,
+        }
     }
 
     /// Whether to ask once more; false ends the turn.
@@ -53,6 +74,9 @@ impl Pace {
     pub fn handle_datagram(&mut self) {
         self.reads += 1;
         self.counted += 1;
+        if self.reads > READS_MAX {
+            self.earned = self.earned.saturating_sub(1);
+        }
         if self.reads > self.usual {
             self.owed = self.owed.saturating_sub(1);
         }
@@ -62,7 +86,10 @@ impl Pace {
     pub fn handle_all(&mut self, whole: bool) {
         // What was not there yet is owed. A whole sweep's time is counted anew.
         let owed = if whole { self.usual } else { READS_MAX };
-        *self = Pace { usual: self.usual, owed, ..Pace::new(1) };
+        *self = Pace { usual: self.usual, owed, earned: self.earned, ..Pace::new(1) };
+        if whole {
+            self.earn();
+        }
     }
 
     /// There was none.
@@ -75,15 +102,31 @@ impl Pace {
     }
 
     fn limit(&self) -> u8 {
+        if self.is_burst() {
+            return BURST_MAX;
+        }
         match self.turn == 0 || self.suspect {
             true => READS_MAX,
             false => (self.usual + self.owed).min(READS_MAX),
         }
     }
 
+    /// More waits than any peer sends in a turn, and more of it may be read.
+    fn is_burst(&self) -> bool {
+        self.reads >= READS_MAX && self.earned > 0
+    }
+
+    fn earn(&mut self) {
+        self.earned = (self.earned + EARNED).min(EARNED_MAX);
+    }
+
     fn end_turn(&mut self) {
         // One turn of doubt for what was owed; a flood has no end to be read to.
-        self.suspect = !self.empty && !self.suspect && self.turn != 0 && self.reads > self.usual;
+        let doubt = !self.suspect && self.turn != 0 && self.reads > self.usual;
+        self.suspect = !self.empty && (doubt || self.is_burst());
+        if self.empty {
+            self.earn();
+        }
         if self.turn == 0 {
             self.usual = ((self.counted + SWEEP - 2) / SWEEP).clamp(1, USUAL_MAX);
             self.counted = 0;
@@ -183,6 +226,31 @@ mod tests {
         let read: u32 = turns.iter().map(|(read, _)| read).sum();
         assert!(read <= 80 * 5, "{read}");
         assert!(turns.iter().all(|(read, _)| *read <= 8));
+    }
+
+    #[test]
+    fn what_was_held_up_for_a_second_is_read_in_four_turns_whenever_it_comes() {
+        for (held, usual) in [(10, 1), (20, 1), (50, 1), (60, 1), (50, 2)] {
+            for before in 0..16 {
+                let mut pace = Pace::new(0);
+                play(&mut pace, &vec![usual; 32 + before]);
+                let silent = vec![0; (held / usual) as usize];
+                play(&mut pace, &silent);
+                let turns = play(&mut pace, &[held, usual, usual, usual, usual]);
+                assert!(turns.iter().all(|(read, _)| *read <= 24), "{turns:?}");
+                let soon: u32 = turns[..4].iter().map(|(read, _)| read).sum();
+                assert!(soon >= held + 3 * usual - 1, "{held} of {usual} after {before}: {turns:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_that_begins_in_a_call_is_read_no_faster_than_one_from_the_start() {
+        let mut pace = Pace::new(0);
+        play(&mut pace, &[1; 800]);
+        let turns = play(&mut pace, &[400; 160]);
+        let read = |turns: &[(u32, u32)]| turns.iter().map(|(read, _)| read).sum::<u32>();
+        assert!(read(&turns[..80]) <= 80 * 5 + 96 && read(&turns[80..]) <= 80 * 5, "{turns:?}");
     }
 
     #[test]
