@@ -53,6 +53,8 @@ pub struct Recording {
     handle: Handle,
     frames: u32,
     queued: u32,
+    /// Frames for which there was nothing to queue.
+    passed: u32,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,7 @@ struct QueuedFrame {
 #[derive(Debug)]
 enum Mark {
     Begin { number: u64, stream: StreamKey, path: PathBuf },
-    End { number: u64, frames: u32, queued: u32 },
+    End { number: u64, frames: u32, queued: u32, dropped: u32 },
 }
 
 impl Recorder {
@@ -112,7 +114,7 @@ impl Handle {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         // A recorder that is gone has told so itself.
         let _ = self.marks.send(Mark::Begin { number, stream, path });
-        Recording { number, handle: self.clone(), frames: 0, queued: 0 }
+        Recording { number, handle: self.clone(), frames: 0, queued: 0, passed: 0 }
     }
 }
 
@@ -124,15 +126,22 @@ impl Recording {
         self.frames += 1;
     }
 
+    /// So many times twenty milliseconds in which nobody listened: silent in the file, and not dropped.
+    pub fn pass(&mut self, frames: u32) {
+        self.frames += frames;
+        self.passed += frames;
+    }
+
     /// Frames dropped so far.
     pub fn dropped(&self) -> u32 {
-        self.frames - self.queued
+        self.frames - self.passed - self.queued
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let end = Mark::End { number: self.number, frames: self.frames, queued: self.queued };
+        let (number, frames, queued) = (self.number, self.frames, self.queued);
+        let end = Mark::End { number, frames, queued, dropped: self.dropped() };
         let _ = self.handle.marks.send(end);
     }
 }
@@ -145,6 +154,14 @@ struct Desk {
     files: BTreeMap<u64, Open>,
 }
 
+/// How much a recording holds, now that it has ended.
+#[derive(Clone, Copy)]
+struct End {
+    frames: u32,
+    queued: u32,
+    dropped: u32,
+}
+
 struct Open {
     stream: StreamKey,
     path: PathBuf,
@@ -152,7 +169,7 @@ struct Open {
     writer: Option<hound::WavWriter<BufWriter<File>>>,
     frames: u32,
     taken: u32,
-    end: Option<(u32, u32)>,
+    end: Option<End>,
 }
 
 impl Desk {
@@ -179,9 +196,9 @@ impl Desk {
         while let Ok(mark) = self.inbox.try_recv() {
             match mark {
                 Mark::Begin { number, stream, path } => self.begin(number, stream, path),
-                Mark::End { number, frames, queued } => {
+                Mark::End { number, frames, queued, dropped } => {
                     if let Some(file) = self.files.get_mut(&number) {
-                        file.end = Some((frames, queued));
+                        file.end = Some(End { frames, queued, dropped });
                     }
                     self.close_if_complete(number);
                 }
@@ -212,7 +229,7 @@ impl Desk {
     }
 
     fn close_if_complete(&mut self, number: u64) {
-        let complete = |file: &Open| file.end.is_some_and(|(_, queued)| file.taken >= queued);
+        let complete = |file: &Open| file.end.is_some_and(|end| file.taken >= end.queued);
         if self.files.get(&number).is_some_and(complete) {
             self.close(number);
         }
@@ -220,10 +237,11 @@ impl Desk {
 
     fn close(&mut self, number: u64) {
         let Some(mut file) = self.files.remove(&number) else { return };
-        let (frames, queued) = file.end.unwrap_or((file.frames, file.taken));
-        if frames > queued {
+        let open = End { frames: file.frames, queued: file.taken, dropped: 0 };
+        let End { frames, dropped, .. } = file.end.unwrap_or(open);
+        if dropped > 0 {
             // The media thread has told the engine, before the stream's last word.
-            let (path, dropped) = (file.path.display(), frames - queued);
+            let path = file.path.display();
             tracing::warn!(%path, dropped, frames, "the disk was too slow for a recording");
         }
         let padded = file.pad(frames);
@@ -336,6 +354,25 @@ mod tests {
             let clip = wav::read(&fs::read(folder.path().join(name)).unwrap()).unwrap();
             assert_eq!(clip.samples, [level; FRAME_SAMPLES]);
         }
+    }
+
+    #[test]
+    fn what_passed_unheard_is_silent_in_the_file_and_was_not_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, told) = recorder(FRAMES_MAX);
+        let path = folder.path().join("call.wav");
+        let mut recording = recorder.handle().record(key(1), path.clone());
+        recording.write(&[1_000; FRAME_SAMPLES], &[1_000; FRAME_SAMPLES]);
+        recording.pass(3);
+        recording.write(&[2_000; FRAME_SAMPLES], &[2_000; FRAME_SAMPLES]);
+        recording.pass(2);
+        assert_eq!(recording.dropped(), 0);
+        drop(recording);
+        recorder.stop();
+        assert!(faults(told).is_empty());
+        let clip = wav::read(&fs::read(path).unwrap()).unwrap();
+        let frames: Vec<i16> = clip.samples.chunks(FRAME_SAMPLES).map(|frame| frame[80]).collect();
+        assert_eq!(frames, [1_000, 0, 0, 0, 2_000, 0, 0]);
     }
 
     #[test]

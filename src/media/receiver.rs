@@ -300,6 +300,12 @@ impl Receiver {
         heard
     }
 
+    /// So many slots have passed in which nothing was heard.
+    pub fn miss_slots(&mut self, slots: u32) {
+        self.jitter.handle_missed_slots(slots);
+        self.was_known = false;
+    }
+
     /// A compound of RTCP was read.
     pub fn handle_report(&mut self, told: &Told) {
         self.peer_report = told.report.or(self.peer_report);

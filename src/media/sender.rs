@@ -119,7 +119,7 @@ impl Sender {
         self.events.handle_digits(digits);
     }
 
-    /// A slot on hold: media time goes on, and sound that comes later begins a talkspurt (RFC 3551, 4.1).
+    /// A slot on hold, or a missed one: media time goes on, and sound that comes later begins a talkspurt (RFC 3551, 4.1).
     pub fn skip_slot(&mut self) {
         (self.pending_samples, self.quiet_slots) = (0, None);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);

@@ -293,6 +293,25 @@ impl Stream {
         heard.digit
     }
 
+    /// Slots in which it could not be served. Nothing is sent for them, but they have passed: in media time (RFC 3550, 5.1), in
+    /// the recording, for the detector, and for what comes from the peer.
+    pub fn miss_slots(&mut self, now: Instant, slots: u32, sink: &mut impl Sink) {
+        if self.session().is_none() {
+            return;
+        }
+        self.receiver.miss_slots(slots);
+        let stream = self.key;
+        for _ in 0..slots {
+            self.sender.skip_slot();
+            self.ear.handle_frame(None, Attention::AtOnce, &mut |kind| {
+                sink.event(Event { stream, at: now, kind });
+            });
+        }
+        if self.tap.recording {
+            sink.record_gap(stream, slots);
+        }
+    }
+
     /// How soon what is heard must be known.
     fn attention(&self) -> Attention {
         let said_to = self.player.is_playing() || self.bridge.partner().is_some();

@@ -9,7 +9,7 @@ use super::stream::{Party, Stream};
 use super::waiting::{DATAGRAM_MAX, Waiting};
 use super::{Options, SLOTS};
 use crate::amd::detector::Mode;
-use crate::audio::Frame;
+use crate::audio::{Frame, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::time::Instant;
 use std::net::SocketAddr;
@@ -45,6 +45,10 @@ pub trait Sink {
     fn start_recording(&mut self, stream: StreamKey, path: PathBuf);
     /// Twenty milliseconds of a stream that is recorded: what the peer said, what we sent.
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame);
+    /// So many of them passed unheard and unsaid.
+    fn record_gap(&mut self, stream: StreamKey, frames: u32) {
+        (0..frames).for_each(|_| self.record(stream, &SILENT_FRAME, &SILENT_FRAME));
+    }
     /// Copy every packet of a stream for whoever traces it, or no longer; who traces nothing has nothing to do.
     fn trace(&mut self, _stream: StreamKey, _on: bool) {}
     /// Copy none of them for now, traced or not; or again.
@@ -200,6 +204,17 @@ impl Worker {
         live.drain(..).for_each(|place| self.handle_live(now, place as usize, &mut datagram, sink));
         late.drain(..).for_each(|place| self.handle_late(now, place as usize, sink));
         (self.live, self.late) = (live, late);
+    }
+
+    /// So many times the 20 ms have passed in which no stream got its frame.
+    pub fn miss_turns(&mut self, now: Instant, turns: u32, sink: &mut impl Sink) {
+        for slot in 0..self.slots.len() {
+            for index in 0..self.slots[slot].len() {
+                let place = self.slots[slot][index] as usize;
+                self.catch_up(place, sink);
+                self.streams[place].miss_slots(now, turns, sink);
+            }
+        }
     }
 
     /// The 20 ms of a stream that somebody waits for.

@@ -92,6 +92,13 @@ impl Pace {
         }
     }
 
+    /// So many turns passed in which nothing was asked for: all that came is still there.
+    pub fn handle_missed(&mut self, turns: u32) {
+        let earned = turns.saturating_mul(u32::from(EARNED)).min(u32::from(EARNED_MAX)) as u8;
+        self.earned = self.earned.max(earned);
+        self.suspect = true;
+    }
+
     /// There was none.
     pub fn handle_empty(&mut self) {
         self.empty = true;
@@ -241,6 +248,18 @@ mod tests {
                 let soon: u32 = turns[..4].iter().map(|(read, _)| read).sum();
                 assert!(soon >= held + 3 * usual - 1, "{held} of {usual} after {before}: {turns:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_came_while_nobody_asked_is_read_at_once() {
+        for missed in [11, 50] {
+            let mut pace = Pace::new(3);
+            play(&mut pace, &[1; 17]);
+            pace.handle_missed(missed);
+            let turns = play(&mut pace, &[missed, 1, 1]);
+            let read: u32 = turns.iter().map(|(read, _)| read).sum();
+            assert_eq!((turns[0].0, read), (missed.min(24), missed + 2), "{turns:?}");
         }
     }
 

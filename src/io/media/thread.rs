@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::port::{self, Pair, Ports};
 use super::reader::Reader;
 use super::ready::Ready;
-use crate::audio::Frame;
+use crate::audio::{FRAME, Frame};
 use crate::io::recorder::{self, Recording};
 use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
@@ -35,8 +35,12 @@ use tokio::sync::mpsc::error::TrySendError;
 /// Longer compounds are no RTCP of ours; they are cut.
 const REPORT_MAX: usize = 2_048;
 
-/// A clock that is further behind (a machine that slept) begins anew instead of catching up.
+/// A clock that is further behind (a thread that was held up, a machine that slept) passes over what it has missed instead of
+/// catching up.
 const BEHIND_MAX: Duration = Duration::from_millis(200);
+
+/// Turns of 20 ms that are passed over at most, a minute: behind more than that the clock begins anew.
+const MISSED_MAX: u32 = 3_000;
 
 /// Datagrams of strangers that one turn reads beside the peer's: a socket's whole backlog is gone in a few turns.
 const STRANGERS_MAX: u8 = 64;
@@ -157,16 +161,21 @@ impl Loop {
         }
     }
 
-    /// The moment that the slots count from: `due`, unless the clock has been left too far behind.
-    fn in_time(&self, due: std::time::Instant) -> std::time::Instant {
+    /// The moment that the slots count from: `due`, unless the clock has been left too far behind. The worker is told of what
+    /// it has missed: time has passed for its peers and in its recordings.
+    fn in_time(&mut self, due: std::time::Instant) -> std::time::Instant {
         let now = std::time::Instant::now();
-        if now.saturating_duration_since(due) > BEHIND_MAX {
-            if !self.worker.is_empty() {
-                tracing::warn!(behind_ms = (now - due).as_millis() as u64, "a media thread was held up");
-            }
-            return now;
+        let behind = now.saturating_duration_since(due);
+        if behind <= BEHIND_MAX {
+            return due;
         }
-        due
+        if !self.worker.is_empty() {
+            tracing::warn!(behind_ms = behind.as_millis() as u64, "a media thread was held up");
+        }
+        let (missed, left) = missed(behind);
+        self.worker.miss_turns(self.now(), missed, &mut self.shell);
+        self.shell.legs.iter_mut().flatten().for_each(|leg| leg.pace.handle_missed(missed));
+        now - left
     }
 
     /// One datagram of each RTCP socket that holds some; what is left there is told of again at the next slot.
@@ -186,6 +195,15 @@ impl Loop {
 
     fn now(&self) -> Instant {
         Instant::from_start(self.epoch.elapsed())
+    }
+}
+
+/// How many turns a clock has missed that is so far behind, and how far it is behind after them.
+fn missed(behind: Duration) -> (u32, Duration) {
+    let turns = u32::try_from(behind.as_nanos() / FRAME.as_nanos()).unwrap_or(u32::MAX);
+    match turns <= MISSED_MAX {
+        true => (turns, behind - FRAME * turns),
+        false => (MISSED_MAX, Duration::ZERO),
     }
 }
 
@@ -386,6 +404,12 @@ impl Sink for Shell {
         }
     }
 
+    fn record_gap(&mut self, stream: StreamKey, frames: u32) {
+        if let Some(recording) = self.leg(stream).and_then(|leg| leg.recording.as_mut()) {
+            recording.pass(frames);
+        }
+    }
+
     fn trace(&mut self, stream: StreamKey, on: bool) {
         if let Some(leg) = self.leg(stream) {
             leg.traced = on;
@@ -409,5 +433,20 @@ impl Sink for Shell {
             let at = Instant::from_start(self.epoch.elapsed());
             self.event(Event { stream, at, kind: EventKind::RecordingFault(text) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_turns_are_missed_and_no_more_of_them_than_a_minute() {
+        let ms = Duration::from_millis;
+        assert_eq!(missed(ms(215)), (10, ms(15)));
+        assert_eq!(missed(ms(1_000)), (50, ms(0)));
+        assert_eq!(missed(ms(60_019)), (3_000, ms(19)));
+        assert_eq!(missed(ms(60_020)), (3_000, ms(0)));
+        assert_eq!(missed(Duration::MAX), (3_000, ms(0)));
     }
 }
