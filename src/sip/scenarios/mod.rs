@@ -4,6 +4,7 @@
 //! within the call. `tag=` is the peer's tag, `sdp=` a body, `cseq=` and `branch=` a request's numbers; headers follow
 //! after bars. `*` lines are the calls of [`Endpoint`]'s verbs.
 
+mod broken;
 mod calls;
 mod challenges;
 mod chaos;

@@ -53,6 +53,8 @@ pub(super) struct ClientRecord {
     pub(super) index: String,
     /// Whether it is sent over TCP for its length alone, and may go over UDP.
     pub(super) may_fall_back: bool,
+    /// Whether it was begun once more.
+    pub(super) is_second: bool,
     /// What its responses repeat beside the branch.
     repeated: Option<Repeated>,
     /// The alarm that is set for it.
@@ -72,7 +74,17 @@ impl ClientRecord {
         let machine = Machine::new(now, timers, target, *request.method() == Method::Invite, out);
         let repeated = Repeated::of(request.headers());
         let bytes = request.to_bytes();
-        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, repeated, armed: None }
+        ClientRecord {
+            machine,
+            bytes,
+            target,
+            owner,
+            index,
+            may_fall_back: false,
+            is_second: false,
+            repeated,
+            armed: None,
+        }
     }
 
     /// The record of an INVITE that a former run has sent.
@@ -86,7 +98,17 @@ impl ClientRecord {
         let machine = Machine::Invite(InviteClient::resumed(timers, target.transport.is_reliable()));
         let repeated = Repeated::of(invite.headers());
         let bytes = invite.to_bytes();
-        ClientRecord { machine, bytes, target, owner, index, may_fall_back: false, repeated, armed: None }
+        ClientRecord {
+            machine,
+            bytes,
+            target,
+            owner,
+            index,
+            may_fall_back: false,
+            is_second: false,
+            repeated,
+            armed: None,
+        }
     }
 
     /// Begins anew over UDP: the server has not seen any of it.
@@ -101,8 +123,13 @@ impl ClientRecord {
             request.headers_mut().set_first("Via", &via.to_string());
             self.bytes = request.to_bytes();
         }
-        let is_invite = matches!(self.machine, Machine::Invite(_));
-        self.machine = Machine::new(now, timers, self.target, is_invite, out);
+        self.machine = Machine::new(now, timers, self.target, self.is_invite(), out);
+    }
+
+    /// Begins once more, over another connection: a server that has seen it knows it by its branch.
+    pub(super) fn begin_again(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
+        self.is_second = true;
+        self.machine = Machine::new(now, timers, self.target, self.is_invite(), out);
     }
 
     pub(super) fn handle_input(&mut self, now: Instant, input: ClientInput, out: &mut Vec<Action>) {
@@ -131,6 +158,11 @@ impl ClientRecord {
     /// request's Call-ID, tag and number (RFC 3261 sections 8.2.6.2, 12.1.2 and 18.1.2).
     pub(super) fn is_answered_by(&self, response: &Response) -> bool {
         self.repeated == Repeated::of(response.headers())
+    }
+
+    /// Whether it is an INVITE's.
+    pub(super) fn is_invite(&self) -> bool {
+        matches!(self.machine, Machine::Invite(_))
     }
 
     /// Whether an INVITE waits for its final response after a provisional one.

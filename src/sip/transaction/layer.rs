@@ -277,13 +277,41 @@ impl Layer {
         self.run_server(now, transaction, ServerInput::Respond(200), None, &mut Vec::new());
     }
 
-    /// Nothing can be delivered to `target`.
+    /// Nothing can be delivered to `target`. What ends a call begins once more where that leads over another connection:
+    /// the peer need not have read it.
     pub fn handle_transport_error(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let broken = |record: &ClientRecord| record.target == target && self.may_begin_again(record);
+        let again: Vec<_> = self.clients.iter().filter(|(_, r)| broken(r)).map(|(key, _)| key).collect();
+        self.fail(now, target, &again, ups);
+        for key in again {
+            let Some(record) = self.clients.get_mut(key) else { continue };
+            let mut actions = Vec::new();
+            record.begin_again(now, self.timers, &mut actions);
+            self.finish_client(key, actions, None, ups);
+        }
+    }
+
+    /// A BYE, or a CANCEL of an INVITE that still waits; once, and not as a datagram, which is repeated anyway.
+    fn may_begin_again(&self, record: &ClientRecord) -> bool {
+        let Some((branch, method)) = record.index.split_once(' ') else { return false };
+        let ends_something = match method {
+            "BYE" => true,
+            "CANCEL" => {
+                let invite = self.client_index.get(&client_index(branch, &Method::Invite));
+                invite.and_then(|key| self.clients.get(*key)).is_some_and(ClientRecord::is_proceeding)
+            }
+            _ => false,
+        };
+        ends_something && record.target.transport.is_reliable() && !record.is_second
+    }
+
+    /// Tells all transactions with `target`, but for those of `but`, that nothing can be delivered.
+    fn fail(&mut self, now: Instant, target: Target, but: &[Key], ups: &mut Vec<Up>) {
         let clients: Vec<_> =
             self.clients.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
         let servers: Vec<_> =
             self.servers.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
-        for key in clients {
+        for key in clients.into_iter().filter(|key| !but.contains(key)) {
             self.run_client(now, key, ClientInput::TransportError, None, ups);
         }
         for key in servers {
@@ -320,7 +348,8 @@ impl Layer {
             record.fall_back(now, self.timers, &mut actions);
             self.finish_client(key, actions, None, ups);
         }
-        self.handle_transport_error(now, target, ups);
+        // A second connection would be refused like the first.
+        self.fail(now, target, &[], ups);
     }
 
     /// The deadline it asked for has come.
