@@ -113,8 +113,22 @@ impl Dialog {
         }
     }
 
+    /// The dialog that a 2xx to our INVITE makes, or confirms and takes out of the early ones (section 13.2.2.4). Then its
+    /// numbers go on, and so does its target where the 2xx has no Contact.
+    pub(crate) fn of_answer(
+        response: &Response,
+        early: &mut Vec<Dialog>,
+        callee: &Uri,
+    ) -> Result<Dialog, Malformed> {
+        let to = response.headers().to()?;
+        let known = early.iter().position(|early| early.remote_tag() == to.tag().unwrap_or_default());
+        let Some(at) = known else { return Dialog::of_response(response, callee) };
+        let confirmed = Dialog::of_response(response, &early[at].remote_target)?;
+        Ok(early.swap_remove(at).confirm(confirmed))
+    }
+
     /// What a 2xx says anew of an early dialog: route set and target (section 13.2.2.4). The numbers go on.
-    pub(crate) fn confirm(self, confirmed: Dialog) -> Dialog {
+    fn confirm(self, confirmed: Dialog) -> Dialog {
         Dialog {
             local_cseq: self.local_cseq.max(confirmed.local_cseq),
             remote_cseq: self.remote_cseq,

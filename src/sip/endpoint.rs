@@ -328,6 +328,7 @@ impl Endpoint {
             pings: self.pings.len(),
             acks: self.stack.acks.len(),
             farewells: self.stack.farewells.len(),
+            late: self.stack.late.len(),
             orphans: self.orphans.len(),
         }
     }
@@ -379,6 +380,7 @@ impl Endpoint {
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
                 Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
+                Up::Gone { owner } => late::forget(&mut self.stack, owner),
                 Up::Ack(ack) => {
                     if let Some(key) = self.session_of(&ack) {
                         self.with_session(key, |session, stack| session.handle_ack(now, stack, &ack));
@@ -442,14 +444,14 @@ impl Endpoint {
                     orphan.handle_response(now, stack, transaction, target, &response, sent);
                 })
             }
-            Owner::Abandoned if response.is_provisional() => {
-                self.stack.layer.set_owner(transaction, Owner::Nobody);
-                self.stack.layer.cancel(now, transaction, &[]);
+            Owner::Late(key) => {
+                late::handle_response(now, &mut self.stack, key, transaction, &response);
             }
-            Owner::Dial(_) | Owner::Reinvite(_) | Owner::Orphan(_) | Owner::Abandoned | Owner::Nobody => {
+            // It is answered already: a second 2xx with another tag is nobody's.
+            Owner::Reinvite(_) => {}
+            Owner::Dial(_) | Owner::Orphan(_) | Owner::Nobody => {
                 if accepts_invite {
-                    let nobody = Authentication::new(None);
-                    late::dismiss(now, &mut self.stack, &response, target, nobody);
+                    late::dismiss_unknown(now, &mut self.stack, &response, target);
                 }
             }
         }
@@ -489,7 +491,7 @@ impl Endpoint {
             Owner::Orphan(key) => self.with_orphan(key, |orphan, stack| {
                 orphan.handle_silence(now, stack, transaction);
             }),
-            Owner::Abandoned | Owner::Nobody => {}
+            Owner::Late(_) | Owner::Nobody => {}
         }
     }
 

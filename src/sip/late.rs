@@ -7,9 +7,110 @@ use super::options::HangUpReason;
 use super::stack::Stack;
 use super::target::Target;
 use super::transaction::owner::Owner;
-use super::uri::Uri;
 use crate::slab::Key;
 use crate::time::Instant;
+
+/// What is still to be known of an INVITE that its session waits for no more, for as long as its transaction lasts: 64*T1
+/// after the first 2xx, or after the CANCEL.
+#[derive(Debug)]
+pub(crate) struct Late {
+    trunk: Target,
+    /// What the challenge of a BYE is answered with.
+    authentication: Authentication,
+    /// The early dialogs, whose PRACKs have used up numbers; of a re-INVITE its dialog.
+    dialogs: Vec<Dialog>,
+    /// Tags of forks that have sent their BYE.
+    left: Vec<String>,
+    /// Its dialog has ended.
+    is_reinvite: bool,
+    /// It has neither a final response nor a CANCEL yet.
+    may_cancel: bool,
+}
+
+impl Late {
+    /// The INVITE of a call, with its early dialogs but for the one that became the call, and the tags of those that have left.
+    pub(crate) fn of_call(
+        trunk: Target,
+        authentication: Authentication,
+        dialogs: Vec<Dialog>,
+        left: Vec<String>,
+    ) -> Late {
+        Late { trunk, authentication, dialogs, left, is_reinvite: false, may_cancel: false }
+    }
+
+    /// A re-INVITE of a dialog that has ended before it.
+    pub(crate) fn of_reinvite(trunk: Target, dialog: Dialog) -> Late {
+        let authentication = Authentication::new(None);
+        let (dialogs, left) = (vec![dialog], Vec::new());
+        Late { trunk, authentication, dialogs, left, is_reinvite: true, may_cancel: false }
+    }
+
+    /// A 2xx that nobody waits for: a fork that answered second, or a callee that answered a call we gave up. It must be
+    /// acknowledged, and its dialog then ended at once (RFC 3261 section 13.2.2.4), unless it has ended already.
+    pub(crate) fn acknowledge(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+        if self.is_reinvite {
+            let Some(dialog) = self.dialogs.first_mut() else { return };
+            dialog.refresh_target(response.headers().contacts());
+            return stack.acknowledge(now, dialog, self.trunk, response);
+        }
+        // Without tags and numbers there is nothing to acknowledge: the peer gives up by itself.
+        let Ok(callee) = response.headers().to().map(|to| to.uri) else { return };
+        let Ok(dialog) = Dialog::of_answer(response, &mut self.dialogs, &callee) else { return };
+        if self.left.iter().any(|tag| tag == dialog.remote_tag()) {
+            return stack.acknowledge(now, &dialog, self.trunk, response);
+        }
+        part(now, stack, response, dialog, self.trunk, self.authentication.sibling());
+    }
+}
+
+/// Keeps what is to be known of `invite`, which has been answered or cancelled, until its transaction has gone.
+pub(crate) fn keep(stack: &mut Stack, invite: Key, late: Late) {
+    if stack.layer.is_invite(invite)
+        && let Ok(key) = stack.late.insert(late)
+    {
+        stack.layer.set_owner(invite, Owner::Late(key));
+    }
+}
+
+/// Gives up `invite`, which may be answered yet: it is cancelled as soon as it may be (RFC 3261 section 9.1).
+pub(crate) fn abandon(now: Instant, stack: &mut Stack, invite: Key, late: Late) {
+    let may_cancel = !stack.layer.abandon(now, invite);
+    keep(stack, invite, Late { may_cancel, ..late });
+}
+
+/// The transaction has gone, and with it the last answer.
+pub(crate) fn forget(stack: &mut Stack, owner: Owner) {
+    if let Owner::Late(key) = owner {
+        stack.late.remove(key);
+    }
+}
+
+/// A response to an INVITE that its session waits for no more; none is a copy of a 2xx that was acknowledged.
+pub(crate) fn handle_response(
+    now: Instant,
+    stack: &mut Stack,
+    key: Key,
+    transaction: Key,
+    response: &Response,
+) {
+    let Some(late) = stack.late.get_mut(key) else { return };
+    if response.is_provisional() {
+        if std::mem::take(&mut late.may_cancel) {
+            stack.layer.cancel(now, transaction, &[]);
+        }
+        return;
+    }
+    late.may_cancel = false;
+    if !response.is_success() {
+        return;
+    }
+    let nothing = Late::of_call(late.trunk, Authentication::new(None), Vec::new(), Vec::new());
+    let mut taken = std::mem::replace(late, nothing);
+    taken.acknowledge(now, stack, response);
+    if let Some(late) = stack.late.get_mut(key) {
+        *late = taken;
+    }
+}
 
 /// A final response to a BYE of ours, or silence. A proxy may challenge a BYE too.
 pub(crate) fn handle_farewell(
@@ -34,22 +135,22 @@ pub(crate) fn handle_farewell(
     stack.farewells.remove(key);
 }
 
-/// A 2xx that nobody waits for: a fork that answered second, or a callee that answered a call we gave up. It must be
-/// acknowledged, and then ended at once (RFC 3261 section 13.2.2.4).
-pub(crate) fn dismiss(
+/// A 2xx of which nothing is known any more; its dialog may have used up any number.
+pub(crate) fn dismiss_unknown(now: Instant, stack: &mut Stack, response: &Response, trunk: Target) {
+    let Ok(callee) = response.headers().to().map(|to| to.uri) else { return };
+    let Ok(mut dialog) = Dialog::of_response(response, &callee) else { return };
+    dialog.resume_numbers();
+    part(now, stack, response, dialog, trunk, Authentication::new(None));
+}
+
+fn part(
     now: Instant,
     stack: &mut Stack,
     response: &Response,
+    mut dialog: Dialog,
     trunk: Target,
     authentication: Authentication,
 ) {
-    if stack.acknowledge_again(response) {
-        return;
-    }
-    let callee = response.headers().to().map(|to| to.uri);
-    let dialog = callee.and_then(|callee: Uri| Dialog::of_response(response, &callee));
-    // Without tags and numbers there is nothing to acknowledge: the peer gives up by itself.
-    let Ok(mut dialog) = dialog else { return };
     stack.acknowledge(now, &dialog, trunk, response);
     let reason = HangUpReason { q850: 16, text: "Call abandoned".to_owned() };
     stack.bye(now, &mut dialog, trunk, authentication, Some(&reason));

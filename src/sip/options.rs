@@ -228,6 +228,8 @@ pub struct Counts {
     pub acks: usize,
     /// BYEs that may yet be challenged.
     pub farewells: usize,
+    /// INVITEs that may yet be answered, though nobody waits for them.
+    pub late: usize,
     /// Calls of a former run that are being ended.
     pub orphans: usize,
 }

@@ -9,6 +9,7 @@ use super::authentication::Authentication;
 use super::dialog::Dialog;
 use super::event::{Event, Output};
 use super::header::BRANCH_COOKIE;
+use super::late::Late;
 use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{HangUpReason, Options};
@@ -35,6 +36,8 @@ pub(crate) struct Stack {
     pub(crate) acks: AckMemory,
     /// BYEs under way, with what a challenge of theirs is answered with.
     pub(crate) farewells: Slab<Authentication>,
+    /// INVITEs that may yet be answered, though their sessions wait for them no more.
+    pub(crate) late: Slab<Late>,
     pub(crate) reach: Reach,
     pub(crate) stateless: Stateless,
     /// From where requests are taken, and how many asked for it.
@@ -52,6 +55,7 @@ impl Stack {
             layer: Layer::new(timers, options.transactions_max),
             acks: AckMemory::new(options.transactions_max),
             farewells: Slab::with_limit(options.transactions_max),
+            late: Slab::with_limit(options.transactions_max),
             reach: Reach::default(),
             allowed: BTreeMap::new(),
             options,

@@ -15,6 +15,7 @@ mod garbage;
 mod held;
 mod icmp;
 mod infos;
+mod late;
 mod lossy;
 mod orphans;
 mod referrals;
@@ -23,7 +24,7 @@ mod routes;
 mod strangers;
 mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::digest::{Credentials, Secret};
@@ -59,6 +60,10 @@ struct Stage {
     registration: Option<RegistrationKey>,
     /// The last request of each method that the endpoint sent.
     sent: BTreeMap<String, Request>,
+    /// The last number by Call-ID and To tag.
+    numbers: BTreeMap<(String, String), u32>,
+    /// Of all requests so far.
+    branches: BTreeSet<String>,
     /// The peer's own CSeq.
     number: u32,
 }
@@ -72,7 +77,8 @@ impl Stage {
         let mut endpoint = Endpoint::new(options, Rng::from_seed(7));
         let target = Target::new(transport, "192.0.2.1:5060".parse().unwrap());
         endpoint.allow_source(target.address.ip());
-        Stage { endpoint, target, session: None, registration: None, sent: BTreeMap::new(), number: 100 }
+        let (sent, numbers, branches) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Stage { endpoint, target, session: None, registration: None, sent, numbers, branches, number: 100 }
     }
 
     fn act(&mut self, now: Instant, words: &str) -> bool {
@@ -150,6 +156,29 @@ impl Stage {
         request
     }
 
+    /// Each new request of a dialog has a higher number than all before it (RFC 3261 section 12.2.1.1).
+    fn check_number(&mut self, request: &Request) {
+        let headers = request.headers();
+        let branch = headers.via_top().unwrap().branch().unwrap().to_owned();
+        let is_copy = !self.branches.insert(branch);
+        if is_copy || matches!(request.method(), Method::Ack | Method::Cancel) {
+            return;
+        }
+        let call_id = headers.call_id().unwrap().to_owned();
+        let tag = headers.to().unwrap().tag().unwrap_or_default().to_owned();
+        let is_first = tag.is_empty() && *request.method() == Method::Invite;
+        let tag = if is_first { "the INVITE's".to_owned() } else { tag };
+        let number = headers.cseq().unwrap().number;
+        let first = self.numbers.get(&(call_id.clone(), "the INVITE's".to_owned())).copied();
+        if is_first {
+            // The dialogs of the INVITE before have ended with it.
+            self.numbers.retain(|(known, _), _| *known != call_id);
+        }
+        if let Some(last) = self.numbers.insert((call_id, tag), number).or(first) {
+            assert!(number > last, "{} has the number {number} after {last}", request.method());
+        }
+    }
+
     fn collect(&mut self, out: &mut Vec<String>) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
@@ -158,6 +187,7 @@ impl Stage {
                     let message = Message::parse(&bytes).unwrap();
                     out.push(format!("> {}", describe(&message)));
                     if let Message::Request(request) = message {
+                        self.check_number(&request);
                         self.sent.insert(request.method().as_str().to_owned(), request);
                     }
                 }

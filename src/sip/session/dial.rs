@@ -130,13 +130,14 @@ impl Session {
             (State::Proceeding { .. }, 100) => {}
             (State::Proceeding { .. }, 101..=199) => self.progress(now, stack, &response),
             (State::Leaving { invite, reason, .. }, 100..=199) => self.cancel(now, stack, invite, reason),
-            (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
-                self.answer(now, stack, &response)
+            (State::Calling { invite, .. } | State::Proceeding { invite }, 200..=299) => {
+                self.answer(now, stack, invite, &response)
             }
-            (State::Leaving { .. } | State::Cancelling { .. }, 200..=299) => {
+            (State::Leaving { invite, .. } | State::Cancelling { invite }, 200..=299) => {
                 // It crossed our CANCEL: the callee did answer, and must not hear silence.
-                let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
-                late::dismiss(now, stack, &response, self.trunk, authentication);
+                let mut late = self.late();
+                late.acknowledge(now, stack, &response);
+                late::keep(stack, invite, late);
                 let sdp = sdp_of(response.headers(), response.body());
                 self.emit(stack, SessionEvent::Answered { sdp });
                 self.end(now, stack);
@@ -163,9 +164,6 @@ impl Session {
                 _,
             ) => {
                 self.refuse(now, stack, &response);
-            }
-            (State::Confirmed, 200..=299) => {
-                late::dismiss(now, stack, &response, self.trunk, self.authentication.sibling());
             }
             (State::Confirmed | State::Prepared | State::Ended, _) => {}
         }
@@ -237,6 +235,8 @@ impl Session {
                 Some(&mut self.dialogs[at])
             }
             None if dialog.remote_tag().is_empty() || self.dialogs.len() >= EARLY_DIALOGS_MAX => None,
+            // It has sent its BYE.
+            None if self.left.iter().any(|tag| tag == dialog.remote_tag()) => None,
             None => {
                 self.dialogs.push(dialog);
                 self.dialogs.last_mut()
@@ -244,17 +244,13 @@ impl Session {
         }
     }
 
-    /// The first 2xx: its dialog is the call, all others go.
-    fn answer(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
-        let Ok(confirmed) = Dialog::of_response(response, &self.callee) else {
+    /// The first 2xx: its dialog is the call, all others go, though they may yet answer.
+    fn answer(&mut self, now: Instant, stack: &mut Stack, invite: Key, response: &Response) {
+        let Ok(mut dialog) = Dialog::of_answer(response, &mut self.dialogs, &self.callee) else {
             // It cannot even be acknowledged: to us it is no answer, and the peer ends it after 64*T1.
             return self.refuse(now, stack, &Response::new(500, "Unusable 2xx"));
         };
-        let early = self.dialogs.drain(..).find(|early| early.remote_tag() == confirmed.remote_tag());
-        let mut dialog = match early {
-            Some(early) => early.confirm(confirmed),
-            None => confirmed,
-        };
+        late::keep(stack, invite, self.late());
         match stack.options.ack_held_max {
             Some(longest) => {
                 let held = stack.hold_ack(now, &dialog, self.trunk, response);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::content;
 use super::super::event::SessionEvent;
+use super::super::late::{self, Late};
 use super::super::message::{Request, Response};
 use super::super::method::Method;
 use super::super::stack::Stack;
@@ -228,8 +229,11 @@ impl Session {
 
     /// Nobody waits for the answer to our offer any more.
     pub(super) fn abandon_own_offer(&mut self, now: Instant, stack: &mut Stack) {
-        if let Exchange::Ours { transaction, .. } = self.exchange {
-            stack.layer.abandon(now, transaction);
+        if let Exchange::Ours { transaction, .. } = self.exchange
+            && stack.layer.is_invite(transaction)
+            && let Some(dialog) = self.dialogs.first()
+        {
+            late::abandon(now, stack, transaction, Late::of_reinvite(self.trunk, dialog.clone()));
         }
     }
 

@@ -51,6 +51,7 @@ use super::content::description as sdp_of;
 use super::dialog::Dialog;
 use super::event::{Event, SessionEvent, SessionKey};
 use super::header::{NameAddr, Reason};
+use super::late::{self, Late};
 use super::message::{Headers, Response};
 use super::options::{Extensions, HangUpReason};
 use super::remains::branch_of;
@@ -183,7 +184,8 @@ impl Session {
         }
         match self.state.clone() {
             State::Calling { invite, give_up } | State::Leaving { invite, give_up, .. } if give_up <= now => {
-                stack.layer.abandon(now, invite);
+                let late = self.late();
+                late::abandon(now, stack, invite, late);
                 self.emit(stack, SessionEvent::NoResponse);
                 self.end(now, stack);
             }
@@ -227,8 +229,8 @@ impl Session {
         // Its last report leaves in the dialog that the BYE ends.
         self.end_referrals(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
-        if let Some(mut dialog) = self.dialogs.pop() {
-            stack.bye(now, &mut dialog, self.trunk, authentication, reason.as_ref());
+        if let Some(dialog) = self.dialogs.last_mut() {
+            stack.bye(now, dialog, self.trunk, authentication, reason.as_ref());
         }
         self.end(now, stack);
     }
@@ -244,6 +246,12 @@ impl Session {
         self.infos = Infos::default();
         self.dialogs.clear();
         self.emit(stack, SessionEvent::Ended);
+    }
+
+    /// What its INVITE leaves to be known when others than the call's own dialog may yet answer it.
+    fn late(&mut self) -> Late {
+        let dialogs = std::mem::take(&mut self.dialogs);
+        Late::of_call(self.trunk, self.authentication.sibling(), dialogs, self.left.clone())
     }
 
     fn emit(&self, stack: &mut Stack, event: SessionEvent) {

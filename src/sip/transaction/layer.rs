@@ -50,6 +50,11 @@ pub enum Up {
     },
     /// An ACK came that belongs to no refusal.
     Ack(Request),
+    /// A transaction has gone whose owner keeps something for it, and nothing else.
+    Gone {
+        /// Who keeps it.
+        owner: Owner,
+    },
 }
 
 /// There are too many transactions already.
@@ -177,15 +182,20 @@ impl Layer {
         self.clients.get(transaction).map(|record| record.target)
     }
 
-    /// Gives up an INVITE that its user no longer wants. Before anything was heard of it its copies stop, and what
-    /// still comes for it is cleared away; later it is cancelled.
-    pub fn abandon(&mut self, now: Instant, invite: Key) {
-        if self.clients.get(invite).is_some_and(ClientRecord::is_proceeding) {
-            self.set_owner(invite, Owner::Nobody);
-            return self.cancel(now, invite, &[]);
+    /// Gives up an INVITE that its user no longer wants. Before anything was heard of it its copies stop; later it is
+    /// cancelled, and true says so.
+    pub fn abandon(&mut self, now: Instant, invite: Key) -> bool {
+        let is_proceeding = self.clients.get(invite).is_some_and(ClientRecord::is_proceeding);
+        match is_proceeding {
+            true => self.cancel(now, invite, &[]),
+            false => self.run_client(now, invite, ClientInput::Abandon, None, &mut Vec::new()),
         }
-        self.set_owner(invite, Owner::Abandoned);
-        self.run_client(now, invite, ClientInput::Abandon, None, &mut Vec::new());
+        is_proceeding
+    }
+
+    /// Whether a client transaction is there, and is that of an INVITE.
+    pub fn is_invite(&self, transaction: Key) -> bool {
+        self.clients.get(transaction).is_some_and(ClientRecord::is_invite)
     }
 
     /// Names another user for a client transaction.
@@ -394,6 +404,9 @@ impl Layer {
         self.schedule.rearm(Alarm::Client(key), &mut record.armed, wanted);
         if gone && let Some(record) = self.clients.remove(key) {
             self.client_index.remove(&record.index);
+            if matches!(record.owner, Owner::Late(_)) {
+                ups.push(Up::Gone { owner: record.owner });
+            }
         }
     }
 

@@ -25,8 +25,8 @@ pub enum Owner {
     Farewell(Key),
     /// A call of a former run: its INVITEs, their CANCELs, its BYEs.
     Orphan(Key),
-    /// An INVITE that nobody waits for any more and that was not cancelled, as nothing was heard of it.
-    Abandoned,
+    /// An INVITE that its session waits for no more, though it may yet be answered.
+    Late(Key),
     /// Nobody: a CANCEL, or what is left of a session.
     Nobody,
 }
