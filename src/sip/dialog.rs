@@ -160,6 +160,13 @@ impl Dialog {
         self.local_cseq = self.local_cseq.max(number);
     }
 
+    /// The number of a request that is tried again: others may have left since it was first sent.
+    pub(crate) fn renumber(&mut self, request: &mut Request) {
+        self.local_cseq = self.local_cseq.wrapping_add(1);
+        let value = format!("{} {}", self.local_cseq, request.method());
+        request.headers_mut().set("CSeq", &value);
+    }
+
     /// A new request within the dialog, without Via.
     pub(crate) fn request(&mut self, method: Method) -> Request {
         self.local_cseq = self.local_cseq.wrapping_add(1);

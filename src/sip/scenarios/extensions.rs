@@ -1,6 +1,6 @@
 //! What a call may use beyond RFC 3261: reliable provisional responses (3262), UPDATE (3311), session timers (4028).
 
-use super::check;
+use super::{check, check_tcp};
 
 #[test]
 fn a_reliable_183_is_acknowledged_once_and_its_answer_holds_for_the_200() {
@@ -140,6 +140,33 @@ fn an_offer_of_ours_travels_in_the_prack_and_later_by_update() {
          3.000 > BYE tag=a
          3.000 ! ended
          3.100 < 200 BYE
+        ",
+    );
+}
+
+#[test]
+fn a_challenged_prack_comes_again_above_the_numbers_of_those_after_it() {
+    check_tcp(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 183 tag=a | Require: 100rel | RSeq: 1
+         0.100 > PRACK tag=a rack=1
+         0.100 ! 183
+         0.110 < 183 tag=a | Require: 100rel | RSeq: 2
+         0.110 > PRACK tag=a rack=2
+         0.110 ! 183
+         0.120 < 407 PRACK | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+         0.120 > PRACK tag=a authorized rack=2
+         0.130 < 200 PRACK
+         0.200 < 183 tag=a | Require: 100rel | RSeq: 3
+         0.200 > PRACK tag=a rack=3
+         0.200 ! 183
+         0.210 < 200 PRACK
+         0.300 < 486 tag=a
+         0.300 > ACK tag=a
+         0.300 ! rejected 486
+         0.300 ! ended
         ",
     );
 }

@@ -79,9 +79,7 @@ impl Session {
         match response.status() {
             100..=199 => {}
             401 | 407 => {
-                let again = self.authentication.retry(&mut stack.rng, sent, response);
-                let again =
-                    again.and_then(|prack| self.send_within(now, stack, prack, Owner::Prack(self.key)));
+                let again = self.send_again(now, stack, Some((response, sent)), Owner::Prack(self.key));
                 match (again, &mut self.exchange) {
                     (Some(again), Exchange::Ours { transaction, .. }) if carries_offer => {
                         *transaction = again
@@ -113,7 +111,7 @@ impl Session {
         if may { self.next_offer.take() } else { None }
     }
 
-    /// Sends a request in the dialog that its To names, and goes on from its number.
+    /// Sends a request in the dialog that its To names.
     pub(super) fn send_within(
         &mut self,
         now: Instant,
@@ -121,15 +119,19 @@ impl Session {
         request: Request,
         owner: Owner,
     ) -> Option<Key> {
-        let to = request.headers().to().ok()?;
-        let tag = to.tag().unwrap_or_default();
-        let dialog: &mut Dialog = self.dialogs.iter_mut().find(|dialog| dialog.remote_tag() == tag)?;
-        dialog.note_number(request.headers().cseq().ok()?.number);
-        let target = stack.target_of(dialog, self.trunk);
+        let trunk = self.trunk;
+        let target = stack.target_of(self.dialog_named_by(&request)?, trunk);
         stack.send(now, target, request, owner).ok()
     }
 
-    /// Sends the request again, with credentials, if that is what the answer to it asks for; it comes with what was sent.
+    fn dialog_named_by(&mut self, request: &Request) -> Option<&mut Dialog> {
+        let to = request.headers().to().ok()?;
+        let tag = to.tag().unwrap_or_default();
+        self.dialogs.iter_mut().find(|dialog| dialog.remote_tag() == tag)
+    }
+
+    /// Sends the request again, with credentials and a new number, if that is what the answer to it asks for; it comes with
+    /// what was sent.
     pub(super) fn send_again(
         &mut self,
         now: Instant,
@@ -138,7 +140,8 @@ impl Session {
         owner: Owner,
     ) -> Option<Key> {
         let (response, sent) = answer?;
-        let request = self.authentication.retry(&mut stack.rng, sent, response)?;
+        let mut request = self.authentication.retry(&mut stack.rng, sent, response)?;
+        self.dialog_named_by(&request)?.renumber(&mut request);
         self.send_within(now, stack, request, owner)
     }
 }
