@@ -186,8 +186,8 @@ impl Dialog {
     fn numbered(&self, method: Method, number: u32) -> Request {
         let strict = self.routes.first().filter(|route| !route.uri.has_parameter("lr"));
         // A strict router of RFC 2543 wants itself in the Request-URI and the target last (section 12.2.1.1).
-        let uri = strict.map_or(self.remote_target.without_headers(), |route| route.uri.without_headers());
-        let mut request = Request::new(method.clone(), uri);
+        let uri = request_uri(strict.map_or(&self.remote_target, |route| &route.uri));
+        let mut request = Request::new(method.clone(), &uri);
         let headers = request.headers_mut();
         headers.push("Max-Forwards", "70");
         self.routes.iter().skip(usize::from(strict.is_some())).for_each(|route| {
@@ -202,6 +202,21 @@ impl Dialog {
         headers.push("CSeq", &format!("{number} {method}"));
         request
     }
+}
+
+/// A URI as it may stand as Request-URI: without headers and `method` (section 19.1.1, table 1).
+fn request_uri(uri: &Uri) -> String {
+    let text = uri.without_headers();
+    if !uri.has_parameter("method") {
+        return text.to_owned();
+    }
+    // A user part may hold semicolons of its own.
+    let parameters = text.find('@').unwrap_or(0);
+    let (before, after) = text.split_at(parameters);
+    let is_method =
+        |part: &str| part.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("method"));
+    let kept: Vec<&str> = after.split(';').filter(|part| !is_method(part)).collect();
+    [before, &kept.join(";")].concat()
 }
 
 #[cfg(test)]
@@ -233,6 +248,20 @@ mod tests {
             bye.headers().all("Route").collect::<Vec<_>>(),
             ["<sip:p2.example;lr>", "<sip:b@192.0.2.9>"]
         );
+    }
+
+    #[test]
+    fn no_method_nor_headers_stand_in_a_request_uri() {
+        let table = [
+            ("<sip:b;method=x@192.0.2.9;Method=INVITE;lr?Subject=x>", "sip:b;method=x@192.0.2.9;lr"),
+            ("<sip:192.0.2.9;transport=udp;method=BYE>", "sip:192.0.2.9;transport=udp"),
+            ("<sip:b@192.0.2.9;x=method>", "sip:b@192.0.2.9;x=method"),
+        ];
+        for (contact, uri) in table {
+            assert_eq!(dialog(&[], contact).request(Method::Bye).uri(), uri);
+        }
+        let mut strict = dialog(&["<sip:p1.example;method=INVITE>"], "<sip:b@192.0.2.9>");
+        assert_eq!(strict.request(Method::Bye).uri(), "sip:p1.example");
     }
 
     #[test]
