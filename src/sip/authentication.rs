@@ -71,10 +71,17 @@ impl Authentication {
             return None;
         }
         let realm = self.credentials.as_ref()?.realm.clone();
-        let from_proxy = response.status() == 407;
-        let header = if from_proxy { "Proxy-Authenticate" } else { "WWW-Authenticate" };
-        let challenge = Challenge::choose(response.headers().all(header), realm.as_deref()).ok()?;
-        self.note(from_proxy, challenge)?;
+        let mut is_useful = false;
+        // A proxy that forked puts the challenges of all branches into one response (RFC 3261 section 22.3).
+        for (from_proxy, header) in [(true, "Proxy-Authenticate"), (false, "WWW-Authenticate")] {
+            let asked = Challenge::choose_each(response.headers().all(header), realm.as_deref());
+            for challenge in asked.unwrap_or_default() {
+                is_useful |= self.note(from_proxy, challenge);
+            }
+        }
+        if !is_useful {
+            return None;
+        }
         self.tries += 1;
         let Ok(Message::Request(mut request)) = Message::parse(sent) else { return None };
         let cseq = request.headers().cseq().ok()?;
@@ -102,12 +109,12 @@ impl Authentication {
         }
     }
 
-    /// Takes a challenge in; `None` when answering it again is of no use.
-    fn note(&mut self, from_proxy: bool, challenge: Challenge) -> Option<()> {
+    /// Takes a challenge in; false when answering it again is of no use.
+    fn note(&mut self, from_proxy: bool, challenge: Challenge) -> bool {
         let known =
             |answer: &Answer| answer.from_proxy == from_proxy && answer.challenge.realm == challenge.realm;
         match self.answers.iter().position(known) {
-            Some(at) if self.answers[at].refused_by(&challenge) => return None,
+            Some(at) if self.answers[at].refused_by(&challenge) => return false,
             Some(at) => {
                 let answer = &mut self.answers[at];
                 if answer.challenge.nonce != challenge.nonce {
@@ -116,10 +123,10 @@ impl Authentication {
                 answer.challenge = challenge;
                 answer.fresh = true;
             }
-            None if self.answers.len() >= ANSWERS_MAX => return None,
+            None if self.answers.len() >= ANSWERS_MAX => return false,
             None => self.answers.push(Answer { from_proxy, challenge, count: 0, tried: false, fresh: true }),
         }
-        Some(())
+        true
     }
 }
 
@@ -217,6 +224,30 @@ mod tests {
             authentication.retry(&mut rng, &sent(&first), &challenge(401, "pbx", "n9", false)).unwrap();
         assert!(both.headers().get("Proxy-Authorization").unwrap().contains("nc=00000002"));
         assert!(both.headers().get("Authorization").unwrap().contains("nc=00000001"));
+    }
+
+    #[test]
+    fn all_realms_of_one_response_are_answered_at_once_and_with_a_realm_of_ours_only_that() {
+        let mut rng = Rng::from_seed(1);
+        let mut response = challenge(407, "one", "n1", false);
+        let more = [("Proxy-Authenticate", "two"), ("WWW-Authenticate", "three")];
+        for (header, realm) in more {
+            let value = format!("Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\"");
+            response.headers_mut().push(header, &value);
+        }
+        let realms = |request: &Request, header| -> Vec<String> {
+            let values = request.headers().all(header);
+            values.map(|value| value.split('"').nth(3).unwrap().to_owned()).collect()
+        };
+        let mut anybodys = credentials(None);
+        let all = anybodys.retry(&mut rng, &invite(), &response).unwrap();
+        assert_eq!(realms(&all, "Proxy-Authorization"), ["one", "two"]);
+        assert_eq!(realms(&all, "Authorization"), ["three"]);
+        // One of them once more is a refusal, and no other asks.
+        assert_eq!(anybodys.retry(&mut rng, &sent(&all), &challenge(407, "two", "n2", false)), None);
+        let bound = credentials(Some("two")).retry(&mut rng, &invite(), &response).unwrap();
+        assert_eq!(realms(&bound, "Proxy-Authorization"), ["two"]);
+        assert_eq!(bound.headers().count("Authorization"), 0);
     }
 
     #[test]

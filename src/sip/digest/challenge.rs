@@ -85,14 +85,23 @@ impl Challenge {
     }
 
     /// Picks the challenge to answer from the values of all WWW-Authenticate (or Proxy-Authenticate) headers: the
-    /// topmost that is not MD5, else the topmost (RFC 8760 section 2.4), of the realm that is asked for.
+    /// topmost that is not MD5, else the topmost (RFC 8760 section 2.4), of the realm that is asked for, else of the first.
     ///
     /// When none will do, the first one's fault is the error.
     pub fn choose<'a>(
         values: impl Iterator<Item = &'a str>,
         realm: Option<&str>,
     ) -> Result<Challenge, Unusable> {
-        let mut chosen: Option<Challenge> = None;
+        Challenge::choose_each(values, realm).map(|mut chosen| chosen.swap_remove(0))
+    }
+
+    /// The same for each realm that asks, in the order in which they do (RFC 3261 section 22.3); never empty. With `realm`
+    /// there is no other.
+    pub fn choose_each<'a>(
+        values: impl Iterator<Item = &'a str>,
+        realm: Option<&str>,
+    ) -> Result<Vec<Challenge>, Unusable> {
+        let mut chosen: Vec<Challenge> = Vec::new();
         let mut fault = None;
         for challenge in values.flat_map(Challenge::parse_all) {
             match challenge {
@@ -100,13 +109,14 @@ impl Challenge {
                 Ok(challenge) if realm.is_some_and(|realm| realm != challenge.realm) => {
                     fault = fault.or(Some(Unusable::Realm));
                 }
-                Ok(challenge) => match &chosen {
+                Ok(challenge) => match chosen.iter_mut().find(|earlier| earlier.realm == challenge.realm) {
+                    None => chosen.push(challenge),
                     Some(earlier) if challenge.algorithm.is_md5() || !earlier.algorithm.is_md5() => {}
-                    _ => chosen = Some(challenge),
+                    Some(earlier) => *earlier = challenge,
                 },
             }
         }
-        chosen.ok_or(fault.unwrap_or(Unusable::NoDigest))
+        if chosen.is_empty() { Err(fault.unwrap_or(Unusable::NoDigest)) } else { Ok(chosen) }
     }
 
     /// Every Digest challenge of one header's value; a server may put several into one, commas between them.
@@ -266,5 +276,22 @@ mod tests {
                 Challenge::choose(values.iter().copied(), Some("a")).map(|challenge| challenge.nonce);
             assert_eq!(chosen, nonce.map(str::to_owned), "{values:?}");
         }
+    }
+
+    #[test]
+    fn each_realm_has_its_own_best_challenge() {
+        let values = [
+            "Digest realm=\"a\", nonce=\"1\", algorithm=MD5",
+            "Digest realm=\"b\", nonce=\"2\", algorithm=SHA-256",
+            "Digest realm=\"a\", nonce=\"3\", algorithm=SHA-256",
+            "Digest realm=\"c\", nonce=\"4\", algorithm=SHA-999",
+        ];
+        let nonces = |realm| {
+            let chosen = Challenge::choose_each(values.into_iter(), realm);
+            chosen.map(|all| all.into_iter().map(|challenge| challenge.nonce).collect::<Vec<_>>())
+        };
+        assert_eq!(nonces(None), Ok(vec!["3".to_owned(), "2".to_owned()]));
+        assert_eq!(nonces(Some("b")), Ok(vec!["2".to_owned()]));
+        assert_eq!(nonces(Some("d")), Err(Unusable::Realm));
     }
 }

@@ -1,7 +1,7 @@
 //! Digest authentication, the client's side (RFC 7616, RFC 2617, RFC 8760; RFC 3261 section 22).
 //!
-//! A 401 or 407 carries challenges. [`Challenge::choose`] picks the one to answer, [`authorize`] makes the value of
-//! Authorization or Proxy-Authorization. How often a nonce was used is counted by whoever holds the dialog.
+//! A 401 or 407 carries challenges. [`Challenge::choose_each`] picks those to answer, [`authorize`] makes the
+//! value of Authorization or Proxy-Authorization. How often a nonce was used is counted by whoever holds the dialog.
 
 mod algorithm;
 mod challenge;
