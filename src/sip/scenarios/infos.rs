@@ -67,3 +67,24 @@ fn a_challenged_info_is_sent_again_and_one_without_answer_keeps_none_back_for_ev
         33.400 < 200 INFO",
     );
 }
+
+#[test]
+fn an_info_that_finds_no_call_ends_it() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.200 < 200 tag=them sdp=answer
+         0.200 > ACK tag=them
+         0.200 ! answered sdp=answer
+         1.000 * info 1
+         1.000 > INFO tag=them sdp=1
+         1.010 * info 2
+         1.100 < 481 INFO
+         1.100 ! hung up
+         1.100 > BYE tag=them
+         1.100 ! ended
+         1.200 < 481 BYE
+        ",
+    );
+}

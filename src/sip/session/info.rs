@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::event::SessionEvent;
 use super::super::message::Response;
 use super::super::method::Method;
 use super::super::stack::Stack;
@@ -44,7 +45,8 @@ impl Session {
         }
     }
 
-    /// A response to our INFO, or none. Whatever it says, the call goes on and the next one follows.
+    /// A response to our INFO, or none. The next one follows, unless the peer knows no such call any more (RFC 3261 section
+    /// 12.2.1.2, RFC 5057 section 5.1).
     pub(crate) fn handle_info_response(
         &mut self,
         now: Instant,
@@ -55,6 +57,11 @@ impl Session {
         let status = answer.map_or(408, |(response, _)| response.status());
         if self.infos.in_flight != Some(transaction) || status < 200 {
             return;
+        }
+        if status == 481 {
+            let reason = "the peer answered our INFO with 481".to_owned();
+            self.emit(stack, SessionEvent::HungUp { q850: None, reason });
+            return self.leave(now, stack, None);
         }
         self.infos.in_flight = self.send_again(now, stack, answer, Owner::Info(self.key));
         self.send_info(now, stack);
