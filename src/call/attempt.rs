@@ -102,7 +102,7 @@ pub struct Attempt {
     record: CallRecord,
     /// An INVITE has left, so the attempt counts and leaves a record.
     dialed: bool,
-    /// An 18x came.
+    /// The phone rang, as far as one can hear: a 180 came, or sound before the answer.
     rang: bool,
     /// A valid packet of the callee came.
     heard: bool,
@@ -387,7 +387,7 @@ impl Attempt {
 
     fn handle_ringing(&mut self, now: Now, status: u16, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
         let State::Calling { .. } = self.state else { return };
-        self.rang = true;
+        self.rang |= status == 180 || sdp.is_some();
         if self.record.ringing_at.is_none() {
             self.record.ringing_at = Some(now.wall);
             out.push(Action::Journal(Step::Ringing { status }));

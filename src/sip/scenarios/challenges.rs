@@ -28,6 +28,33 @@ fn fault_21_an_endless_challenge_is_answered_twice_at_most() {
 }
 
 #[test]
+fn fault_21_challenges_with_other_responses_between_them_are_answered_twice_a_call_too() {
+    check(
+        "
+         0.000 * invite timer=90
+         0.000 > INVITE interval=90 sdp=offer
+         0.100 < 407 tag=a | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"a\", stale=true
+         0.100 > ACK tag=a
+         0.100 > INVITE authorized interval=90 sdp=offer
+         0.200 < 422 tag=b | Min-SE: 600
+         0.200 > ACK tag=b
+         0.200 > INVITE authorized interval=600 least=600 sdp=offer
+         0.300 < 407 tag=c | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"c\", stale=true
+         0.300 > ACK tag=c
+         0.300 > INVITE authorized interval=600 least=600 sdp=offer
+         0.400 < 183 tag=d | Require: 100rel | RSeq: 1
+         0.400 > PRACK tag=d rack=1
+         0.400 ! 183
+         0.410 < 200 PRACK
+         0.500 < 407 tag=e | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"e\", stale=true
+         0.500 > ACK tag=e
+         0.500 ! rejected 407
+         0.500 ! ended
+        ",
+    );
+}
+
+#[test]
 fn fault_21_a_wrong_realm_gets_no_digest() {
     check(
         "

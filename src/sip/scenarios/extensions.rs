@@ -172,6 +172,55 @@ fn a_challenged_prack_comes_again_above_the_numbers_of_those_after_it() {
 }
 
 #[test]
+fn after_a_reliable_answer_no_other_description_counts() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.050 < 183 tag=a sdp=preview
+         0.050 ! 183 sdp=preview
+         0.100 < 183 tag=a sdp=answer | Require: 100rel | RSeq: 1
+         0.100 > PRACK tag=a rack=1
+         0.100 ! 183 sdp=answer
+         0.110 < 200 PRACK
+         0.200 < 183 tag=a sdp=second | Require: 100rel | RSeq: 2
+         0.200 > PRACK tag=a rack=2
+         0.200 ! 183
+         0.210 < 200 PRACK
+         0.300 < 183 tag=a sdp=third
+         0.300 ! 183
+         0.400 < 200 tag=a sdp=fourth
+         0.400 > ACK tag=a
+         0.400 ! answered sdp=answer
+         9.000 < BYE tag=a
+         9.000 > 200 BYE
+         9.000 ! hung up
+         9.000 ! ended
+        ",
+    );
+}
+
+#[test]
+fn a_provisional_response_without_a_tag_is_no_more_than_a_100() {
+    check(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.100 < 180
+         0.100 ! trying
+         0.200 < 183 sdp=nobodys | Require: 100rel | RSeq: 1
+         0.300 < 200 tag=a sdp=answer
+         0.300 > ACK tag=a
+         0.300 ! answered sdp=answer
+         9.000 < BYE tag=a
+         9.000 > 200 BYE
+         9.000 ! hung up
+         9.000 ! ended
+        ",
+    );
+}
+
+#[test]
 fn a_call_that_is_hung_up_still_acknowledges_what_the_callee_waits_for() {
     check(
         "

@@ -302,7 +302,6 @@ fn fault_17_late_overtaken_and_foreign_responses_change_nothing() {
          0.100 ! 180
          0.200 < 100
          0.300 < 183 sdp=untagged
-         0.300 ! 183 sdp=untagged
          0.400 < 200 tag=a | Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKforeign
          0.500 < 486 tag=a | Via: SIP/2.0/UDP 192.0.2.66:5060;branch=OURS
          0.600 < 486 tag=a | Via: SIP/2.0/UDP 127.0.0.1:5060;branch=OURS, SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKy

@@ -21,6 +21,9 @@ use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
 use crate::slab::Key;
 use crate::time::Instant;
 
+/// How often one call answers a challenge of its INVITE.
+const CHALLENGES_MAX: u8 = 2;
+
 /// Makes a session and its INVITE of what is to be dialed, or says which part of it is no SIP.
 pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request), Refused> {
     let unusable = |part| move |fault: Malformed| Refused::Unusable { part, fault: fault.to_string() };
@@ -54,6 +57,7 @@ pub(crate) fn prepare(stack: &mut Stack, dial: Dial) -> Result<(Session, Request
         parties: (from.to_string(), to.to_string()),
         first: (names.branch, names.number),
         tries: 0,
+        challenges: 0,
     };
     let invite = invite(stack, &session, dial);
     // What cannot be read here could neither be acknowledged nor cancelled later.
@@ -98,6 +102,13 @@ fn invite(stack: &mut Stack, session: &Session, dial: Dial) -> Request {
     invite
 }
 
+/// The status that a response to the INVITE has for us. A provisional one without a To tag makes no dialog (section 12.1): it
+/// says no more than a 100, and its description is nobody's.
+fn heard(response: &Response) -> u16 {
+    let is_tagged = response.headers().to().is_ok_and(|to| to.tag().is_some_and(|tag| !tag.is_empty()));
+    if response.is_provisional() && !is_tagged { 100 } else { response.status() }
+}
+
 impl Session {
     /// Sends the INVITE under the key that the session was given.
     pub(crate) fn begin(
@@ -121,7 +132,7 @@ impl Session {
         response: Response,
         sent: &[u8],
     ) {
-        match (self.state.clone(), response.status()) {
+        match (self.state.clone(), heard(&response)) {
             (State::Calling { invite, .. }, 100..=199) => {
                 self.state = State::Proceeding { invite };
                 self.progress(now, stack, &response);
@@ -197,14 +208,16 @@ impl Session {
     }
 
     fn progress(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
-        let status = response.status();
-        if !self.take_provisional(now, stack, response) {
-            return;
-        }
+        let status = heard(response);
         if status == 100 {
             return self.emit(stack, SessionEvent::Trying);
         }
-        let sdp = sdp_of(response.headers(), response.body());
+        let is_settled = self.early_dialog(response).is_some_and(|dialog| dialog.reliability.has_answer);
+        if !self.take_provisional(now, stack, response) {
+            return;
+        }
+        // The first reliable description is the answer, and what follows in responses to this INVITE is none (section 13.2.1).
+        let sdp = sdp_of(response.headers(), response.body()).filter(|_| !is_settled);
         if let Some(dialog) = self.early_dialog(response)
             && sdp.is_some()
         {
@@ -276,8 +289,13 @@ impl Session {
         }
     }
 
-    /// Answers a challenge with a new INVITE.
+    /// Answers a challenge with a new INVITE. The PRACKs and the 422s between two challenges begin the tries of
+    /// [`Authentication`] anew, so those of the call are counted here.
     fn try_again(&mut self, now: Instant, stack: &mut Stack, response: &Response, sent: &[u8]) -> bool {
+        if self.challenges >= CHALLENGES_MAX {
+            return false;
+        }
+        self.challenges += 1;
         let Some(invite) = self.authentication.retry(&mut stack.rng, sent, response) else { return false };
         self.dial_again(now, stack, invite)
     }

@@ -85,6 +85,8 @@ pub(crate) struct Session {
     first: (String, u32),
     /// How often the INVITE was sent anew, with another branch and number.
     tries: u32,
+    /// How often it was for a challenge.
+    challenges: u8,
     /// The user part of our Contact.
     contact_user: String,
     authentication: Authentication,
