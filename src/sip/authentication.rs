@@ -13,6 +13,21 @@ const TRIES_MAX: u8 = 2;
 /// How many realms (a proxy's, the server's) are answered side by side.
 const ANSWERS_MAX: usize = 4;
 
+/// Headers of credentials, as one request left with them.
+pub(crate) type Shown = Vec<(&'static str, String)>;
+
+/// What a request that was sent has shown of us: the ACK of a 2xx has the same credentials as its INVITE (RFC 3261 section
+/// 13.2.2.4).
+pub(crate) fn shown_in(sent: &[u8]) -> Shown {
+    let name = b"uthorization:";
+    if !sent.windows(name.len()).any(|part| part == name) {
+        return Shown::new();
+    }
+    let Ok(message) = Message::parse(sent) else { return Shown::new() };
+    let values = |name| message.headers().all(name).map(move |value| (name, value.to_owned()));
+    ["Proxy-Authorization", "Authorization"].into_iter().flat_map(values).collect()
+}
+
 /// What we know of a peer's challenges.
 #[derive(Debug)]
 pub(crate) struct Authentication {

@@ -445,7 +445,7 @@ impl Endpoint {
                 })
             }
             Owner::Late(key) => {
-                late::handle_response(now, &mut self.stack, key, transaction, &response);
+                late::handle_response(now, &mut self.stack, key, transaction, &response, sent);
             }
             // It is answered already: a second 2xx with another tag is nobody's.
             Owner::Reinvite(_) => {}

@@ -1,6 +1,6 @@
 //! What arrives for calls that have gone: challenges of their BYEs, forks that lost, answers to abandoned INVITEs.
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Shown, shown_in};
 use super::dialog::Dialog;
 use super::message::Response;
 use super::options::HangUpReason;
@@ -17,6 +17,8 @@ pub(crate) struct Late {
     trunk: Target,
     /// What the challenge of a BYE is answered with.
     authentication: Authentication,
+    /// What the INVITE has shown of us, and its ACKs do.
+    shown: Shown,
     /// The early dialogs, whose PRACKs have used up numbers; of a re-INVITE its dialog.
     dialogs: Vec<Dialog>,
     /// Tags of forks that have sent their BYE.
@@ -35,14 +37,20 @@ impl Late {
         dialogs: Vec<Dialog>,
         left: Vec<String>,
     ) -> Late {
-        Late { trunk, authentication, dialogs, left, is_reinvite: false, may_cancel: false }
+        let shown = Shown::new();
+        Late { trunk, authentication, shown, dialogs, left, is_reinvite: false, may_cancel: false }
     }
 
     /// A re-INVITE of a dialog that has ended before it.
     pub(crate) fn of_reinvite(trunk: Target, dialog: Dialog) -> Late {
         let authentication = Authentication::new(None);
-        let (dialogs, left) = (vec![dialog], Vec::new());
-        Late { trunk, authentication, dialogs, left, is_reinvite: true, may_cancel: false }
+        let (shown, dialogs, left) = (Shown::new(), vec![dialog], Vec::new());
+        Late { trunk, authentication, shown, dialogs, left, is_reinvite: true, may_cancel: false }
+    }
+
+    /// Of the INVITE that left so.
+    pub(crate) fn of_sent(self, sent: &[u8]) -> Late {
+        Late { shown: shown_in(sent), ..self }
     }
 
     /// A 2xx that nobody waits for: a fork that answered second, or a callee that answered a call we gave up. It must be
@@ -51,15 +59,15 @@ impl Late {
         if self.is_reinvite {
             let Some(dialog) = self.dialogs.first_mut() else { return };
             dialog.refresh_target(response.headers().contacts());
-            return stack.acknowledge(now, dialog, self.trunk, response);
+            return stack.acknowledge(now, dialog, self.trunk, response, &self.shown);
         }
         // Without tags and numbers there is nothing to acknowledge: the peer gives up by itself.
         let Ok(callee) = response.headers().to().map(|to| to.uri) else { return };
         let Ok(dialog) = Dialog::of_answer(response, &mut self.dialogs, &callee) else { return };
         if self.left.iter().any(|tag| tag == dialog.remote_tag()) {
-            return stack.acknowledge(now, &dialog, self.trunk, response);
+            return stack.acknowledge(now, &dialog, self.trunk, response, &self.shown);
         }
-        part(now, stack, response, dialog, self.trunk, self.authentication.sibling());
+        part(now, stack, response, dialog, self.trunk, (self.authentication.sibling(), &self.shown));
     }
 }
 
@@ -92,6 +100,7 @@ pub(crate) fn handle_response(
     key: Key,
     transaction: Key,
     response: &Response,
+    sent: &[u8],
 ) {
     let Some(late) = stack.late.get_mut(key) else { return };
     if response.is_provisional() {
@@ -105,7 +114,8 @@ pub(crate) fn handle_response(
         return;
     }
     let nothing = Late::of_call(late.trunk, Authentication::new(None), Vec::new(), Vec::new());
-    let mut taken = std::mem::replace(late, nothing);
+    let taken = std::mem::replace(late, nothing);
+    let mut taken = if sent.is_empty() { taken } else { taken.of_sent(sent) };
     taken.acknowledge(now, stack, response);
     if let Some(late) = stack.late.get_mut(key) {
         *late = taken;
@@ -140,7 +150,7 @@ pub(crate) fn dismiss_unknown(now: Instant, stack: &mut Stack, response: &Respon
     let Ok(callee) = response.headers().to().map(|to| to.uri) else { return };
     let Ok(mut dialog) = Dialog::of_response(response, &callee) else { return };
     dialog.resume_numbers();
-    part(now, stack, response, dialog, trunk, Authentication::new(None));
+    part(now, stack, response, dialog, trunk, (Authentication::new(None), &Shown::new()));
 }
 
 fn part(
@@ -149,9 +159,9 @@ fn part(
     response: &Response,
     mut dialog: Dialog,
     trunk: Target,
-    authentication: Authentication,
+    (authentication, shown): (Authentication, &Shown),
 ) {
-    stack.acknowledge(now, &dialog, trunk, response);
+    stack.acknowledge(now, &dialog, trunk, response, shown);
     let reason = HangUpReason { q850: 16, text: "Call abandoned".to_owned() };
     stack.bye(now, &mut dialog, trunk, authentication, Some(&reason));
 }

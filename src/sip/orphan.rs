@@ -26,7 +26,7 @@
 
 use std::time::Duration;
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Shown};
 use super::dialog::Dialog;
 use super::event::{Event, OrphanEnd, OrphanKey};
 use super::message::Response;
@@ -231,7 +231,7 @@ impl Orphan {
         let Some(Ok(mut dialog)) = callee.map(|callee| Dialog::of_response(response, &callee)) else {
             return;
         };
-        stack.acknowledge(now, &dialog, self.trunk, response);
+        stack.acknowledge(now, &dialog, self.trunk, response, &Shown::new());
         let before = self.left.iter().rfind(|left| left.tag == dialog.remote_tag());
         if before.is_some_and(|left| left.answered) {
             return;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::access::Local;
 use super::ack::{AckId, AckMemory};
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Shown};
 use super::dialog::Dialog;
 use super::event::{Event, Output};
 use super::header::BRANCH_COOKIE;
@@ -173,8 +173,15 @@ impl Stack {
     }
 
     /// Acknowledges the 2xx `response`, which made `dialog`, and keeps the ACK for its copies.
-    pub(crate) fn acknowledge(&mut self, now: Instant, dialog: &Dialog, trunk: Target, response: &Response) {
-        let Some((target, bytes)) = self.ack(dialog, trunk, response) else { return };
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        dialog: &Dialog,
+        trunk: Target,
+        response: &Response,
+        shown: &Shown,
+    ) {
+        let Some((target, bytes)) = self.ack(dialog, trunk, response, shown) else { return };
         if let Some(id) = AckId::of(response) {
             self.acks.remember(now + self.timers.give_up(), id, target, bytes.clone());
         }
@@ -188,8 +195,9 @@ impl Stack {
         dialog: &Dialog,
         trunk: Target,
         response: &Response,
+        shown: &Shown,
     ) -> Option<AckId> {
-        let (target, bytes) = self.ack(dialog, trunk, response)?;
+        let (target, bytes) = self.ack(dialog, trunk, response, shown)?;
         let id = AckId::of(response)?;
         self.acks.hold(now + self.timers.give_up(), id.clone(), target, bytes);
         Some(id)
@@ -202,13 +210,21 @@ impl Stack {
         }
     }
 
-    fn ack(&mut self, dialog: &Dialog, trunk: Target, response: &Response) -> Option<(Target, Vec<u8>)> {
+    /// With the credentials that the INVITE has shown.
+    fn ack(
+        &mut self,
+        dialog: &Dialog,
+        trunk: Target,
+        response: &Response,
+        shown: &Shown,
+    ) -> Option<(Target, Vec<u8>)> {
         let cseq = response.headers().cseq().ok()?;
         let target = self.target_of(dialog, trunk);
         let mut ack = dialog.ack(cseq.number);
         let branch = self.branch();
         let via = self.via(target, &branch);
         ack.headers_mut().push_front("Via", &via);
+        shown.iter().for_each(|(name, value)| ack.headers_mut().push(name, value));
         Some((target, ack.to_bytes()))
     }
 

@@ -251,7 +251,7 @@ fn a_challenge_is_answered_with_a_new_invite_once() {
          0.200 < 180 tag=a
          0.200 ! 180
          1.000 < 200 tag=a
-         1.000 > ACK tag=a
+         1.000 > ACK tag=a authorized
          1.000 ! answered
          2.000 < BYE tag=a
          2.000 > 200 BYE

@@ -245,6 +245,25 @@ fn our_reinvite_is_answered_and_acknowledged() {
 }
 
 #[test]
+fn our_challenged_reinvite_comes_again_above_the_number_of_what_left_meanwhile() {
+    check_in_call(
+        "
+         1.000 * reinvite hold
+         1.000 > INVITE tag=them sdp=hold
+         1.050 * info 1
+         1.050 > INFO tag=them sdp=1
+         1.100 < 407 INVITE | Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+         1.100 > ACK tag=them
+         1.100 > INVITE tag=them authorized sdp=hold
+         1.150 < 200 INFO
+         1.200 < 200 INVITE sdp=held
+         1.200 > ACK tag=them authorized
+         1.200 ! offer answered 200 sdp=held
+        ",
+    );
+}
+
+#[test]
 fn glare_is_refused_with_491_and_ours_goes_out_again_later() {
     check_in_call(
         "

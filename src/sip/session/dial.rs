@@ -1,6 +1,6 @@
 //! The INVITE of a session and what is answered to it: RFC 3261 sections 13.2 and 9.1.
 
-use super::super::authentication::Authentication;
+use super::super::authentication::{Authentication, shown_in};
 use super::super::dialog::Dialog;
 use super::super::event::SessionEvent;
 use super::super::header::{EarlyMedia, NameAddr, retry_after};
@@ -142,11 +142,11 @@ impl Session {
             (State::Proceeding { .. }, 101..=199) => self.progress(now, stack, &response),
             (State::Leaving { invite, reason, .. }, 100..=199) => self.cancel(now, stack, invite, reason),
             (State::Calling { invite, .. } | State::Proceeding { invite }, 200..=299) => {
-                self.answer(now, stack, invite, &response)
+                self.answer(now, stack, invite, &response, sent)
             }
             (State::Leaving { invite, .. } | State::Cancelling { invite }, 200..=299) => {
                 // It crossed our CANCEL: the callee did answer, and must not hear silence.
-                let mut late = self.late();
+                let mut late = self.late().of_sent(sent);
                 late.acknowledge(now, stack, &response);
                 late::keep(stack, invite, late);
                 let sdp = sdp_of(response.headers(), response.body());
@@ -258,18 +258,19 @@ impl Session {
     }
 
     /// The first 2xx: its dialog is the call, all others go, though they may yet answer.
-    fn answer(&mut self, now: Instant, stack: &mut Stack, invite: Key, response: &Response) {
+    fn answer(&mut self, now: Instant, stack: &mut Stack, invite: Key, response: &Response, sent: &[u8]) {
         let Ok(mut dialog) = Dialog::of_answer(response, &mut self.dialogs, &self.callee) else {
             // It cannot even be acknowledged: to us it is no answer, and the peer ends it after 64*T1.
             return self.refuse(now, stack, &Response::new(500, "Unusable 2xx"));
         };
-        late::keep(stack, invite, self.late());
+        late::keep(stack, invite, self.late().of_sent(sent));
+        let shown = shown_in(sent);
         match stack.options.ack_held_max {
             Some(longest) => {
-                let held = stack.hold_ack(now, &dialog, self.trunk, response);
+                let held = stack.hold_ack(now, &dialog, self.trunk, response, &shown);
                 self.held_ack = held.map(|id| (id, now + longest));
             }
-            None => stack.acknowledge(now, &dialog, self.trunk, response),
+            None => stack.acknowledge(now, &dialog, self.trunk, response, &shown),
         }
         // A reliable response has answered our offer: nothing that follows may (RFC 3262 section 5).
         if !dialog.reliability.has_answer {

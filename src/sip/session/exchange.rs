@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::authentication::shown_in;
 use super::super::content;
 use super::super::event::SessionEvent;
 use super::super::late::{self, Late};
@@ -181,7 +182,7 @@ impl Session {
                     dialog.refresh_target(response.headers().contacts());
                     dialog.note_allow(response.headers());
                     if of_invite {
-                        stack.acknowledge(now, dialog, self.trunk, response);
+                        stack.acknowledge(now, dialog, self.trunk, response, &shown_in(sent));
                     }
                 }
                 self.timer.settle(now, response.headers());
@@ -195,7 +196,12 @@ impl Session {
                 self.next_offer.get_or_insert(again);
             }
             401 | 407 => match self.authentication.retry(&mut stack.rng, sent, response) {
-                Some(request) => self.send_offer(now, stack, request, offer),
+                Some(mut request) => {
+                    if let Some(dialog) = self.dialogs.first_mut() {
+                        dialog.renumber(&mut request);
+                    }
+                    self.send_offer(now, stack, request, offer);
+                }
                 None => self.finish_ours(now, stack, response.status(), None),
             },
             422 if self.timer.raise(response) => self.offer_again(now, stack, offer),
@@ -363,10 +369,7 @@ impl Session {
     }
 
     fn send_offer(&mut self, now: Instant, stack: &mut Stack, request: Request, offer: NextOffer) {
-        let Some(dialog) = self.dialogs.first_mut() else { return };
-        if let Ok(cseq) = request.headers().cseq() {
-            dialog.note_number(cseq.number);
-        }
+        let Some(dialog) = self.dialogs.first() else { return };
         let target = stack.target_of(dialog, self.trunk);
         match stack.send(now, target, request, Owner::Reinvite(self.key)) {
             Ok(transaction) => {
