@@ -6,8 +6,9 @@
 //! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets in sequence; it is
 //! locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
 //! only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is public.
-//! It must not be one that the peer has left: media go to the address of the last offer and answer, however long the
-//! peer's old port goes on (RFC 3264, 8.3.1).
+//! It must not be one that the peer has left: media go to the address of the last offer and answer, though the peer's old
+//! port goes on for a while (RFC 3264, 8.3.1). Only where nobody has come from the new one for [`SILENCE`] is the old one
+//! where the peer still sends from, whatever it says.
 //!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
@@ -89,11 +90,14 @@ impl Latch {
         Latch { negotiated, state, former: [None; FORMER_MAX], candidate: None }
     }
 
-    /// An open latch in this one's place, as the peer has named another address.
+    /// An open latch in this one's place, as the peer has named another address. One that it returns to is right again, and
+    /// so is where it was found to be then.
     pub fn moved(&self, now: Instant, negotiated: SocketAddr) -> Self {
         let mut moved = Latch::new(now, negotiated);
         let found = Some(self.target()).filter(|found| *found != self.negotiated);
-        let left = [found, Some(self.negotiated)].into_iter().chain(self.former).flatten();
+        let returns = self.former.contains(&Some(negotiated));
+        let former = if returns { [None; FORMER_MAX] } else { self.former };
+        let left = [found, Some(self.negotiated)].into_iter().chain(former).flatten();
         moved.former.iter_mut().zip(left).for_each(|(place, left)| *place = Some(left));
         moved
     }
@@ -138,15 +142,18 @@ impl Latch {
                 let moved = sequence.wrapping_sub(locked.sequence);
                 let goes_on = ssrc == locked.ssrc && (1..=MOVED_PACKETS_MAX).contains(&moved);
                 let silent = now.saturating_since(locked.heard_at) >= SILENCE;
-                match silent && goes_on && self.may_be(source) {
+                match silent && goes_on && self.may_be(source) && !self.has_left(source) {
                     true => self.prove(now, source, ssrc, sequence),
                     false => Judgement::Refused,
                 }
             }
-            State::Open { until } => match now < *until && self.may_be(source) {
-                true => self.prove(now, source, ssrc, sequence),
-                false => Judgement::Refused,
-            },
+            State::Open { until } => {
+                let (until, nobody_came) = (*until, now + WINDOW >= *until + SILENCE);
+                match now < until && self.may_be(source) && (nobody_came || !self.has_left(source)) {
+                    true => self.prove(now, source, ssrc, sequence),
+                    false => Judgement::Refused,
+                }
+            }
         }
     }
 
@@ -163,7 +170,11 @@ impl Latch {
 
     /// Whether the peer may be seen as `source`.
     fn may_be(&self, source: SocketAddr) -> bool {
-        may_be(self.negotiated, source) && !self.former.contains(&Some(source))
+        may_be(self.negotiated, source)
+    }
+
+    fn has_left(&self, source: SocketAddr) -> bool {
+        self.former.contains(&Some(source))
     }
 
     fn lock(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
@@ -307,14 +318,19 @@ mod tests {
         // Nor does it after the new one has fallen silent.
         assert_eq!(judged(&mut moved, &run(2_000, THIRD_PORT, 50, 50)), format!("l{}", "t".repeat(49)));
         assert_eq!(judged(&mut moved, &run(9_000, OTHER_PORT, 100, 50)), ".".repeat(50));
+        // Back where it was it may be found where it was found then, too.
         let mut back = moved.moved(at(20_000), address(NEGOTIATED));
+        assert_eq!(judged(&mut back.clone(), &run(20_000, THIRD_PORT, 100, 50)), ".".repeat(50));
+        assert_eq!(judged(&mut back.clone(), &run(20_000, OTHER_PORT, 1, 6)), "....lt");
         assert_eq!(judged(&mut back, &[(20_000, OTHER_PORT, 1), (20_001, NEGOTIATED, 1)]), ".l");
         // Behind address translation the public address is left, too.
         let mut seen = Latch::new(at(0), address(PRIVATE));
         judged(&mut seen, &run(0, STRANGER, 0, 5));
         let mut moved = seen.moved(at(1_000), address("10.1.2.3:6000"));
         assert_eq!(judged(&mut moved, &run(1_000, STRANGER, 5, 50)), ".".repeat(50));
-        assert_eq!(judged(&mut moved, &run(2_000, "198.51.100.9:6000", 55, 5)), "....l");
+        assert_eq!(judged(&mut moved.clone(), &run(2_000, "198.51.100.9:6000", 55, 5)), "....l");
+        // Nobody comes from anywhere else: that is where the peer sends from, whatever it says.
+        assert_eq!(judged(&mut moved, &run(3_000, STRANGER, 105, 6)), "....lt");
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub struct Receiver {
     lost_before: u64,
     refused: u64,
     jitter: JitterBuffer,
-    /// While the peer speaks G.722.
+    /// Of a peer that speaks G.722, or has spoken it: a change back takes no memory.
     g722: Option<Box<g722::Decoder>>,
+    is_g722: bool,
     concealer: Concealer,
     /// The last slot had what the peer sent: what comes now follows on it as it is.
     was_known: bool,
@@ -105,6 +106,7 @@ impl Receiver {
             refused: 0,
             jitter: JitterBuffer::new(delay),
             g722: None,
+            is_g722: false,
             concealer: Concealer::new(),
             was_known: false,
             noise: ComfortNoise::new(),
@@ -126,7 +128,7 @@ impl Receiver {
         self.reception = Reception::new();
         (self.received_before, self.lost_before, self.refused) = (0, 0, 0);
         self.jitter.reset_with(delay);
-        (self.g722, self.was_known) = (None, false);
+        (self.g722, self.is_g722, self.was_known) = (None, false, false);
         self.concealer.reset();
         self.noise = ComfortNoise::new();
         self.sender_clock.reset();
@@ -163,7 +165,10 @@ impl Receiver {
 
     /// What waits is coded otherwise than what comes now.
     pub fn change_coding(&mut self, coding: Coding) {
-        self.g722 = (coding == Coding::G722).then(Default::default);
+        self.is_g722 = coding == Coding::G722;
+        if self.is_g722 {
+            *self.g722.get_or_insert_default().as_mut() = g722::Decoder::default();
+        }
         self.was_known = false;
         self.jitter.reset();
         self.sender_clock.reset();
@@ -224,7 +229,7 @@ impl Receiver {
             return;
         }
         // A peer may change its coding without a word; what waits is let go then.
-        if (coding == Coding::G722) != self.g722.is_some() {
+        if (coding == Coding::G722) != self.is_g722 {
             self.change_coding(coding);
         }
         if coding == Coding::G722 || coding == Coding::G711(session.coding.law()) {
@@ -265,7 +270,7 @@ impl Receiver {
             Playout::Frame => {
                 self.suppressed = false;
                 let mut sound = SILENT_FRAME;
-                let coding = match &mut self.g722 {
+                let coding = match self.g722.as_mut().filter(|_| self.is_g722) {
                     None => {
                         g711::decode_frame(session.coding.law(), &codes, &mut sound);
                         Coding::G711(session.coding.law())

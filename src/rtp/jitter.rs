@@ -276,8 +276,11 @@ impl JitterBuffer {
     /// came meanwhile and was not taken.
     pub fn handle_missed_slots(&mut self, slots: u32) {
         if let State::Playing { playout } = self.state {
-            self.state = State::Playing { playout: self.leave_out(playout, u64::from(slots)) };
-            self.dry_slots = self.dry_slots.saturating_add(slots);
+            let playout = self.leave_out(playout, u64::from(slots));
+            self.state = State::Playing { playout };
+            if self.timestamps.newest().is_none_or(|newest| newest <= playout) {
+                self.dry_slots = self.dry_slots.saturating_add(slots);
+            }
         }
     }
 
