@@ -113,14 +113,13 @@ pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable
     Ok(Negotiated { own_telephone_event, ..settled })
 }
 
-/// Of an answer's crypto attribute, the tag and the suite must be those of one that was offered; without one the media are
-/// not protected (RFC 4568, 5.1.3).
+/// Of an answer's crypto attribute, the tag and the suite must be those of one that was offered (RFC 4568, 5.1.3); without one
+/// that can be read the media are not protected, whatever else is said of it.
 fn check_crypto(offered: &Offer, stream: Stream<'_>) -> Result<(), Unusable> {
-    if offered.security == Security::Plain || !stream.has_crypto() {
+    let Some(chosen) = stream.crypto().filter(|_| offered.security != Security::Plain) else {
         return Ok(());
-    }
-    let chosen = stream.crypto().map(|chosen| (chosen.tag, chosen.suite));
-    match offered.security.lines().any(|line| chosen == Some((line.tag, line.suite))) {
+    };
+    match offered.security.lines().any(|line| (chosen.tag, chosen.suite) == (line.tag, line.suite)) {
         true => Ok(()),
         false => Err(Unusable::CryptoNotOffered),
     }

@@ -96,11 +96,6 @@ impl<'a> Stream<'a> {
         attributes(&self.media.attributes, "crypto").find_map(Crypto::parse)
     }
 
-    /// Whether it has keys, usable or not.
-    pub(super) fn has_crypto(self) -> bool {
-        self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case("crypto"))
-    }
-
     /// Whether RTCP may come on the port of RTP (RFC 5761).
     pub(super) fn has_rtcp_mux(self) -> bool {
         self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case("rtcp-mux"))
