@@ -3,7 +3,7 @@
 //!
 //! A record keeps one message at most: a client's request, later its ACK, later nothing; a server's last response.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::client_record::{ClientInput, ClientRecord};
@@ -291,7 +291,7 @@ impl Layer {
     /// the peer need not have read it.
     pub fn handle_transport_error(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
         let broken = |record: &ClientRecord| record.target == target && self.may_begin_again(record);
-        let again: Vec<_> = self.clients.iter().filter(|(_, r)| broken(r)).map(|(key, _)| key).collect();
+        let again: BTreeSet<_> = self.clients.iter().filter(|(_, r)| broken(r)).map(|(key, _)| key).collect();
         self.fail(now, target, &again, ups);
         for key in again {
             let Some(record) = self.clients.get_mut(key) else { continue };
@@ -316,7 +316,7 @@ impl Layer {
     }
 
     /// Tells all transactions with `target`, but for those of `but`, that nothing can be delivered.
-    fn fail(&mut self, now: Instant, target: Target, but: &[Key], ups: &mut Vec<Up>) {
+    fn fail(&mut self, now: Instant, target: Target, but: &BTreeSet<Key>, ups: &mut Vec<Up>) {
         let clients: Vec<_> =
             self.clients.iter().filter(|(_, r)| r.target == target).map(|(key, _)| key).collect();
         let servers: Vec<_> =
@@ -359,7 +359,7 @@ impl Layer {
             self.finish_client(key, actions, None, ups);
         }
         // A second connection would be refused like the first.
-        self.fail(now, target, &[], ups);
+        self.fail(now, target, &BTreeSet::new(), ups);
     }
 
     /// The deadline it asked for has come.
