@@ -13,7 +13,7 @@
 //! A sender that pauses (it suppresses silence, or has nothing to say) leaves the buffer dry, and its clock need not go on
 //! as ours does meanwhile. So what comes after a pause waits out the delay anew, as the first packet did. What was held up
 //! on its way and comes in a burst must not make all later sound late: of it is heard what is in time when playout begins, and
-//! what is more by then or comes still is left out ([`surplus`]), as is what is more than the ring can hold.
+//! what is more by then or comes still is left out (`surplus`), as is what is more than the ring can hold.
 //!
 //! Two clocks never agree. Over windows of five seconds the greatest depth (that of the packets which were delayed
 //! least) is compared with what it should be: a frame too deep, and one frame is skipped; a frame too shallow, and one
