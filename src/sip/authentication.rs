@@ -63,6 +63,11 @@ impl Authentication {
         Authentication { credentials, answers: Vec::new(), tries: 0 }
     }
 
+    /// Whether there is anything to answer a challenge with.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
+    }
+
     /// The same credentials for requests that run beside these.
     pub(crate) fn sibling(&self) -> Self {
         Authentication::new(self.credentials.clone())

@@ -48,6 +48,11 @@ impl Late {
         Late { trunk, authentication, shown, dialogs, left, is_reinvite: true, may_cancel: false }
     }
 
+    fn is_empty(&self) -> bool {
+        let knows_nobody = self.dialogs.is_empty() && self.left.is_empty();
+        knows_nobody && self.shown.is_empty() && !self.authentication.has_credentials() && !self.may_cancel
+    }
+
     /// Of the INVITE that left so.
     pub(crate) fn of_sent(self, sent: &[u8]) -> Late {
         Late { shown: shown_in(sent), ..self }
@@ -73,11 +78,15 @@ impl Late {
 
 /// Keeps what is to be known of `invite`, which has been answered or cancelled, until its transaction has gone.
 pub(crate) fn keep(stack: &mut Stack, invite: Key, late: Late) {
-    if stack.layer.is_invite(invite)
-        && let Ok(key) = stack.late.insert(late)
-    {
-        stack.layer.set_owner(invite, Owner::Late(key));
+    if !stack.layer.is_invite(invite) {
+        return;
     }
+    // Of most calls there is nothing to know, and a fork that answers all the same is dismissed as anybody's.
+    let owner = match late.is_empty() {
+        true => Owner::Nobody,
+        false => stack.late.insert(late).map_or(Owner::Nobody, Owner::Late),
+    };
+    stack.layer.set_owner(invite, owner);
 }
 
 /// Gives up `invite`, which may be answered yet: it is cancelled as soon as it may be (RFC 3261 section 9.1).
