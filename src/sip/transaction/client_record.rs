@@ -72,19 +72,7 @@ impl ClientRecord {
         out: &mut Vec<Action>,
     ) -> Self {
         let machine = Machine::new(now, timers, target, *request.method() == Method::Invite, out);
-        let repeated = Repeated::of(request.headers());
-        let bytes = request.to_bytes();
-        ClientRecord {
-            machine,
-            bytes,
-            target,
-            owner,
-            index,
-            may_fall_back: false,
-            is_second: false,
-            repeated,
-            armed: None,
-        }
+        ClientRecord::of(machine, target, request, index, owner)
     }
 
     /// The record of an INVITE that a former run has sent.
@@ -96,17 +84,19 @@ impl ClientRecord {
         owner: Owner,
     ) -> Self {
         let machine = Machine::Invite(InviteClient::resumed(timers, target.transport.is_reliable()));
-        let repeated = Repeated::of(invite.headers());
-        let bytes = invite.to_bytes();
+        ClientRecord::of(machine, target, invite, index, owner)
+    }
+
+    fn of(machine: Machine, target: Target, request: &Request, index: String, owner: Owner) -> Self {
         ClientRecord {
             machine,
-            bytes,
+            bytes: request.to_bytes(),
             target,
             owner,
             index,
             may_fall_back: false,
             is_second: false,
-            repeated,
+            repeated: Repeated::of(request.headers()),
             armed: None,
         }
     }
