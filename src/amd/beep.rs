@@ -8,8 +8,9 @@
 
 use super::activity::decibels;
 use super::line::{Tone, Tracker};
-use super::spectrum::{Spectrum, WINDOW};
+use super::spectrum::Spectrum;
 use super::tones::length_ms;
+use super::transform::WINDOW;
 
 /// What became of a tone.
 #[derive(Clone, Copy, PartialEq, Debug)]

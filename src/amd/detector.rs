@@ -9,10 +9,12 @@ use super::line::{self, HOP, Hop, Tone, Tracker};
 use super::music::Music;
 use super::network::Network;
 use super::prompts::{Matcher, Prompts};
-use super::spectrum::{Spectrum, WINDOW};
+use super::spectrum::Spectrum;
 use super::tones::Names;
+use super::transform::{Pair, Power, SILENT, WINDOW, periodicities, widely};
 use super::verdict::{Beep, Finding, ToneEvent, ToneKind};
 use crate::audio::{FRAME_SAMPLES, Frame};
+use pulp::NullaryFnOnce;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +68,18 @@ pub struct Detector {
     periodicity: f32,
     /// Whether the hop before this one repeated at a voice's pitch; not known where nobody had to know.
     repeated: Option<bool>,
+    /// The periodicity of the hop after it, where it was worked out with its own.
+    foreseen: Option<f32>,
     /// Hops of digital silence.
     silent_hops: u32,
+}
+
+/// The window that ends with a hop.
+struct Window<'a> {
+    /// Its power; that of silence where all of it is silent.
+    power: &'a Power,
+    /// That of the next, where it is known.
+    next: Option<&'a Power>,
 }
 
 impl Detector {
@@ -99,6 +111,7 @@ impl Detector {
             activity: Activity::Quiet,
             periodicity: 0.0,
             repeated: Some(false),
+            foreseen: None,
             silent_hops: 0,
         }
     }
@@ -125,38 +138,58 @@ impl Detector {
         (self.samples, self.whole, self.begun) = (0, WINDOW as u64, false);
         (self.probable_at, self.tone_named, self.greeting_open) = (None, false, false);
         (self.power, self.activity, self.periodicity) = (0.0, Activity::Quiet, 0.0);
-        (self.repeated, self.silent_hops) = (Some(false), 0);
+        (self.repeated, self.foreseen, self.silent_hops) = (Some(false), None, 0);
         (self.beeping, self.lasting, self.certain) = (false, false, false);
     }
 
     /// Hears the next 20 ms; `None` is a lost or late frame, unknown rather than silent.
     pub fn handle_frame(&mut self, frame: Option<&Frame>, out: &mut impl FnMut(Finding)) {
         match frame {
-            Some(frame) => {
-                self.begun = true;
-                match self.judge.is_settled(&self.cadence) {
-                    true => self.listener.handle_late_frame(frame, self.certain),
-                    false => self.listener.handle_frame(frame),
-                }
-                for samples in frame.chunks_exact(HOP as usize) {
-                    let power = self.remember(samples);
-                    let known = self.whole >= WINDOW as u64;
-                    self.handle_hop(power, true, known, out);
-                }
-            }
-            None => {
-                // Before the first packet nothing is lost: the call begins out of silence, as a file does. It only must not
-                // count as the callee's silence.
-                let (power, known) = if self.begun { (f32::NAN, false) } else { (0.0, true) };
-                self.whole = if self.begun { 0 } else { self.whole };
-                for _ in 0..FRAME_SAMPLES as u64 / HOP {
-                    self.samples += HOP;
-                    self.handle_hop(power, false, known, out);
-                }
-            }
+            Some(frame) => self.handle_heard(frame, out),
+            None => self.handle_lost(out),
         }
         if self.mode == Mode::Answer {
             self.judge.handle_frame(frame, out);
+        }
+    }
+
+    fn handle_heard(&mut self, frame: &Frame, out: &mut impl FnMut(Finding)) {
+        self.begun = true;
+        match self.judge.is_settled(&self.cadence) {
+            true => self.listener.handle_late_frame(frame, self.certain),
+            false => self.listener.handle_frame(frame),
+        }
+        let mut pair = Pair::new();
+        let (mut levels, mut silent_hops, mut asked) = ([0.0; 2], self.silent_hops, false);
+        for (place, samples) in frame.chunks_exact(HOP as usize).enumerate() {
+            let passed = HOP * place as u64;
+            let level = self.remember(samples, self.samples + passed);
+            silent_hops = if level < activity::SILENCE { silent_hops + 1 } else { 0 };
+            if self.whole + passed + HOP >= WINDOW as u64 && silent_hops < SILENT_HOPS {
+                let (newer, older) = self.recent.split_at((self.samples + passed + HOP) as usize % WINDOW);
+                pair.put(place, older, newer);
+                asked = true;
+            }
+            levels[place] = level;
+        }
+        let [first, second] = if asked { pair.powers() } else { [SILENT; 2] };
+        for (level, power, next) in [(levels[0], &first, Some(&second)), (levels[1], &second, None)] {
+            self.samples += HOP;
+            self.whole += HOP;
+            let window = (self.whole >= WINDOW as u64).then_some(Window { power, next });
+            self.handle_hop(level, true, window, out);
+        }
+    }
+
+    fn handle_lost(&mut self, out: &mut impl FnMut(Finding)) {
+        // Before the first packet nothing is lost: the call begins out of silence, as a file does. It only must not
+        // count as the callee's silence.
+        let level = if self.begun { f32::NAN } else { 0.0 };
+        self.whole = if self.begun { 0 } else { self.whole };
+        for _ in 0..FRAME_SAMPLES as u64 / HOP {
+            self.samples += HOP;
+            let window = (!self.begun).then_some(Window { power: &SILENT, next: None });
+            self.handle_hop(level, false, window, out);
         }
     }
 
@@ -188,29 +221,34 @@ impl Detector {
         }
     }
 
-    fn remember(&mut self, samples: &[i16]) -> f32 {
-        let at = self.samples as usize % WINDOW;
+    /// Keeps the samples that begin there, and tells their mean square.
+    fn remember(&mut self, samples: &[i16], begin: u64) -> f32 {
+        let at = begin as usize % WINDOW;
         let (end, start) = samples.split_at(samples.len().min(WINDOW - at));
-        let power = keep(&mut self.recent[at..], end) + keep(&mut self.recent, start);
-        self.samples += HOP;
-        self.whole += HOP;
+        let power = widely(Keep(&mut self.recent[at..], end)) + widely(Keep(&mut self.recent, start));
         power / HOP as f32
     }
 
-    /// `heard`: the hop itself has come; `known`: so has all of the window that ends with it.
-    fn handle_hop(&mut self, power: f32, heard: bool, known: bool, out: &mut impl FnMut(Finding)) {
-        let at = self.samples as usize % WINDOW;
+    /// `heard`: the hop itself has come; `window` ends with it, unless something of it was lost.
+    fn handle_hop(
+        &mut self,
+        power: f32,
+        heard: bool,
+        window: Option<Window<'_>>,
+        out: &mut impl FnMut(Finding),
+    ) {
         self.silent_hops = if power < activity::SILENCE { self.silent_hops + 1 } else { 0 };
-        let lines = match known {
-            true if self.silent_hops >= SILENT_HOPS => Some(self.spectrum.silence()),
-            true => Some(self.spectrum.lines(&self.recent[at..], &self.recent[..at])),
-            false => {
+        let known = window.is_some();
+        let lines = match &window {
+            Some(_) if self.silent_hops >= SILENT_HOPS => Some(self.spectrum.silence()),
+            Some(window) => Some(self.spectrum.lines(window.power)),
+            None => {
                 self.spectrum.skip();
                 None
             }
         };
         let activity = if heard { self.listener.handle_hop(power) } else { Activity::Unknown };
-        let periodic = self.is_periodic(activity, lines.is_some());
+        let periodic = self.is_periodic(activity, window.as_ref());
         if periodic {
             self.listener.handle_vowel(power);
         }
@@ -220,7 +258,7 @@ impl Detector {
         if let Some(named) = self.network.handle_hop(power, lines.as_ref(), spoken) {
             self.name(named.kind, u64::from(named.start_ms) * 8, out);
         }
-        let change = self.tracker.handle_hop(&Hop { power, lines }, &self.spectrum);
+        let change = self.tracker.handle_hop(&Hop { power, lines: lines.as_ref() }, &self.spectrum);
         let ended = match change {
             Some(line::Change::Ended(tone)) => Some(tone),
             _ => None,
@@ -244,24 +282,38 @@ impl Detector {
 
     /// Noise repeats by chance now and then; a vowel does so for as long as it lasts, two hops at least. Only of a hop that
     /// sounds does anybody want to know.
-    fn is_periodic(&mut self, activity: Activity, known: bool) -> bool {
+    fn is_periodic(&mut self, activity: Activity, window: Option<&Window<'_>>) -> bool {
         self.periodicity = 0.0;
-        let repeated = self.repeated.take();
-        if !known {
+        let (repeated, foreseen) = (self.repeated.take(), self.foreseen.take());
+        let Some(window) = window else {
             self.repeated = Some(true);
-            return activity == Activity::Sound && self.was_periodic(repeated);
-        }
+            return activity == Activity::Sound && repeated.unwrap_or_else(|| self.was_periodic());
+        };
         if activity != Activity::Sound {
             return false;
         }
-        self.periodicity = self.spectrum.periodicity();
-        let repeats = self.periodicity >= PERIODIC;
+        // Two cost no more than one: the hop before where it is not known, or the next, which is likely to sound too.
+        let now = self.spectrum.power();
+        let (periodicity, repeated) = match (repeated, foreseen, window.next) {
+            (Some(repeated), Some(foreseen), _) => (foreseen, repeated),
+            (Some(repeated), None, next) => {
+                let [periodicity, following] = periodicities([now, next.unwrap_or(&SILENT)]);
+                self.foreseen = next.map(|_| following);
+                (periodicity, repeated)
+            }
+            (None, ..) => {
+                let [periodicity, before] = periodicities([now, self.spectrum.power_before()]);
+                (periodicity, before >= PERIODIC)
+            }
+        };
+        self.periodicity = periodicity;
+        let repeats = periodicity >= PERIODIC;
         self.repeated = Some(repeats);
-        repeats && self.was_periodic(repeated)
+        repeats && repeated
     }
 
-    fn was_periodic(&mut self, repeated: Option<bool>) -> bool {
-        repeated.unwrap_or_else(|| self.spectrum.periodicity_before() >= PERIODIC)
+    fn was_periodic(&self) -> bool {
+        periodicities([self.spectrum.power_before(), &SILENT])[0] >= PERIODIC
     }
 
     /// How much like a tone the newest hop is. A vowel may rest on its line for as long as a short beep does: it is let
@@ -383,15 +435,23 @@ impl Detector {
 }
 
 /// Keeps samples, full scale is 1, and gives the sum of their squares.
-fn keep(into: &mut [f32], samples: &[i16]) -> f32 {
-    let mut lanes = [0.0; 8];
-    for (into, samples) in into.chunks_mut(8).zip(samples.chunks(8)) {
-        for ((into, sample), lane) in into.iter_mut().zip(samples).zip(&mut lanes) {
-            *into = f32::from(*sample) / 32768.0;
-            *lane += *into * *into;
+struct Keep<'a>(&'a mut [f32], &'a [i16]);
+
+impl NullaryFnOnce for Keep<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let Keep(into, samples) = self;
+        let mut lanes = [0.0; 8];
+        for (into, samples) in into.chunks_mut(8).zip(samples.chunks(8)) {
+            for ((into, sample), lane) in into.iter_mut().zip(samples).zip(&mut lanes) {
+                *into = f32::from(*sample) / 32768.0;
+                *lane += *into * *into;
+            }
         }
+        lanes.iter().sum()
     }
-    lanes.iter().sum()
 }
 
 /// The time of a sample: 125 microseconds each.

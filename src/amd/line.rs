@@ -5,7 +5,8 @@
 //! power near the line, so that neither noise nor speech that runs up to it hides them: under a Hann window a line has a
 //! quarter of its power when its edge lies in the window's middle.
 
-use super::spectrum::{Line, Lines, Spectrum, WINDOW};
+use super::spectrum::{Line, Lines, Spectrum};
+use super::transform::WINDOW;
 
 /// Samples in a hop of 10 ms.
 pub const HOP: u64 = 80;
@@ -81,11 +82,11 @@ const PAIR: f32 = 0.1;
 
 /// What the tracker hears in a hop.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Hop {
+pub struct Hop<'a> {
     /// Mean square of the hop's own 80 samples, full scale is 1; not a number where the frame was lost.
     pub power: f32,
     /// The spectrum of the window that ends with the hop; `None` while lost frames lie in it.
-    pub lines: Option<Lines>,
+    pub lines: Option<&'a Lines>,
 }
 
 /// A steady tone. Places are samples since the detector's start.
@@ -219,7 +220,7 @@ impl Tracker {
     }
 
     /// Hears the next hop; the spectrum has heard it.
-    pub fn handle_hop(&mut self, hop: &Hop, spectrum: &Spectrum) -> Option<Change> {
+    pub fn handle_hop(&mut self, hop: &Hop<'_>, spectrum: &Spectrum) -> Option<Change> {
         self.powers[self.hops as usize % MEMORY] = hop.power;
         self.hops += 1;
         match self.current {
@@ -228,10 +229,10 @@ impl Tracker {
         }
     }
 
-    fn listen(&mut self, hop: &Hop, spectrum: &Spectrum) -> Option<Change> {
+    fn listen(&mut self, hop: &Hop<'_>, spectrum: &Spectrum) -> Option<Change> {
         let lines = hop.lines?;
         self.agreeing = 0;
-        let needs = needs(&lines).filter(|_| lines.power >= POWER_MIN)?;
+        let needs = needs(lines).filter(|_| lines.power >= POWER_MIN)?;
         // Of lines nearly as loud as each other, now one and now the other is the strongest: stay with the one begun.
         let last = self.seen[(self.count + RUN - 1) % RUN];
         let loud = lines.present().iter().filter(|line| line.power >= EDGE * lines.lines[0].power);
@@ -254,7 +255,7 @@ impl Tracker {
         if run.len() < needs || !is_straight(run, needs) || !is_even(run) {
             return None;
         }
-        let tone = self.begin(run, &lines, spectrum);
+        let tone = self.begin(run, lines, spectrum);
         if tone.power < ONSET * tone.power_before && run.len() < GRADUAL_HOPS {
             return None;
         }
@@ -288,7 +289,7 @@ impl Tracker {
         &run[..length]
     }
 
-    fn follow(&mut self, mut tone: Tone, hop: &Hop, spectrum: &Spectrum) -> Option<Change> {
+    fn follow(&mut self, mut tone: Tone, hop: &Hop<'_>, spectrum: &Spectrum) -> Option<Change> {
         let Some(lines) = hop.lines else {
             self.blind += 1;
             return if self.blind > BLIND_HOPS { self.end(tone, spectrum) } else { None };
@@ -428,6 +429,9 @@ fn near(a: f32, b: f32, hops: u64) -> bool {
 
 /// How many hops these lines must hold for to be a tone; `None` when they are no tone's.
 fn needs(lines: &Lines) -> Option<usize> {
+    if lines.share < SHARE {
+        return None;
+    }
     let strongest = lines.lines[0];
     let mut hz = [0.0; super::spectrum::LINES];
     let mut count = 0;
@@ -439,7 +443,7 @@ fn needs(lines: &Lines) -> Option<usize> {
     hz.sort_unstable_by(f32::total_cmp);
     let spacing = hz.windows(2).map(|pair| pair[1] - pair[0]).fold(f32::MAX, f32::min);
     let lowest = *hz.first()?;
-    if lowest < HZ_MIN || lines.share < SHARE || count > 2 && spacing < SPACING_HZ {
+    if lowest < HZ_MIN || count > 2 && spacing < SPACING_HZ {
         return None;
     }
     let pure = strongest.power >= PURE * lines.power || count == 2 && spacing >= DUAL_HZ;

@@ -22,6 +22,7 @@ pub mod prompts;
 pub mod replay;
 pub mod spectrum;
 pub mod tones;
+pub mod transform;
 pub mod verdict;
 
 pub use options::Options;

@@ -5,13 +5,10 @@
 //! the line's noise puts into each bin is followed through the pauses and taken off, so that a tone in noise shows as
 //! the lines it is made of. Powers are mean squares, full scale is 1.
 
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use super::transform::{Power, SILENT, WINDOW, widely};
+use pulp::NullaryFnOnce;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
 
-/// Samples in the window.
-pub const WINDOW: usize = 256;
 /// Lines that are told apart.
 pub const LINES: usize = 5;
 /// Hops remembered.
@@ -23,11 +20,6 @@ const BAND: RangeInclusive<usize> = 8..=112;
 const IN_BAND: u128 = (1 << (*BAND.end() + 1)) - (1 << *BAND.start());
 /// Where network tones live, as bins: 312 to 656 Hz.
 const NETWORK: RangeInclusive<usize> = 10..=21;
-/// Where a voice's harmonics are looked for, as bins: 125 to 2000 Hz.
-const VOICE: RangeInclusive<usize> = 4..=64;
-/// 400 and 70 Hz, as lags in samples.
-const LAG_MIN: usize = 20;
-const LAG_MAX: usize = 114;
 /// A line's main lobe reaches so many bins to each side.
 const LOBE: usize = 2;
 /// The surroundings of a line, in bins to each side.
@@ -36,10 +28,6 @@ const ABOUT: usize = 8;
 const LINE_MIN: f32 = 0.015;
 /// Of a line's power its highest bin holds at least this share; the ripples beside a stronger line do not.
 const SUMMIT: f32 = 0.3;
-/// What a transform may need beside its input and output.
-const SCRATCH: usize = WINDOW / 2;
-/// A sine of mean square 1 has this power in all its bins together: the sum of the window's squares, twice the length.
-const SCALE: f32 = 1.0 / (WINDOW as f32 * 0.375 * WINDOW as f32 / 2.0);
 
 /// The noise's power in a bin is the least smoothed power; it may rise by 8 dB in a second ...
 const NOISE_RISE: f32 = 1.019;
@@ -52,9 +40,6 @@ const NOISE_OFF: f32 = 3.0;
 const TONE_SHARE: f32 = 0.75;
 /// -72 dBFS: digital silence says nothing of the line's noise.
 const SILENCE: f32 = 6e-8;
-
-/// The power in each bin.
-type Power = [f32; WINDOW / 2 + 1];
 
 /// Bins that are remembered: the band and what lies about its lines.
 const KEPT: usize = 128;
@@ -106,37 +91,8 @@ impl Lines {
     }
 }
 
-/// What all calls have in common. What a transform needs besides lies on the stack: with a thousand calls nothing of a
-/// call's own is still in the processor's cache when its next frame comes, so the less there is, the faster.
-struct Plans {
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
-    window: [f32; WINDOW],
-    /// One over the window's own autocorrelation, which that of any signal under it is divided by.
-    untaper: [f32; LAG_MAX + 1],
-}
-
-impl Plans {
-    fn get() -> &'static Plans {
-        static PLANS: OnceLock<Plans> = OnceLock::new();
-        PLANS.get_or_init(Plans::make)
-    }
-
-    fn make() -> Plans {
-        let mut planner = RealFftPlanner::<f32>::new();
-        let (forward, inverse) = (planner.plan_fft_forward(WINDOW), planner.plan_fft_inverse(WINDOW));
-        assert!(forward.get_scratch_len().max(inverse.get_scratch_len()) <= SCRATCH, "the stack has room");
-        let window: [f32; WINDOW] = std::array::from_fn(|i| {
-            0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / WINDOW as f32).cos()
-        });
-        let overlap = |lag: usize| (0..WINDOW).map(|i| window[i] * window[(i + lag) % WINDOW]).sum::<f32>();
-        Plans { untaper: std::array::from_fn(|lag| overlap(0) / overlap(lag)), window, forward, inverse }
-    }
-}
-
-/// Computes [`Lines`]; planned once for all, without memory taken afterwards.
+/// Computes [`Lines`]; no memory is taken afterwards.
 pub struct Spectrum {
-    plans: &'static Plans,
     power: Box<Power>,
     /// That of the window before.
     before: Box<Power>,
@@ -155,14 +111,13 @@ impl Default for Spectrum {
 }
 
 impl Spectrum {
-    /// Plans the transform.
+    /// Nothing heard yet.
     pub fn new() -> Self {
         Spectrum {
-            plans: Plans::get(),
-            power: Box::new([0.0; WINDOW / 2 + 1]),
-            before: Box::new([0.0; WINDOW / 2 + 1]),
-            smooth: [0.0; WINDOW / 2 + 1],
-            noise: [0.0; WINDOW / 2 + 1],
+            power: Box::new(SILENT),
+            before: Box::new(SILENT),
+            smooth: SILENT,
+            noise: SILENT,
             history: Box::new([[0; KEPT]; MEMORY]),
             hops: 0,
             learnt: 0,
@@ -171,32 +126,18 @@ impl Spectrum {
 
     /// Forgets the call.
     pub fn reset(&mut self) {
-        (self.smooth, self.noise) = ([0.0; WINDOW / 2 + 1], [0.0; WINDOW / 2 + 1]);
+        (self.smooth, self.noise) = (SILENT, SILENT);
         self.history.fill([0; KEPT]);
         self.power.fill(0.0);
         self.before.fill(0.0);
         (self.hops, self.learnt) = (0, 0);
     }
 
-    /// The lines of the window whose older and newer part are given, oldest sample first.
-    pub fn lines(&mut self, older: &[f32], newer: &[f32]) -> Lines {
-        let mut input = [0.0; WINDOW];
-        let (begin, end) = input.split_at_mut(older.len());
-        let (early, late) = self.plans.window.split_at(older.len());
-        weigh(begin, older, early);
-        weigh(end, newer, late);
-        let mut output = [Complex::ZERO; WINDOW / 2 + 1];
-        let mut scratch = [Complex::ZERO; SCRATCH];
-        let scratch = &mut scratch[..self.plans.forward.get_scratch_len()];
-        self.plans
-            .forward
-            .process_with_scratch(&mut input, &mut output, scratch)
-            .expect("the buffers have the plan's lengths");
+    /// The lines of the next window, which has this power.
+    pub fn lines(&mut self, power: &Power) -> Lines {
         std::mem::swap(&mut self.power, &mut self.before);
-        for (power, value) in self.power.iter_mut().zip(&output) {
-            *power = value.norm_sqr() * SCALE;
-        }
-        self.read()
+        *self.power = *power;
+        widely(Read(self))
     }
 
     /// The line is digitally silent throughout the window.
@@ -212,17 +153,6 @@ impl Spectrum {
     pub fn skip(&mut self) {
         self.history[self.hops % MEMORY].fill(kept(f32::NAN));
         self.hops += 1;
-    }
-
-    /// How much of the power of the window repeats at a voice's pitch, 0 to 1: the highest autocorrelation between 70 and
-    /// 400 Hz.
-    pub fn periodicity(&self) -> f32 {
-        self.periodicity_of(&self.power)
-    }
-
-    /// The same of the window before it.
-    pub fn periodicity_before(&self) -> f32 {
-        self.periodicity_of(&self.before)
     }
 
     /// The power near a frequency so many hops ago, 0 being the newest; not a number where it is unknown.
@@ -253,33 +183,20 @@ impl Spectrum {
         power[bins].iter().map(|power| known(*power)).sum()
     }
 
-    /// The power in each bin of the last window that was given; a full-scale sine's lies near a third.
+    /// The power in each bin of the last window that was given.
     pub fn power(&self) -> &Power {
         &self.power
     }
 
-    /// Wiener and Khinchin: the autocorrelation is the transform of the power.
-    fn periodicity_of(&self, power: &Power) -> f32 {
-        let mut powers = [Complex::ZERO; WINDOW / 2 + 1];
-        for (value, power) in powers[VOICE].iter_mut().zip(&power[VOICE]) {
-            value.re = *power;
-        }
-        let mut correlation = [0.0; WINDOW];
-        let mut scratch = [Complex::ZERO; SCRATCH];
-        let scratch = &mut scratch[..self.plans.inverse.get_scratch_len()];
-        self.plans
-            .inverse
-            .process_with_scratch(&mut powers, &mut correlation, scratch)
-            .expect("the buffers have the plan's lengths");
-        let whole = correlation[0] + f32::MIN_POSITIVE;
-        let lags = correlation[LAG_MIN..=LAG_MAX].iter().zip(&self.plans.untaper[LAG_MIN..]);
-        let highest = lags.map(|(at, untaper)| at * untaper).fold(0.0, f32::max);
-        (highest / whole).min(1.0)
+    /// The same of the window before it.
+    pub fn power_before(&self) -> &Power {
+        &self.before
     }
 
+    #[inline(always)]
     fn read(&mut self) -> Lines {
         let whole = sum(&self.power, BAND);
-        let mut clean = [0.0; WINDOW / 2 + 1];
+        let mut clean = SILENT;
         for ((clean, power), noise) in clean.iter_mut().zip(&*self.power).zip(&self.noise) {
             *clean = (power - NOISE_OFF * noise).max(0.0);
         }
@@ -305,6 +222,7 @@ impl Spectrum {
         }
     }
 
+    #[inline(always)]
     fn learn_noise(&mut self) {
         self.learnt += 1;
         let pace = NOISE_PACE.max(1.0 / self.learnt as f32);
@@ -323,15 +241,15 @@ impl Spectrum {
     }
 
     /// The strongest peaks and the share of their lobes.
+    #[inline(always)]
     fn strongest(&self, clean: &Power, whole: f32) -> ([Line; LINES], f32) {
         let mut bins = [(0, 0.0f32); LINES];
         // What follows from the conditions below, a little less; most bins of a voice are fainter, and told so at once.
-        let least = 0.99 * SUMMIT * LINE_MIN * whole;
-        for bin in BAND.filter(|bin| clean[*bin] >= least) {
+        let mut peaks = peaks(clean, 0.99 * SUMMIT * LINE_MIN * whole);
+        while peaks > 0 {
+            let bin = peaks.trailing_zeros() as usize;
+            peaks &= peaks - 1;
             let at = clean[bin];
-            if at <= clean[bin - 1] || at < clean[bin + 1] {
-                continue;
-            }
             let lobe: f32 = clean[bin - LOBE..=bin + LOBE].iter().sum();
             if lobe > bins[LINES - 1].1 && lobe >= LINE_MIN * whole && at >= SUMMIT * lobe {
                 let place = bins.iter().position(|(_, power)| lobe > *power).unwrap_or(LINES - 1);
@@ -369,7 +287,41 @@ impl Spectrum {
     }
 }
 
+/// [`Spectrum::read`], with wide vectors.
+struct Read<'a>(&'a mut Spectrum);
+
+impl NullaryFnOnce for Read<'_> {
+    type Output = Lines;
+
+    #[inline(always)]
+    fn call(self) -> Lines {
+        self.0.read()
+    }
+}
+
+/// The bins of the band that hold at least so much and more than their neighbours, as a set of bits.
+#[inline(always)]
+fn peaks(clean: &Power, least: f32) -> u128 {
+    const FIRST: usize = *BAND.start();
+    const WIDTH: usize = (*BAND.end() + 1 - FIRST).next_multiple_of(8);
+    let mut is_peak = [0u8; WIDTH];
+    let (below, at, above) =
+        (&clean[FIRST - 1..][..WIDTH], &clean[FIRST..][..WIDTH], &clean[FIRST + 1..][..WIDTH]);
+    for i in 0..WIDTH {
+        is_peak[i] = u8::from((at[i] >= least) & (at[i] > below[i]) & (at[i] >= above[i]));
+    }
+    let mut peaks = 0;
+    for (place, eight) in is_peak.chunks_exact(8).enumerate() {
+        let eight = u64::from_le_bytes(eight.try_into().expect("eight"));
+        // Gathers the lowest bits of the eight bytes in the highest byte.
+        let bits = eight.wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        peaks |= u128::from(bits) << (FIRST + 8 * place);
+    }
+    peaks & IN_BAND
+}
+
 /// In eight lanes, which a processor adds at once.
+#[inline(always)]
 fn sum(power: &Power, bins: RangeInclusive<usize>) -> f32 {
     let bins = &power[bins];
     let mut lanes = [0.0; 8];
@@ -381,15 +333,10 @@ fn sum(power: &Power, bins: RangeInclusive<usize>) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-fn weigh(into: &mut [f32], samples: &[f32], window: &[f32]) {
-    for ((into, sample), weight) in into.iter_mut().zip(samples).zip(window) {
-        *into = sample * weight;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amd::transform::power;
 
     fn sines(parts: &[(f32, f32)]) -> Vec<f32> {
         let sample =
@@ -397,12 +344,16 @@ mod tests {
         (0..WINDOW).map(|i| parts.iter().map(|part| sample(i, part)).sum()).collect()
     }
 
+    fn seen(spectrum: &mut Spectrum, samples: &[f32]) -> Lines {
+        spectrum.lines(&power(samples))
+    }
+
     #[test]
     fn a_sine_is_found_to_a_hertz_wherever_it_lies_between_bins() {
         let mut spectrum = Spectrum::new();
         for tenth in 0..100 {
             let hz = 900.0 + tenth as f32;
-            let lines = spectrum.lines(&sines(&[(hz, 0.1)]), &[]);
+            let lines = seen(&mut spectrum, &sines(&[(hz, 0.1)]));
             let [line] = lines.present() else { panic!("{hz}: {lines:?}") };
             assert!((line.hz - hz).abs() < 1.5, "{hz} read as {}", line.hz);
             assert!(lines.share > 0.99, "{hz}: {}", lines.share);
@@ -412,7 +363,7 @@ mod tests {
 
     #[test]
     fn two_lines_share_the_power() {
-        let lines = Spectrum::new().lines(&sines(&[(697.0, 0.2), (1209.0, 0.1)]), &[]);
+        let lines = seen(&mut Spectrum::new(), &sines(&[(697.0, 0.2), (1209.0, 0.1)]));
         let [first, second] = lines.present() else { panic!("{lines:?}") };
         assert!((first.hz - 697.0).abs() < 2.0 && (second.hz - 1209.0).abs() < 2.0, "{lines:?}");
         assert!(lines.share > 0.98, "{lines:?}");
@@ -420,7 +371,7 @@ mod tests {
 
     #[test]
     fn digital_silence_has_no_line() {
-        let lines = Spectrum::new().lines(&[0.0; WINDOW], &[]);
+        let lines = seen(&mut Spectrum::new(), &[0.0; WINDOW]);
         assert!(lines.present().is_empty() && lines.share.is_finite(), "{lines:?}");
     }
 
@@ -436,7 +387,7 @@ mod tests {
         let mut heard = |peak: f32| {
             let samples: Vec<f32> =
                 sines(&[(1000.0, peak)]).iter().map(|sample| sample + 0.0975 * noise()).collect();
-            spectrum.lines(&samples, &[])
+            seen(&mut spectrum, &samples)
         };
         for _ in 0..100 {
             heard(0.0);

@@ -3,7 +3,7 @@
 use super::Heard;
 use super::print::{Printer, Word};
 use super::table::{BEFORE, Prompts};
-use crate::amd::spectrum::WINDOW;
+use crate::amd::transform::Power;
 use std::sync::Arc;
 
 /// Words remembered: 2.56 s.
@@ -65,7 +65,7 @@ impl Matcher {
 
     /// Hears the power spectrum of the window that ends with the next hop, `None` where frames were lost; tells the first
     /// prompt that it recognises, and with the strongest proof if there are several.
-    pub fn handle_hop(&mut self, power: Option<&[f32; WINDOW / 2 + 1]>) -> Option<Heard> {
+    pub fn handle_hop(&mut self, power: Option<&Power>) -> Option<Heard> {
         if self.told || self.prompts.is_empty() {
             return None;
         }

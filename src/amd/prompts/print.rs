@@ -5,7 +5,7 @@
 //! level nor a line's frequency response can turn a bit, and a second word says which bits stand so far from zero that
 //! noise and codecs leave them.
 
-use crate::amd::spectrum::WINDOW;
+use crate::amd::transform::Power;
 
 /// Bits of a word.
 pub const BITS: usize = 16;
@@ -66,7 +66,7 @@ impl Printer {
     }
 
     /// Hears the power spectrum of the window that ends with the hop; `None` where frames were lost.
-    pub fn handle_hop(&mut self, power: Option<&[f32; WINDOW / 2 + 1]>) -> Word {
+    pub fn handle_hop(&mut self, power: Option<&Power>) -> Word {
         let place = self.hops % SMOOTH;
         match power {
             Some(power) => {
@@ -98,7 +98,7 @@ impl Printer {
     }
 
     /// The power that one hop shows in its loudest band.
-    pub fn loudest(power: &[f32; WINDOW / 2 + 1]) -> f32 {
+    pub fn loudest(power: &Power) -> f32 {
         EDGES.windows(2).map(|e| power[e[0]..e[1]].iter().sum::<f32>()).fold(0.0, f32::max)
     }
 }

@@ -7,7 +7,7 @@
 use super::print::{Printer, Word};
 use super::{CLIP_MAX, CLIP_MIN, Fault, Kind, Name, PROMPTS_MAX};
 use crate::amd::line::HOP;
-use crate::amd::spectrum::{Spectrum, WINDOW};
+use crate::amd::transform::{self, Power, WINDOW};
 use crate::audio::duration_of;
 
 /// Samples of bits, and so tables.
@@ -62,13 +62,12 @@ struct Index {
 /// Enrols one recording after the other.
 pub struct Enrolment {
     prompts: Prompts,
-    spectrum: Spectrum,
 }
 
 impl Enrolment {
     /// Nothing enrolled yet.
     pub fn new() -> Self {
-        Enrolment { prompts: Prompts::default(), spectrum: Spectrum::new() }
+        Enrolment { prompts: Prompts::default() }
     }
 
     /// Enrols a recording at 8 kHz.
@@ -76,7 +75,7 @@ impl Enrolment {
     /// # Errors
     /// When it is too short, too long or silent, or there are too many; the others stay enrolled.
     pub fn add(&mut self, kind: Kind, name: Name, samples: &[i16]) -> Result<(), Fault> {
-        self.prompts.enrol(&mut self.spectrum, kind, name, samples)
+        self.prompts.enrol(kind, name, samples)
     }
 
     /// The prompts, ready to be recognised.
@@ -115,13 +114,7 @@ impl Prompts {
         words + index + self.prompts.len() * size_of::<Prompt>()
     }
 
-    fn enrol(
-        &mut self,
-        spectrum: &mut Spectrum,
-        kind: Kind,
-        name: Name,
-        samples: &[i16],
-    ) -> Result<(), Fault> {
+    fn enrol(&mut self, kind: Kind, name: Name, samples: &[i16]) -> Result<(), Fault> {
         if self.prompts.len() == PROMPTS_MAX {
             return Err(Fault::TooMany);
         }
@@ -129,7 +122,7 @@ impl Prompts {
         if length > CLIP_MAX {
             return Err(Fault::TooLong(length));
         }
-        let powers = powers(spectrum, samples);
+        let powers = powers(samples);
         let mut loudness: Vec<f32> = powers.iter().map(Printer::loudest).collect();
         loudness.sort_by(f32::total_cmp);
         let loud = loudness.get(loudness.len() * 9 / 10).copied().unwrap_or(0.0);
@@ -137,7 +130,7 @@ impl Prompts {
             return Err(Fault::Silent);
         }
         // Silence at both ends is no part of a prompt: a pause before it may last as long as it likes.
-        let heard = |power: &[f32; WINDOW / 2 + 1]| Printer::loudest(power) > (loud / DEPTH).max(HUSH / 4.0);
+        let heard = |power: &Power| Printer::loudest(power) > (loud / DEPTH).max(HUSH / 4.0);
         let first = powers.iter().position(heard).unwrap_or(0);
         let last = powers.iter().rposition(heard).unwrap_or(0);
         let spoken = duration_of((last - first + 1) * HOP as usize);
@@ -182,17 +175,11 @@ impl Prompts {
 /// How far back [`Prompts::look_up`] wants its second word.
 pub(super) const BEFORE: usize = APART;
 
-fn powers(spectrum: &mut Spectrum, samples: &[i16]) -> Vec<[f32; WINDOW / 2 + 1]> {
+fn powers(samples: &[i16]) -> Vec<Power> {
     let padding = WINDOW - HOP as usize;
     let mut wave = vec![0.0; padding];
     wave.extend(samples.iter().map(|sample| f32::from(*sample) / 32768.0));
-    wave.windows(WINDOW)
-        .step_by(HOP as usize)
-        .map(|window| {
-            spectrum.lines(window, &[]);
-            *spectrum.power()
-        })
-        .collect()
+    wave.windows(WINDOW).step_by(HOP as usize).map(transform::power).collect()
 }
 
 impl Index {
