@@ -48,6 +48,8 @@ pub struct Listener {
     vad: Vad,
     vad_mode: u8,
     voiced: bool,
+    /// It was not asked about the newest frame: what it said of the one before stands for both.
+    vouched: bool,
     silent_frames: u32,
     smooth: f32,
     minima: [f32; MINIMA],
@@ -63,6 +65,7 @@ impl Listener {
             vad: Vad::new(),
             vad_mode,
             voiced: false,
+            vouched: false,
             silent_frames: 0,
             smooth: 0.0,
             minima: [0.0; MINIMA],
@@ -84,7 +87,7 @@ impl Listener {
             2 => VadMode::Aggressive,
             _ => VadMode::VeryAggressive,
         });
-        (self.voiced, self.silent_frames) = (false, 0);
+        (self.voiced, self.vouched, self.silent_frames) = (false, false, 0);
         self.smooth = 0.0;
         self.minima = [FLOOR_START_DB; MINIMA];
         self.minimum_hops = 0;
@@ -100,7 +103,8 @@ impl Listener {
     }
 
     /// The same once the verdict is settled, when webrtc-vad needs to learn no more: it is asked only about a frame that is
-    /// loud enough to be speech, and not again while a tone sounds.
+    /// loud enough to be speech, and not again while a tone sounds; while somebody speaks it is asked about every other
+    /// frame, for what it says then it says of more than one (it hangs over for 60 ms and longer).
     pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
         let threshold_db = self.floor_db() + LEAVE_DB;
         let is_loud = |hop: &[i16]| {
@@ -109,9 +113,12 @@ impl Listener {
             decibels(sum as f32 / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
         };
         if !frame.chunks_exact(80).any(is_loud) {
-            self.voiced = false;
+            (self.voiced, self.vouched) = (false, false);
         } else if !tone {
-            self.handle_frame(frame);
+            self.vouched = self.voiced && !self.vouched;
+            if !self.vouched {
+                self.handle_frame(frame);
+            }
         }
     }
 
