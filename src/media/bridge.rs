@@ -17,11 +17,12 @@ pub struct Laid {
     pub codes: Option<(Coding, CodedFrame)>,
 }
 
-/// One leg's side of the bridge.
+/// One leg's side of the bridge. Whether there is a partner is asked in each slot, and lies beside what else is.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub struct Bridge {
-    partner: Option<usize>,
     laid_down: Option<Laid>,
+    partner: Option<usize>,
 }
 
 impl Bridge {

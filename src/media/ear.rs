@@ -25,18 +25,19 @@ pub enum Attention {
     AtLeisure,
 }
 
-/// Hears one stream.
+/// Hears one stream. What is asked in each slot comes first.
+#[repr(C)]
 pub struct Ear {
-    /// None where nobody ever had to be heard: an agent's leg needs none, and it is most of a leg's memory.
-    detector: Option<Box<Detector>>,
     /// The detector's time zero, while it runs.
     started: Option<Instant>,
-    waiting: [Frame; TOGETHER],
+    /// The verdict stands, and nothing that is spoken changes it; then that does not change either.
+    settled: bool,
     /// Which of those that wait were heard; the others were lost.
     known: [bool; TOGETHER],
     count: usize,
-    /// The verdict stands, and nothing that is spoken changes it; then that does not change either.
-    settled: bool,
+    /// None where nobody ever had to be heard: an agent's leg needs none, and it is most of a leg's memory.
+    detector: Option<Box<Detector>>,
+    waiting: [Frame; TOGETHER],
 }
 
 impl Ear {

@@ -122,6 +122,13 @@ impl Player {
         self.playing.as_ref().is_some_and(at_its_end)
     }
 
+    /// The first and the last code of the next frame: reading them brings it to hand.
+    pub fn at_hand(&self, law: Law) -> Option<[u8; 2]> {
+        let playing = self.playing.as_ref()?;
+        let frame = playing.prompt.frames(law).get(playing.position)?;
+        Some([frame[0], frame[FRAME_SAMPLES - 1]])
+    }
+
     /// The next frame, and the prompt's id with its last one. A prompt without sound ends at once.
     pub fn next_frame(&mut self, law: Law) -> (Option<CodedFrame>, Option<PromptId>) {
         let Some(playing) = &mut self.playing else { return (None, None) };

@@ -28,31 +28,33 @@ use std::time::Duration;
 /// Characters of our name in SDES: 96 bits of chance, as RFC 7022, 4.2 wants it.
 const CNAME: usize = 19;
 
-/// A place for a stream; its memory is taken once and serves one call after the other.
+/// A place for a stream; its memory is taken once and serves one call after the other. In this order what a stream at rest
+/// needs in each slot lies together: with a thousand streams each line of it is fetched from memory every time.
+#[repr(C)]
 pub struct Stream {
+    /// With whom it is joined.
+    pub bridge: Bridge,
     /// Whose it is; void while the place is free.
     pub key: StreamKey,
     /// In which of the slots it gets its frame.
     pub slot: u8,
-    /// What plays.
-    pub player: Player,
-    /// With whom it is joined.
-    pub bridge: Bridge,
-    /// Who listens.
-    pub tap: Tap,
-    phase: Phase,
-    rest: Rest,
-    sender: Sender,
-    receiver: Receiver,
-    ear: Ear,
-    cname: String,
     first_sent: bool,
     first_received: bool,
+    /// Who listens.
+    pub tap: Tap,
+    /// What plays.
+    pub player: Player,
+    rest: Rest,
+    protection: Option<Box<Protection>>,
+    phase: Phase,
+    ear: Ear,
+    sender: Sender,
+    receiver: Receiver,
+    cname: String,
     media_timeout: Duration,
     rtcp_interval: Duration,
     /// The playout delay of a callee's leg, and of an agent's.
     delays: [Delay; 2],
-    protection: Option<Box<Protection>>,
 }
 
 /// Whose leg a stream is.
@@ -278,7 +280,7 @@ impl Stream {
             true => Laid { sound: SILENT_FRAME, codes: None },
             false => Laid { sound: heard.sound, codes: heard.codes },
         });
-        let said = self.send(now, &session, from_partner.as_ref(), sink);
+        let said = self.send(now, from_partner.as_ref(), sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
         }
@@ -326,11 +328,20 @@ impl Stream {
         goes_on && self.ear.is_at_leisure() && !heard_by_another
     }
 
+    /// Reads some of what the next packet is made of: who has many to send brings it to hand for all of them at once, in
+    /// place of waiting for the memory for each.
+    pub fn bring_to_hand(&self) {
+        if let Phase::Connected { session, .. } = &self.phase {
+            let frame = self.player.at_hand(session.coding.law());
+            std::hint::black_box((frame, self.sender.packets(), session.comfort_noise));
+        }
+    }
+
     /// The stream's 20 ms of which nothing is heard for now: only a packet goes out.
     pub fn rest(&mut self, now: Instant, sink: &mut impl Sink) {
-        if let Phase::Connected { session, .. } = self.phase {
+        if self.session().is_some() {
             self.rest.pass(now);
-            self.send(now, &session, None, sink);
+            self.send(now, None, sink);
         }
     }
 
@@ -369,14 +380,12 @@ impl Stream {
         heard
     }
 
-    /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what.
-    fn send(
-        &mut self,
-        now: Instant,
-        session: &Session,
-        from_partner: Option<&Laid>,
-        sink: &mut impl Sink,
-    ) -> CodedFrame {
+    /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what. Nobody is there to send to before
+    /// the stream is connected.
+    fn send(&mut self, now: Instant, from_partner: Option<&Laid>, sink: &mut impl Sink) -> CodedFrame {
+        let Phase::Connected { session, .. } = &self.phase else {
+            return [g711::Law::Mu.silence(); FRAME_SAMPLES];
+        };
         let law = session.coding.law();
         let (played, ended) = if session.send { self.player.next_frame(law) } else { (None, None) };
         // Where both legs are coded alike, what one said is handed on as it came.

@@ -57,6 +57,10 @@ pub trait Sink {
     fn close(&mut self, stream: StreamKey);
 }
 
+/// Streams that are looked at before the first of them is served: what they need comes from memory meanwhile, for all of
+/// them at once.
+const AHEAD: usize = 16;
+
 /// No stream has this place.
 const NOWHERE: u32 = u32::MAX;
 
@@ -189,15 +193,22 @@ impl Worker {
         let slot = usize::from(slot % SLOTS);
         self.turn = self.turn.wrapping_add(u32::from(slot == 0));
         let (mut live, mut late) = (std::mem::take(&mut self.live), std::mem::take(&mut self.late));
-        for place in &self.slots[slot] {
-            let stream = &mut self.streams[*place as usize];
-            if stream.is_at_leisure() && sink.keeps(stream.key) {
-                stream.rest(now, sink);
+        for places in self.slots[slot].chunks(AHEAD) {
+            let mut rests = [false; AHEAD];
+            for (rests, place) in rests.iter_mut().zip(places) {
+                let stream = &self.streams[*place as usize];
+                *rests = stream.is_at_leisure() && sink.keeps(stream.key);
+                stream.bring_to_hand();
+            }
+            for (place, rests) in places.iter().zip(rests) {
+                if !rests {
+                    live.push(*place);
+                    continue;
+                }
+                self.streams[*place as usize].rest(now, sink);
                 if self.turn.wrapping_add(*place).is_multiple_of(TOGETHER) {
                     late.push(*place);
                 }
-            } else {
-                live.push(*place);
             }
         }
         let mut datagram = [0; DATAGRAM_MAX];
