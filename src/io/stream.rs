@@ -75,8 +75,8 @@ pub enum StreamEvent {
     },
 }
 
-/// Both ends of one peer's queue of messages to write.
-type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>);
+/// Both ends of one peer's queue of messages to write, and whether it has said all.
+type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>, Arc<AtomicBool>);
 
 /// All connections.
 #[derive(Debug)]
@@ -95,6 +95,8 @@ pub struct Streams {
 struct Peer {
     queue: mpsc::Sender<Vec<u8>>,
     was_accepted: bool,
+    /// It has said all that it had to say, and waits for its answers: nothing else goes there.
+    has_ended: Arc<AtomicBool>,
 }
 
 impl Streams {
@@ -106,7 +108,8 @@ impl Streams {
 
     /// Sends a message, over a new connection if there is none. False when it cannot be queued.
     pub fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
-        let bytes = match self.peers.get(&target) {
+        let takes = |peer: &&Peer| is_response(&bytes) || !peer.has_ended.load(Ordering::Relaxed);
+        let bytes = match self.peers.get(&target).filter(takes) {
             Some(peer) => match peer.queue.try_send(bytes) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Full(_)) => return false,
@@ -114,7 +117,7 @@ impl Streams {
             },
             None => bytes,
         };
-        let Some((queue, receiver)) = self.add(target, false) else { return false };
+        let Some((queue, receiver, has_ended)) = self.add(target, false) else { return false };
         let sent = queue.try_send(bytes).is_ok();
         let local = self.locals.get(self.table.local_of(target)).copied();
         let domain = self.table.get(target.access).domain.clone();
@@ -122,7 +125,7 @@ impl Streams {
         tokio::spawn(async move {
             let proven = Arc::new(AtomicBool::new(true));
             let connection =
-                Connection { peer: target, queue: receiver, events, proven, was_accepted: false };
+                Connection { peer: target, queue: receiver, events, proven, has_ended, was_accepted: false };
             match open(local, target, &domain, &tls).await {
                 Ok(Opened::Plain(stream)) => connection.serve(stream).await,
                 Ok(Opened::Secured(stream)) => connection.serve(stream).await,
@@ -138,11 +141,11 @@ impl Streams {
 
     /// A peer has connected to us.
     pub fn accept(&mut self, stream: TcpStream, source: Target) {
-        let Some((_, queue)) = self.add(source, true) else { return };
+        let Some((_, queue, has_ended)) = self.add(source, true) else { return };
         let proven = Arc::new(AtomicBool::new(false));
         self.pending.push_back((source, Arc::clone(&proven)));
         let events = self.events.clone();
-        let connection = Connection { peer: source, queue, events, proven, was_accepted: true };
+        let connection = Connection { peer: source, queue, events, proven, has_ended, was_accepted: true };
         let acceptor = (source.transport == Transport::Tls).then(|| self.tls.acceptor());
         tokio::spawn(async move {
             // Small messages must not wait for each other.
@@ -185,8 +188,10 @@ impl Streams {
             return None;
         }
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
-        self.peers.insert(peer, Peer { queue: queue.clone(), was_accepted });
-        Some((queue, receiver))
+        let has_ended = Arc::new(AtomicBool::new(false));
+        self.peers
+            .insert(peer, Peer { queue: queue.clone(), was_accepted, has_ended: Arc::clone(&has_ended) });
+        Some((queue, receiver, has_ended))
     }
 
     /// Room for one more connection of `source`: the oldest that has shown nothing goes.
@@ -244,6 +249,8 @@ struct Connection {
     events: mpsc::Sender<StreamEvent>,
     /// Whether it has brought a whole message.
     proven: Arc<AtomicBool>,
+    /// Whether the peer has said all, while it is owed answers.
+    has_ended: Arc<AtomicBool>,
     was_accepted: bool,
 }
 
@@ -272,8 +279,16 @@ impl Connection {
         loop {
             let deadline = state.deadline();
             let outgoing = tokio::select! {
-                read = reader.read(&mut buffer) => {
-                    let Ok(length @ 1..) = read else { break };
+                read = reader.read(&mut buffer), if !state.has_ended() => {
+                    let length = match read {
+                        Ok(0) if state.owed > 0 => {
+                            self.has_ended.store(true, Ordering::Relaxed);
+                            state.handle_end(Instant::now());
+                            continue;
+                        }
+                        Ok(0) | Err(_) => break,
+                        Ok(length) => length,
+                    };
                     if state.is_broken() {
                         // Read, or the answer would be lost with what was not; but not looked at.
                         continue;
@@ -287,7 +302,7 @@ impl Connection {
                 }
                 message = self.queue.recv() => {
                     let Some(message) = message else { break };
-                    state.handle_activity(Instant::now());
+                    state.handle_outgoing(Instant::now(), &message);
                     message
                 }
                 () = tokio::time::sleep_until(deadline) => match state.handle_timeout(Instant::now()) {
@@ -304,7 +319,7 @@ impl Connection {
                 writer.flush().await
             };
             let is_written = matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(())));
-            if !is_written || state.is_broken() {
+            if !is_written || state.is_broken() || state.has_ended() && state.owed == 0 {
                 break;
             }
         }
@@ -321,7 +336,7 @@ impl Connection {
                 Ok(Some(bytes)) => {
                     state.unaccounted -= bytes.len();
                     self.proven.store(true, Ordering::Relaxed);
-                    state.handle_message(Instant::now());
+                    state.handle_message(Instant::now(), &bytes);
                     let message = StreamEvent::Message { source: self.peer, bytes };
                     if self.events.send(message).await.is_err() {
                         return None;
@@ -352,6 +367,13 @@ impl Connection {
 /// So long a peer whose message broke the frame may be told so.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
+/// So long a peer that has closed its side (RFC 9293, 3.6: it may still listen) may be answered what it has asked.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+fn is_response(message: &[u8]) -> bool {
+    message.starts_with(b"SIP/2.0 ")
+}
+
 /// What a connection's deadline asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Due {
@@ -377,6 +399,10 @@ struct Conversation {
     pong_by: Option<Instant>,
     /// The stream has lost its frame: nothing is read any more, and what is answered until then still leaves.
     broken_until: Option<Instant>,
+    /// The peer has closed its side, and is owed answers until then.
+    ended_until: Option<Instant>,
+    /// Requests that no final response has gone out to.
+    owed: usize,
     /// Whether it has ever answered a ping: only then is silence a fault (RFC 5626 section 4.4.1 has it negotiated).
     answers_pings: bool,
     /// We ping those that we have connected to; those that connected to us ping us.
@@ -394,26 +420,42 @@ impl Conversation {
             heard: now,
             pong_by: None,
             broken_until: None,
+            ended_until: None,
+            owed: 0,
             answers_pings: false,
             pings: !was_accepted,
         }
     }
 
-    fn handle_activity(&mut self, now: Instant) {
+    fn handle_outgoing(&mut self, now: Instant, message: &[u8]) {
         self.active = now;
+        if is_response(message) && !message.starts_with(b"SIP/2.0 1") {
+            self.owed = self.owed.saturating_sub(1);
+        }
+    }
+
+    fn handle_end(&mut self, now: Instant) {
+        self.ended_until = Some(now + ANSWERED_WITHIN);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended_until.is_some()
     }
 
     fn handle_broken(&mut self, now: Instant) {
         self.broken_until = Some(now + REFUSED_WITHIN);
+        self.owed += 1;
     }
 
     fn is_broken(&self) -> bool {
         self.broken_until.is_some()
     }
 
-    fn handle_message(&mut self, now: Instant) {
+    fn handle_message(&mut self, now: Instant, message: &[u8]) {
         self.active = now;
         self.message_by = None;
+        // An ACK has no answer.
+        self.owed += usize::from(!is_response(message) && !message.starts_with(b"ACK "));
     }
 
     /// All whole messages are taken: what is left is the beginning of the next, and line ends that went before it.
@@ -436,7 +478,7 @@ impl Conversation {
     }
 
     fn deadline(&self) -> Instant {
-        if let Some(until) = self.broken_until {
+        if let Some(until) = self.broken_until.or(self.ended_until) {
             return until;
         }
         let mut deadline = self.active + IDLE_MAX;
@@ -449,6 +491,9 @@ impl Conversation {
     fn handle_timeout(&mut self, now: Instant) -> Due {
         if self.is_broken() {
             return Due::Close("it cannot be framed");
+        }
+        if self.has_ended() {
+            return Due::Close("its peer has closed it");
         }
         if self.message_by.is_some_and(|by| by <= now) {
             return Due::Close("its message did not come");

@@ -77,6 +77,54 @@ async fn a_connection_is_used_in_both_directions_and_its_pings_are_answered() {
 }
 
 #[tokio::test]
+async fn who_has_said_all_is_still_answered_and_nothing_else_goes_there() {
+    let (listener, _) = listener().await;
+    let (mut near, far, address) = pair(&listener).await;
+    let peer = target(Transport::Tcp, address);
+    let (mut streams, mut told) = streams(Tls::none());
+    streams.accept(far, peer);
+    near.write_all(&[OPTIONS, OPTIONS].concat()).await.unwrap();
+    near.shutdown().await.unwrap();
+    for _ in 0..2 {
+        let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
+    }
+    // The end of the stream may be seen before or behind either answer.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let answers: [&[u8]; 3] = [b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 200 OK\r\n", b"SIP/2.0 200 OK\r\n"];
+    for answer in answers {
+        assert!(streams.send(peer, answer.to_vec()));
+    }
+    let mut heard = Vec::new();
+    near.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, answers.concat());
+    let Some(StreamEvent::Closed { is_refused: false, .. }) = told.recv().await else {
+        panic!("it has ended")
+    };
+    assert!(streams.forget(peer));
+}
+
+#[tokio::test]
+async fn a_request_does_not_go_to_who_has_said_all() {
+    let (listener, _) = listener().await;
+    let (mut near, far, address) = pair(&listener).await;
+    let peer = target(Transport::Tcp, address);
+    let (mut streams, mut told) = streams(Tls::none());
+    streams.accept(far, peer);
+    near.write_all(OPTIONS).await.unwrap();
+    near.shutdown().await.unwrap();
+    let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // A new connection is tried for it, which nobody takes.
+    assert!(streams.send(peer, OPTIONS.to_vec()));
+    let mut heard = Vec::new();
+    near.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"", "nobody listens there any more");
+    for _ in 0..2 {
+        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("both have ended") };
+    }
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_told_as_one() {
     // Bound, so that nobody else is given the port, and not listening.
     let deaf = TcpSocket::new_v4().unwrap();
@@ -221,10 +269,13 @@ async fn a_request_that_is_too_large_is_handed_on_to_be_refused_and_the_stream_i
     near.write_all(&[&head[..], &[b'x'; 4_000]].concat()).await.unwrap();
     let Some(StreamEvent::Message { bytes, .. }) = told.recv().await else { panic!("it is to be refused") };
     assert_eq!(bytes, head);
-    assert!(streams.send(peer, b"413".to_vec()));
+    // Whoever closes its side behind it listens all the same.
+    near.shutdown().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(streams.send(peer, b"SIP/2.0 413".to_vec()));
     let mut heard = Vec::new();
     near.read_to_end(&mut heard).await.ok();
-    assert_eq!(heard, b"413");
+    assert_eq!(heard, b"SIP/2.0 413");
     let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("and then it is closed") };
 }
 
