@@ -91,10 +91,7 @@ impl Pair {
     /// The power in each bin of either.
     pub fn powers(&self) -> [Power; 2] {
         let mut values = [Complex::ZERO; WINDOW];
-        let [first, second] = &self.windows;
-        for (value, (re, im)) in values.iter_mut().zip(first.iter().zip(second)) {
-            *value = Complex::new(*re, *im);
-        }
+        widely(Join(&mut values, &self.windows));
         Plan::get().transform(&mut values);
         widely(Part(&values))
     }
@@ -146,6 +143,21 @@ impl NullaryFnOnce for Weigh<'_> {
 fn weigh(into: &mut [f32], samples: &[f32], weights: &[f32]) {
     for ((into, sample), weight) in into.iter_mut().zip(samples).zip(weights) {
         *into = sample * weight;
+    }
+}
+
+/// One window is the real part, the other the imaginary.
+struct Join<'a>(&'a mut Values, &'a [[f32; WINDOW]; 2]);
+
+impl NullaryFnOnce for Join<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Join(values, [first, second]) = self;
+        for (value, (re, im)) in values.iter_mut().zip(first.iter().zip(second)) {
+            *value = Complex::new(*re, *im);
+        }
     }
 }
 

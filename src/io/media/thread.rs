@@ -223,23 +223,25 @@ struct Shell {
     epoch: std::time::Instant,
 }
 
+/// In this order what each packet needs lies together.
+#[repr(C)]
 struct Leg {
     key: StreamKey,
-    pair: Pair,
-    pace: Pace,
-    /// Datagrams of others that were read in this turn beside the peer's.
-    strangers: u8,
-    remote: Option<SocketAddr>,
-    remote_rtcp: Option<SocketAddr>,
     /// The socket is connected to `remote`: the kernel drops strangers, and sending is cheaper.
     connected: bool,
     /// Since it is, nothing was left in it: what comes is the peer's.
     drained: bool,
-    recording: Option<Recording>,
     /// Its packets are copied for whoever traces the call.
     traced: bool,
     /// For now they are not, traced or not.
     withheld: bool,
+    /// Datagrams of others that were read in this turn beside the peer's.
+    strangers: u8,
+    remote: Option<SocketAddr>,
+    pair: Pair,
+    pace: Pace,
+    remote_rtcp: Option<SocketAddr>,
+    recording: Option<Recording>,
 }
 
 /// A packet of a traced leg, from one of the two addresses to the other.
