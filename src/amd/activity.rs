@@ -48,7 +48,7 @@ pub struct Listener {
     vad: Vad,
     vad_mode: u8,
     voiced: bool,
-    /// It was not asked about the newest frame: what it said of the one before stands for both.
+    /// It was not asked about the newest frame that was loud; it will be about the next.
     vouched: bool,
     silent_frames: u32,
     smooth: f32,
@@ -104,7 +104,8 @@ impl Listener {
 
     /// The same once the verdict is settled, when webrtc-vad needs to learn no more: it is asked only about a frame that is
     /// loud enough to be speech, and not again while a tone sounds; while somebody speaks it is asked about every other
-    /// frame, for what it says then it says of more than one (it hangs over for 60 ms and longer).
+    /// frame. It hangs over for three frames and more, counted in those that it is asked about: it may call what follows speech
+    /// speech for 60 ms longer, as long as that is loud.
     pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
         let threshold_db = self.floor_db() + LEAVE_DB;
         let is_loud = |hop: &[i16]| {
@@ -114,12 +115,20 @@ impl Listener {
         };
         if !frame.chunks_exact(80).any(is_loud) {
             (self.voiced, self.vouched) = (false, false);
-        } else if !tone {
+        } else if tone {
+            // What it said before a tone says nothing of what comes behind it.
+            self.vouched = true;
+        } else {
             self.vouched = self.voiced && !self.vouched;
             if !self.vouched {
                 self.handle_frame(frame);
             }
         }
+    }
+
+    /// A frame was lost: it is asked about the next.
+    pub fn handle_lost(&mut self) {
+        self.vouched = true;
     }
 
     /// Judges a hop of the frame by its mean square (full scale is 1).
@@ -204,6 +213,22 @@ mod tests {
             }
         }
         assert!((listener.floor_db() + 45.0).abs() < 3.0, "{}", listener.floor_db());
+    }
+
+    #[test]
+    fn what_was_said_of_one_frame_stands_for_the_next_at_most_and_not_across_a_tone_or_a_gap() {
+        let loud: [i16; 160] = std::array::from_fn(|i| if i % 2 == 0 { 9_000 } else { -9_000 });
+        let mut listener = Listener::new(2);
+        let vouched = |listener: &mut Listener| {
+            listener.voiced = true;
+            listener.handle_late_frame(&loud, false);
+            listener.vouched
+        };
+        assert_eq!([(); 4].map(|()| vouched(&mut listener)), [true, false, true, false]);
+        listener.handle_late_frame(&loud, true);
+        assert!(!vouched(&mut listener), "behind a tone");
+        listener.handle_lost();
+        assert!(!vouched(&mut listener), "behind a gap");
     }
 
     #[test]

@@ -182,6 +182,7 @@ impl Detector {
     }
 
     fn handle_lost(&mut self, out: &mut impl FnMut(Finding)) {
+        self.listener.handle_lost();
         // Before the first packet nothing is lost: the call begins out of silence, as a file does. It only must not
         // count as the callee's silence.
         let level = if self.begun { f32::NAN } else { 0.0 };
