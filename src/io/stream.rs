@@ -108,8 +108,9 @@ impl Streams {
 
     /// Sends a message, over a new connection if there is none. False when it cannot be queued.
     pub fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
-        let takes = |peer: &&Peer| is_response(&bytes) || !peer.has_ended.load(Ordering::Relaxed);
-        let bytes = match self.peers.get(&target).filter(takes) {
+        let bytes = match self.peers.get(&target) {
+            // It came from a port that takes no connection.
+            Some(peer) if peer.has_ended.load(Ordering::Relaxed) && !is_response(&bytes) => return false,
             Some(peer) => match peer.queue.try_send(bytes) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Full(_)) => return false,
@@ -281,7 +282,7 @@ impl Connection {
             let outgoing = tokio::select! {
                 read = reader.read(&mut buffer), if !state.has_ended() => {
                     let length = match read {
-                        Ok(0) if state.owed > 0 => {
+                        Ok(0) if self.was_accepted && state.owed > 0 => {
                             self.has_ended.store(true, Ordering::Relaxed);
                             state.handle_end(Instant::now());
                             continue;
@@ -319,7 +320,7 @@ impl Connection {
                 writer.flush().await
             };
             let is_written = matches!(timeout(MESSAGE_WITHIN, written).await, Ok(Ok(())));
-            if !is_written || state.is_broken() || state.has_ended() && state.owed == 0 {
+            if !is_written || state.is_broken() || state.is_answered() && self.queue.is_empty() {
                 break;
             }
         }
@@ -436,6 +437,11 @@ impl Conversation {
 
     fn handle_end(&mut self, now: Instant) {
         self.ended_until = Some(now + ANSWERED_WITHIN);
+    }
+
+    /// The peer has closed its side and is owed nothing.
+    fn is_answered(&self) -> bool {
+        self.has_ended() && self.owed == 0
     }
 
     fn has_ended(&self) -> bool {

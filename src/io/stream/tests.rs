@@ -114,14 +114,27 @@ async fn a_request_does_not_go_to_who_has_said_all() {
     near.shutdown().await.unwrap();
     let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
     tokio::time::sleep(Duration::from_millis(50)).await;
-    // A new connection is tried for it, which nobody takes.
-    assert!(streams.send(peer, OPTIONS.to_vec()));
+    assert!(!streams.send(peer, OPTIONS.to_vec()), "whoever asks it is told at once");
+    assert!(streams.send(peer, b"SIP/2.0 200 OK\r\n".to_vec()));
     let mut heard = Vec::new();
     near.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, b"", "nobody listens there any more");
-    for _ in 0..2 {
-        let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("both have ended") };
-    }
+    assert_eq!(heard, b"SIP/2.0 200 OK\r\n");
+    let Some(StreamEvent::Closed { .. }) = told.recv().await else { panic!("it has ended") };
+}
+
+#[tokio::test]
+async fn a_peer_that_we_have_connected_to_is_gone_when_it_closes_whatever_it_is_owed() {
+    let (listener, address) = listener().await;
+    let peer = target(Transport::Tcp, address);
+    let (mut streams, mut told) = streams(Tls::none());
+    assert!(streams.send(peer, OPTIONS.to_vec()));
+    let (mut far, _) = listener.accept().await.unwrap();
+    far.write_all(OPTIONS).await.unwrap();
+    let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
+    far.shutdown().await.unwrap();
+    let within = timeout(Duration::from_secs(1), told.recv()).await.expect("what waits for it fails at once");
+    assert!(matches!(within, Some(StreamEvent::Closed { is_refused: false, .. })));
+    assert!(streams.forget(peer));
 }
 
 #[tokio::test]
