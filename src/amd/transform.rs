@@ -261,8 +261,12 @@ mod tests {
         // A voice's harmonics of 150 Hz repeat; noise does not.
         let harmonics: Vec<Vec<f32>> = (1..=5).map(|number| sine(150.0 * number as f32, 0.1)).collect();
         let samples: Vec<f32> = (0..WINDOW).map(|i| harmonics.iter().map(|wave| wave[i]).sum()).collect();
-        let mut rng = crate::rng::Rng::from_seed(7);
-        let noise: Vec<f32> = (0..WINDOW).map(|_| rng.unit() as f32 - 0.5).collect();
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let noise: Vec<f32> = (0..WINDOW).map(|_| random()).collect();
         let (voice, noise) = (power(&samples), power(&noise));
         let [voiced, unvoiced] = periodicities([&voice, &noise]);
         assert!(voiced > 0.9 && unvoiced < 0.6, "{voiced} {unvoiced}");
