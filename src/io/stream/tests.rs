@@ -30,6 +30,16 @@ async fn pair(listener: &TcpListener) -> (TcpStream, TcpStream, SocketAddr) {
     (near, far, address)
 }
 
+/// One that was made to us: the peer's end, who it is, and what we know of it.
+async fn accepted() -> (TcpStream, Target, Streams, mpsc::Receiver<StreamEvent>) {
+    let (listener, _) = listener().await;
+    let (near, far, address) = pair(&listener).await;
+    let peer = target(Transport::Tcp, address);
+    let (mut streams, told) = streams(Tls::none());
+    streams.accept(far, peer);
+    (near, peer, streams, told)
+}
+
 #[tokio::test]
 async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
     let (listener, address) = listener().await;
@@ -57,11 +67,7 @@ async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
 
 #[tokio::test]
 async fn a_connection_is_used_in_both_directions_and_its_pings_are_answered() {
-    let (listener, _) = listener().await;
-    let (mut near, far, address) = pair(&listener).await;
-    let peer = target(Transport::Tcp, address);
-    let (mut streams, mut told) = streams(Tls::none());
-    streams.accept(far, peer);
+    let (mut near, peer, mut streams, mut told) = accepted().await;
     near.write_all(OPTIONS).await.unwrap();
     let Some(StreamEvent::Message { source, bytes }) = told.recv().await else { panic!("a message came") };
     assert_eq!((source, bytes.as_slice()), (peer, OPTIONS));
@@ -78,11 +84,7 @@ async fn a_connection_is_used_in_both_directions_and_its_pings_are_answered() {
 
 #[tokio::test]
 async fn who_has_said_all_is_still_answered_and_nothing_else_goes_there() {
-    let (listener, _) = listener().await;
-    let (mut near, far, address) = pair(&listener).await;
-    let peer = target(Transport::Tcp, address);
-    let (mut streams, mut told) = streams(Tls::none());
-    streams.accept(far, peer);
+    let (mut near, peer, mut streams, mut told) = accepted().await;
     near.write_all(&[OPTIONS, OPTIONS].concat()).await.unwrap();
     near.shutdown().await.unwrap();
     for _ in 0..2 {
@@ -105,11 +107,7 @@ async fn who_has_said_all_is_still_answered_and_nothing_else_goes_there() {
 
 #[tokio::test]
 async fn a_request_does_not_go_to_who_has_said_all() {
-    let (listener, _) = listener().await;
-    let (mut near, far, address) = pair(&listener).await;
-    let peer = target(Transport::Tcp, address);
-    let (mut streams, mut told) = streams(Tls::none());
-    streams.accept(far, peer);
+    let (mut near, peer, mut streams, mut told) = accepted().await;
     near.write_all(OPTIONS).await.unwrap();
     near.shutdown().await.unwrap();
     let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
@@ -273,11 +271,7 @@ fn pings_are_told_from_the_line_ends_around_messages_however_they_are_cut() {
 
 #[tokio::test]
 async fn a_request_that_is_too_large_is_handed_on_to_be_refused_and_the_stream_is_closed_behind_the_answer() {
-    let (listener, _) = listener().await;
-    let (mut near, far, address) = pair(&listener).await;
-    let peer = target(Transport::Tcp, address);
-    let (mut streams, mut told) = streams(Tls::none());
-    streams.accept(far, peer);
+    let (mut near, peer, mut streams, mut told) = accepted().await;
     let head = b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 70000\r\n\r\n";
     near.write_all(&[&head[..], &[b'x'; 4_000]].concat()).await.unwrap();
     let Some(StreamEvent::Message { bytes, .. }) = told.recv().await else { panic!("it is to be refused") };
