@@ -430,8 +430,13 @@ impl Stream {
     pub fn watch_clock(&mut self, now: Instant, rng: &mut Rng, sink: &mut impl Sink) {
         let Phase::Connected { session, heard_at, timed_out, report_at } = &mut self.phase else { return };
         let remote_rtcp = session.remote_rtcp;
-        if !session.receive || (!session.send && self.first_received) {
-            // On hold nobody has to be heard: who holds with `sendonly` may play music, or nothing (RFC 3264, 8.4).
+        // On hold nobody has to be heard: who holds with `sendonly` may play music, or nothing (RFC 3264, 8.4). Who was never
+        // heard does not hold, but may only listen.
+        let may_be_silent = match self.first_received {
+            true => !session.receive || !session.send,
+            false => !session.receive && session.send,
+        };
+        if may_be_silent {
             *heard_at = now;
         }
         if let Some(remote) = self.receiver.loosen(now) {

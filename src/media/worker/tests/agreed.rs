@@ -268,11 +268,19 @@ fn who_holds_with_sendonly_need_not_send_and_is_missed_again_once_it_resumes() {
     bench.run_ms(200);
     assert_eq!(bench.sink.words(leg).last().unwrap(), "media timeout");
     // Nobody who was never heard holds: it is missed whatever it says.
+    for unheard in [held, Session { receive: false, ..held }] {
+        let mut bench = Bench::new(1);
+        let leg = bench.open(0);
+        bench.connect(leg, unheard);
+        bench.run_ms(31_000);
+        assert_eq!(bench.sink.words(leg), ["opened", "media timeout"], "{unheard:?}");
+    }
+    // Who only listens has nothing to say.
     let mut bench = Bench::new(1);
     let leg = bench.open(0);
-    bench.connect(leg, held);
+    bench.connect(leg, Session { receive: false, ..session(0) });
     bench.run_ms(31_000);
-    assert_eq!(bench.sink.words(leg), ["opened", "media timeout"]);
+    assert_eq!(bench.sink.words(leg), ["opened", "first sent"]);
 }
 
 #[test]
