@@ -208,6 +208,31 @@ fn fault_15_glare_is_answered_with_491_and_ours_comes_again_after_2_1_to_4_s() {
 }
 
 #[test]
+fn fault_15_an_offer_that_is_put_off_comes_again_when_the_peer_says_and_one_that_is_refused_does_not() {
+    check(&format!(
+        "{UP}
+         1.000 * reinvite hold
+         1.000 > INVITE tag=a sdp=hold
+         1.010 < 500 retry-after=1
+         1.010 > ACK tag=a
+         2.010 > INVITE tag=a sdp=hold
+         2.100 < 500 retry-after=60
+         2.100 > ACK tag=a
+         2.100 ! offer answered 500
+         3.000 * reinvite resume
+         3.000 > INVITE tag=a sdp=resume
+         3.010 < 500
+         3.010 > ACK tag=a
+         3.010 ! offer answered 500
+         9.000 < BYE tag=a
+         9.000 > 200 BYE
+         9.000 ! hung up
+         9.000 ! ended
+        "
+    ));
+}
+
+#[test]
 fn fault_15_an_update_before_the_answer_to_the_last_one_is_told_to_come_later() {
     check(&format!(
         "{UP}

@@ -124,6 +124,9 @@ impl Stage {
         if method == "INVITE" && (101..300).contains(&status) {
             response.headers_mut().push("Contact", "<sip:peer@192.0.2.1:5060>");
         }
+        if let Some(seconds) = word(words, "retry-after") {
+            response.headers_mut().push("Retry-After", seconds);
+        }
         if let Some(sdp) = word(words, "sdp") {
             response.set_body("application/sdp", sdp.into());
         }

@@ -1,13 +1,15 @@
 //! Offers and answers once a call is up: RFC 3261 section 14, RFC 3311, RFC 6141, RFC 6337.
 //!
 //! One exchange at a time. The peer's offer waits for `answer_offer`; our own offer goes out when nothing else is under
-//! way, and again a while after the peer's crossed it (491).
+//! way, and again a while after the peer's crossed it (491), or when the peer says that it may come again (500).
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::authentication::shown_in;
 use super::super::content;
 use super::super::event::SessionEvent;
+use super::super::header::retry_after;
 use super::super::late::{self, Late};
 use super::super::message::{Request, Response};
 use super::super::method::Method;
@@ -20,8 +22,10 @@ use crate::time::Instant;
 
 /// How long the layer above may think about an offer.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// How often an offer of ours may cross one of the peer's.
+/// How often an offer of ours may cross one of the peer's, or be put off by it.
 const GLARES_MAX: u8 = 4;
+/// A peer that is not done with the offer before ours says so with a Retry-After of up to ten seconds (RFC 3261 section 14.2).
+const PUT_OFF: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(10);
 
 /// What is under way.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(super) struct NextOffer {
     pub(super) sdp: Option<Vec<u8>>,
     /// Not sooner than this.
     pub(super) at: Instant,
-    /// How often it crossed one of the peer's.
+    /// How often it crossed one of the peer's, or was put off.
     glares: u8,
 }
 
@@ -191,9 +195,11 @@ impl Session {
             491 if offer.glares < GLARES_MAX => {
                 // We made the Call-ID: 2.1 to 4 seconds in steps of 10 ms (section 14.1).
                 let wait = Duration::from_millis(10 * stack.rng.between(210, 400));
-                let again = NextOffer { at: now + wait, glares: offer.glares + 1, ..offer };
-                self.exchange = Exchange::Idle;
-                self.next_offer.get_or_insert(again);
+                self.offer_later(now + wait, offer);
+            }
+            500 if offer.sdp.is_some() && offer.glares < GLARES_MAX && put_off(response).is_some() => {
+                let wait = put_off(response).unwrap_or_default();
+                self.offer_later(now + wait, offer);
             }
             401 | 407 => match self.authentication.retry(&mut stack.rng, sent, response) {
                 Some(mut request) => {
@@ -362,6 +368,12 @@ impl Session {
         }
     }
 
+    fn offer_later(&mut self, at: Instant, offer: NextOffer) {
+        let again = NextOffer { at, glares: offer.glares + 1, ..offer };
+        self.exchange = Exchange::Idle;
+        self.next_offer.get_or_insert(again);
+    }
+
     fn offer_again(&mut self, now: Instant, stack: &mut Stack, offer: NextOffer) {
         self.exchange = Exchange::Idle;
         self.next_offer.get_or_insert(offer);
@@ -413,6 +425,12 @@ impl Session {
         self.emit(stack, SessionEvent::HungUp { q850: None, reason });
         self.leave(now, stack, None);
     }
+}
+
+/// How long the peer wants an offer to wait, where that is no refusal.
+fn put_off(response: &Response) -> Option<Duration> {
+    let asked = response.headers().get("Retry-After").and_then(retry_after)?;
+    (asked <= *PUT_OFF.end()).then(|| asked.max(*PUT_OFF.start()))
 }
 
 fn refuse(now: Instant, stack: &mut Stack, transaction: Key, request: &Request, status: u16) {
