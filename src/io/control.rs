@@ -222,6 +222,7 @@ impl Control {
     async fn is_over(&mut self, ending: &mut Ending) -> bool {
         if self.stop.replace(false) && *ending == Ending::No {
             self.terminate(ending);
+            self.flush().await;
         }
         let now = TokioInstant::now();
         match *ending {
@@ -230,6 +231,7 @@ impl Control {
             Ending::Draining { kill_at } if kill_at <= now => {
                 tracing::warn!("the time to drain is over: ending the remaining calls");
                 let _ = self.engine.handle_operator(self.clock.now(), &Operator::Kill);
+                self.flush().await;
                 *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
                 false
             }
