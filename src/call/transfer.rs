@@ -56,6 +56,8 @@ pub enum Declined {
     DoNotCall,
     /// The number is being dialed already.
     InFlight,
+    /// Nobody is dialed any more: by the operator's switch, or because the engine is on its way out.
+    NoDialing,
     /// No trunk carries it now.
     NoTrunk,
 }
@@ -64,7 +66,7 @@ impl Declined {
     /// The status that says so.
     pub fn status(self) -> u16 {
         match self {
-            Declined::NoTrunk => 503,
+            Declined::NoTrunk | Declined::NoDialing => 503,
             Declined::InFlight => 486,
             _ => 603,
         }
@@ -81,6 +83,7 @@ impl fmt::Display for Declined {
             Declined::Prefix => f.write_str("no prefix of transfer_prefixes allows the number"),
             Declined::DoNotCall => f.write_str("the number is on the do-not-call list"),
             Declined::InFlight => f.write_str("the number is being dialed already"),
+            Declined::NoDialing => f.write_str("no number is dialed now"),
             Declined::NoTrunk => f.write_str("no trunk carries it now"),
         }
     }

@@ -183,7 +183,7 @@ impl Ledger {
     }
 
     /// The attempt is over.
-    pub(super) fn finish(&mut self, number: &E164, now: Now, disposition: Disposition) {
+    pub fn finish(&mut self, number: &E164, now: Now, disposition: Disposition) {
         let key = key(number);
         self.in_flight.remove(&key);
         let open = self.attempts.get_mut(&key).and_then(|attempts| attempts.last_mut());

@@ -60,6 +60,7 @@ use carry::Draft;
 use holding::Holding;
 use keeping::Keeping;
 use orphans::Orphans;
+use transfers::Transferred;
 
 /// After a failure of the store: how long until it is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
@@ -209,6 +210,8 @@ struct Line {
     answered_after: Option<Duration>,
     /// Numbers that redirections have led to; the last is the one that is rung.
     redirects: Vec<E164>,
+    /// The number that a transfer rings, and the one that the callee talks with since an earlier one.
+    transferred: Transferred,
     /// The store's own gate refused it.
     forbidden: bool,
     /// The agent who is kept for it, or about to be rung; while the phone rings and later it is the session's.
@@ -414,6 +417,7 @@ impl Engine {
             Operator::Drain => {
                 self.draining = true;
                 self.each_attempt(now, |attempt, out| attempt.handle_drain(now, out));
+                self.cancel_transfers(now, |_, _, _| true);
                 self.unregister_trunks(now);
             }
             Operator::Kill => {

@@ -126,7 +126,7 @@ impl Attempt {
 
     /// Something happened to the new party's session.
     pub(super) fn handle_target(&mut self, now: Now, event: SessionEvent, out: &mut Vec<Action>) {
-        if !matches!(&self.state, State::Transferring(transferring) if transferring.target.is_some()) {
+        if !self.transfer_is_ours() {
             return;
         }
         match event {
@@ -141,12 +141,20 @@ impl Attempt {
             SessionEvent::Referred { .. } => {
                 out.push(Action::AnswerRefer { side: Side::Target, answer: Err(603) });
             }
+            SessionEvent::Offered { sdp } => self.answer_target(sdp.as_deref(), out),
             SessionEvent::Trying
-            | SessionEvent::Offered { .. }
             | SessionEvent::OfferAnswered { .. }
             | SessionEvent::ReferProgress { .. }
             | SessionEvent::Info { .. } => {}
         }
+    }
+
+    /// It offers anew before it answers (UPDATE, RFC 3311 section 5.1); its media begin with its answer.
+    fn answer_target(&mut self, offer: Option<&[u8]>, out: &mut Vec<Action>) {
+        let State::Transferring(transferring) = &mut self.state else { return };
+        let Some((target, _)) = &mut transferring.target else { return };
+        let answer = target.answer(offer).map(|(answer, _)| answer).map_err(|_| 488);
+        out.push(Action::AnswerOffer { side: Side::Target, answer });
     }
 
     fn handle_target_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
@@ -199,6 +207,19 @@ impl Attempt {
         self.handle_transfer_failed(now, 408, out);
     }
 
+    /// The new party must not be rung any longer.
+    pub fn handle_transfer_withdrawn(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.transfer_is_ours() {
+            self.release_target(out);
+            self.handle_transfer_failed(now, 603, out);
+        }
+    }
+
+    /// A new party is rung by us.
+    fn transfer_is_ours(&self) -> bool {
+        matches!(&self.state, State::Transferring(transferring) if transferring.target.is_some())
+    }
+
     /// How the REFER goes on by which the callee's trunk was asked.
     pub(super) fn handle_refer_progress(&mut self, now: Now, status: u16, out: &mut Vec<Action>) {
         let State::Transferring(transferring) = &self.state else { return };
@@ -220,7 +241,7 @@ impl Attempt {
 
     /// Hangs the new party's leg up, if there is one.
     pub(super) fn release_target(&mut self, out: &mut Vec<Action>) {
-        if matches!(&self.state, State::Transferring(transferring) if transferring.target.is_some()) {
+        if self.transfer_is_ours() {
             out.push(Action::HangUp { side: Side::Target, q850: 16 });
         }
     }

@@ -128,7 +128,7 @@ impl Engine {
                     self.endpoint.info(now.instant, session, keys::INFO_TYPE, body);
                 }
             }
-            Action::PromoteTarget => self.promote_target(key),
+            Action::PromoteTarget => self.promote_target(now, key),
             Action::NextTrunk => {
                 let placement = self.next_trunk(now, key);
                 if let Some(line) = self.lines.get_mut(key) {
@@ -146,6 +146,7 @@ impl Engine {
             }
             Action::Journal(step) => {
                 self.watch_pacing(now, key, &step);
+                self.watch_transfer(now, key, &step);
                 if let Some(line) = self.lines.get(key) {
                     self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
@@ -302,7 +303,7 @@ impl Engine {
 
     /// Takes a line out of all tables.
     fn close(&mut self, now: Now, key: Key) -> Option<Line> {
-        let line = self.lines.remove(key)?;
+        let mut line = self.lines.remove(key)?;
         let unsent = line.draft.as_ref().and_then(|draft| draft.remains.as_ref());
         self.keeping.forget_unsent(now.instant, unsent);
         for place in line.reserved.into_iter().flatten() {
@@ -319,6 +320,7 @@ impl Engine {
         }
         self.attempts.remove(&line.attempt.id());
         line.redirects.iter().for_each(|number| self.ledger.give_back(number));
+        line.transferred.close(now, &mut self.ledger);
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
     }

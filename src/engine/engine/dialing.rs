@@ -210,6 +210,7 @@ impl Engine {
             is_scored: false,
             answered_after: None,
             redirects: Vec::new(),
+            transferred: Transferred::default(),
             forbidden: false,
             agent,
             rung: Vec::new(),

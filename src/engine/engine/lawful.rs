@@ -31,6 +31,7 @@ impl Engine {
         self.dialing = dialing;
         if !dialing {
             self.each_attempt(now, |attempt, out| attempt.handle_cancel(now, out));
+            self.cancel_transfers(now, |_, _, _| true);
         }
     }
 

@@ -45,6 +45,9 @@ impl Engine {
         for key in keys {
             self.with_attempt(now, key, |attempt, out| attempt.handle_cancel(now, out));
         }
+        self.cancel_transfers(now, |engine, line, number| {
+            engine.campaigns[line.campaign].campaign.gate().is_listed(number, &engine.ledger)
+        });
     }
 
     /// Numbers of a do-not-call file that was read anew; says how many were new.

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::call::attempt::Transfer;
+use crate::call::step::Step;
 use crate::call::transfer::{Declined, Destination, destination};
+use crate::disposition::Disposition;
 use crate::engine::placement::dialed_form;
 
 impl Engine {
@@ -25,9 +27,16 @@ impl Engine {
         domains.extend(addresses.iter().map(String::as_str));
         let region = running.campaign.options().default_region;
         let destination = destination(to, replaces.is_some(), rules, &domains, region)?;
-        if let Destination::Number(number) = &destination {
+        let number = match &destination {
+            Destination::Extension(_) => None,
+            Destination::Number(number) => Some(number.clone()),
+        };
+        if let Some(number) = &number {
             // A number is a number, whoever asks for it.
-            if self.ledger.is_suppressed(number) {
+            if self.draining || !self.dialing {
+                return Err(Declined::NoDialing);
+            }
+            if running.campaign.gate().is_listed(number, &self.ledger) {
                 return Err(Declined::DoNotCall);
             }
             if self.ledger.is_in_flight(number) {
@@ -44,6 +53,7 @@ impl Engine {
             if let Some(replaces) = replaces {
                 uri += &format!("?Replaces={}", escape(&replaces));
             }
+            line.transferred.ring(now, number, &mut self.ledger);
             return Ok(Transfer::HandOver { uri });
         }
         let uri = uri_through(&pbx.options, agents);
@@ -56,12 +66,14 @@ impl Engine {
         pbx.seize(now.instant);
         pbx.rate.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);
+        line.transferred.ring(now, number, &mut self.ledger);
         Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, replaces })
     }
 
     /// The transfer's target is the agent from here on; what the former agent's session still says is nobody's.
-    pub(super) fn promote_target(&mut self, key: Key) {
+    pub(super) fn promote_target(&mut self, now: Now, key: Key) {
         let Some(line) = self.lines.get_mut(key) else { return };
+        line.transferred.talk(now, &mut self.ledger);
         let target = line.sessions[Side::Target as usize].take();
         line.sessions[Side::Agent as usize] = target;
         if let Some(channel) = target.and_then(|session| self.sessions.get_mut(&session)) {
@@ -69,9 +81,60 @@ impl Engine {
         }
     }
 
+    /// A transfer that has failed holds its number no longer.
+    pub(super) fn watch_transfer(&mut self, now: Now, key: Key, step: &Step) {
+        if let (Step::TransferFailed { .. }, Some(line)) = (step, self.lines.get_mut(key)) {
+            line.transferred.fail(now, &mut self.ledger);
+        }
+    }
+
+    /// Whom a transfer rings is rung no longer where this says so of the number.
+    pub(super) fn cancel_transfers(&mut self, now: Now, may_not: impl Fn(&Engine, &Line, &E164) -> bool) {
+        let rings = |line: &Line| line.transferred.ringing.as_ref().is_some_and(|n| may_not(self, line, n));
+        let keys: Vec<Key> = self.lines.iter().filter(|(_, line)| rings(line)).map(|(key, _)| key).collect();
+        for key in keys {
+            self.with_attempt(now, key, |attempt, out| attempt.handle_transfer_withdrawn(now, out));
+        }
+    }
+
     /// The session of a line's side.
     pub(super) fn session(&self, key: Key, side: Side) -> Option<SessionKey> {
         self.lines.get(key)?.sessions[side as usize]
+    }
+}
+
+/// The numbers that a call's transfers have to do with. Each is in a call like any other for as long.
+#[derive(Debug, Default)]
+pub(super) struct Transferred {
+    ringing: Option<E164>,
+    talking: Option<E164>,
+}
+
+impl Transferred {
+    fn ring(&mut self, now: Now, number: Option<E164>, ledger: &mut Ledger) {
+        if let Some(number) = &number {
+            ledger.take(number, now.wall);
+        }
+        self.ringing = number;
+    }
+
+    fn fail(&mut self, now: Now, ledger: &mut Ledger) {
+        if let Some(number) = self.ringing.take() {
+            ledger.finish(&number, now, Disposition::NoAnswer);
+        }
+    }
+
+    /// Who was rung has answered; whom the callee talked with before is out of the call.
+    fn talk(&mut self, now: Now, ledger: &mut Ledger) {
+        if let Some(number) = std::mem::replace(&mut self.talking, self.ringing.take()) {
+            ledger.finish(&number, now, Disposition::Bridged);
+        }
+    }
+
+    /// The call is over.
+    pub(super) fn close(&mut self, now: Now, ledger: &mut Ledger) {
+        self.fail(now, ledger);
+        self.talk(now, ledger);
     }
 }
 

@@ -120,6 +120,23 @@ fn a_new_party_that_does_not_answer_in_time_or_without_media_gives_the_callee_ba
 }
 
 #[test]
+fn a_new_party_that_offers_anew_while_it_rings_is_answered_and_heard_once_it_has_answered() {
+    transferring().plays_on(
+        "
+        11.000 < target offers sendrecv
+        11.000 > answer target sendrecv
+        12.000 < target 200
+        12.000 > NOTIFY agent 200
+        12.000 > BYE agent
+        12.000 > the target is the agent
+        12.000 > stop playing
+        12.000 > connect agent
+        12.000 > bridge
+    ",
+    );
+}
+
+#[test]
 fn a_callee_who_hangs_up_during_a_transfer_ends_all_three() {
     transferring().plays_on(
         "

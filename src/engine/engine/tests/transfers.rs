@@ -69,7 +69,67 @@ fn a_trunk_that_takes_refer_is_asked_to_call_the_new_party_itself() {
     assert_eq!(stage.channels(), [2]);
 }
 
+#[test]
+fn a_number_that_a_transfer_rings_or_talks_with_is_in_a_call_like_any_other_and_rests_afterwards() {
+    let (mut stage, agent) =
+        Stage::bridged("priority = 1", Rules { allowed: Allowed::Blind, prefixes: vec!["+1".into()] });
+    let number = E164::from_e164("+12025550123").unwrap();
+    stage.refers(&agent, "sip:+12025550123@pbx");
+    assert!(stage.engine.ledger.is_in_flight(&number), "it rings");
+    let target = stage.sent_to("sip:+12025550123@");
+    stage.answers(&target, 200);
+    assert!(stage.engine.ledger.is_in_flight(&number), "it talks");
+    stage.asks(&target, Method::Bye, "", 500);
+    let hour = Duration::from_secs(3600);
+    assert!(!stage.engine.ledger.is_in_flight(&number));
+    assert!(stage.engine.ledger.rest(&number, hour, stage.now.instant) > Duration::ZERO);
+}
+
+#[test]
+fn a_number_that_may_not_be_dialed_any_more_is_not_rung_for_a_transfer_either_but_an_extension_is() {
+    let words: [(&str, fn(&mut Stage)); 3] = [
+        ("suppressed", |stage| {
+            let number = E164::from_e164("+12025550123").unwrap();
+            stage.engine.handle_operator(stage.now, &Operator::Suppress(number)).unwrap();
+        }),
+        ("dialing off", |stage| stage.engine.handle_operator(stage.now, &Operator::Dialing(false)).unwrap()),
+        ("drain", |stage| stage.engine.handle_operator(stage.now, &Operator::Drain).unwrap()),
+    ];
+    let rules = || Rules { allowed: Allowed::Blind, prefixes: vec!["+1".into()] };
+    for (what, word) in words {
+        // What rings already.
+        let (mut stage, agent) = Stage::bridged("priority = 1", rules());
+        stage.refers(&agent, "sip:+12025550123@pbx");
+        let target = stage.sent_to("sip:+12025550123@");
+        stage.answers(&target, 180);
+        stage.sent.clear();
+        word(&mut stage);
+        stage.settle();
+        let canceled = stage.sent.iter().filter(|sent| *sent.method() == Method::Cancel).count();
+        assert_eq!(canceled, 1, "{what}");
+        // What is asked for afterwards.
+        let (mut stage, agent) = Stage::bridged("priority = 1", rules());
+        word(&mut stage);
+        stage.settle();
+        stage.refers(&agent, "sip:+12025550123@pbx");
+        let refused = if what == "suppressed" { "603 REFER" } else { "503 REFER" };
+        assert_eq!(stage.replies, [refused], "{what}");
+        stage.asks(&agent, Method::Refer, "sip:700@pbx", 200);
+        assert_eq!(stage.replies.last().unwrap(), "202 REFER", "{what}: the agents' own PBX");
+    }
+}
+
 impl Stage {
+    /// The INVITE that goes there.
+    fn sent_to(&mut self, uri: &str) -> SipRequest {
+        loop {
+            let invite = self.sent(Method::Invite);
+            if invite.uri().starts_with(uri) {
+                return invite;
+            }
+        }
+    }
+
     /// A call whose agent, whose INVITE is given back, may transfer it by these rules.
     fn bridged(trunk: &str, transfer: Rules) -> (Stage, SipRequest) {
         let agent = AgentDial {
