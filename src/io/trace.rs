@@ -336,10 +336,10 @@ impl Tracer {
                 self.known.remove(&oldest);
             }
         }
-        let wants_rtp = self.book.manner_of(&facts).is_some_and(|Manner { rtp, .. }| rtp);
-        if let Some(capture) = self.capture.as_ref().filter(|_| wants_rtp) {
+        let manner = self.book.manner_of(&facts).filter(|manner| manner.rtp);
+        if let (Some(capture), Some(Manner { unmasked, .. })) = (self.capture.as_ref(), manner) {
             for stream in placed.streams {
-                capture.handle_stream(&id, stream);
+                capture.handle_stream(&id, stream, unmasked);
                 self.commands.push(Command::Trace { stream, on: true });
             }
             self.copied.insert(id, placed.streams);

@@ -237,6 +237,23 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted))
 }
 
+/// Hides in a packet of RTP which keys were pressed (telephone-event, RFC 4733): every type above 95 is one, for sound has
+/// the others here. That a key was pressed, when and for how long stays.
+pub fn hide_keys(packet: &mut [u8]) {
+    const NO_EVENT: u8 = 255;
+    let [first, second, ..] = *packet else { return };
+    if first >> 6 != 2 || second & 0x7F < 96 {
+        return;
+    }
+    let begin = 12 + 4 * usize::from(first & 0x0F);
+    let extension = match packet.get(begin..begin + 4) {
+        Some(&[_, _, high, low]) if first & 0x10 != 0 => 4 + 4 * usize::from(u16::from_be_bytes([high, low])),
+        _ => 0,
+    };
+    // An event is of four bytes, the first of which names it; a packet may hold several (section 2.5.1.5).
+    packet.iter_mut().skip(begin + extension).step_by(4).for_each(|event| *event = NO_EVENT);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::packet::tests::INVITE;
@@ -344,6 +361,31 @@ mod tests {
                 bytes[at] = rng.below(256) as u8;
             }
             assert_eq!(masked(&bytes).len(), bytes.len());
+        }
+    }
+
+    #[test]
+    fn keys_are_hidden_in_rtp_and_sound_is_not() {
+        let header = [0x80, 101, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7];
+        let event = |number: u8| [number, 0x8A, 0x03, 0x20];
+        let hidden = |packet: Vec<u8>| {
+            let mut packet = packet;
+            hide_keys(&mut packet);
+            packet
+        };
+        assert_eq!(hidden([&header[..], &event(5)].concat()), [&header[..], &event(255)].concat());
+        let two = [&header[..], &event(5), &event(11)].concat();
+        assert_eq!(hidden(two), [&header[..], &event(255), &event(255)].concat());
+        // With a contributing source and an extension of one word.
+        let long = [0x91, 101, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 5, 5, 5, 5, 0xBE, 0xDE, 0, 1, 5, 5, 5, 5];
+        assert_eq!(hidden([&long[..], &event(5)].concat()), [&long[..], &event(255)].concat());
+        for kept in [
+            vec![0x80, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5],
+            vec![0x80, 201, 5],
+            vec![0x9F, 101],
+            vec![],
+        ] {
+            assert_eq!(hidden(kept.clone()), kept);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::make_folder;
 use crate::media::command::StreamKey;
 use crate::time::Instant;
 use crate::trace::frame;
+use crate::trace::masking;
 use crate::trace::packet::{Micros, Packet, Timeline};
 use pcap_file::pcap::{PcapPacket, PcapWriter};
 use std::cell::RefCell;
@@ -76,7 +77,7 @@ struct RtpCopy {
 #[derive(Debug)]
 enum Mark {
     Sip { id: String, packet: Packet },
-    Stream { id: String, stream: StreamKey },
+    Stream { id: String, stream: StreamKey, unmasked: bool },
     Ended { id: String },
 }
 
@@ -134,9 +135,9 @@ impl Capture {
         self.mark(Mark::Sip { id: id.to_owned(), packet });
     }
 
-    /// Copies of this stream belong to the call `id`.
-    pub fn handle_stream(&self, id: &str, stream: StreamKey) {
-        self.mark(Mark::Stream { id: id.to_owned(), stream });
+    /// Copies of this stream belong to the call `id`; which keys were pressed is in the file only if it is `unmasked`.
+    pub fn handle_stream(&self, id: &str, stream: StreamKey, unmasked: bool) {
+        self.mark(Mark::Stream { id: id.to_owned(), stream, unmasked });
     }
 
     /// The call has ended; its last messages may still come.
@@ -171,7 +172,8 @@ struct Desk {
     inbox: Receiver<Mark>,
     dropped: Arc<AtomicU64>,
     files: BTreeMap<String, Open>,
-    streams: BTreeMap<StreamKey, String>,
+    /// Whose each is, and whether it is unmasked.
+    streams: BTreeMap<StreamKey, (String, bool)>,
 }
 
 struct Open {
@@ -200,10 +202,10 @@ impl Desk {
         let mut tidy_at = std::time::Instant::now();
         loop {
             match copies.recv_timeout(IDLE) {
-                Ok(copy) => {
+                Ok(mut copy) => {
                     // The description that announces a stream goes before its packets.
                     self.take_marks();
-                    self.write_copy(&copy);
+                    self.write_copy(&mut copy);
                 }
                 Err(RecvTimeoutError::Timeout) => self.take_marks(),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -216,7 +218,7 @@ impl Desk {
                 tidy_at = now + IDLE;
                 self.files.values().for_each(Open::flush);
                 self.files.retain(|_, file| file.close_at.is_none_or(|at| at > now));
-                self.streams.retain(|_, id| self.files.contains_key(id));
+                self.streams.retain(|_, (id, _)| self.files.contains_key(id));
             }
         }
     }
@@ -228,9 +230,9 @@ impl Desk {
                     let bytes = frame::ethernet(packet.source(), packet.destination(), &packet.bytes);
                     self.write(&id, packet.at, &bytes);
                 }
-                Mark::Stream { id, stream } => {
+                Mark::Stream { id, stream, unmasked } => {
                     self.open(&id);
-                    self.streams.insert(stream, id);
+                    self.streams.insert(stream, (id, unmasked));
                 }
                 Mark::Ended { id } => {
                     if let Some(file) = self.files.get_mut(&id) {
@@ -241,8 +243,11 @@ impl Desk {
         }
     }
 
-    fn write_copy(&mut self, copy: &RtpCopy) {
-        let Some(id) = self.streams.get(&copy.stream).cloned() else { return };
+    fn write_copy(&mut self, copy: &mut RtpCopy) {
+        let Some((id, unmasked)) = self.streams.get(&copy.stream).cloned() else { return };
+        if !unmasked {
+            masking::hide_keys(&mut copy.bytes[..copy.length]);
+        }
         let bytes = frame::ethernet(copy.source, copy.destination, &copy.bytes[..copy.length]);
         self.write(&id, self.timeline.at(copy.at), &bytes);
     }
@@ -320,7 +325,7 @@ mod tests {
         let capture = Capture::start(&folder.path().join("new"), Timeline::default()).unwrap();
         let copies = capture.copies();
         capture.handle_packet("call/../1", packet(1_500_000));
-        capture.handle_stream("call/../1", StreamKey::from_u64(7));
+        capture.handle_stream("call/../1", StreamKey::from_u64(7), false);
         let (here, there) = ("192.0.2.9:4000".parse().unwrap(), "192.0.2.1:4000".parse().unwrap());
         let at = Instant::from_start(Duration::from_secs(2));
         for stream in [7, 8] {
