@@ -334,7 +334,8 @@ pub struct CallRecord {
     pub round_trip_ms: Option<f64>,
     /// The recording's file, empty without one.
     pub recording: String,
-    /// The agent's URI, empty without one.
+    /// The agent's URI, empty without one; behind it, after a blank each, those whom the call was transferred to: URIs of
+    /// extensions, and numbers as `tel:` (RFC 3966).
     pub agent: String,
     /// Digits that the callee pressed.
     pub digits: String,

@@ -182,6 +182,7 @@ async fn expire(
             &list,
         )
         .await?;
+        forget_transferred(conn, &list).await?;
         execute(
             conn,
             DOING,
@@ -192,6 +193,29 @@ async fn expire(
         .await?;
     }
     Ok(ids.len() as u64)
+}
+
+/// Whom such a call was transferred to is as long past.
+async fn forget_transferred(conn: &mut Connection, calls: &str) -> Result<(), StoreError> {
+    const DOING: &str = "forget what is overdue";
+    let transferred: Vec<(i64, String)> = query(
+        "SELECT sequence, agent FROM calls
+         WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND agent LIKE '% tel:%'",
+    )
+    .bind(calls)
+    .fetch_all(conn)
+    .await
+    .map_err(|e| conn.error(DOING, e))?;
+    for (sequence, agent) in transferred {
+        let kept: Vec<&str> = agent.split(' ').filter(|whom| !whom.starts_with("tel:")).collect();
+        query("UPDATE calls SET agent = $2 WHERE sequence = $1")
+            .bind(sequence)
+            .bind(kept.join(" ").as_str())
+            .execute(conn)
+            .await
+            .map_err(|e| conn.error(DOING, e))?;
+    }
+    Ok(())
 }
 
 async fn erase(
@@ -280,6 +304,12 @@ async fn forget(
         ("UPDATE attempts SET number = $2 WHERE number = $1", &mut erased.attempts),
         ("UPDATE calls SET number = $2 WHERE number = $1", &mut erased.calls),
         ("UPDATE contacts SET number = $2 WHERE number = $1", &mut 0),
+        // Whom a call was transferred to.
+        (
+            "UPDATE calls SET agent = rtrim(replace(agent || ' ', 'tel:' || $1 || ' ', 'tel:' || $2 || ' '))
+             WHERE agent || ' ' LIKE '%tel:' || $1 || ' %'",
+            &mut 0,
+        ),
     ] {
         let done = query(sql)
             .bind(number.as_str())
@@ -296,6 +326,7 @@ async fn forget(
     }
     let left: i64 = scalar(
         "SELECT (SELECT count(*) FROM attempts WHERE number = $1) + (SELECT count(*) FROM calls WHERE number = $1)
+              + (SELECT count(*) FROM calls WHERE agent || ' ' LIKE '%tel:' || $1 || ' %')
               + (SELECT count(*) FROM contacts WHERE number = $1)
               + (SELECT count(*) FROM suppressions WHERE number = $1)
               + (SELECT count(*) FROM scoped_suppressions WHERE number = $1)",

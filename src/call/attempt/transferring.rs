@@ -30,6 +30,8 @@ pub enum Transfer {
         placement: Placement,
         /// Whom.
         uri: String,
+        /// The same for the call record: an extension's URI, or a number as `tel:` (RFC 3966), however the trunk dials it.
+        whom: String,
         /// The call that this one takes the place of (RFC 3891).
         replaces: Option<String>,
     },
@@ -37,6 +39,8 @@ pub enum Transfer {
     HandOver {
         /// Whom.
         uri: String,
+        /// The same for the call record.
+        whom: String,
     },
 }
 
@@ -47,6 +51,7 @@ pub(super) struct Transferring {
     /// The new party's leg at the agent's port, and where it was placed; none when the trunk was asked.
     target: Option<(Leg, Placement)>,
     uri: String,
+    whom: String,
     replaces: Option<String>,
 }
 
@@ -100,7 +105,7 @@ impl Attempt {
         out.push(Action::Journal(Step::Transferring));
         let deadline = now.instant + RING_MAX;
         match transfer {
-            Transfer::Dial { placement, uri, replaces } => {
+            Transfer::Dial { placement, uri, whom, replaces } => {
                 let mut target = self.agent.successor(self.plan.session_id.wrapping_add(2 + self.transfers));
                 self.transfers += 1;
                 let sdp = target.offer(&placement);
@@ -113,12 +118,13 @@ impl Attempt {
                 }
                 self.handle_hold(side, true, out);
                 let target = Some((target, placement));
-                self.state = State::Transferring(Box::new(Transferring { deadline, target, uri, replaces }));
+                let transferring = Transferring { deadline, target, uri, whom, replaces };
+                self.state = State::Transferring(Box::new(transferring));
                 out.push(Action::Invite { side: Side::Target, call_id, sdp });
             }
-            Transfer::HandOver { uri } => {
+            Transfer::HandOver { uri, whom } => {
                 out.push(Action::Refer { side: Side::Callee, to: uri.clone() });
-                let transferring = Transferring { deadline, target: None, uri, replaces: None };
+                let transferring = Transferring { deadline, target: None, uri, whom, replaces: None };
                 self.state = State::Transferring(Box::new(transferring));
             }
         }
@@ -160,7 +166,7 @@ impl Attempt {
     fn handle_target_answered(&mut self, now: Now, sdp: Option<Vec<u8>>, out: &mut Vec<Action>) {
         let State::Transferring(transferring) = &self.state else { return };
         let Some((mut target, placement)) = transferring.target.clone() else { return };
-        let uri = transferring.uri.clone();
+        let whom = transferring.whom.clone();
         let Ok(session) = target.read_answer(&sdp.unwrap_or_default()) else {
             out.push(Action::HangUp { side: Side::Target, q850: 88 });
             return self.handle_transfer_failed(now, 488, out);
@@ -174,7 +180,7 @@ impl Attempt {
         target.port_held = self.agent.port_held;
         self.agent = target;
         self.agent_placement = Some(placement);
-        self.record.agent = format!("{} {uri}", self.record.agent);
+        self.record.agent = format!("{} {whom}", self.record.agent);
         let (a, b) = (self.callee.stream, self.agent.stream);
         out.push(Action::Media(Command::StopPlaying { stream: a }));
         out.push(Action::Media(Command::Connect { stream: b, session }));
@@ -226,11 +232,11 @@ impl Attempt {
         if transferring.target.is_some() {
             return;
         }
-        let uri = transferring.uri.clone();
+        let whom = transferring.whom.clone();
         match status {
             ..200 => out.push(Action::ReportRefer { side: Side::Agent, status }),
             200..300 => {
-                self.record.agent = format!("{} {uri}", self.record.agent);
+                self.record.agent = format!("{} {whom}", self.record.agent);
                 out.push(Action::ReportRefer { side: Side::Agent, status: 200 });
                 out.push(Action::Journal(Step::Transferred));
                 self.end(now, Disposition::Bridged, EndedBy::Us, out);

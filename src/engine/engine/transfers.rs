@@ -47,6 +47,10 @@ impl Engine {
             Destination::Extension(user) => format!("sip:{user}@{agents}"),
             Destination::Number(number) => format!("sip:{}@{host}", dialed_form(number, options)),
         };
+        let whom = match &number {
+            Some(number) => format!("tel:{number}"),
+            None => uri_through(&pbx.options, agents),
+        };
         let carrier = &self.trunks[line.trunk].options;
         if carrier.refer {
             let mut uri = uri_through(carrier, &carrier.host);
@@ -54,7 +58,7 @@ impl Engine {
                 uri += &format!("?Replaces={}", escape(&replaces));
             }
             line.transferred.ring(now, number, &mut self.ledger);
-            return Ok(Transfer::HandOver { uri });
+            return Ok(Transfer::HandOver { uri, whom });
         }
         let uri = uri_through(&pbx.options, agents);
         let pbx = &mut self.trunks[place];
@@ -67,7 +71,7 @@ impl Engine {
         pbx.rate.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);
         line.transferred.ring(now, number, &mut self.ledger);
-        Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, replaces })
+        Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, whom, replaces })
     }
 
     /// The transfer's target is the agent from here on; what the former agent's session still says is nobody's.

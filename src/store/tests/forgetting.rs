@@ -57,6 +57,29 @@ async fn an_erased_number_is_nowhere_and_no_list_brings_it_back() {
 }
 
 #[tokio::test]
+async fn whom_a_call_was_transferred_to_is_forgotten_at_their_wish_and_with_the_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder).await;
+    import(&mut store, 0..1).await;
+    let contact = claim_one(&mut store).await;
+    store.handle(commit(&contact, 1, "c1")).await;
+    let mut call = record(&contact, 1, Disposition::Bridged);
+    call.agent = format!("sip:600@pbx tel:{} sip:700@pbx tel:{}", number(7), number(8));
+    let longer = format!("{}0", number(7));
+    call.agent += &format!(" tel:{longer}");
+    let contact = update(&contact, Done, 0);
+    store.handle(Request::FinishAttempt { record: Box::new(call), contact }).await;
+    let erased = store.erase(&number(7), [7; 32], at(5)).await.unwrap();
+    assert_eq!((erased.calls, erased.left), (0, 0));
+    let text = everything(&mut store).await;
+    assert!(!text.contains(&format!("{} ", number(7))), "{text}");
+    assert!(text.contains(&longer) && text.contains(&number(8).to_string()), "{text}");
+    assert_eq!(store.expire(Some(at(9_000_000)), None).await.unwrap().calls, 1);
+    let text = everything(&mut store).await;
+    assert!(text.contains("sip:600@pbx sip:700@pbx") && !text.contains("tel:"), "{text}");
+}
+
+#[tokio::test]
 async fn what_is_past_its_time_loses_its_name_and_still_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(&folder).await;
@@ -183,7 +206,7 @@ async fn everything(store: &mut Store) -> String {
     let tables = [
         "SELECT number || name || further || comment || attributes || callback_agent || state FROM contacts ORDER BY id",
         "SELECT id || number || CAST(started_at AS TEXT) FROM attempts ORDER BY sequence",
-        "SELECT attempt || number || caller_id || digits || recording || reason FROM calls ORDER BY sequence",
+        "SELECT attempt || number || caller_id || digits || recording || reason || ' ' || agent || ' ' FROM calls ORDER BY sequence",
         "SELECT call_id || caller_id || trunk FROM invites ORDER BY rowid",
         "SELECT attempt || label || labelled_by FROM labels ORDER BY sequence",
         "SELECT attempt || decision || caps FROM decisions ORDER BY attempt",

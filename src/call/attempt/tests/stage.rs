@@ -225,10 +225,13 @@ impl Stage {
                 }
                 Action::PlaceTransfer { to, replaces } => {
                     let transfer = match to.as_str() {
-                        "sip:700@pbx" => {
-                            Ok(Transfer::Dial { placement: placement("pbx"), uri: to.clone(), replaces })
-                        }
-                        "sip:800@pbx" => Ok(Transfer::HandOver { uri: to.clone() }),
+                        "sip:700@pbx" => Ok(Transfer::Dial {
+                            placement: placement("pbx"),
+                            uri: to.clone(),
+                            whom: to.clone(),
+                            replaces,
+                        }),
+                        "sip:800@pbx" => Ok(Transfer::HandOver { uri: to.clone(), whom: to.clone() }),
                         _ => Err(Declined::Prefix),
                     };
                     self.attempt.handle_transfer(self.now, transfer, &mut more);
