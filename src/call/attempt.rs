@@ -228,6 +228,11 @@ impl Attempt {
         matches!(self.state, State::Committing)
     }
 
+    /// Whether an agent was kept for it before it was made.
+    pub fn is_guaranteed(&self) -> bool {
+        self.plan.guaranteed
+    }
+
     /// Whether its INVITE is out and unanswered.
     pub fn is_ringing(&self) -> bool {
         matches!(self.state, State::Calling { .. })

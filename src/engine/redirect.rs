@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::campaign::gate::Refusal;
 use crate::number::E164;
 use crate::sip::uri::Uri;
 
@@ -33,6 +34,8 @@ pub enum Refused {
     InFlight(E164),
     /// It leads back to a number that was rung already.
     Circle(E164),
+    /// A rule for numbers forbids it now: hours, a cap of the law, the rest between two attempts.
+    Rule(E164, Refusal),
 }
 
 impl fmt::Display for Refused {
@@ -44,6 +47,9 @@ impl fmt::Display for Refused {
             Refused::Suppressed(number) => write!(f, "{} is on the do-not-call list", number.masked()),
             Refused::InFlight(number) => write!(f, "{} is in a call already", number.masked()),
             Refused::Circle(number) => write!(f, "{} has been rung already", number.masked()),
+            Refused::Rule(number, reason) => {
+                write!(f, "{} may not be dialed now ({reason})", number.masked())
+            }
         }
     }
 }

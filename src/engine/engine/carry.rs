@@ -319,7 +319,8 @@ impl Engine {
             self.staff.roster.handle_released(now.instant, agent);
         }
         self.attempts.remove(&line.attempt.id());
-        line.redirects.iter().for_each(|number| self.ledger.give_back(number));
+        // Each was rung, and rests as any number does.
+        line.redirects.iter().for_each(|number| self.ledger.finish(number, now, Disposition::NoAnswer));
         line.transferred.close(now, &mut self.ledger);
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)

@@ -1,9 +1,11 @@
 //! Answers to an INVITE that are about more than this one call: redirections, and caller ids that nobody wants.
 
 use super::*;
-use crate::engine::redirect;
+use crate::campaign::gate::{Decision, Refusal};
+use crate::engine::redirect::{self, Refused};
 use crate::engine::status::CallerIdStatus;
 use crate::sip::endpoint::SessionEvent;
+use crate::time::WallTime;
 
 /// Caller ids that are counted: there are as many as campaigns.
 const CALLER_IDS_MAX: usize = 1_024;
@@ -25,7 +27,8 @@ impl Engine {
         let suppressed = |number: &E164| ledger.is_suppressed(number);
         let in_flight = |number: &E164| ledger.is_in_flight(number);
         let wanted =
-            redirect::follow(contacts, left, &options.redirect_prefixes, &rung, suppressed, in_flight);
+            redirect::follow(contacts, left, &options.redirect_prefixes, &rung, suppressed, in_flight)
+                .and_then(|number| self.may_redirect(now, line, number));
         let trunk = options.name.clone();
         match wanted {
             Ok(number) => {
@@ -38,6 +41,29 @@ impl Engine {
                 let note = format!("a redirection is not followed ({status}): {refused}");
                 self.journal(now, Event::Trunk { name: trunk, note });
                 false
+            }
+        }
+    }
+
+    /// A number that a redirection names is dialed as any other is: by hours and caps of its own, and no sooner after another
+    /// attempt. Only what this run knows of it counts, for its past is not in the contact's row; nor is anybody's consent.
+    fn may_redirect(&self, now: Now, line: &Line, number: E164) -> Result<E164, Refused> {
+        let gate = self.campaigns[line.campaign].campaign.gate();
+        let stranger = Contact {
+            number,
+            attributes: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            next_attempt_at: WallTime::from_unix_ms(0),
+            history: Vec::new(),
+            ..line.contact.clone()
+        };
+        match gate.may_dial(&stranger, now, &self.ledger) {
+            Decision::Allow { guaranteed_agent } if !guaranteed_agent || line.attempt.is_guaranteed() => {
+                Ok(stranger.number)
+            }
+            Decision::Allow { .. } => Err(Refused::Rule(stranger.number, Refusal::AgentDemanded)),
+            Decision::Skip { reason, .. } | Decision::Never { reason } => {
+                Err(Refused::Rule(stranger.number, reason))
             }
         }
     }

@@ -220,6 +220,25 @@ fn fault_22_nobody_is_rung_twice_at_once_because_of_a_redirection() {
 }
 
 #[test]
+fn fault_22_a_number_that_a_redirection_has_led_to_rests_as_any_other_does() {
+    let mut stage = Stage::new(&["redirects_max = 1\nredirect_prefixes = [\"+1\"]"], Human::HangUp);
+    stage.contacts(&["+12125550101"]);
+    let first = stage.sent(Method::Invite);
+    stage.responds(&first, 302, &[ELSEWHERE]);
+    let second = stage.sent(Method::Invite);
+    stage.responds(&second, 486, &[]);
+    stage.pass(2_000);
+    stage.contacts(&["+12125550102"]);
+    stage.pass(2_000);
+    let third = stage.sent(Method::Invite);
+    assert!(third.uri().contains("5550102"), "{}", third.uri());
+    stage.responds(&third, 302, &[ELSEWHERE]);
+    stage.pass(2_000);
+    assert_eq!(stage.commits.len(), 3, "nobody is rung again after two seconds");
+    assert!(stage.notes.iter().any(|note| note.contains("attempt_gap")), "{:?}", stage.notes);
+}
+
+#[test]
 fn a_caller_id_that_nobody_wants_is_an_alarm() {
     let mut stage = Stage::new(&[""], Human::HangUp);
     stage.contacts(&["+12125550101", "+12125550102", "+12125550103"]);
