@@ -87,13 +87,10 @@ fn a_number_that_a_transfer_rings_or_talks_with_is_in_a_call_like_any_other_and_
 
 #[test]
 fn a_number_that_may_not_be_dialed_any_more_is_not_rung_for_a_transfer_either_but_an_extension_is() {
-    let words: [(&str, fn(&mut Stage)); 3] = [
-        ("suppressed", |stage| {
-            let number = E164::from_e164("+12025550123").unwrap();
-            stage.engine.handle_operator(stage.now, &Operator::Suppress(number)).unwrap();
-        }),
-        ("dialing off", |stage| stage.engine.handle_operator(stage.now, &Operator::Dialing(false)).unwrap()),
-        ("drain", |stage| stage.engine.handle_operator(stage.now, &Operator::Drain).unwrap()),
+    let words = [
+        ("suppressed", Operator::Suppress(E164::from_e164("+12025550123").unwrap())),
+        ("dialing off", Operator::Dialing(false)),
+        ("drain", Operator::Drain),
     ];
     let rules = || Rules { allowed: Allowed::Blind, prefixes: vec!["+1".into()] };
     for (what, word) in words {
@@ -103,13 +100,13 @@ fn a_number_that_may_not_be_dialed_any_more_is_not_rung_for_a_transfer_either_bu
         let target = stage.sent_to("sip:+12025550123@");
         stage.answers(&target, 180);
         stage.sent.clear();
-        word(&mut stage);
+        stage.engine.handle_operator(stage.now, &word).unwrap();
         stage.settle();
         let canceled = stage.sent.iter().filter(|sent| *sent.method() == Method::Cancel).count();
         assert_eq!(canceled, 1, "{what}");
         // What is asked for afterwards.
         let (mut stage, agent) = Stage::bridged("priority = 1", rules());
-        word(&mut stage);
+        stage.engine.handle_operator(stage.now, &word).unwrap();
         stage.settle();
         stage.refers(&agent, "sip:+12025550123@pbx");
         let refused = if what == "suppressed" { "603 REFER" } else { "503 REFER" };
