@@ -174,6 +174,10 @@ impl Receiver {
         self.sender_clock.reset();
     }
 
+    fn would_change(&self, coding: Coding) -> bool {
+        (coding == Coding::G722) != self.is_g722
+    }
+
     /// A datagram on the stream's port.
     pub fn handle_packet(
         &mut self,
@@ -200,9 +204,11 @@ impl Receiver {
             Judgement::Taken => None,
         };
         let measured = audio.then_some(packet.timestamp);
-        if !self.known_source(&packet)
-            || self.reception.handle_packet(now, packet.sequence, measured) == Arrival::Doubtful
-        {
+        let arrival = match self.known_source(&packet) {
+            true => self.reception.handle_packet(now, packet.sequence, measured),
+            false => Arrival::Doubtful,
+        };
+        if arrival == Arrival::Doubtful {
             self.refuse();
             // The address is right even where the packet is not used.
             return latched.map_or(Received::Refused, |_| Received::Taken { latched, digit: None });
@@ -210,6 +216,8 @@ impl Receiver {
         self.slots_without_packet = 0;
         let mut digit = None;
         match coding {
+            // What was overtaken by another coding has nobody to follow it.
+            Some(coding) if arrival == Arrival::Behind && self.would_change(coding) => {}
             Some(coding) => self.handle_audio(now, session, coding, &packet),
             None if event => {
                 digit = self.events.handle_payload(packet.marker, packet.timestamp, packet.payload);
@@ -229,7 +237,7 @@ impl Receiver {
             return;
         }
         // A peer may change its coding without a word; what waits is let go then.
-        if (coding == Coding::G722) != self.is_g722 {
+        if self.would_change(coding) {
             self.change_coding(coding);
         }
         if coding == Coding::G722 || coding == Coding::G711(session.coding.law()) {

@@ -148,3 +148,34 @@ fn a_peer_that_goes_on_in_g711_beside_g722_is_heard_in_both_and_carried_to_eithe
         assert_eq!(bench.sink.closed[&agent].packets_refused, 0);
     }
 }
+
+#[test]
+fn an_overtaken_packet_of_the_coding_before_does_not_turn_the_sound_back() {
+    let mut bench = Bench::new(1);
+    let agent = bench.open(0);
+    bench.connect(agent, Session { g711_beside: true, ..wideband(0) });
+    bench.command(Command::Record { stream: agent, path: "call.wav".into() });
+    let tone = Tone::sine(400.0, -12.0);
+    let mut encoder = g722::Encoder::new();
+    let mut overtaken = Vec::new();
+    for index in 0..100u16 {
+        let (kind, codes) = match index {
+            50.. => (0, g711::coded(Law::Mu, &tone_frame(&tone, index))),
+            _ => (G722, encoder.encode(&tone_frame(&tone, index))),
+        };
+        let bytes = write(false, kind, index, u32::from(index) * 160, 1, &codes);
+        match index {
+            49 => overtaken = bytes,
+            _ => bench.packet(agent, remote(0), &bytes),
+        }
+        if index == 55 {
+            bench.packet(agent, remote(0), &overtaken);
+        }
+        bench.run_ms(20);
+    }
+    let heard: Vec<Frame> = bench.sink.recorded[&agent].iter().map(|(heard, _)| *heard).collect();
+    for (place, frame) in heard.iter().enumerate().take(98).skip(54) {
+        let level = level_of(&[*frame]);
+        assert!((level + 12.0).abs() < 1.0, "frame {place}: {level} dBFS");
+    }
+}
