@@ -239,15 +239,16 @@ pub async fn locate_trunks(config: &Config, setups: &mut [TrunkSetup]) -> Vec<Lo
 fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
     for (i, (options, located)) in config.trunks.iter().zip(located).enumerate() {
-        match &located.trouble {
+        match (&located.trouble, located.lack) {
             _ if !located.hops.is_empty() => {}
-            Some(trouble) => {
+            (None, Some(lack)) => {
+                let text = format!("cannot resolve {:?}: {lack}", options.host);
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
+            }
+            (trouble, _) => {
+                let trouble = trouble.as_deref().unwrap_or("the DNS has not answered for it");
                 notes
                     .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
-            }
-            None => {
-                let text = format!("cannot resolve {:?}: the DNS has no address for it", options.host);
-                faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
             }
         }
     }

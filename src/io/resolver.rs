@@ -9,7 +9,9 @@ use crate::io::clock::Clock;
 use crate::io::entropy;
 use crate::sip::locate::destination::Host;
 use crate::sip::locate::search::Abilities;
-use crate::sip::locate::{Answer, Data, Destination, Failure, Hop, Kind, Locator, Output, Question, Record};
+use crate::sip::locate::{
+    Answer, Data, Destination, Failure, Hop, Kind, Lack, Locator, Output, Question, Record,
+};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -178,6 +180,8 @@ pub struct Located {
     pub hops: Vec<Hop>,
     /// What the DNS did not answer.
     pub trouble: Option<String>,
+    /// Why there is no hop, when the DNS has said so.
+    pub lack: Option<Lack>,
 }
 
 /// Finds all destinations at once, before anything runs; `None` for one that is no name.
@@ -218,6 +222,7 @@ pub async fn locate_all(
     let located = |destination: &Destination| Located {
         hops: locator.hops(destination).to_vec(),
         trouble: locator.trouble(destination).map(|(question, failure, _)| format!("{failure} ({question})")),
+        lack: locator.lack(destination),
     };
     destinations.iter().map(located).collect()
 }

@@ -66,7 +66,10 @@ impl Engine {
         let listed: Vec<String> =
             hops.iter().map(|hop| format!("{} ({})", hop.address, hop.transport.as_str())).collect();
         let note = match listed.is_empty() {
-            true => "is nowhere: the DNS has no address for it".to_owned(),
+            true => {
+                let lack = name_of(&self.trunks[place]).and_then(|name| self.locator.lack(&name));
+                format!("is nowhere: {}", lack.unwrap_or(locate::Lack::NoRecord))
+            }
             false => format!("is at {}", listed.join(", ")),
         };
         let known = hops.iter().map(|hop| (hop.transport, hop.address)).collect::<Vec<_>>();

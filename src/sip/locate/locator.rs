@@ -1,9 +1,9 @@
 //! Keeps the hops of every wanted destination known and fresh: asks, is answered, and says what has changed.
 
-use super::cache::Cache;
+use super::cache::{Cache, STALE_MAX};
 use super::destination::Destination;
 use super::record::{Answer, Failure, Question};
-use super::search::{Abilities, Found, Hop, Search};
+use super::search::{Abilities, Found, Hop, Lack, Search};
 use crate::rng::Rng;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,7 +16,8 @@ const UNDER_WAY_MAX: usize = 64;
 pub enum Output {
     /// Ask the DNS; [`Locator::handle_answer`] is waited for.
     Ask(Question),
-    /// A destination's hops are known now, or others than before; none when the DNS says that there are none.
+    /// A destination's hops are known now, or others than before; none when the DNS says that there are none, or has not
+    /// answered for as long as what was known may serve. [`Locator::lack`] tells the two apart.
     Located {
         /// Which.
         destination: Destination,
@@ -45,8 +46,13 @@ struct Wanted {
     /// Copied for each search, so that the same answers give the same order.
     rng: Rng,
     found: Found,
+    /// A search has come to its end, with hops or without.
     located: bool,
+    /// Its outcome has been told.
+    told: bool,
     troubled: bool,
+    /// For so long its hops stand while the DNS fails at questions that are new.
+    stands_until: Instant,
 }
 
 /// See the module's page.
@@ -82,7 +88,15 @@ impl Locator {
             return;
         }
         let rng = self.rng.fork();
-        let wanted = Wanted { count: 1, rng, found: Found::default(), located: false, troubled: false };
+        let wanted = Wanted {
+            count: 1,
+            rng,
+            found: Found::default(),
+            located: false,
+            told: false,
+            troubled: false,
+            stands_until: Instant::ZERO,
+        };
         self.wanted.insert(destination.clone(), wanted);
         self.search(now, destination);
         self.settle(now);
@@ -137,6 +151,11 @@ impl Locator {
         self.wanted.get(destination).is_some_and(|wanted| wanted.located)
     }
 
+    /// Why there is no hop of a destination; `None` while that is not known.
+    pub fn lack(&self, destination: &Destination) -> Option<Lack> {
+        self.wanted.get(destination)?.found.lack
+    }
+
     /// Whether every question of a destination has its answer, or has failed.
     pub fn is_complete(&self, destination: &Destination) -> bool {
         let awaits = |question: &Question| self.under_way.contains(question);
@@ -179,17 +198,19 @@ impl Locator {
         } else if found.settled && std::mem::take(&mut wanted.troubled) {
             self.outputs.push_back(Output::Recovered(destination.clone()));
         }
-        let waits = |question: &Question| self.cache.get(now, question) == super::cache::Lookup::Pending;
-        let awaits = found.questions.iter().any(waits);
-        let is_outcome = found.settled && (!found.hops.is_empty() || !awaits);
-        if !is_outcome {
-            // Something on the way is not known yet: what was found before stands.
+        let is_unanswered = found.lack == Some(Lack::Unanswered);
+        if !found.settled || (is_unanswered && now < wanted.stands_until) {
+            // Something on the way is not known: what was found before stands.
             found.hops.clone_from(&wanted.found.hops);
+        } else if !found.hops.is_empty() && !found.stale {
+            wanted.stands_until = now + STALE_MAX;
         }
+        wanted.located |= found.settled;
         let place = |hop: &Hop| (hop.transport, hop.address, hop.rank);
         let changed = !found.hops.iter().map(place).eq(wanted.found.hops.iter().map(place));
-        if is_outcome && (changed || !wanted.located) {
-            wanted.located = true;
+        // Where nothing was known before, a failure of the DNS is trouble and no outcome.
+        if found.settled && (changed || (!wanted.told && !is_unanswered)) {
+            wanted.told = true;
             let (destination, hops) = (destination.clone(), found.hops.clone());
             self.outputs.push_back(Output::Located { destination, hops });
         }

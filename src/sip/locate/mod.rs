@@ -8,6 +8,9 @@
 //! SRV, RFC 2782). [`hops::Hops`] is what a trunk makes of such a list: it sticks to a hop that lives, goes on to the
 //! next when it dies, and lets the dead one rest until a probe finds it alive.
 //!
+//! "There are no such records" and "nobody says whether there are" are two things: only the first leads on to the next rule.
+//! After the second what was found before stands, or the trunk is nowhere until the DNS answers; the question is repeated.
+//!
 //! Answers come from strangers: every list is cut to a bound, no name leads to another name more than three times, and
 //! an address that is nobody's (any, multicast, broadcast) is left out.
 
@@ -23,7 +26,7 @@ pub use destination::Destination;
 pub use hops::Hops;
 pub use locator::{Locator, Output};
 pub use record::{Answer, Data, Failure, Kind, Question, Record};
-pub use search::Hop;
+pub use search::{Hop, Lack};
 
 #[cfg(test)]
 mod tests;

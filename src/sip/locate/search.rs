@@ -11,6 +11,7 @@ use super::record::{Data, Failure, Kind, Question};
 use super::selection::{self, Server, Service};
 use crate::rng::Rng;
 use crate::time::Instant;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Hops of one destination.
@@ -43,13 +44,35 @@ pub struct Hop {
     pub why: String,
 }
 
+/// Why there is no hop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lack {
+    /// The DNS says that there is nothing.
+    NoRecord,
+    /// The DNS has failed at a question on the way, and nothing is known from before.
+    Unanswered,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lack::NoRecord => "the DNS has no address for it",
+            Lack::Unanswered => "the DNS does not answer for it",
+        })
+    }
+}
+
 /// What a search has found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Found {
     /// In the order in which they are to be tried.
     pub hops: Vec<Hop>,
-    /// The list is complete as far as the order goes: no service or server is waited for.
+    /// The list is complete as far as the order goes: no service or server is waited for, nor the only address.
     pub settled: bool,
+    /// Why it is settled and empty.
+    pub lack: Option<Lack>,
+    /// It stands on records that are older than they should be.
+    pub stale: bool,
     /// Every question that it came upon.
     pub questions: Vec<Question>,
     /// A question that was not answered, and whether old records stand in.
@@ -62,7 +85,12 @@ pub struct Search<'s> {
     now: Instant,
     abilities: &'s Abilities,
     found: Found,
+    /// A service or a server is waited for.
     pending: bool,
+    /// Any answer at all is waited for.
+    awaits: bool,
+    /// A question has failed, and nothing is known from before.
+    failed: bool,
     servers: usize,
 }
 
@@ -75,11 +103,18 @@ impl<'s> Search<'s> {
         abilities: &'s Abilities,
         rng: &mut Rng,
     ) -> Found {
-        let (found, pending, servers) = (Found::default(), false, 0);
-        let mut search = Search { cache, now, abilities, found, pending, servers };
+        let found = Found::default();
+        let (pending, awaits, failed) = (false, false, false);
+        let mut search = Search { cache, now, abilities, found, pending, awaits, failed, servers: 0 };
         search.destination(destination, rng);
-        search.found.settled = !search.pending;
+        let is_empty = search.found.hops.is_empty();
+        search.found.settled = !search.pending && !(is_empty && search.awaits);
+        search.found.lack = (is_empty && search.found.settled).then(|| search.lack());
         search.found
+    }
+
+    fn lack(&self) -> Lack {
+        if self.failed { Lack::Unanswered } else { Lack::NoRecord }
     }
 
     fn destination(&mut self, destination: &Destination, rng: &mut Rng) {
@@ -99,7 +134,9 @@ impl<'s> Search<'s> {
         for (service, why) in self.services(destination, name) {
             rank = self.servers(&service, &why, rank, rng);
         }
-        if self.found.hops.is_empty() && !self.pending {
+        // Only where there are no records, not where nobody says whether there are (RFC 3263 sections 4.1 and 4.2): a domain
+        // that is reached by TLS alone would be called in clear whenever its DNS stumbles.
+        if self.found.hops.is_empty() && !self.pending && !self.failed {
             self.addresses(name, transport, transport.port(), 0, "no SRV record; ");
         }
     }
@@ -115,7 +152,7 @@ impl<'s> Search<'s> {
         }
         let transports = &self.abilities.transports;
         match self.ask(name, Kind::Naptr) {
-            Some(Lookup::Pending) => return Vec::new(),
+            Some(Lookup::Pending | Lookup::Failed(_)) => return Vec::new(),
             Some(Lookup::Records { records, .. }) => {
                 let services = selection::services(records, transports, destination.secure);
                 if !services.is_empty() {
@@ -123,7 +160,7 @@ impl<'s> Search<'s> {
                     return services.into_iter().map(|service| (service.clone(), why(&service))).collect();
                 }
             }
-            Some(Lookup::Nothing | Lookup::Failed(_)) | None => {}
+            Some(Lookup::Nothing) | None => {}
         }
         let fits = |transport: &&Transport| !destination.secure || **transport == Transport::Tls;
         transports.iter().filter(fits).map(|transport| plain(*transport)).collect()
@@ -159,6 +196,7 @@ impl<'s> Search<'s> {
                 continue;
             }
             if let Some(Lookup::Records { records, stale, left }) = self.ask(name, kind) {
+                self.found.stale |= stale;
                 let age = if stale { "; DNS is down, last known".to_owned() } else { life(left) };
                 let ip = |data: &Data| match data {
                     Data::A(ip) => Some(IpAddr::V4(*ip)),
@@ -186,6 +224,8 @@ impl<'s> Search<'s> {
         let question = Question::new(name, kind)?;
         let lookup = self.cache.get(self.now, &question);
         self.pending |= lookup == Lookup::Pending;
+        self.awaits |= lookup == Lookup::Pending;
+        self.failed |= matches!(lookup, Lookup::Failed(_));
         if let Some(failure) = self.cache.failure(&question) {
             let stale = matches!(lookup, Lookup::Records { .. } | Lookup::Nothing);
             self.found.trouble.get_or_insert((question.clone(), failure, stale));

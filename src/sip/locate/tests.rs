@@ -7,8 +7,10 @@ use super::search::{Abilities, HOPS_MAX};
 use super::*;
 use crate::rng::Rng;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+mod fallback;
 
 #[test]
 fn naptr_leads_to_srv_and_srv_to_addresses_of_both_families() {
@@ -295,6 +297,8 @@ struct Zone {
     records: BTreeMap<Question, Vec<Data>>,
     ttl: Duration,
     failure: Option<Failure>,
+    /// Questions that it fails at, as they are written.
+    failing: BTreeSet<&'static str>,
 }
 
 impl Zone {
@@ -328,6 +332,9 @@ impl Zone {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
+        if self.failing.contains(question.to_string().as_str()) {
+            return Err(Failure::Refused);
+        }
         match self.records.get(question) {
             Some(all) => Ok(all.iter().map(|data| Record { ttl: self.ttl, data: data.clone() }).collect()),
             None if self.records.keys().any(|known| known.name == question.name) => {
@@ -345,6 +352,8 @@ struct Stage {
     now: Instant,
     mute: bool,
     mute_kind: Option<Kind>,
+    /// Questions that nobody answers, as they are written.
+    mute_questions: BTreeSet<&'static str>,
     asked: Vec<String>,
     located: Vec<Vec<String>>,
     troubles: usize,
@@ -360,11 +369,17 @@ impl Stage {
     fn with(abilities: Abilities) -> Stage {
         Stage {
             locator: Locator::new(abilities, Rng::from_seed(1)),
-            zone: Zone { records: BTreeMap::new(), ttl: Duration::from_secs(300), failure: None },
+            zone: Zone {
+                records: BTreeMap::new(),
+                ttl: Duration::from_secs(300),
+                failure: None,
+                failing: BTreeSet::new(),
+            },
             destination: Destination::parse("192.0.2.1", None).expect("an address"),
             now: Instant::ZERO,
             mute: false,
             mute_kind: None,
+            mute_questions: BTreeSet::new(),
             asked: Vec::new(),
             located: Vec::new(),
             troubles: 0,
@@ -396,8 +411,11 @@ impl Stage {
         while let Some(output) = self.locator.poll_output() {
             match output {
                 Output::Ask(question) => {
-                    self.asked.push(question.to_string());
-                    if !self.mute && self.mute_kind != Some(question.kind) {
+                    let words = question.to_string();
+                    let is_mute = self.mute || self.mute_kind == Some(question.kind);
+                    let answered = !is_mute && !self.mute_questions.contains(words.as_str());
+                    self.asked.push(words);
+                    if answered {
                         self.answer(question);
                     }
                 }

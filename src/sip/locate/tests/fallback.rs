@@ -1,0 +1,90 @@
+//! What the DNS says that it has not, and what it does not say: the first leads on to the next rule, the second does not.
+
+use super::*;
+
+#[test]
+fn a_failed_lookup_is_not_an_absent_record() {
+    // NAPTR, whether _sip._udp has a server, and what fails.
+    let table: &[(&str, bool, &[&'static str])] = &[
+        ("SIP+D2T", false, &["_sip._tcp.x.example SRV"]),
+        ("SIPS+D2T", false, &["_sips._tcp.x.example SRV"]),
+        ("SIPS+D2T", true, &["x.example NAPTR"]),
+        ("", false, &["x.example NAPTR"]),
+        ("", false, &["_sip._udp.x.example SRV"]),
+        ("", false, &["_sips._tcp.x.example SRV"]),
+    ];
+    for (service, has_udp, failing) in table {
+        let mut stage = Stage::new();
+        let srv_name = if *service == "SIP+D2T" { "_sip._tcp.x.example" } else { "_sips._tcp.x.example" };
+        if !service.is_empty() {
+            stage.zone.naptr("x.example", 1, 1, service, srv_name);
+            stage.zone.srv(srv_name, 1, 1, 5075, "a.x.example");
+        }
+        if *has_udp {
+            stage.zone.srv("_sip._udp.x.example", 1, 1, 5076, "a.x.example");
+        }
+        stage.zone.a("x.example", "192.0.2.80");
+        stage.zone.a("a.x.example", "192.0.2.7");
+        stage.zone.failing = failing.iter().copied().collect();
+        stage.want("x.example");
+        stage.pass(40);
+        assert_eq!(stage.hops(), [""; 0], "{service} {failing:?}");
+        assert_eq!(stage.located, [[""; 0]; 0], "{failing:?}: it is trouble, not an outcome");
+        assert_eq!(stage.troubles, 1, "{failing:?}");
+        assert_eq!(stage.locator.lack(&stage.destination), Some(Lack::Unanswered));
+        assert!(stage.locator.is_complete(&stage.destination), "the start does not wait for it");
+        let asked = stage.asked.iter().filter(|question| *question == failing[0]).count();
+        assert!((4..8).contains(&asked), "{failing:?} was asked {asked} times");
+        stage.zone.failing.clear();
+        stage.pass(31);
+        let expected = match *service {
+            "SIP+D2T" => "0 TCP 192.0.2.7:5075",
+            "SIPS+D2T" => "0 TLS 192.0.2.7:5075",
+            _ => "0 UDP 192.0.2.80:5060",
+        };
+        assert_eq!(stage.hops(), [expected], "{failing:?}: it answers again");
+        assert_eq!(stage.recoveries, 1);
+    }
+}
+
+#[test]
+fn what_was_found_stands_while_a_new_record_leads_to_a_question_that_fails() {
+    let mut stage = Stage::new();
+    stage.zone.ttl = Duration::from_secs(30);
+    stage.zone.a("x.example", "192.0.2.80");
+    stage.want("x.example");
+    assert_eq!(stage.hops(), ["0 UDP 192.0.2.80:5060"]);
+    stage.zone.naptr("x.example", 1, 1, "SIP+D2T", "_sip._tcp.new.example");
+    stage.zone.failing = ["_sip._tcp.new.example SRV"].into();
+    stage.pass(300);
+    assert_eq!(stage.hops(), ["0 UDP 192.0.2.80:5060"], "as it was");
+    assert_eq!(stage.located.len(), 1);
+    stage.pass(STALE_MAX.as_secs());
+    assert_eq!(stage.hops(), [""; 0], "but not for ever");
+    assert_eq!(stage.locator.lack(&stage.destination), Some(Lack::Unanswered));
+}
+
+#[test]
+fn a_service_that_is_known_serves_while_another_fails() {
+    let mut stage = Stage::new();
+    stage.zone.srv("_sip._udp.x.example", 1, 1, 5070, "a.x.example");
+    stage.zone.a("a.x.example", "192.0.2.7");
+    stage.zone.failing = ["_sips._tcp.x.example SRV", "_sip._tcp.x.example SRV"].into();
+    stage.want("x.example");
+    assert_eq!(stage.hops(), ["0 UDP 192.0.2.7:5070"]);
+}
+
+#[test]
+fn that_there_is_no_address_is_said_only_when_the_dns_has_said_so() {
+    let mut stage = Stage::new();
+    stage.mute = true;
+    stage.want("x.example");
+    assert_eq!(stage.locator.lack(&stage.destination), None, "nobody knows yet");
+    stage.pass(7);
+    assert_eq!(stage.locator.lack(&stage.destination), Some(Lack::Unanswered), "nor after a while");
+    assert_eq!(stage.located, [[""; 0]; 0]);
+    stage.mute = false;
+    stage.pass(30);
+    assert_eq!(stage.locator.lack(&stage.destination), Some(Lack::NoRecord));
+    assert_eq!(stage.located, [[""; 0]], "now it is known, and told");
+}
