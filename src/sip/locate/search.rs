@@ -79,6 +79,15 @@ pub struct Found {
     pub trouble: Option<(Question, Failure, bool)>,
 }
 
+/// A service to ask for servers of.
+struct Way {
+    service: Service,
+    /// The words that say why.
+    why: String,
+    /// Where no service has an SRV record, the domain's own address serves with this one's transport.
+    is_fallback: bool,
+}
+
 /// One search.
 pub struct Search<'s> {
     cache: &'s Cache,
@@ -126,26 +135,36 @@ impl<'s> Search<'s> {
             (Host::Name(name), None) => name,
             (Host::Address(_), None) => return,
         };
-        let transport = destination.plain_transport();
         if let Some(port) = destination.port {
-            return self.addresses(name, transport, port, 0, "");
+            return self.addresses(name, destination.plain_transport(), port, 0, "");
         }
-        let mut rank = 0;
-        for (service, why) in self.services(destination, name) {
-            rank = self.servers(&service, &why, rank, rng);
+        let (mut rank, mut absent) = (0, Vec::new());
+        for way in self.ways(destination, name) {
+            match self.ask(&way.service.name, Kind::Srv) {
+                Some(Lookup::Records { records, .. }) => {
+                    rank = self.servers(&selection::servers(records), &way, rank, rng);
+                }
+                Some(Lookup::Nothing) | None => absent.push(way),
+                Some(Lookup::Pending | Lookup::Failed(_)) => {}
+            }
         }
         // Only where there are no records, not where nobody says whether there are (RFC 3263 sections 4.1 and 4.2): a domain
         // that is reached by TLS alone would be called in clear whenever its DNS stumbles.
         if self.found.hops.is_empty() && !self.pending && !self.failed {
-            self.addresses(name, transport, transport.port(), 0, "no SRV record; ");
+            for (rank, way) in (0..).zip(absent.iter().filter(|way| way.is_fallback)) {
+                let (transport, why) = (way.service.transport, format!("{}no SRV record; ", way.why));
+                self.addresses(name, transport, transport.port(), rank, &why);
+            }
         }
     }
 
-    /// The services to ask for servers of, each with the words that say why.
-    fn services(&mut self, destination: &Destination, name: &str) -> Vec<(Service, String)> {
+    /// The ways to ask for servers of, in their order.
+    fn ways(&mut self, destination: &Destination, name: &str) -> Vec<Way> {
+        let fallback = destination.plain_transport();
         let plain = |transport: Transport| {
             let name = selection::srv_name(transport, name);
-            (Service { order: 0, preference: 0, transport, name }, String::new())
+            let service = Service { order: 0, preference: 0, transport, name };
+            Way { service, why: String::new(), is_fallback: transport == fallback }
         };
         if let Some(transport) = destination.transport {
             return vec![plain(transport)];
@@ -156,8 +175,7 @@ impl<'s> Search<'s> {
             Some(Lookup::Records { records, .. }) => {
                 let services = selection::services(records, transports, destination.secure);
                 if !services.is_empty() {
-                    let why = |s: &Service| format!("NAPTR {} {} {}; ", s.order, s.preference, s.name);
-                    return services.into_iter().map(|service| (service.clone(), why(&service))).collect();
+                    return services.into_iter().map(named).collect();
                 }
             }
             Some(Lookup::Nothing) | None => {}
@@ -166,10 +184,8 @@ impl<'s> Search<'s> {
         transports.iter().filter(fits).map(|transport| plain(*transport)).collect()
     }
 
-    /// Adds a service's hops; gives the next free rank.
-    fn servers(&mut self, service: &Service, why: &str, mut rank: u16, rng: &mut Rng) -> u16 {
-        let Some(Lookup::Records { records, .. }) = self.ask(&service.name, Kind::Srv) else { return rank };
-        let servers = selection::servers(records);
+    /// Adds the hops of a service's servers; gives the next free rank.
+    fn servers(&mut self, servers: &[Server], way: &Way, mut rank: u16, rng: &mut Rng) -> u16 {
         for equals in servers.chunk_by(|one, next| one.priority == next.priority) {
             for server in selection::draw(equals.to_vec(), rng) {
                 if self.servers == SERVERS_MAX {
@@ -177,8 +193,8 @@ impl<'s> Search<'s> {
                 }
                 self.servers += 1;
                 let Server { priority, weight, port, name } = &server;
-                let why = format!("{why}SRV {priority} {weight} {name}:{port}; ");
-                self.addresses(name, service.transport, *port, rank, &why);
+                let why = format!("{}SRV {priority} {weight} {name}:{port}; ", way.why);
+                self.addresses(name, way.service.transport, *port, rank, &why);
             }
             rank = rank.saturating_add(1);
         }
@@ -233,6 +249,12 @@ impl<'s> Search<'s> {
         self.found.questions.push(question);
         Some(lookup)
     }
+}
+
+/// A service that NAPTR records name: where it has no SRV record its transport stays chosen (RFC 3263 section 4.2).
+fn named(service: Service) -> Way {
+    let why = format!("NAPTR {} {} {}; ", service.order, service.preference, service.name);
+    Way { service, why, is_fallback: true }
 }
 
 fn life(left: std::time::Duration) -> String {

@@ -88,3 +88,23 @@ fn that_there_is_no_address_is_said_only_when_the_dns_has_said_so() {
     assert_eq!(stage.locator.lack(&stage.destination), Some(Lack::NoRecord));
     assert_eq!(stage.located, [[""; 0]], "now it is known, and told");
 }
+
+#[test]
+fn the_transport_that_naptr_chose_stays_chosen_where_there_is_no_srv_record() {
+    let table: &[(&[&str], &[&str])] = &[
+        (&["SIP+D2T"], &["0 TCP 192.0.2.80:5060"]),
+        (&["SIPS+D2T"], &["0 TLS 192.0.2.80:5061"]),
+        (&["SIP+D2U"], &["0 UDP 192.0.2.80:5060"]),
+        (&["SIPS+D2T", "SIP+D2T"], &["0 TLS 192.0.2.80:5061", "1 TCP 192.0.2.80:5060"]),
+        (&["E2U+sip"], &["0 UDP 192.0.2.80:5060"]),
+    ];
+    for (services, expected) in table {
+        let mut stage = Stage::new();
+        for (order, service) in (1..).zip(*services) {
+            stage.zone.naptr("x.example", order, 1, service, &format!("_{order}._tcp.x.example"));
+        }
+        stage.zone.a("x.example", "192.0.2.80");
+        stage.want("x.example");
+        assert_eq!(stage.hops(), *expected, "{services:?}");
+    }
+}
