@@ -49,6 +49,10 @@ pub struct Hop {
 pub enum Lack {
     /// The DNS says that there is nothing.
     NoRecord,
+    /// Its SRV records say that there is no such service (RFC 2782, a target of `.`), or name nobody who could be a server.
+    NoService,
+    /// Its SRV records name servers that have no address.
+    NoAddress,
     /// The DNS has failed at a question on the way, and nothing is known from before.
     Unanswered,
 }
@@ -57,6 +61,8 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Lack::NoRecord => "the DNS has no address for it",
+            Lack::NoService => "its SRV records say that it has no such service",
+            Lack::NoAddress => "the servers of its SRV records have no address",
             Lack::Unanswered => "the DNS does not answer for it",
         })
     }
@@ -100,6 +106,8 @@ pub struct Search<'s> {
     awaits: bool,
     /// A question has failed, and nothing is known from before.
     failed: bool,
+    /// An SRV record says that a service is not there.
+    denied: bool,
     servers: usize,
 }
 
@@ -113,8 +121,8 @@ impl<'s> Search<'s> {
         rng: &mut Rng,
     ) -> Found {
         let found = Found::default();
-        let (pending, awaits, failed) = (false, false, false);
-        let mut search = Search { cache, now, abilities, found, pending, awaits, failed, servers: 0 };
+        let (pending, awaits, failed, denied) = (false, false, false, false);
+        let mut search = Search { cache, now, abilities, found, pending, awaits, failed, denied, servers: 0 };
         search.destination(destination, rng);
         let is_empty = search.found.hops.is_empty();
         search.found.settled = !search.pending && !(is_empty && search.awaits);
@@ -123,7 +131,12 @@ impl<'s> Search<'s> {
     }
 
     fn lack(&self) -> Lack {
-        if self.failed { Lack::Unanswered } else { Lack::NoRecord }
+        match (self.failed, self.servers, self.denied) {
+            (true, _, _) => Lack::Unanswered,
+            (false, 1.., _) => Lack::NoAddress,
+            (false, 0, true) => Lack::NoService,
+            (false, 0, false) => Lack::NoRecord,
+        }
     }
 
     fn destination(&mut self, destination: &Destination, rng: &mut Rng) {
@@ -142,15 +155,18 @@ impl<'s> Search<'s> {
         for way in self.ways(destination, name) {
             match self.ask(&way.service.name, Kind::Srv) {
                 Some(Lookup::Records { records, .. }) => {
-                    rank = self.servers(&selection::servers(records), &way, rank, rng);
+                    let servers = selection::servers(records);
+                    self.denied |= servers.is_empty();
+                    rank = self.servers(&servers, &way, rank, rng);
                 }
                 Some(Lookup::Nothing) | None => absent.push(way),
                 Some(Lookup::Pending | Lookup::Failed(_)) => {}
             }
         }
         // Only where there are no records, not where nobody says whether there are (RFC 3263 sections 4.1 and 4.2): a domain
-        // that is reached by TLS alone would be called in clear whenever its DNS stumbles.
-        if self.found.hops.is_empty() && !self.pending && !self.failed {
+        // that is reached by TLS alone would be called in clear whenever its DNS stumbles. A domain that has servers is not
+        // to be called elsewhere, and a service that it denies (RFC 2782) not at all.
+        if self.servers == 0 && !self.pending && !self.failed {
             for (rank, way) in (0..).zip(absent.iter().filter(|way| way.is_fallback)) {
                 let (transport, why) = (way.service.transport, format!("{}no SRV record; ", way.why));
                 self.addresses(name, transport, transport.port(), rank, &why);

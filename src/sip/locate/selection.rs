@@ -77,7 +77,7 @@ fn service(data: &Data, supported: &[Transport], secure: bool) -> Option<Service
 }
 
 /// The servers of a service, by priority, and by their names where priorities are equal: the order that does not change
-/// from one answer to the next. A service whose only server is `.` is decidedly not there.
+/// from one answer to the next. A service whose only server is `.` is decidedly not there: none are left.
 pub fn servers(records: &[Record]) -> Vec<Server> {
     let mut servers: Vec<Server> = records.iter().filter_map(|record| server(&record.data)).collect();
     servers.sort();

@@ -90,6 +90,42 @@ fn that_there_is_no_address_is_said_only_when_the_dns_has_said_so() {
 }
 
 #[test]
+fn a_service_that_is_denied_and_servers_without_an_address_do_not_lead_to_the_bare_name() {
+    const UDP: &str = "_sip._udp.x.example";
+    const TCP: &str = "_sip._tcp.x.example";
+    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str], Option<Lack>);
+    let table: &[Case] = &[
+        (&[(UDP, ".")], &[], Some(Lack::NoService)),
+        (&[(UDP, "."), (TCP, ".")], &[], Some(Lack::NoService)),
+        (&[(UDP, "."), (TCP, "a.x.example")], &["0 TCP 192.0.2.7:5070"], None),
+        (&[(TCP, ".")], &["0 UDP 192.0.2.80:5060"], None),
+        (&[(UDP, "gone.x.example")], &[], Some(Lack::NoAddress)),
+        (&[(TCP, "gone.x.example")], &[], Some(Lack::NoAddress)),
+        (&[(UDP, "."), (TCP, "gone.x.example")], &[], Some(Lack::NoAddress)),
+        (&[(UDP, "gone.x.example"), (UDP, "a.x.example")], &["0 UDP 192.0.2.7:5070"], None),
+    ];
+    for (records, expected, lack) in table {
+        let mut stage = Stage::new();
+        records.iter().for_each(|(service, target)| stage.zone.srv(service, 1, 1, 5070, target));
+        stage.zone.a("x.example", "192.0.2.80");
+        stage.zone.a("a.x.example", "192.0.2.7");
+        stage.want("x.example");
+        assert_eq!(stage.hops(), *expected, "{records:?}");
+        assert_eq!(stage.locator.lack(&stage.destination), *lack, "{records:?}");
+        assert_eq!(stage.located, [expected.to_vec()], "{records:?}: it is told");
+    }
+    // So it is where NAPTR or the transport leads there.
+    let mut stage = Stage::new();
+    stage.zone.naptr("x.example", 1, 1, "SIP+D2T", TCP);
+    stage.zone.srv(TCP, 0, 0, 0, ".");
+    stage.zone.a("x.example", "192.0.2.80");
+    stage.want("x.example");
+    assert_eq!((stage.hops().len(), stage.locator.lack(&stage.destination)), (0, Some(Lack::NoService)));
+    stage.want_uri("sip:x.example;transport=tcp");
+    assert_eq!((stage.hops().len(), stage.locator.lack(&stage.destination)), (0, Some(Lack::NoService)));
+}
+
+#[test]
 fn the_transport_that_naptr_chose_stays_chosen_where_there_is_no_srv_record() {
     let table: &[(&[&str], &[&str])] = &[
         (&["SIP+D2T"], &["0 TCP 192.0.2.80:5060"]),
