@@ -33,6 +33,10 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// A question without answer for this long has failed; a later answer is taken all the same.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 
+/// A server that comes first is waited for so long before the lower ones are taken alone. A call's own fail-over is the same
+/// or longer, and what is asked of a DNS that works has long been answered.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Questions that are remembered.
 pub const ENTRIES_MAX: usize = 2_048;
 
@@ -60,6 +64,8 @@ struct Entry {
     asked_at: Option<Instant>,
     failures: u32,
     failure: Option<Failure>,
+    /// When somebody first needed it.
+    since: Instant,
     used_at: Instant,
 }
 
@@ -109,6 +115,16 @@ impl Cache {
         self.entries.get(question)?.failure
     }
 
+    /// Until when others wait for the answer to a question that is on its way. One that there is no room for is not.
+    pub fn patience(&self, now: Instant, question: &Question) -> Option<Instant> {
+        let since = match self.entries.get(question) {
+            Some(entry) => entry.since,
+            None if self.entries.len() < ENTRIES_MAX => now,
+            None => return None,
+        };
+        Some(since + PATIENCE).filter(|until| now < *until)
+    }
+
     /// Somebody needs it: it is remembered, and asked when due. False when there is no room for another question.
     pub fn want(&mut self, now: Instant, question: &Question) -> bool {
         if let Some(entry) = self.entries.get_mut(question) {
@@ -125,6 +141,7 @@ impl Cache {
             asked_at: None,
             failures: 0,
             failure: None,
+            since: now,
             used_at: now,
         };
         self.entries.insert(question.clone(), entry);

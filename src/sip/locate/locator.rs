@@ -128,6 +128,10 @@ impl Locator {
                 self.search_those_with(now, &question);
             }
         }
+        let is_due = |wanted: &Wanted| wanted.found.waits_until.is_some_and(|until| until <= now);
+        let overdue = self.wanted.iter().filter(|(_, wanted)| is_due(wanted));
+        let overdue: Vec<Destination> = overdue.map(|(destination, _)| destination.clone()).collect();
+        overdue.iter().for_each(|destination| self.search(now, destination));
         self.settle(now);
     }
 
@@ -219,7 +223,7 @@ impl Locator {
 
     /// Asks whatever is due, and finds out when something is again.
     fn settle(&mut self, now: Instant) {
-        self.due = None;
+        self.due = self.wanted.values().filter_map(|wanted| wanted.found.waits_until).min();
         for question in self.questions() {
             if !self.cache.want(now, &question) {
                 continue;

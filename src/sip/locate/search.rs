@@ -77,6 +77,8 @@ pub struct Found {
     pub settled: bool,
     /// Why it is settled and empty.
     pub lack: Option<Lack>,
+    /// The address of a server that comes first is waited for until then; it is to be searched again at that time.
+    pub waits_until: Option<Instant>,
     /// It stands on records that are older than they should be.
     pub stale: bool,
     /// Every question that it came upon.
@@ -92,6 +94,17 @@ struct Way {
     why: String,
     /// Where no service has an SRV record, the domain's own address serves with this one's transport.
     is_fallback: bool,
+}
+
+/// What is known of a server's addresses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Reach {
+    /// None, and none is waited for.
+    None,
+    /// None yet; one may come, and is waited for until then.
+    OnItsWay(Instant),
+    /// One at least.
+    Known,
 }
 
 /// One search.
@@ -149,7 +162,8 @@ impl<'s> Search<'s> {
             (Host::Address(_), None) => return,
         };
         if let Some(port) = destination.port {
-            return self.addresses(name, destination.plain_transport(), port, 0, "");
+            self.addresses(name, destination.plain_transport(), port, 0, "");
+            return;
         }
         let (mut rank, mut absent) = (0, Vec::new());
         for way in self.ways(destination, name) {
@@ -200,9 +214,11 @@ impl<'s> Search<'s> {
         transports.iter().filter(fits).map(|transport| plain(*transport)).collect()
     }
 
-    /// Adds the hops of a service's servers; gives the next free rank.
+    /// Adds the hops of a service's servers; gives the next free rank. While nobody of a priority has an address and one is
+    /// still on its way, the lower ones are not to be called in its place (RFC 2782).
     fn servers(&mut self, servers: &[Server], way: &Way, mut rank: u16, rng: &mut Rng) -> u16 {
         for equals in servers.chunk_by(|one, next| one.priority == next.priority) {
+            let mut reaches = Vec::with_capacity(equals.len());
             for server in selection::draw(equals.to_vec(), rng) {
                 if self.servers == SERVERS_MAX {
                     return rank;
@@ -210,7 +226,11 @@ impl<'s> Search<'s> {
                 self.servers += 1;
                 let Server { priority, weight, port, name } = &server;
                 let why = format!("{}SRV {priority} {weight} {name}:{port}; ", way.why);
-                self.addresses(name, way.service.transport, *port, rank, &why);
+                reaches.push(self.addresses(name, way.service.transport, *port, rank, &why));
+            }
+            if let Some(Reach::OnItsWay(until)) = reaches.into_iter().max() {
+                self.pending = true;
+                self.found.waits_until = self.found.waits_until.max(Some(until));
             }
             rank = rank.saturating_add(1);
         }
@@ -218,8 +238,8 @@ impl<'s> Search<'s> {
     }
 
     /// Adds a server's hops: both families, IPv6 first in each pair (RFC 6724 section 2.1).
-    fn addresses(&mut self, name: &str, transport: Transport, port: u16, rank: u16, why: &str) {
-        let (mut v6, mut v4) = (Vec::new(), Vec::new());
+    fn addresses(&mut self, name: &str, transport: Transport, port: u16, rank: u16, why: &str) -> Reach {
+        let (mut v6, mut v4, mut reach) = (Vec::new(), Vec::new(), Reach::None);
         let waited = self.pending;
         for (kind, able, ips) in
             [(Kind::Aaaa, self.abilities.v6, &mut v6), (Kind::A, self.abilities.v4, &mut v4)]
@@ -227,7 +247,11 @@ impl<'s> Search<'s> {
             if !able {
                 continue;
             }
-            if let Some(Lookup::Records { records, stale, left }) = self.ask(name, kind) {
+            let lookup = self.ask(name, kind);
+            if lookup == Some(Lookup::Pending) {
+                reach = reach.max(self.patience(name, kind));
+            }
+            if let Some(Lookup::Records { records, stale, left }) = lookup {
                 self.found.stale |= stale;
                 let age = if stale { "; DNS is down, last known".to_owned() } else { life(left) };
                 let ip = |data: &Data| match data {
@@ -242,6 +266,7 @@ impl<'s> Search<'s> {
         // An address that is still to come changes nothing about the order of servers.
         self.pending = waited;
         let pairs = v6.len().max(v4.len());
+        let reach = if pairs > 0 { Reach::Known } else { reach };
         let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
         for (ip, why) in (0..pairs).flat_map(|_| [v6.next(), v4.next()]).flatten() {
             let address = SocketAddr::new(ip, port);
@@ -250,6 +275,12 @@ impl<'s> Search<'s> {
                 self.found.hops.push(Hop { transport, address, rank, why });
             }
         }
+        reach
+    }
+
+    fn patience(&self, name: &str, kind: Kind) -> Reach {
+        let until = Question::new(name, kind).and_then(|question| self.cache.patience(self.now, &question));
+        until.map_or(Reach::None, Reach::OnItsWay)
     }
 
     fn ask(&mut self, name: &str, kind: Kind) -> Option<Lookup<'s>> {

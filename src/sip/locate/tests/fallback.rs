@@ -126,6 +126,56 @@ fn a_service_that_is_denied_and_servers_without_an_address_do_not_lead_to_the_ba
 }
 
 #[test]
+fn a_lower_priority_waits_for_the_address_of_the_first_but_not_for_long() {
+    let first = Question::new("a.x.example", Kind::A).unwrap();
+    let stage = || {
+        let mut stage = Stage::with(Abilities { transports: vec![Transport::Udp], v4: true, v6: true });
+        stage.zone.ttl = Duration::from_secs(10);
+        stage.zone.srv("_sip._udp.x.example", 1, 1, 5070, "a.x.example");
+        stage.zone.srv("_sip._udp.x.example", 2, 1, 5070, "b.x.example");
+        stage.zone.a("a.x.example", "192.0.2.7");
+        stage.zone.a("b.x.example", "192.0.2.8");
+        stage.mute_questions = ["a.x.example A", "a.x.example AAAA"].into();
+        stage.want("x.example");
+        assert_eq!(stage.located, [[""; 0]; 0], "nothing is told yet");
+        stage
+    };
+    let both = ["0 UDP 192.0.2.7:5070", "1 UDP 192.0.2.8:5070"];
+    let second = ["1 UDP 192.0.2.8:5070"];
+
+    let mut answered = stage();
+    answered.pass(1);
+    answered.answer(first.clone());
+    assert_eq!(answered.located, [both], "the other family is not waited for");
+
+    let mut late = stage();
+    late.pass(1);
+    assert_eq!(late.hops(), [""; 0]);
+    late.pass(1);
+    assert_eq!(late.located, [second.to_vec()], "the second serves alone after 2 s");
+    late.answer(first.clone());
+    assert_eq!(late.located, [second.to_vec(), both.to_vec()]);
+
+    let mut failed = stage();
+    failed.zone.failing = ["a.x.example A", "a.x.example AAAA"].into();
+    failed.answer(first.clone());
+    assert_eq!(failed.hops(), [""; 0], "the other family may still come");
+    failed.answer(Question::new("a.x.example", Kind::Aaaa).unwrap());
+    assert_eq!(failed.located, [second.to_vec()], "what has failed is not waited for");
+
+    // A list that is known stands meanwhile.
+    let mut moved = stage();
+    moved.mute_questions = ["new.x.example A", "new.x.example AAAA"].into();
+    moved.answer(first);
+    moved.zone.srv("_sip._udp.x.example", 0, 1, 5070, "new.x.example");
+    moved.pass(9);
+    assert!(moved.asked.contains(&"new.x.example A".to_owned()), "{:?}", moved.asked);
+    assert_eq!(moved.hops(), both);
+    moved.pass(2);
+    assert_eq!(moved.hops(), ["1 UDP 192.0.2.7:5070", "2 UDP 192.0.2.8:5070"]);
+}
+
+#[test]
 fn the_transport_that_naptr_chose_stays_chosen_where_there_is_no_srv_record() {
     let table: &[(&[&str], &[&str])] = &[
         (&["SIP+D2T"], &["0 TCP 192.0.2.80:5060"]),
