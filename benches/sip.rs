@@ -98,6 +98,8 @@ impl Bench {
     fn invite(&mut self) {
         let number = format!("+1202555{:04}", self.dialed % 10_000);
         let offer = sdp::Offer {
+            before: &[],
+            after: &[],
             session_id: self.dialed,
             version: 1,
             address: "192.0.2.7".parse().expect("an address"),

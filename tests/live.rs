@@ -251,6 +251,8 @@ fn a_person_who_says_hello_again_on_hold_and_then_talks_is_a_person_to_the_end()
 #[test]
 fn fault_19_the_largest_descriptions_are_settled_or_refused_within_ten_milliseconds() {
     let local = sdp::Offer {
+        before: &[],
+        after: &[],
         session_id: 1,
         version: 1,
         address: "192.0.2.5".parse().unwrap(),

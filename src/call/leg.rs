@@ -4,7 +4,7 @@ use crate::audio::g711::Law;
 use crate::call::attempt::Placement;
 use crate::call::keys::Dtmf;
 use crate::media::command::{self, Coding, Session, StreamKey};
-use crate::sdp::{self, Codec, Direction, Negotiated, Security};
+use crate::sdp::{self, Codec, Direction, Negotiated, Refused, Security};
 use std::net::SocketAddr;
 
 /// The payload type that we offer for telephone-event (RFC 4733); any dynamic number would do.
@@ -52,6 +52,8 @@ pub struct Leg {
     direction: Direction,
     /// What was settled last.
     session: Option<Session>,
+    /// The peer's lines that we have refused, before our audio and behind it.
+    refused: (Vec<Refused>, Vec<Refused>),
 }
 
 impl Leg {
@@ -71,6 +73,7 @@ impl Leg {
             version: 1,
             direction: Direction::BOTH,
             session: None,
+            refused: Default::default(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Leg {
         self.codecs.clone_from(&placement.codecs);
         self.security = placement.security;
         (self.dtmf, self.comfort_noise) = (placement.dtmf, placement.comfort_noise);
+        self.refused = Default::default();
         sdp::offer(&self.local_description())
     }
 
@@ -110,6 +114,7 @@ impl Leg {
         let next = sdp::Offer { version: self.version + 1, ..self.local_description() };
         let (answer, negotiated) = sdp::answer(&next, offer)?;
         self.version += 1;
+        self.refused = sdp::refused(&answer);
         Ok((answer, Some(self.settle(negotiated))))
     }
 
@@ -127,8 +132,8 @@ impl Leg {
 
     /// Another leg at the same port, which takes this one's place once it is answered.
     pub fn successor(&self, session_id: u64) -> Leg {
-        let (version, direction, session) = (1, Direction::BOTH, None);
-        Leg { session_id, version, direction, session, progress: Progress::Open, ..self.clone() }
+        let (version, direction, session, refused) = (1, Direction::BOTH, None, Default::default());
+        Leg { session_id, version, direction, session, refused, progress: Progress::Open, ..self.clone() }
     }
 
     /// Its party is gone and the port waits for another one: the session in which nothing is sent nor missed, if there was one.
@@ -152,6 +157,8 @@ impl Leg {
     fn local_description(&self) -> sdp::Offer<'_> {
         let local = self.local.expect("a leg speaks of its port only after it was opened");
         sdp::Offer {
+            before: &self.refused.0,
+            after: &self.refused.1,
             session_id: self.session_id,
             version: self.version,
             address: local.ip(),
@@ -208,10 +215,8 @@ mod tests {
 
     #[test]
     fn the_version_rises_by_one_with_each_description_that_is_said() {
-        let mut leg = Leg::new(StreamKey::from_u64(0), 7);
-        leg.handle_opened("192.0.2.5:20000".parse().unwrap());
-        leg.codecs = vec![Codec::Pcmu];
-        let offer = |kind| format!("v=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm={kind} 4000 RTP/AVP 0\r\n");
+        let mut leg = leg();
+        let offer = |kind| described(&format!("m={kind} 4000 RTP/AVP 0\r\n"));
         let version = |sdp: &[u8]| {
             let text = String::from_utf8_lossy(sdp).into_owned();
             text.lines().nth(1).unwrap().split(' ').nth(2).unwrap().parse::<u64>().unwrap()
@@ -221,5 +226,58 @@ mod tests {
         assert_eq!(version(&leg.answer(Some(offer("audio").as_bytes())).unwrap().0), 3);
         assert_eq!(version(&leg.answer(None).unwrap().0), 4);
         assert_eq!(version(&leg.offer_hold(true)), 5);
+    }
+
+    #[test]
+    fn every_line_that_the_session_has_is_in_our_next_offers_at_its_place() {
+        const AUDIO: &str = "m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
+        const VIDEO: &str = "m=video 4002 RTP/AVPF 98 99\r\na=rtpmap:98 VP8/90000\r\n";
+        const IMAGE: &str = "m=image 4004 udptl t38\r\n";
+        const OURS: &str = "audio 20000 RTP/AVP 0 101";
+        let table: &[(&[&str], &[&str])] = &[
+            (&[AUDIO], &[OURS]),
+            (&[AUDIO, VIDEO], &[OURS, "video 0 RTP/AVPF 98"]),
+            (&[VIDEO, AUDIO], &["video 0 RTP/AVPF 98", OURS]),
+            (&[IMAGE, AUDIO, VIDEO], &["image 0 udptl t38", OURS, "video 0 RTP/AVPF 98"]),
+            (&["m=audio 0 RTP/AVP 0\r\n", AUDIO], &["audio 0 RTP/AVP 0", OURS]),
+            (&[AUDIO, AUDIO], &[OURS, "audio 0 RTP/AVP 0"]),
+        ];
+        for (theirs, expected) in table {
+            let mut leg = leg();
+            leg.answer(Some(described(&theirs.concat()).as_bytes())).unwrap();
+            assert_eq!(lines(&leg.answer(None).unwrap().0), *expected, "{theirs:?}: our offer in a 200");
+            assert_eq!(lines(&leg.offer_hold(true)), *expected, "{theirs:?}: hold");
+            let session = leg.read_answer(described(&theirs.concat()).as_bytes()).unwrap();
+            assert_eq!(session.remote.port(), 4000, "{theirs:?}: the answer is read at the same place");
+            // An offer that is refused changes nothing.
+            assert!(leg.answer(Some(described(IMAGE).as_bytes())).is_err());
+            assert_eq!(lines(&leg.offer_hold(false)), *expected, "{theirs:?}");
+            let fresh = leg.successor(8).local_description().before.len();
+            assert_eq!(fresh, 0, "another session has lines of its own");
+        }
+        let mut leg = leg();
+        let flood = format!("m={} 1 RTP/AVP {}\r\n", "x".repeat(2_000), "9".repeat(2_000));
+        let offer = described(&(flood.repeat(sdp::MEDIA_MAX - 1) + AUDIO));
+        leg.answer(Some(offer.as_bytes())).unwrap();
+        let again = leg.offer_hold(true);
+        assert_eq!(lines(&again).len(), sdp::MEDIA_MAX);
+        assert!(again.len() < 2_000, "words are cut: {} bytes", again.len());
+    }
+
+    fn leg() -> Leg {
+        let mut leg = Leg::new(StreamKey::from_u64(0), 7);
+        leg.handle_opened("192.0.2.5:20000".parse().unwrap());
+        leg.codecs = vec![Codec::Pcmu];
+        leg
+    }
+
+    fn described(lines: &str) -> String {
+        format!("v=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{lines}")
+    }
+
+    /// What stands behind each `m=`.
+    fn lines(sdp: &[u8]) -> Vec<String> {
+        let text = String::from_utf8_lossy(sdp).into_owned();
+        text.lines().filter_map(|line| line.strip_prefix("m=")).map(str::to_owned).collect()
     }
 }

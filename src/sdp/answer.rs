@@ -99,10 +99,11 @@ impl From<Malformed> for Unusable {
     }
 }
 
-/// Settles what the peer's answer to our offer means. Our offer has one stream, so the answer's first is it.
+/// Settles what the peer's answer to our offer means. Our offer has one stream that is not refused; an answer's lines stand in
+/// the offer's order.
 pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable> {
     let description = Description::parse(bytes)?;
-    let stream = description.stream(0).ok_or(Unusable::NoAudio)?;
+    let stream = description.stream(offered.before.len()).ok_or(Unusable::NoAudio)?;
     check_stream(offered, stream)?;
     check_crypto(offered, stream)?;
     let settled = settle(offered, stream)?;

@@ -3,7 +3,8 @@
 //! [`offer()`] writes what we offer; [`read_answer`] settles what the peer's answer to it means; [`answer()`] does both
 //! for an offer of the peer's. What was settled is a [`Negotiated`]: one audio stream, G.711 of either law, with
 //! telephone-events where both sides know them. Hold is a direction: offering [`Direction::SEND_ONLY`] puts the peer
-//! on hold, and a peer that says it, or gives no address, has put us there. Keys for SRTP travel in `crypto` attributes ([`Security`]).
+//! on hold, and a peer that says it, or gives no address, has put us there. What we have refused beside the audio
+//! ([`Refused`]) is said again in later offers. Keys for SRTP travel in `crypto` attributes ([`Security`]).
 //!
 //! Reading is done by the crate sdp-types, behind [`Description`], which bounds it and drops the lines that nobody
 //! here reads before they can be the reason to refuse a call.
@@ -14,6 +15,7 @@ mod crypto;
 mod description;
 mod direction;
 mod offer;
+mod refused;
 
 pub use answer::{Negotiated, Unusable, answer, read_answer};
 pub use codec::Codec;
@@ -23,6 +25,7 @@ pub use description::{
 };
 pub use direction::Direction;
 pub use offer::{Offer, offer};
+pub use refused::{Refused, refused};
 
 #[cfg(test)]
 mod tests;

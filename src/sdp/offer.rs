@@ -3,12 +3,17 @@
 use super::codec::Codec;
 use super::crypto::{Crypto, Security};
 use super::direction::Direction;
+use super::refused::Refused;
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 use std::net::IpAddr;
 
 /// Our side of a session: what we offer, or what we are ready to answer with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Offer<'a> {
+    /// Lines that the session has before our audio, all of them refused; of offers only.
+    pub before: &'a [Refused],
+    /// Those behind it.
+    pub after: &'a [Refused],
     /// Names the session for its whole life.
     pub session_id: u64,
     /// Rises by one whenever the description changes (RFC 3264 section 8).
@@ -44,6 +49,7 @@ pub fn offer(local: &Offer) -> Vec<u8> {
         Security::Plain | Security::Optional(_) => TransportProto::RtpAvp,
     };
     let crypto: Vec<Crypto> = local.security.lines().collect();
+    session.medias.extend(local.before.iter().map(Refused::line));
     session.medias.push(audio(&Audio {
         port: local.port,
         proto: proto.to_string(),
@@ -56,6 +62,7 @@ pub fn offer(local: &Offer) -> Vec<u8> {
         rtcp_mux: local.rtcp_mux,
         crypto: &crypto,
     }));
+    session.medias.extend(local.after.iter().map(Refused::line));
     write(&session)
 }
 
@@ -134,6 +141,8 @@ mod tests {
     #[test]
     fn an_offer_is_written_line_by_line() {
         let local = Offer {
+            before: &[],
+            after: &[],
             session_id: 7,
             version: 1,
             address: "192.0.2.5".parse().unwrap(),
@@ -169,6 +178,8 @@ mod tests {
     fn protection_and_the_shared_port_are_offered_when_they_are_wanted() {
         let key = crate::sdp::MasterKey(*b"wDfvg&T+)xG7@fb5jU,RaA}\\|p0%*#");
         let local = Offer {
+            before: &[],
+            after: &[],
             session_id: 7,
             version: 1,
             address: "192.0.2.5".parse().unwrap(),
@@ -199,6 +210,8 @@ mod tests {
     #[test]
     fn hold_and_ipv6_are_said_as_they_should() {
         let local = Offer {
+            before: &[],
+            after: &[],
             session_id: u64::MAX,
             version: 2,
             address: "2001:db8::5".parse().unwrap(),

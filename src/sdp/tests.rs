@@ -11,6 +11,8 @@ const CARELESS_ANSWER: &[u8] = include_bytes!("../../fixtures/sdp/careless_answe
 
 fn local(address: &str) -> Offer<'static> {
     Offer {
+        before: &[],
+        after: &[],
         session_id: 1,
         version: 1,
         address: address.parse().unwrap(),
@@ -123,6 +125,11 @@ fn exercise(bytes: &[u8]) -> bool {
         let read = Description::parse(&written).expect("our own answer can be read");
         assert_eq!(read.media().iter().filter(|media| media.port == ours.port).count(), 1);
         assert!(!settled.remote.ip().is_unspecified() || !settled.direction.send);
+        let (before, after) = refused(&written);
+        let again = offer(&Offer { before: &before, after: &after, ..ours });
+        let again = Description::parse(&again).expect("our next offer can be read");
+        let lines = |read: &Description| -> Vec<u16> { read.media().iter().map(|line| line.port).collect() };
+        assert_eq!(lines(&again), lines(&read), "as many lines, each at its place");
         any = true;
     }
     any

@@ -4,6 +4,8 @@ use super::*;
 
 fn local() -> Offer<'static> {
     Offer {
+        before: &[],
+        after: &[],
         session_id: 1,
         version: 1,
         address: "192.0.2.5".parse().unwrap(),

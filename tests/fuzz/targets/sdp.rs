@@ -10,6 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     let key = MasterKey([7; 30]);
     for security in [Security::Plain, Security::Optional(key), Security::Required(key)] {
         let local = Offer {
+            before: &[],
+            after: &[],
             session_id: 1,
             version: 1,
             address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9)),
