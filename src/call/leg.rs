@@ -183,7 +183,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
             Codec::Pcma => Coding::G711(Law::A),
             Codec::G722 => Coding::G722,
         },
-        payload_type: negotiated.codec.payload_type(),
+        payload_type: negotiated.payload_type,
         telephone_event: negotiated.telephone_event,
         own_telephone_event: negotiated.own_telephone_event,
         send: negotiated.direction.send,

@@ -29,7 +29,7 @@ pub struct Session {
     pub remote_rtcp: SocketAddr,
     /// How both directions are coded.
     pub coding: Coding,
-    /// The payload type of the audio (0 PCMU, 8 PCMA, 9 G722).
+    /// The payload type of the audio that we send (0 PCMU, 8 PCMA, 9 G722, or the peer's own number for one of them).
     pub payload_type: u8,
     /// The payload type of telephone-event (RFC 4733), when agreed.
     pub telephone_event: Option<u8>,
@@ -63,7 +63,7 @@ impl Session {
             remote,
             remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
             coding: Coding::G711(law),
-            payload_type: payload_type_of(law),
+            payload_type: Coding::G711(law).payload_type(),
             telephone_event: Some(101),
             own_telephone_event: None,
             send: true,
@@ -83,13 +83,15 @@ impl Session {
         [self.telephone_event, self.own_telephone_event].contains(&Some(payload_type))
     }
 
-    /// The coding of a payload type, when it is one of audio that may come.
+    /// The coding of a payload type, when it is one of audio that may come. Who answers with a number of its own sends with that
+    /// of our offer, the static one (RFC 3264, 5.1).
     pub fn coding_of(&self, payload_type: u8) -> Option<Coding> {
-        let beside = [Law::Mu, Law::A].into_iter().find(|law| payload_type == payload_type_of(*law));
-        match beside.filter(|_| self.g711_beside) {
-            _ if payload_type == self.payload_type => Some(self.coding),
-            beside => beside.map(Coding::G711),
+        if [self.payload_type, self.coding.payload_type()].contains(&payload_type) {
+            return Some(self.coding);
         }
+        let mut beside =
+            [Coding::G711(Law::Mu), Coding::G711(Law::A)].into_iter().filter(|_| self.g711_beside);
+        beside.find(|coding| coding.payload_type() == payload_type)
     }
 }
 
@@ -110,13 +112,14 @@ impl Coding {
             Coding::G722 => Law::Mu,
         }
     }
-}
 
-/// The static payload type of a law (RFC 3551, 6).
-fn payload_type_of(law: Law) -> u8 {
-    match law {
-        Law::Mu => 0,
-        Law::A => 8,
+    /// Its static payload type (RFC 3551, 6).
+    fn payload_type(self) -> u8 {
+        match self {
+            Coding::G711(Law::Mu) => 0,
+            Coding::G711(Law::A) => 8,
+            Coding::G722 => 9,
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use std::net::SocketAddr;
 /// The longest packets that we send, in milliseconds.
 const PTIME_MS_MAX: u8 = 60;
 
+/// The first payload type that may be bound to anything (RFC 3551 section 6).
+const DYNAMIC: u8 = 96;
+
 /// What both sides agreed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Negotiated {
@@ -19,8 +22,10 @@ pub struct Negotiated {
     pub remote: SocketAddr,
     /// Where the peer takes RTCP.
     pub remote_rtcp: SocketAddr,
-    /// The codec of both directions, on its static payload type.
+    /// The codec of both directions.
     pub codec: Codec,
+    /// The payload type with which we send it: its static one, or a dynamic one to which the peer has bound it.
+    pub payload_type: u8,
     /// The payload type of telephone-events that we send, when both sides know them.
     pub telephone_event: Option<u8>,
     /// Another payload type of telephone-events that the peer may send: ours, where its answer has its own (section 5.1).
@@ -161,7 +166,7 @@ fn answering(
     audio(&Audio {
         port: local.port,
         proto: description.media()[index].proto.clone(),
-        codecs: &[settled.codec],
+        formats: &[(settled.payload_type, settled.codec)],
         telephone_event: settled.telephone_event,
         comfort_noise: stream.is_some_and(knows_comfort_noise),
         ptime_ms: settled.ptime_ms.min(PTIME_MS_MAX),
@@ -202,11 +207,12 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
     // No address is how RFC 2543 held a call: nothing may be sent there (RFC 3264 section 8.4).
     let reachable = Direction { send: !remote.ip().is_unspecified(), receive: true };
     let rtcp_mux = local.rtcp_mux && stream.has_rtcp_mux();
-    let codec = choose_codec(local, stream, |_| true).ok_or(Unusable::NoCodec)?;
+    let (payload_type, codec) = choose_codec(local, stream).ok_or(Unusable::NoCodec)?;
     Ok(Negotiated {
         remote,
         remote_rtcp: if rtcp_mux { remote } else { stream.remote_rtcp(remote) },
         codec,
+        payload_type,
         telephone_event: choose_telephone_event(local, stream),
         own_telephone_event: None,
         comfort_noise: local.comfort_noise && knows_comfort_noise(stream),
@@ -245,23 +251,30 @@ fn choose_protection(local: &Offer, stream: Stream<'_>) -> Result<Option<Protect
     }
 }
 
-/// The first of the peer's codecs that is ours too: the peer's order counts on both ways (sections 6.1 and 7). A
-/// mapping may repeat what the static payload type says, but not change it.
-fn choose_codec(local: &Offer, stream: Stream<'_>, fits: impl Fn(Codec) -> bool) -> Option<Codec> {
-    let codecs = stream.payload_types().filter_map(Codec::from_payload_type);
-    let codecs = codecs.filter(|codec| fits(*codec));
-    codecs.filter(|codec| local.codecs.contains(codec)).find(|codec| {
-        stream.mapping(codec.payload_type()).is_none_or(|mapping| {
-            mapping.name.eq_ignore_ascii_case(codec.name())
-                && mapping.clock_hz == codec.clock_hz()
-                && mapping.channels == 1
-        })
-    })
+/// The first of the peer's codecs that is ours too, with its payload type: the peer's order counts on both ways (sections 6.1
+/// and 7). What stands on its static payload type goes first; nearly all who bind a codec to another offer it there, too.
+fn choose_codec(local: &Offer, stream: Stream<'_>) -> Option<(u8, Codec)> {
+    let ours =
+        |number| Some((number, codec_of(stream, number)?)).filter(|(_, codec)| local.codecs.contains(codec));
+    let (fixed, bound): (Vec<u8>, Vec<u8>) = stream.payload_types().partition(|number| *number < DYNAMIC);
+    fixed.into_iter().chain(bound).find_map(ours)
 }
 
-/// Whether the peer may change to G.711, or to its other law: to any format that both have named (section 5.1).
+/// The codec of a payload type: that of its mapping, which may repeat what a static one says, but not change it.
+fn codec_of(stream: Stream<'_>, number: u8) -> Option<Codec> {
+    let fixed = Codec::from_payload_type(number);
+    let Some(mapping) = stream.mapping(number) else { return fixed };
+    let codec = Codec::from_name(mapping.name)?;
+    let is_meant = (mapping.clock_hz, mapping.channels) == (codec.clock_hz(), 1);
+    (is_meant && (number >= DYNAMIC || fixed == Some(codec))).then_some(codec)
+}
+
+/// Whether the peer may change to G.711, or to its other law: to any format that both have named (section 5.1), each by its
+/// static payload type.
 fn choose_g711_beside(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
-    choose_codec(local, stream, |codec| codec != chosen && codec != Codec::G722).is_some()
+    let is_beside = |codec: Codec| codec != chosen && codec != Codec::G722 && local.codecs.contains(&codec);
+    let mut named = stream.payload_types().filter(|number| *number < DYNAMIC);
+    named.any(|number| codec_of(stream, number).is_some_and(is_beside))
 }
 
 /// The peer's payload type for telephone-events at the codec's rate: events at 48000 beside 8000 belong to another

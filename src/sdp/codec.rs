@@ -1,6 +1,6 @@
 //! The codecs that we speak (RFC 3551 section 6).
 
-/// G.711 of one law or the other, or G.722: one channel, a payload type that never changes.
+/// G.711 of one law or the other, or G.722: one channel, and a payload type of its own, beside which a peer may use another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Codec {
     /// Mu-law, payload type 0.
@@ -33,6 +33,13 @@ impl Codec {
     /// Its RTP clock rate in hertz; that of G.722 is half its sampling rate (RFC 3551, 4.5.2).
     pub fn clock_hz(self) -> u32 {
         8000
+    }
+
+    /// The codec of a name in an rtpmap.
+    pub fn from_name(name: &str) -> Option<Codec> {
+        [Codec::Pcmu, Codec::Pcma, Codec::G722]
+            .into_iter()
+            .find(|codec| name.eq_ignore_ascii_case(codec.name()))
     }
 
     /// The codec of a static payload type.

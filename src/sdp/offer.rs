@@ -53,7 +53,7 @@ pub fn offer(local: &Offer) -> Vec<u8> {
     session.medias.push(audio(&Audio {
         port: local.port,
         proto: proto.to_string(),
-        codecs: local.codecs,
+        formats: &local.codecs.iter().map(|codec| (codec.payload_type(), *codec)).collect::<Vec<_>>(),
         telephone_event: local.telephone_event,
         comfort_noise: local.comfort_noise,
         ptime_ms: local.ptime_ms,
@@ -78,7 +78,8 @@ pub(super) fn session(local: &Offer, times: Vec<Time>) -> Session {
 pub(super) struct Audio<'a> {
     pub(super) port: u16,
     pub(super) proto: String,
-    pub(super) codecs: &'a [Codec],
+    /// The codecs by their payload types.
+    pub(super) formats: &'a [(u8, Codec)],
     pub(super) telephone_event: Option<u8>,
     /// Comfort noise (RFC 3389), of which we take the peer's in any case.
     pub(super) comfort_noise: bool,
@@ -95,15 +96,15 @@ pub(super) const COMFORT_NOISE: u8 = 13;
 
 /// Our audio stream.
 pub(super) fn audio(local: &Audio<'_>) -> Media {
-    let audio = local.codecs.iter().map(|codec| codec.payload_type());
+    let audio = local.formats.iter().map(|(number, _)| *number);
     let noise = local.comfort_noise.then_some(COMFORT_NOISE);
     let formats: Vec<String> =
         audio.chain(local.telephone_event).chain(noise).map(|number| number.to_string()).collect();
     let mut media = Media::new(MediaType::Audio, local.port, TransportProto::RtpAvp, formats.join(" "));
     media.proto.clone_from(&local.proto);
     // Static payload types need no mapping, but some gateways want one.
-    for codec in local.codecs {
-        let mapping = format!("{} {}/{}", codec.payload_type(), codec.name(), codec.clock_hz());
+    for (number, codec) in local.formats {
+        let mapping = format!("{number} {}/{}", codec.name(), codec.clock_hz());
         media.add_attribute_with_value("rtpmap", mapping);
     }
     if let Some(number) = local.telephone_event {

@@ -68,6 +68,7 @@ fn descriptions_of_the_field_are_settled() {
             remote: remote.parse().unwrap(),
             remote_rtcp: remote_rtcp.parse().unwrap(),
             codec,
+            payload_type: codec.payload_type(),
             telephone_event,
             own_telephone_event: None,
             comfort_noise: false,

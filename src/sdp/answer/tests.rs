@@ -100,6 +100,39 @@ fn comfort_noise_and_the_other_law_are_known_when_the_peer_asks() {
 }
 
 #[test]
+fn a_codec_that_a_peer_has_bound_to_a_number_of_its_own_is_taken() {
+    // formats, mappings, payload type and codec
+    let table = [
+        ("97", "97 PCMU/8000", Some((97, Codec::Pcmu))),
+        ("98 101", "98 pcma/8000/1", Some((98, Codec::Pcma))),
+        ("97 98", "97 opus/48000/2|98 PCMA/8000", Some((98, Codec::Pcma))),
+        ("97 0", "97 PCMA/8000|0 PCMU/8000", Some((0, Codec::Pcmu))),
+        ("101", "101 PCMU/8000", Some((101, Codec::Pcmu))),
+        ("97", "97 PCMU/16000", None),
+        ("97", "97 PCMU/8000/2", None),
+        ("97", "97 G722/8000", None),
+        ("0", "0 PCMA/8000", None),
+        ("18", "18 PCMU/8000", None),
+        ("97", "98 PCMU/8000", None),
+    ];
+    for (formats, mappings, expected) in table {
+        let mappings: String = mappings.split('|').map(|mapping| format!("a=rtpmap:{mapping}\r\n")).collect();
+        let lines = described(&format!("m=audio 4000 RTP/AVP {formats}\r\n{mappings}"));
+        let chosen = |settled: Negotiated| (settled.payload_type, settled.codec);
+        assert_eq!(read_answer(&local(), &lines).ok().map(chosen), expected, "{formats} {mappings}");
+        let answered = answer(&local(), &lines).ok();
+        assert_eq!(answered.clone().map(|(_, settled)| chosen(settled)), expected, "{formats} {mappings}");
+        let (Some((bytes, _)), Some((number, codec))) = (answered, expected) else { continue };
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(&format!("m=audio 20000 RTP/AVP {number}")), "{text}");
+        assert!(text.contains(&format!("a=rtpmap:{number} {}/8000\r\n", codec.name())), "{text}");
+    }
+    let bound =
+        read_answer(&local(), &described("m=audio 1 RTP/AVP 101\r\na=rtpmap:101 PCMU/8000\r\n")).unwrap();
+    assert_eq!((bound.telephone_event, bound.own_telephone_event), (None, None), "101 is audio here");
+}
+
+#[test]
 fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_g711_beside_it() {
     let local = Offer { codecs: &[Codec::G722, Codec::Pcmu, Codec::Pcma], ..local() };
     for (formats, mapping, codec, g711_beside) in [

@@ -144,6 +144,23 @@ fn the_other_law_is_heard_when_both_were_agreed_on_and_long_packets_are_sent_whe
 }
 
 #[test]
+fn a_payload_type_that_the_peer_has_bound_is_sent_and_heard_beside_ours() {
+    let mut bench = Bench::new(1);
+    let leg = bench.open(0);
+    bench.connect(leg, Session { payload_type: 97, ..session(0) });
+    bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+    for number in 0..60u16 {
+        let kind = if number % 20 < 10 { 97 } else { 0 };
+        let codes = [g711::encode(Law::Mu, 5_000); 160];
+        bench.packet(leg, remote(0), &write(false, kind, number, u32::from(number) * 160, 1, &codes));
+        bench.run_ms(20);
+    }
+    let recorded = &bench.sink.recorded[&leg];
+    assert!(recorded[10..].iter().all(|(heard, _)| heard.iter().all(|sample| (sample - 5_000).abs() < 400)));
+    assert!(bench.sink.sent[&leg].iter().all(|sent| sent.packet().payload_type == 97));
+}
+
+#[test]
 fn an_agents_leg_may_follow_the_network_and_a_callees_never_does() {
     let delay = crate::rtp::delay::Delay::Adaptive {
         min: Duration::from_millis(20),
