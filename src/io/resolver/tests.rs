@@ -40,9 +40,12 @@ async fn naptr_srv_and_addresses_come_over_the_wire_in_their_order() {
 async fn fault_31_servfail_is_a_failure_and_no_answer() {
     let server = Server::start(Habit::Servfail).await;
     server.a("sip.example", [127, 0, 0, 1]);
-    let located = server.locate("sip.example:5060").await;
-    assert!(located.hops.is_empty());
-    assert!(located.trouble.unwrap().contains("SERVFAIL"));
+    for host in ["sip.example:5060", "sip.example"] {
+        let located = server.locate(host).await;
+        assert!(located.hops.is_empty());
+        assert!(located.trouble.unwrap().contains("SERVFAIL"));
+        assert_eq!(located.lack, Some(Lack::Unanswered));
+    }
 }
 
 #[tokio::test]
@@ -111,6 +114,7 @@ async fn a_name_that_is_not_there_is_told_from_a_server_that_fails() {
     let server = Server::start(Habit::Good).await;
     let located = server.locate("nowhere.example").await;
     assert!(located.hops.is_empty() && located.trouble.is_none(), "{located:?}");
+    assert_eq!(located.lack, Some(Lack::NoRecord));
 }
 
 #[test]

@@ -138,7 +138,8 @@ impl<'s> Search<'s> {
         let mut search = Search { cache, now, abilities, found, pending, awaits, failed, denied, servers: 0 };
         search.destination(destination, rng);
         let is_empty = search.found.hops.is_empty();
-        search.found.settled = !search.pending && !(is_empty && search.awaits);
+        let is_on_its_way = search.pending || (is_empty && search.awaits);
+        search.found.settled = !is_on_its_way;
         search.found.lack = (is_empty && search.found.settled).then(|| search.lack());
         search.found
     }
