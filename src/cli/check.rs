@@ -217,8 +217,9 @@ fn report_trunk(
         report.bad(line, format!("trunk {name}: {trouble}"));
     }
     if located.hops.is_empty() {
-        return report
-            .bad(line, format!("cannot resolve {:?}: no address is known of trunk {name}", options.host));
+        let lack = located.lack.map(|lack| format!(": {lack}")).unwrap_or_default();
+        let text = format!("cannot resolve {:?}: no address is known of trunk {name}{lack}", options.host);
+        return report.bad(line, text);
     }
     for (place, hop) in located.hops.iter().enumerate() {
         let (transport, address) = (hop.transport.as_str(), hop.address);
