@@ -14,6 +14,7 @@ mod leaving;
 mod orphans;
 mod previews;
 mod promises;
+mod registering;
 mod rejection;
 mod renewal;
 mod staffing;

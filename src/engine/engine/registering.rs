@@ -1,0 +1,85 @@
+//! Registering with trunks: at which of their hops, and what the registrars say.
+
+use super::*;
+use crate::engine::trunk::health::place_of;
+use crate::sip::endpoint::{Registration, RegistrationEvent, RegistrationKey};
+
+impl Engine {
+    /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
+    pub(super) fn unregister_trunks(&mut self, now: Now) {
+        self.unregister_until = Some(now.instant + UNREGISTER_WITHIN);
+        for (key, _) in self.trunks.iter().filter_map(|trunk| trunk.registration) {
+            self.endpoint.unregister(now.instant, key);
+        }
+    }
+
+    /// Registers with the hop that is next, if that is wanted.
+    pub(super) fn register_trunk(&mut self, now: Now, place: usize) {
+        self.register_trunk_beside(now, place, None);
+    }
+
+    fn register_trunk_beside(&mut self, now: Now, place: usize, not: Option<Place>) {
+        let trunk = &mut self.trunks[place];
+        let tried: Vec<_> = not.into_iter().collect();
+        let Some(target) = trunk.target(now.instant, &tried) else { return };
+        if !trunk.options.register || trunk.retired || self.draining {
+            return;
+        }
+        let user = trunk.options.username.clone().unwrap_or_default();
+        let (scheme, domain) = (trunk.options.scheme(), trunk.options.domain());
+        let registration = Registration {
+            target,
+            registrar_uri: format!("{scheme}:{domain}"),
+            aor: format!("{scheme}:{user}@{domain}"),
+            contact_user: user,
+            credentials: trunk.credentials.clone(),
+            expires: Duration::from_secs(trunk.options.register_expires_s),
+        };
+        let old = trunk.registration.take();
+        let new = self.endpoint.register(now.instant, registration).ok();
+        trunk.registration = new.map(|key| (key, place_of(target)));
+        if let Some((old, _)) = old {
+            trunk.handle_registered(false);
+            self.endpoint.unregister(now.instant, old);
+        }
+    }
+
+    pub(super) fn handle_registration(&mut self, now: Now, key: RegistrationKey, event: RegistrationEvent) {
+        let of = |trunk: &Trunk| trunk.registration.is_some_and(|(known, _)| known == key);
+        let Some(place) = self.trunks.iter().position(of) else { return };
+        let trunk = &mut self.trunks[place];
+        let note = match event {
+            RegistrationEvent::Registered { expires } => {
+                trunk.handle_registered(true);
+                format!("registered for {} s", expires.as_secs())
+            }
+            RegistrationEvent::Failed { status, retry_in } => {
+                trunk.handle_registered(false);
+                trunk.registration_fault = Some((status, now.instant + retry_in));
+                self.move_registration(now, place, status);
+                format!("could not register ({status}); next try in {} s", retry_in.as_secs())
+            }
+            RegistrationEvent::Unregistered => {
+                trunk.handle_registered(false);
+                trunk.registration = None;
+                "unregistered".to_owned()
+            }
+        };
+        self.note_trunk(now, place, note);
+    }
+
+    /// A registrar that is dead or in trouble: another hop of the trunk is asked.
+    fn move_registration(&mut self, now: Now, place: usize, status: u16) {
+        let Some((_, at)) = self.trunks[place].registration else { return };
+        if !matches!(status, 408 | 500..600) || self.draining {
+            return;
+        }
+        let trunk = &mut self.trunks[place];
+        if status == 408 {
+            trunk.handle_no_response(now.instant, at);
+        }
+        if trunk.target(now.instant, &[at]).is_some() {
+            self.register_trunk_beside(now, place, Some(at));
+        }
+    }
+}
