@@ -207,6 +207,16 @@ impl Endpoint {
         self.registrations.get(key).map_or(Vec::new(), Registrar::service_route)
     }
 
+    /// Goes on with a registration under these credentials, and shows them at once.
+    pub fn renew_credentials(
+        &mut self,
+        now: Instant,
+        key: RegistrationKey,
+        credentials: Option<Credentials>,
+    ) {
+        self.with_registration(key, |registrar, stack| registrar.renew_credentials(now, stack, credentials));
+    }
+
     /// Takes a registration back; [`RegistrationEvent::Unregistered`] follows.
     pub fn unregister(&mut self, now: Instant, key: RegistrationKey) {
         self.with_registration(key, |registrar, stack| registrar.unregister(now, stack));

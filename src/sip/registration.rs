@@ -16,6 +16,7 @@
 use std::time::Duration;
 
 use super::authentication::Authentication;
+use super::digest::Credentials;
 use super::event::{Event, RegistrationEvent, RegistrationKey};
 use super::header::{NameAddr, retry_after};
 use super::malformed::Malformed;
@@ -117,6 +118,22 @@ impl Registrar {
             State::Registered { .. } => self.send_unregister(now, stack),
             State::Resting { .. } => self.finish(stack),
             State::Unregistering { .. } | State::Gone => {}
+        }
+    }
+
+    /// Registers with these credentials from now on, at once; what it is registered as stays. A request under way is not
+    /// sent again: its challenge is answered with the new ones.
+    pub(crate) fn renew_credentials(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        credentials: Option<Credentials>,
+    ) {
+        self.authentication = Authentication::new(credentials);
+        self.failures = 0;
+        match self.state {
+            State::Registered { .. } | State::Resting { .. } => self.register(now, stack),
+            State::Registering { .. } | State::Unregistering { .. } | State::Gone => {}
         }
     }
 

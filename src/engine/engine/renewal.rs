@@ -104,6 +104,7 @@ impl Engine {
             (o.register, o.username.clone(), o.domain().to_owned(), o.register_expires_s)
         };
         let registers_anew = registration(&old) != registration(&setup.options);
+        let has_new_credentials = trunk.credentials != setup.credentials;
         let target = setup.target;
         trunk.reconfigure(now.instant, setup.options, setup.credentials);
         if was_retired || old_place != new_place {
@@ -125,6 +126,11 @@ impl Engine {
                 }
                 _ => self.register_trunk(now, place),
             }
+        } else if let Some((key, _)) = self.trunks[place].registration
+            && has_new_credentials
+        {
+            let credentials = self.trunks[place].credentials.clone();
+            self.endpoint.renew_credentials(now.instant, key, credentials);
         }
         self.note_trunk(now, place, "has new settings".to_owned());
         true

@@ -16,6 +16,7 @@ mod agents;
 mod explaining;
 mod holding;
 mod lawful;
+mod registering;
 mod routes;
 mod saving;
 

@@ -105,6 +105,10 @@ impl Stage {
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
             }
+            "password" => {
+                let changed = Credentials { password: Secret::new(rest), ..credentials() };
+                self.endpoint.renew_credentials(now, self.registration.unwrap(), Some(changed));
+            }
             "unregister" => self.endpoint.unregister(now, self.registration.unwrap()),
             "ping" => {
                 self.endpoint.ping(now, self.target, "sip:192.0.2.1", "<sip:us@h>").unwrap();

@@ -75,6 +75,37 @@ fn a_wrong_password_is_not_offered_twice() {
 }
 
 #[test]
+fn a_new_password_is_shown_at_once_and_not_the_digest_of_the_old_one() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+           0.100 > REGISTER authorized expires=300
+           0.200 < 200 REGISTER tag=r
+           0.200 ! registered for 300
+           1.000 * password changed
+           1.000 > REGISTER expires=300
+           1.100 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n1\"
+           1.100 > REGISTER authorized expires=300
+           1.200 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n2\"
+           1.200 ! registration failed 401
+           2.000 * password right
+           2.000 > REGISTER expires=300
+           2.050 * password right
+           2.100 < 401 REGISTER tag=r | WWW-Authenticate: Digest realm=\"trunk\", nonce=\"n3\"
+           2.100 > REGISTER authorized expires=300
+           2.200 < 200 REGISTER tag=r
+           2.200 ! registered for 300
+           3.000 * unregister
+           3.000 > REGISTER authorized expires=0
+           3.100 < 200 REGISTER tag=r
+           3.100 ! unregistered
+        ",
+    );
+}
+
+#[test]
 fn unregistering_while_registering_waits_for_the_answer() {
     check(
         "
