@@ -2,7 +2,7 @@
 
 use crate::campaign::explain::checks::Examined;
 use crate::campaign::explain::hold::Hold;
-use crate::engine::trunk::{Trunk, Unavailable};
+use crate::engine::trunk::{Standing, Trunk, Unavailable};
 use crate::time::Now;
 use serde::{Deserialize, Serialize};
 
@@ -59,20 +59,16 @@ pub fn trunk_hold(trunk: &Trunk, why: Unavailable, now: Now) -> Hold {
         Unavailable::Probing => {
             hold("trunk_probing", "comes back from a rest: one call tries whether it works again".to_owned())
         }
-        Unavailable::NotRegistered => match trunk.registration_fault {
-            Some((status, again_at)) => {
-                let text = format!("is not registered: the registrar answered {status}; it is asked again");
-                hold("trunk_not_registered", text).with("status", status).until(
-                    now,
-                    now.wall_at(again_at),
-                    None,
-                )
+        Unavailable::NotRegistered => {
+            let text = format!("is not registered: {}", trunk.standing.describe());
+            let hold = hold("trunk_not_registered", text);
+            match trunk.standing {
+                Standing::Refused { status, again_at } => {
+                    hold.with("status", status).until(now, now.wall_at(again_at), None)
+                }
+                Standing::Unknown | Standing::Registered | Standing::Unsent(_) => hold,
             }
-            None => hold(
-                "trunk_not_registered",
-                "is not registered: the registrar has not answered yet".to_owned(),
-            ),
-        },
+        }
         Unavailable::Full => {
             let (used, max) = (trunk.channels_used(), options.channels_max);
             let hold = hold("trunk_channels", format!("has all its {max} channels in use (channels_max)"));

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::sip::header::list::quote_into;
+use crate::sip::uri::escape_user;
 
 /// The longest display name.
 const DISPLAY_MAX: usize = 64;
@@ -103,7 +104,9 @@ impl Options {
         let from = match (self.private, self.from, username) {
             // RFC 3323, 4.1.1.3.
             (true, _, _) => "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned(),
-            (false, From::Username, Some(user)) => format!("{name}<{scheme}:{user}@{domain}>"),
+            (false, From::Username, Some(user)) => {
+                format!("{name}<{scheme}:{}@{domain}>", escape_user(user))
+            }
             (false, _, _) => format!("{name}<{address}>"),
         };
         let mut headers = Vec::new();
@@ -186,6 +189,14 @@ mod tests {
         );
         let (_, headers) = of("preferred = \"tel\"", "600");
         assert_eq!(headers, ["P-Preferred-Identity: <tel:600;phone-context=carrier.example>"]);
+    }
+
+    #[test]
+    fn a_user_name_with_a_domain_of_its_own_is_one_user_of_ours() {
+        let options = options("from = \"username\"");
+        let identity = options.of("sip", "+12025550100", "carrier.example", Some("acme@sales 1"));
+        assert_eq!(identity.from, "<sip:acme%40sales%201@carrier.example>");
+        assert_eq!(NameAddr::parse(&identity.from).unwrap().uri.host(), "carrier.example");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
 use crate::sip::endpoint::{Extensions, ReliableProvisionals, Transport};
 use crate::sip::locate::Destination;
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Uri, escape_user};
 use breaker::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use duty::{Trunk, Unavailable};
+pub use duty::{Standing, Trunk, Unavailable};
 
 /// The next trunk's INVITE is to be out when `answer_timeout_s` is over, and it has still to be committed.
 const COMMIT_MARGIN: Duration = Duration::from_millis(200);
@@ -272,6 +272,16 @@ impl Options {
         self.domain.as_deref().unwrap_or(&self.host)
     }
 
+    /// The user name as the user part of a URI; for digest it stays as written.
+    pub fn user(&self) -> String {
+        escape_user(self.username.as_deref().unwrap_or_default())
+    }
+
+    /// Who we are to its registrar: the address of record.
+    pub fn aor(&self) -> String {
+        format!("{}:{}@{}", self.scheme(), self.user(), self.domain())
+    }
+
     /// Where its requests go, before the DNS is asked: to the outbound proxy, if there is one. `None` when that is no host.
     pub fn destination(&self) -> Option<Destination> {
         let Ok(Some(proxy)) = self.proxy() else {
@@ -345,6 +355,7 @@ impl Options {
         if self.username.is_some() && self.password.is_none() && self.password_file.is_none() {
             faults.push(("username", "username needs password_file (or password)".into()));
         }
+        faults.extend(self.naming_faults());
         if !(self.calls_per_second_max > 0.0 && self.calls_per_second_max.is_finite()) {
             faults.push(("calls_per_second_max", "must be a positive number".into()));
         }
@@ -395,6 +406,31 @@ impl Options {
                     "an Identity is either signed here ([trunk.stir]) or passed on, not both".into(),
                 ));
             }
+        }
+        faults
+    }
+
+    /// What of our names there cannot be written as SIP.
+    fn naming_faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        for (key, text) in [("username", &self.username), ("realm", &self.realm)] {
+            let Some(text) = text else { continue };
+            if text.is_empty() || text.contains(char::is_control) {
+                faults.push((key, format!("{key} must be a text on one line, and not empty")));
+            }
+        }
+        let hosts = [("host", Some(&self.host)), ("domain", self.domain.as_ref())];
+        for (key, host) in hosts.into_iter().filter_map(|(key, host)| Some((key, host?))) {
+            if let Err(fault) = Uri::parse(&format!("sip:{host}")) {
+                let text =
+                    format!("{host:?} cannot stand in a SIP URI: {fault}; an IPv6 address needs brackets");
+                faults.push((key, text));
+            }
+        }
+        if faults.is_empty()
+            && let Err(fault) = Uri::parse(&self.aor())
+        {
+            faults.push(("username", format!("cannot stand in a SIP URI: {fault}")));
         }
         faults
     }

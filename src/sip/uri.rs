@@ -4,7 +4,7 @@
 //! peer gave must come back to it exactly as it was, or its ACK and BYE go astray.
 
 use super::malformed::Malformed;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
@@ -224,6 +224,21 @@ fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
+/// A name as the user part of a URI: what may not stand there is escaped, byte by byte (RFC 3261 section 25.1). A percent sign
+/// is one that was meant.
+pub fn escape_user(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 /// An address as it stands in a URI or a Via: IPv6 with or without its brackets (RFC 5118 section 4.5).
 pub(crate) fn address(text: &str) -> Option<IpAddr> {
     let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
@@ -303,6 +318,24 @@ mod tests {
         }
         let uri = Uri::parse("sip:a@[2001:db8:::192.0.2.1]:5070").unwrap();
         assert_eq!(uri.address(), Some("2001:db8::c000:201".parse().unwrap()));
+    }
+
+    #[test]
+    fn any_name_can_be_the_user_of_a_uri() {
+        let table = [
+            ("outdial", "outdial"),
+            ("+12025550100", "+12025550100"),
+            ("a;b=1?c/d,(e)", "a;b=1?c/d,(e)"),
+            ("trunk@pbx.example", "trunk%40pbx.example"),
+            ("a b\"#<>:%[]", "a%20b%22%23%3C%3E%3A%25%5B%5D"),
+            ("Jürgen", "J%C3%BCrgen"),
+            ("a\r\n", "a%0D%0A"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(escape_user(name), expected);
+            let uri = Uri::parse(&format!("sip:{expected}@h")).unwrap();
+            assert_eq!((uri.user(), uri.host()), (Some(expected), "h"), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Registering with trunks: at which of their hops, and what the registrars say.
 
 use super::*;
+use crate::engine::trunk::Standing;
 use crate::engine::trunk::health::place_of;
 use crate::sip::endpoint::{Registration, RegistrationEvent, RegistrationKey};
 
@@ -25,22 +26,27 @@ impl Engine {
         if !trunk.options.register || trunk.retired || self.draining {
             return;
         }
-        let user = trunk.options.username.clone().unwrap_or_default();
-        let (scheme, domain) = (trunk.options.scheme(), trunk.options.domain());
         let registration = Registration {
             target,
-            registrar_uri: format!("{scheme}:{domain}"),
-            aor: format!("{scheme}:{user}@{domain}"),
-            contact_user: user,
+            registrar_uri: format!("{}:{}", trunk.options.scheme(), trunk.options.domain()),
+            aor: trunk.options.aor(),
+            contact_user: trunk.options.user(),
             credentials: trunk.credentials.clone(),
             expires: Duration::from_secs(trunk.options.register_expires_s),
         };
         let old = trunk.registration.take();
-        let new = self.endpoint.register(now.instant, registration).ok();
-        trunk.registration = new.map(|key| (key, place_of(target)));
+        let before = std::mem::take(&mut trunk.standing);
+        match self.endpoint.register(now.instant, registration) {
+            Ok(key) => trunk.registration = Some((key, place_of(target))),
+            Err(refused) => trunk.standing = Standing::Unsent(refused.to_string()),
+        }
+        let unsent = (trunk.standing != before).then(|| trunk.standing.describe());
+        let unsent = unsent.filter(|_| trunk.registration.is_none());
         if let Some((old, _)) = old {
-            trunk.handle_registered(false);
             self.endpoint.unregister(now.instant, old);
+        }
+        if let Some(why) = unsent {
+            self.note_trunk(now, place, format!("cannot register: {why}"));
         }
     }
 
@@ -50,17 +56,16 @@ impl Engine {
         let trunk = &mut self.trunks[place];
         let note = match event {
             RegistrationEvent::Registered { expires } => {
-                trunk.handle_registered(true);
+                trunk.standing = Standing::Registered;
                 format!("registered for {} s", expires.as_secs())
             }
             RegistrationEvent::Failed { status, retry_in } => {
-                trunk.handle_registered(false);
-                trunk.registration_fault = Some((status, now.instant + retry_in));
+                trunk.standing = Standing::Refused { status, again_at: now.instant + retry_in };
                 self.move_registration(now, place, status);
                 format!("could not register ({status}); next try in {} s", retry_in.as_secs())
             }
             RegistrationEvent::Unregistered => {
-                trunk.handle_registered(false);
+                trunk.standing = Standing::Unknown;
                 trunk.registration = None;
                 "unregistered".to_owned()
             }

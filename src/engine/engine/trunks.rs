@@ -3,6 +3,7 @@
 use super::*;
 use crate::call::outcome::{self, Next};
 use crate::engine::status::{HopStatus, TrunkStatus};
+use crate::engine::trunk::Unavailable;
 use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::score::Turn;
 use crate::sip::endpoint::{PingKey, PingOutcome, SessionEvent, Transport};
@@ -278,6 +279,7 @@ pub(super) fn locator(endpoint: &Endpoint, rng: Rng) -> Locator {
 pub(super) fn status(trunk: &Trunk, now: Now) -> TrunkStatus {
     let state = match trunk.available(now.instant) {
         Ok(()) => "available".to_owned(),
+        Err(Unavailable::NotRegistered) => format!("not registered: {}", trunk.standing.describe()),
         Err(unavailable) => unavailable.describe(now.instant),
     };
     let hop = |state: HopState<'_>| HopStatus {

@@ -30,8 +30,8 @@ pub struct Trunk {
     pub leaving: RateLimit,
     /// The running registration, when one is wanted, and the hop that it is kept at.
     pub registration: Option<(RegistrationKey, Place)>,
-    /// The status with which the registrar refused us last, and when it is asked again; none when it did not.
-    pub registration_fault: Option<(u16, Instant)>,
+    /// What its registrar has said of us last, where one is asked.
+    pub standing: Standing,
     /// Taken out of the configuration: it carries its calls to their end and takes no other.
     pub retired: bool,
     /// Agents' INVITEs that left although the rate was used up: a person waits.
@@ -45,7 +45,25 @@ pub struct Trunk {
     breaker: Breaker,
     score: Score,
     channels_used: u32,
-    registered: bool,
+}
+
+/// What a trunk's registrar has said of us last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Standing {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It has us.
+    Registered,
+    /// It does not have us.
+    Refused {
+        /// Why; 408 when it said nothing.
+        status: u16,
+        /// When it is asked again.
+        again_at: Instant,
+    },
+    /// No REGISTER could leave, for this reason.
+    Unsent(String),
 }
 
 /// Why a trunk takes no call.
@@ -98,7 +116,7 @@ impl Trunk {
             leaving: rate.clone(),
             rate,
             registration: None,
-            registration_fault: None,
+            standing: Standing::default(),
             retired: false,
             agents_unpaced: 0,
             dns: String::new(),
@@ -107,7 +125,6 @@ impl Trunk {
             health: Health::default(),
             score: Score::default(),
             channels_used: 0,
-            registered: false,
         }
     }
 
@@ -194,7 +211,7 @@ impl Trunk {
         if let Some(until) = self.hops.rests_until(now) {
             return Err(Unavailable::Resting { until });
         }
-        if self.options.register && !self.registered {
+        if self.options.register && self.standing != Standing::Registered {
             return Err(Unavailable::NotRegistered);
         }
         Ok(())
@@ -266,12 +283,6 @@ impl Trunk {
         self.score.handle_record(record, answered_after)
     }
 
-    /// The registration came or went.
-    pub fn handle_registered(&mut self, registered: bool) {
-        self.registered = registered;
-        self.registration_fault = None;
-    }
-
     /// A hop that is to be asked with OPTIONS now.
     pub fn ping_due(&self, now: Instant) -> Option<Target> {
         self.hops.ping_due(now).filter(|_| !self.retired).map(|place| self.target_at(place))
@@ -303,6 +314,18 @@ impl Trunk {
     /// OPTIONS that are overdue count as unanswered. True when a hop has died of it.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.health.handle_timeout(now, &mut self.hops)
+    }
+}
+
+impl Standing {
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Standing::Unknown => "the registrar has not answered yet".to_owned(),
+            Standing::Registered => "the registrar has us".to_owned(),
+            Standing::Refused { status, .. } => format!("the registrar answered {status}; it is asked again"),
+            Standing::Unsent(fault) => format!("no REGISTER can leave: {fault}"),
+        }
     }
 }
 
