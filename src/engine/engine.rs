@@ -238,6 +238,8 @@ struct Channel {
     side: Side,
     trunk: usize,
     target: Target,
+    /// The hop that answers for it: that at `target`, unless a Service-Route led elsewhere.
+    hop: Place,
     /// The INVITE left then.
     since: Instant,
     /// Anything was heard.

@@ -8,6 +8,7 @@ pub mod breaker;
 mod duty;
 pub mod health;
 pub mod score;
+pub mod service_route;
 
 use crate::call::keys::Dtmf;
 use crate::engine::{headers, identity, passport, redirect};

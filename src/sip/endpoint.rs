@@ -202,9 +202,10 @@ impl Endpoint {
         Ok(key)
     }
 
-    /// The Route headers of a new request while a registration holds (RFC 3608); none when the registrar gave none.
+    /// The Route headers of a new request while a registration holds (RFC 3608), an outbound proxy's before them; none when
+    /// the registrar gave none.
     pub fn service_route(&self, key: RegistrationKey) -> Vec<(String, String)> {
-        self.registrations.get(key).map_or(Vec::new(), Registrar::service_route)
+        self.registrations.get(key).map_or(Vec::new(), |registrar| registrar.service_route(&self.stack))
     }
 
     /// Goes on with a registration under these credentials, and shows them at once.

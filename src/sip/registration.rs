@@ -137,9 +137,13 @@ impl Registrar {
         }
     }
 
-    /// Where a new request of ours goes first, as Route headers: what the last registration said (RFC 3608 section 6.1).
-    pub(crate) fn service_route(&self) -> Vec<(String, String)> {
-        self.service_route.iter().map(|route| ("Route".to_owned(), route.clone())).collect()
+    /// Where a new request of ours goes first, as Route headers: what the last registration said, and before it the outbound
+    /// proxy, if there is one (RFC 3608 section 6.1).
+    pub(crate) fn service_route(&self, stack: &Stack) -> Vec<(String, String)> {
+        let proxy = stack.options.access.get(self.wanted.target.access).route.as_ref();
+        let proxy = proxy.filter(|proxy| self.service_route.first().is_some_and(|top| !is_same(proxy, top)));
+        let routes = proxy.into_iter().chain(&self.service_route);
+        routes.map(|route| ("Route".to_owned(), route.clone())).collect()
     }
 
     /// Whether it can be forgotten.
@@ -323,6 +327,12 @@ fn service_route(response: &Response) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether two routes lead through the same host.
+fn is_same(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) = (NameAddr::parse(one), NameAddr::parse(other)) else { return false };
+    one.uri.host().eq_ignore_ascii_case(other.uri.host()) && one.uri.port() == other.uri.port()
 }
 
 /// How long the registrar keeps our Contact (section 10.3 step 8): its own parameter before the header.

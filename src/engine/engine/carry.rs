@@ -15,6 +15,7 @@ use crate::sip::header::words_of;
 #[derive(Debug)]
 pub(super) struct Draft {
     dial: Dial,
+    hop: Place,
     pub(super) remains: Option<Remains>,
 }
 
@@ -193,7 +194,9 @@ impl Engine {
             }
         };
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
-        let target = trunk.target(now.instant, tried)?;
+        let hop = trunk.target(now.instant, tried)?;
+        // Where the Service-Route leads has failed by the second try, which goes by another hop of the trunk.
+        let target = if tried.is_empty() { trunk.service_route.from(hop) } else { hop };
         let scheme = trunk.options.scheme();
         let identity = trunk.options.identity.of(scheme, &shown, domain, trunk.options.username.as_deref());
         let attempt = line.attempt.id().to_string();
@@ -234,7 +237,7 @@ impl Engine {
         };
         // What cannot be written as SIP is refused when it is to leave.
         let remains = self.endpoint.remains_of(&dial, &names).ok();
-        Some(Draft { dial, remains })
+        Some(Draft { dial, hop: place_of(hop), remains })
     }
 
     /// The INVITE leaves: the store knows all that it has to know of it.
@@ -254,7 +257,7 @@ impl Engine {
         let place = line.reserved[side as usize].take().expect("an INVITE follows its placement");
         let tried: &[_] = if side == Side::Callee { &line.tried_hops } else { &[] };
         let alive = self.trunks[place].target(now.instant, tried);
-        let Draft { dial, remains } = match draft {
+        let Draft { dial, hop, remains } = match draft {
             Some(draft) if alive.is_some() => draft,
             unsent => {
                 // The last hop has died since the INVITE was decided on.
@@ -267,7 +270,7 @@ impl Engine {
         };
         let (target, dial) = (dial.target, Dial { sdp, ..dial });
         match side {
-            Side::Callee => line.tried_hops.push(place_of(target)),
+            Side::Callee => line.tried_hops.push(hop),
             Side::Agent | Side::Target => self.trunks[place].leaving.record(now.instant),
         }
         match self.endpoint.invite(now.instant, dial) {
@@ -279,7 +282,8 @@ impl Engine {
                 let agent = if side == Side::Agent { line.agent.take() } else { None };
                 let attempt = line.attempt.id();
                 let (line, trunk, missed) = (key, place, false);
-                let channel = Channel { line, side, trunk, target, since, responded, rang, agent, missed };
+                let channel =
+                    Channel { line, side, trunk, target, hop, since, responded, rang, agent, missed };
                 self.sessions.insert(session, channel);
                 if let Some(remains) = remains {
                     self.keep_invited(session, attempt, place, remains);

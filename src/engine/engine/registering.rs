@@ -3,7 +3,9 @@
 use super::*;
 use crate::engine::trunk::Standing;
 use crate::engine::trunk::health::place_of;
+use crate::engine::trunk::service_route::ServiceRoute;
 use crate::sip::endpoint::{Registration, RegistrationEvent, RegistrationKey};
+use crate::sip::header::NameAddr;
 
 impl Engine {
     /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
@@ -45,6 +47,7 @@ impl Engine {
         if let Some((old, _)) = old {
             self.endpoint.unregister(now.instant, old);
         }
+        self.follow_service_route(now, place);
         if let Some(why) = unsent {
             self.note_trunk(now, place, format!("cannot register: {why}"));
         }
@@ -71,6 +74,36 @@ impl Engine {
             }
         };
         self.note_trunk(now, place, note);
+        self.follow_service_route(now, place);
+    }
+
+    /// Calls go where the last registration has said, and requests are taken from there.
+    pub(super) fn follow_service_route(&mut self, now: Now, place: usize) {
+        let trunk = &self.trunks[place];
+        let registration = trunk.registration;
+        let route = registration.and_then(|(key, at)| {
+            let (_, top) = self.endpoint.service_route(key).into_iter().next()?;
+            let top = NameAddr::parse(&top).ok()?;
+            let registrar = trunk.target_at(at);
+            Some(ServiceRoute::of(&top.uri, &trunk.options, registrar, self.endpoint.locals()))
+        });
+        let route = route.unwrap_or_default();
+        let address = |route: &ServiceRoute| match route {
+            ServiceRoute::At((_, address)) => vec![address.ip()],
+            ServiceRoute::Own | ServiceRoute::Port(..) | ServiceRoute::Unfollowed(_) => Vec::new(),
+        };
+        let before = std::mem::replace(&mut self.trunks[place].service_route, route.clone());
+        self.allow_sources(&address(&before), &address(&route));
+        match route {
+            ServiceRoute::Unfollowed(why) if self.trunks[place].route_told != why => {
+                self.note_trunk(now, place, format!("is called at its own address: {why}"));
+                self.trunks[place].route_told = why;
+            }
+            ServiceRoute::Own
+            | ServiceRoute::Port(..)
+            | ServiceRoute::At(_)
+            | ServiceRoute::Unfollowed(_) => {}
+        }
     }
 
     /// A registrar that is dead or in trouble: another hop of the trunk is asked.

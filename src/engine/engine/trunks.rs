@@ -104,7 +104,7 @@ impl Engine {
     /// What a session's fate says about the trunk and the hop that carry it.
     pub(super) fn watch_trunk(&mut self, now: Now, session: SessionKey, event: &SessionEvent) {
         let Some(channel) = self.sessions.get_mut(&session) else { return };
-        let (place, at) = (channel.trunk, place_of(channel.target));
+        let (place, at) = (channel.trunk, channel.hop);
         let trunk = &mut self.trunks[place];
         let mut closed = false;
         match event {
@@ -112,7 +112,10 @@ impl Engine {
                 let given_up = trunk.handle_no_response(now.instant, at);
                 let channel = *channel;
                 if given_up {
-                    let note = format!("gave no answer at {}: goes on with its other addresses", at.1);
+                    let note = format!(
+                        "gave no answer at {}: goes on with its other addresses",
+                        channel.target.address
+                    );
                     self.note_trunk(now, place, note);
                 }
                 self.handle_trunk_failed(now, channel, true);
@@ -169,7 +172,7 @@ impl Engine {
 
     /// A call came to nothing through the trunk's fault. Only when it has no other hop to go on to, it counts against it.
     fn handle_trunk_failed(&mut self, now: Now, channel: Channel, may_try_hop: bool) {
-        let mut tried = vec![place_of(channel.target)];
+        let mut tried = vec![channel.hop];
         if let Some(line) = self.lines.get_mut(channel.line)
             && channel.side == Side::Callee
         {

@@ -3,6 +3,7 @@
 use super::breaker::{Breaker, Refusal};
 use super::health::{Health, place_of};
 use super::score::{Score, Turn};
+use super::service_route::ServiceRoute;
 use super::{Options, RETRY_AFTER_MAX};
 use crate::engine::passport::Signer;
 use crate::engine::rate::RateLimit;
@@ -32,6 +33,10 @@ pub struct Trunk {
     pub registration: Option<(RegistrationKey, Place)>,
     /// What its registrar has said of us last, where one is asked.
     pub standing: Standing,
+    /// Where calls go first while it is registered.
+    pub service_route: ServiceRoute,
+    /// Why its Service-Route is not followed, as it was told last.
+    pub route_told: String,
     /// Taken out of the configuration: it carries its calls to their end and takes no other.
     pub retired: bool,
     /// Agents' INVITEs that left although the rate was used up: a person waits.
@@ -117,6 +122,8 @@ impl Trunk {
             rate,
             registration: None,
             standing: Standing::default(),
+            service_route: ServiceRoute::default(),
+            route_told: String::new(),
             retired: false,
             agents_unpaced: 0,
             dns: String::new(),

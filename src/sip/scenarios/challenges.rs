@@ -115,6 +115,33 @@ fn fault_21_a_registration_outlives_a_stale_nonce_said_or_unsaid() {
 }
 
 #[test]
+fn an_outbound_proxy_comes_before_the_service_route_and_once() {
+    let table: [(&str, &[&str]); 2] = [
+        ("<sip:p1.example;lr>", &["<sip:192.0.2.1;lr>", "<sip:p1.example;lr>"]),
+        ("<sip:192.0.2.1;lr;x=y>, <sip:p1.example;lr>", &["<sip:192.0.2.1;lr;x=y>", "<sip:p1.example;lr>"]),
+    ];
+    for (said, expected) in table {
+        let mut access = AccessTable::default();
+        let route = Some("<sip:192.0.2.1;lr>".to_owned());
+        let proxied = access.add(Access { route, ..Access::default() });
+        let mut stage = Stage::with(Transport::Udp, Options { access, ..Options::default() });
+        stage.target.access = proxied;
+        let key = stage.endpoint.register(Instant::ZERO, registration(stage.target)).unwrap();
+        let request = transmitted(&mut stage);
+        assert_eq!(request.headers().get("Route"), Some("<sip:192.0.2.1;lr>"));
+        assert_eq!(stage.endpoint.service_route(key), [], "nothing was said yet");
+        let mut response = Response::to_request(&request, 200, "OK");
+        response.headers_mut().push("Service-Route", said);
+        stage.endpoint.handle_datagram(Instant::ZERO, stage.target.address, &response.to_bytes());
+        while stage.endpoint.poll_output().is_some() {}
+        let headers = stage.endpoint.service_route(key);
+        stage.endpoint.invite(Instant::ZERO, Dial { headers, ..dial(stage.target) }).unwrap();
+        let invite = transmitted(&mut stage);
+        assert_eq!(invite.headers().all("Route").collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
 fn a_service_route_is_taken_whole_or_not_at_all_and_path_is_understood() {
     let table: [(&[&str], &[&str]); 4] = [
         (&["<sip:p1.example;lr>, <sip:p2.example;lr>"], &["<sip:p1.example;lr>", "<sip:p2.example;lr>"]),

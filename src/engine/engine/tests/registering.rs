@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sip::digest::Secret;
+use std::net::IpAddr;
 
 const REGISTERS: &str = "register = true\nusername = \"u\"\npassword = \"p\"";
 
@@ -83,6 +84,57 @@ fn names_that_cannot_be_written_are_faults_of_the_configuration() {
     }
 }
 
+#[test]
+fn a_call_goes_first_where_the_service_route_leads_and_falls_back_to_the_trunks_own_hops() {
+    let edge = IpAddr::from([203, 0, 113, 7]);
+    let mut stage = Stage::new(&[REGISTERS, "priority = 2"], Human::HangUp);
+    let register = stage.sent(Method::Register);
+    stage.responds(&register, 200, &[("Service-Route", "<sip:203.0.113.7:5080;lr>, <sip:core.example;lr>")]);
+    assert!(stage.engine.takes_from(edge), "what it has to say is heard");
+    stage.contacts(&["+12125550101"]);
+    let routed = stage.invites();
+    assert_eq!(routed[0].to.to_string(), "203.0.113.7:5080");
+    let routes: Vec<&str> = routed[0].request.headers().all("Route").collect();
+    assert_eq!(routes, ["<sip:203.0.113.7:5080;lr>", "<sip:core.example;lr>"]);
+    // It is silent: the call goes to the next trunk, as the first has no other hop, and counts against the first.
+    stage.pass(4_000);
+    let next = stage.invites();
+    assert_eq!(next[0].to, address(1));
+    assert_eq!(next[0].request.headers().count("Route"), 0);
+    assert_eq!(stage.channels(), [0, 1]);
+    stage.answers(&next[0].request.clone(), 486);
+    // A refresh without a Service-Route ends it.
+    stage.pass(300_000);
+    let refresh = stage.last(Method::Register);
+    stage.responds(&refresh, 200, &[]);
+    assert!(!stage.engine.takes_from(edge));
+}
+
+#[test]
+fn a_service_route_that_cannot_be_followed_is_told_once_and_calls_go_to_the_trunk() {
+    let mut stage = Stage::new(&[REGISTERS], Human::HangUp);
+    for route in ["<sip:edge.example;lr>", "<sip:edge.example;lr>", "<sip:[2001:db8::1];lr>"] {
+        let register = stage.sent(Method::Register);
+        stage.responds(&register, 200, &[("Service-Route", route)]);
+        stage.sent.clear();
+        stage.targets.clear();
+        stage.pass(240_000);
+    }
+    stage.sent.clear();
+    stage.targets.clear();
+    let told: Vec<&String> = stage.notes.iter().filter(|note| note.contains("Service-Route")).collect();
+    assert_eq!(
+        told,
+        [
+            "trunk trunk-0 is called at its own address: its Service-Route names a host: set outbound_proxy",
+            "trunk trunk-0 is called at its own address: its Service-Route leads to an IPv6 address, and [sip] listen has none",
+        ]
+    );
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.invites().remove(0);
+    assert_eq!((invite.to, invite.request.headers().count("Route")), (address(0), 1));
+}
+
 /// The digest, the client's nonce aside.
 fn answer(request: &SipRequest) -> String {
     let value = request.headers().get("Authorization").expect("it was challenged");
@@ -90,6 +142,14 @@ fn answer(request: &SipRequest) -> String {
 }
 
 impl Stage {
+    /// The last request of this method that the engine has sent.
+    fn last(&mut self, method: Method) -> SipRequest {
+        let found = self.sent.iter().rev().find(|request| *request.method() == method).cloned();
+        self.sent.clear();
+        self.targets.clear();
+        found.unwrap_or_else(|| panic!("no {method} was sent"))
+    }
+
     /// SIGHUP: the trunk has these lines and this password.
     fn rereads(&mut self, place: usize, more: &str, password: Option<&str>) {
         let credentials = password.map(|password| Credentials {

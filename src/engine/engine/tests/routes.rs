@@ -388,9 +388,9 @@ fn two_servers() -> Vec<(Kind, &'static str, Data)> {
 
 /// A request that was sent, the first of its copies.
 #[derive(Clone, Debug)]
-struct Sent {
-    request: SipRequest,
-    to: SocketAddr,
+pub(super) struct Sent {
+    pub(super) request: SipRequest,
+    pub(super) to: SocketAddr,
     at: Instant,
     branch: String,
     call_id: String,
@@ -407,7 +407,7 @@ fn places(sent: &[Sent]) -> Vec<u8> {
 
 impl Stage {
     /// The INVITEs that were sent since the last time, copies left out.
-    fn invites(&mut self) -> Vec<Sent> {
+    pub(super) fn invites(&mut self) -> Vec<Sent> {
         self.invites_and_pings().0
     }
 
