@@ -66,7 +66,7 @@ pub fn trunk_hold(trunk: &Trunk, why: Unavailable, now: Now) -> Hold {
                 Standing::Refused { status, again_at } => {
                     hold.with("status", status).until(now, now.wall_at(again_at), None)
                 }
-                Standing::Unknown | Standing::Registered | Standing::Unsent(_) => hold,
+                Standing::Unknown | Standing::Registered | Standing::Lapsed | Standing::Unsent(_) => hold,
             }
         }
         Unavailable::Full => {

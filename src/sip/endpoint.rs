@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::authentication::Authentication;
 use super::digest::Credentials;
@@ -208,14 +209,20 @@ impl Endpoint {
         self.registrations.get(key).map_or(Vec::new(), |registrar| registrar.service_route(&self.stack))
     }
 
-    /// Goes on with a registration under these credentials, and shows them at once.
-    pub fn renew_credentials(
+    /// Goes on with a registration under these credentials and for this long each time, at once.
+    pub fn renew_registration(
         &mut self,
         now: Instant,
         key: RegistrationKey,
         credentials: Option<Credentials>,
+        expires: Duration,
     ) {
-        self.with_registration(key, |registrar, stack| registrar.renew_credentials(now, stack, credentials));
+        self.with_registration(key, |registrar, stack| registrar.renew(now, stack, credentials, expires));
+    }
+
+    /// Goes on with a registration at another address of its registrar, from `due` on; nothing is taken back at the first.
+    pub fn move_registration(&mut self, now: Instant, key: RegistrationKey, target: Target, due: Instant) {
+        self.with_registration(key, |registrar, stack| registrar.move_to(now, stack, target, due));
     }
 
     /// Takes a registration back; [`RegistrationEvent::Unregistered`] follows.

@@ -168,6 +168,8 @@ pub enum RegistrationEvent {
         /// When it is tried again.
         retry_in: Duration,
     },
+    /// What it had of us has run out by now, and the refresh is still unanswered; it is waited for on.
+    Lapsed,
     /// It has us no longer, as was asked, or could not be told so; the key is void.
     Unregistered,
 }

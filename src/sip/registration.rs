@@ -6,7 +6,8 @@
 //!            | Registering |               | Registered |        |
 //!       +--> +-------------+ <-----------------------------------+
 //!       |        | | failure,   ^ 401, 407: digest;      | unregister
-//!       | again  | | silence    | 423: longer            |
+//!       | again, | | silence    | 423: longer            |
+//!       | moved  | |            |                        |
 //!       |        v |            |                        v
 //!     +---------+  | unregister is asked for      +---------------+   any answer
 //!     | Resting |  +----------------------------> | Unregistering | --------------> gone
@@ -24,6 +25,7 @@ use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{Refused, Registration};
 use super::stack::Stack;
+use super::target::Target;
 use super::transaction::owner::Owner;
 use super::uri::Uri;
 use crate::slab::Key;
@@ -69,11 +71,12 @@ pub(crate) struct Registrar {
     pub(crate) armed: Option<Instant>,
 }
 
+/// `bound` is until when the registrar keeps what it has of us, as far as we know.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Registering { transaction: Option<Key> },
-    Registered { refresh: Instant },
-    Resting { until: Instant },
+    Registering { transaction: Option<Key>, bound: Option<Instant> },
+    Registered { refresh: Instant, bound: Instant },
+    Resting { until: Instant, bound: Option<Instant> },
     Unregistering { transaction: Option<Key> },
     Gone,
 }
@@ -121,19 +124,37 @@ impl Registrar {
         }
     }
 
-    /// Registers with these credentials from now on, at once; what it is registered as stays. A request under way is not
-    /// sent again: its challenge is answered with the new ones.
-    pub(crate) fn renew_credentials(
+    /// Registers with these credentials and for this long from now on, at once; what it is registered as stays. A request
+    /// under way is not sent again: its challenge is answered with the new credentials.
+    pub(crate) fn renew(
         &mut self,
         now: Instant,
         stack: &mut Stack,
         credentials: Option<Credentials>,
+        expires: Duration,
     ) {
         self.authentication = Authentication::new(credentials);
+        (self.wanted.expires, self.expires) = (expires, expires);
         self.failures = 0;
         match self.state {
             State::Registered { .. } | State::Resting { .. } => self.register(now, stack),
             State::Registering { .. } | State::Unregistering { .. } | State::Gone => {}
+        }
+    }
+
+    /// Goes on at another address of the same registrar, from `due` on: with the same Call-ID, so that it is one
+    /// registration to them all. What is under way elsewhere is not waited for.
+    pub(crate) fn move_to(&mut self, now: Instant, stack: &mut Stack, target: Target, due: Instant) {
+        if self.leaving || matches!(self.state, State::Unregistering { .. } | State::Gone) {
+            return;
+        }
+        self.wanted.target = target;
+        self.contact = stack.contact(target, &self.wanted.contact_user);
+        self.service_route.clear();
+        if due <= now {
+            self.register(now, stack);
+        } else {
+            self.state = State::Resting { until: due, bound: self.bound() };
         }
     }
 
@@ -192,21 +213,40 @@ impl Registrar {
 
     /// The deadline it asked for has come.
     pub(crate) fn handle_timeout(&mut self, now: Instant, stack: &mut Stack) {
-        if self.poll_timeout().is_some_and(|due| due <= now) {
-            self.register(now, stack);
+        if self.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        match &mut self.state {
+            State::Registered { .. } | State::Resting { .. } => self.register(now, stack),
+            State::Registering { bound, .. } => {
+                *bound = None;
+                self.service_route.clear();
+                self.emit(stack, RegistrationEvent::Lapsed);
+            }
+            State::Unregistering { .. } | State::Gone => {}
         }
     }
 
     /// When it wants to be woken.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            State::Registered { refresh: due } | State::Resting { until: due } => Some(due),
-            State::Registering { .. } | State::Unregistering { .. } | State::Gone => None,
+            State::Registered { refresh: due, .. } | State::Resting { until: due, .. } => Some(due),
+            State::Registering { bound, .. } => bound,
+            State::Unregistering { .. } | State::Gone => None,
+        }
+    }
+
+    fn bound(&self) -> Option<Instant> {
+        match self.state {
+            State::Registered { bound, .. } => Some(bound),
+            State::Registering { bound, .. } | State::Resting { bound, .. } => bound,
+            State::Unregistering { .. } | State::Gone => None,
         }
     }
 
     fn register(&mut self, now: Instant, stack: &mut Stack) {
-        self.state = State::Registering { transaction: None };
+        let bound = self.bound().filter(|bound| *bound > now);
+        self.state = State::Registering { transaction: None, bound };
         self.authentication.begin();
         let request = self.request(stack, self.expires);
         self.send(now, stack, request);
@@ -243,7 +283,7 @@ impl Registrar {
         }
         let sent = stack.send(now, self.wanted.target, request, Owner::Registration(self.key));
         match (&mut self.state, sent) {
-            (State::Registering { transaction } | State::Unregistering { transaction }, Ok(key)) => {
+            (State::Registering { transaction, .. } | State::Unregistering { transaction }, Ok(key)) => {
                 *transaction = Some(key);
             }
             (State::Registering { .. }, Err(_)) => self.fail(now, stack, 503, None),
@@ -254,7 +294,7 @@ impl Registrar {
 
     fn awaits(&self, answered: Key) -> bool {
         match self.state {
-            State::Registering { transaction } | State::Unregistering { transaction } => {
+            State::Registering { transaction, .. } | State::Unregistering { transaction } => {
                 transaction == Some(answered)
             }
             State::Registered { .. } | State::Resting { .. } | State::Gone => false,
@@ -267,7 +307,8 @@ impl Registrar {
         self.service_route = service_route(response);
         let expires = granted(response, &self.contact).unwrap_or(self.expires);
         let ahead = (expires / 4).min(REFRESH_AHEAD_MAX);
-        self.state = State::Registered { refresh: now + (expires - ahead).max(REFRESH_MIN) };
+        let refresh = now + (expires - ahead).max(REFRESH_MIN);
+        self.state = State::Registered { refresh, bound: now + expires };
         self.emit(stack, RegistrationEvent::Registered { expires });
         if self.leaving {
             self.send_unregister(now, stack);
@@ -298,7 +339,7 @@ impl Registrar {
         self.failures += 1;
         self.longer = 0;
         self.service_route.clear();
-        self.state = State::Resting { until: now + retry_in };
+        self.state = State::Resting { until: now + retry_in, bound: self.bound() };
         self.emit(stack, RegistrationEvent::Failed { status, retry_in });
     }
 

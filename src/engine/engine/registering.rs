@@ -6,6 +6,10 @@ use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::service_route::ServiceRoute;
 use crate::sip::endpoint::{Registration, RegistrationEvent, RegistrationKey};
 use crate::sip::header::NameAddr;
+use std::net::SocketAddr;
+
+/// A registrar that let a registration run out is not asked again so soon, where another can be asked.
+const LAPSED_REST: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
@@ -16,18 +20,48 @@ impl Engine {
         }
     }
 
-    /// Registers with the hop that is next, if that is wanted.
+    /// Registers with the hop that is next, if that is wanted; a registration that runs goes on there where its own hop is dead,
+    /// gone or in trouble.
     pub(super) fn register_trunk(&mut self, now: Now, place: usize) {
-        self.register_trunk_beside(now, place, None);
-    }
-
-    fn register_trunk_beside(&mut self, now: Now, place: usize, not: Option<Place>) {
-        let trunk = &mut self.trunks[place];
-        let tried: Vec<_> = not.into_iter().collect();
-        let Some(target) = trunk.target(now.instant, &tried) else { return };
+        let trunk = &self.trunks[place];
         if !trunk.options.register || trunk.retired || self.draining {
             return;
         }
+        match trunk.registration {
+            None => self.begin_registration(now, place),
+            Some((_, at)) if trunk.may_register_at(now.instant, at) => {}
+            Some((_, at)) => {
+                if let Some((there, _)) = self.move_registration(now, place) {
+                    let note = format!("registers at {there}: {} does not work", at.1);
+                    self.note_trunk(now, place, note);
+                }
+            }
+        }
+    }
+
+    /// Registers as somebody else than before.
+    pub(super) fn register_anew(&mut self, now: Now, place: usize) {
+        let trunk = &mut self.trunks[place];
+        trunk.standing = Standing::Unknown;
+        if let Some((old, _)) = trunk.registration.take() {
+            self.endpoint.unregister(now.instant, old);
+        }
+        self.follow_service_route(now, place);
+        self.register_trunk(now, place);
+    }
+
+    /// The registration goes on under the trunk's present credentials.
+    pub(super) fn renew_registration(&mut self, now: Now, place: usize) {
+        let trunk = &self.trunks[place];
+        if let Some((key, _)) = trunk.registration {
+            let expires = Duration::from_secs(trunk.options.register_expires_s);
+            self.endpoint.renew_registration(now.instant, key, trunk.credentials.clone(), expires);
+        }
+    }
+
+    fn begin_registration(&mut self, now: Now, place: usize) {
+        let trunk = &mut self.trunks[place];
+        let Some((target, _)) = trunk.next_registrar(now.instant) else { return };
         let registration = Registration {
             target,
             registrar_uri: format!("{}:{}", trunk.options.scheme(), trunk.options.domain()),
@@ -36,21 +70,30 @@ impl Engine {
             credentials: trunk.credentials.clone(),
             expires: Duration::from_secs(trunk.options.register_expires_s),
         };
-        let old = trunk.registration.take();
-        let before = std::mem::take(&mut trunk.standing);
         match self.endpoint.register(now.instant, registration) {
             Ok(key) => trunk.registration = Some((key, place_of(target))),
-            Err(refused) => trunk.standing = Standing::Unsent(refused.to_string()),
+            Err(refused) => {
+                let unsent = Standing::Unsent(refused.to_string());
+                let note = format!("cannot register: {}", unsent.describe());
+                if std::mem::replace(&mut trunk.standing, unsent.clone()) != unsent {
+                    self.note_trunk(now, place, note);
+                }
+            }
         }
-        let unsent = (trunk.standing != before).then(|| trunk.standing.describe());
-        let unsent = unsent.filter(|_| trunk.registration.is_none());
-        if let Some((old, _)) = old {
-            self.endpoint.unregister(now.instant, old);
+    }
+
+    /// The registration goes on at another hop, now or once that may be asked again. None when there is no other.
+    fn move_registration(&mut self, now: Now, place: usize) -> Option<(SocketAddr, Instant)> {
+        let trunk = &mut self.trunks[place];
+        let (key, at) = trunk.registration?;
+        let (target, due) = trunk.next_registrar(now.instant)?;
+        if place_of(target) == at || self.draining {
+            return None;
         }
+        trunk.registration = Some((key, place_of(target)));
+        self.endpoint.move_registration(now.instant, key, target, due);
         self.follow_service_route(now, place);
-        if let Some(why) = unsent {
-            self.note_trunk(now, place, format!("cannot register: {why}"));
-        }
+        Some((target.address, due))
     }
 
     pub(super) fn handle_registration(&mut self, now: Now, key: RegistrationKey, event: RegistrationEvent) {
@@ -60,12 +103,20 @@ impl Engine {
         let note = match event {
             RegistrationEvent::Registered { expires } => {
                 trunk.standing = Standing::Registered;
+                trunk.registrars_resting.clear();
                 format!("registered for {} s", expires.as_secs())
             }
             RegistrationEvent::Failed { status, retry_in } => {
-                trunk.standing = Standing::Refused { status, again_at: now.instant + retry_in };
-                self.move_registration(now, place, status);
-                format!("could not register ({status}); next try in {} s", retry_in.as_secs())
+                self.handle_registration_failed(now, place, status, retry_in)
+            }
+            RegistrationEvent::Lapsed => {
+                if trunk.standing == Standing::Registered {
+                    trunk.standing = Standing::Lapsed;
+                }
+                trunk.rest_registrar(now.instant, LAPSED_REST);
+                let there = self.move_registration(now, place);
+                let there = there.map_or(String::new(), |(there, _)| format!("; asks {there}"));
+                format!("is not registered any more: the refresh goes unanswered{there}")
             }
             RegistrationEvent::Unregistered => {
                 trunk.standing = Standing::Unknown;
@@ -75,6 +126,47 @@ impl Engine {
         };
         self.note_trunk(now, place, note);
         self.follow_service_route(now, place);
+    }
+
+    /// A registrar that is dead or in trouble is one of several, perhaps: another hop of the trunk is asked at once (RFC 3263
+    /// section 4.3), and none before its time.
+    fn handle_registration_failed(
+        &mut self,
+        now: Now,
+        place: usize,
+        status: u16,
+        retry_in: Duration,
+    ) -> String {
+        let trunk = &mut self.trunks[place];
+        let said = format!("could not register ({status})");
+        let refused = Standing::Refused { status, again_at: now.instant + retry_in };
+        let Some((_, at)) = trunk.registration.filter(|_| matches!(status, 408 | 500..600)) else {
+            trunk.standing = refused;
+            return format!("{said}; next try in {} s", retry_in.as_secs());
+        };
+        trunk.rest_registrar(now.instant, retry_in);
+        if status == 408 {
+            trunk.handle_no_response(now.instant, at);
+        }
+        let moved = self.move_registration(now, place);
+        let trunk = &mut self.trunks[place];
+        match moved {
+            Some((there, due)) if due <= now.instant => {
+                // What another hop has accepted holds until it has run out.
+                if trunk.standing != Standing::Registered {
+                    trunk.standing = Standing::Refused { status, again_at: due };
+                }
+                format!("{said} at {}; asks {there}", at.1)
+            }
+            Some((there, due)) => {
+                trunk.standing = Standing::Refused { status, again_at: due };
+                format!("{said} at {}; next try at {there} in {} s", at.1, (due - now.instant).as_secs())
+            }
+            None => {
+                trunk.standing = refused;
+                format!("{said}; next try in {} s", retry_in.as_secs())
+            }
+        }
     }
 
     /// Calls go where the last registration has said, and requests are taken from there.
@@ -103,21 +195,6 @@ impl Engine {
             | ServiceRoute::Port(..)
             | ServiceRoute::At(_)
             | ServiceRoute::Unfollowed(_) => {}
-        }
-    }
-
-    /// A registrar that is dead or in trouble: another hop of the trunk is asked.
-    fn move_registration(&mut self, now: Now, place: usize, status: u16) {
-        let Some((_, at)) = self.trunks[place].registration else { return };
-        if !matches!(status, 408 | 500..600) || self.draining {
-            return;
-        }
-        let trunk = &mut self.trunks[place];
-        if status == 408 {
-            trunk.handle_no_response(now.instant, at);
-        }
-        if trunk.target(now.instant, &[at]).is_some() {
-            self.register_trunk_beside(now, place, Some(at));
         }
     }
 }

@@ -100,11 +100,10 @@ impl Engine {
         }
         let old_name = name_of(trunk).filter(|_| !was_retired);
         let (old_place, new_place) = (old.destination(), setup.options.destination());
-        let registration = |o: &trunk::Options| {
-            (o.register, o.username.clone(), o.domain().to_owned(), o.register_expires_s)
-        };
+        let registration = |o: &trunk::Options| (o.register, o.aor());
         let registers_anew = registration(&old) != registration(&setup.options);
-        let has_new_credentials = trunk.credentials != setup.credentials;
+        let renews = trunk.credentials != setup.credentials
+            || old.register_expires_s != setup.options.register_expires_s;
         let target = setup.target;
         trunk.reconfigure(now.instant, setup.options, setup.credentials);
         if was_retired || old_place != new_place {
@@ -118,19 +117,14 @@ impl Engine {
             let (before, _) = self.trunks[place].handle_located(now.instant, hops);
             self.allow_sources(&before, &[]);
             self.locate_trunk(now, place);
-            self.register_trunk(now, place);
-        } else if registers_anew {
-            match self.trunks[place].registration {
-                Some((key, _)) if !self.trunks[place].options.register => {
-                    self.endpoint.unregister(now.instant, key);
-                }
-                _ => self.register_trunk(now, place),
+        }
+        match self.trunks[place].registration {
+            Some((key, _)) if !self.trunks[place].options.register => {
+                self.endpoint.unregister(now.instant, key);
             }
-        } else if let Some((key, _)) = self.trunks[place].registration
-            && has_new_credentials
-        {
-            let credentials = self.trunks[place].credentials.clone();
-            self.endpoint.renew_credentials(now.instant, key, credentials);
+            _ if was_retired || registers_anew => self.register_anew(now, place),
+            Some(_) if renews => self.renew_registration(now, place),
+            _ => self.register_trunk(now, place),
         }
         self.note_trunk(now, place, "has new settings".to_owned());
         true

@@ -72,14 +72,10 @@ impl Engine {
             }
             false => format!("is at {}", listed.join(", ")),
         };
-        let known = hops.iter().map(|hop| (hop.transport, hop.address)).collect::<Vec<_>>();
         let (before, after) = self.trunks[place].handle_located(now.instant, hops);
         self.allow_sources(&before, &after);
         self.note_trunk(now, place, note);
-        let registered_at = self.trunks[place].registration.map(|(_, at)| at);
-        if registered_at.is_none_or(|at| !known.contains(&at)) {
-            self.register_trunk(now, place);
-        }
+        self.register_trunk(now, place);
     }
 
     pub(super) fn allow_sources(&mut self, before: &[IpAddr], after: &[IpAddr]) {
@@ -117,6 +113,7 @@ impl Engine {
                         channel.target.address
                     );
                     self.note_trunk(now, place, note);
+                    self.register_trunk(now, place);
                 }
                 self.handle_trunk_failed(now, channel, true);
             }
@@ -223,6 +220,7 @@ impl Engine {
             _ => format!("has dead addresses: {}", dead.join(", ")),
         };
         self.note_trunk(now, place, note);
+        self.register_trunk(now, place);
     }
 
     pub(super) fn ping_trunks(&mut self, now: Now) {

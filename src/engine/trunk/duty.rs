@@ -33,6 +33,8 @@ pub struct Trunk {
     pub registration: Option<(RegistrationKey, Place)>,
     /// What its registrar has said of us last, where one is asked.
     pub standing: Standing,
+    /// Hops that are not asked to register us before that time: they are in trouble.
+    pub registrars_resting: Vec<(Place, Instant)>,
     /// Where calls go first while it is registered.
     pub service_route: ServiceRoute,
     /// Why its Service-Route is not followed, as it was told last.
@@ -67,6 +69,8 @@ pub enum Standing {
         /// When it is asked again.
         again_at: Instant,
     },
+    /// What it had of us has run out, and it does not answer.
+    Lapsed,
     /// No REGISTER could leave, for this reason.
     Unsent(String),
 }
@@ -122,6 +126,7 @@ impl Trunk {
             rate,
             registration: None,
             standing: Standing::default(),
+            registrars_resting: Vec::new(),
             service_route: ServiceRoute::default(),
             route_told: String::new(),
             retired: false,
@@ -290,6 +295,36 @@ impl Trunk {
         self.score.handle_record(record, answered_after)
     }
 
+    /// Whether a registration may stay at this hop: it is one of the trunk's, is not dead, and has not just failed to register.
+    pub fn may_register_at(&self, now: Instant, at: Place) -> bool {
+        self.lives(now, at) && !self.rests_as_registrar(now, at)
+    }
+
+    /// Where to register next, and when: at a hop that may be asked now, or at the first of those that may be asked again.
+    pub fn next_registrar(&self, now: Instant) -> Option<(Target, Instant)> {
+        let resting = self.registrars_resting.iter().filter(|(_, until)| *until > now);
+        let tried: Vec<Place> = resting.clone().map(|(at, _)| *at).collect();
+        let first = resting.filter(|(at, _)| self.lives(now, *at)).min_by_key(|(_, until)| *until);
+        let free = self.target(now, &tried).map(|target| (target, now));
+        free.or(first.map(|(at, until)| (self.target_at(*at), *until)))
+    }
+
+    /// The hop that was asked to register us is in trouble: it is not asked again for so long.
+    pub fn rest_registrar(&mut self, now: Instant, rest: Duration) {
+        let Some((_, at)) = self.registration else { return };
+        self.registrars_resting.retain(|(known, until)| *known != at && *until > now);
+        self.registrars_resting.push((at, now + rest));
+    }
+
+    fn rests_as_registrar(&self, now: Instant, at: Place) -> bool {
+        self.registrars_resting.iter().any(|(known, until)| *known == at && *until > now)
+    }
+
+    fn lives(&self, now: Instant, at: Place) -> bool {
+        let is_it = |hop: &Hop| (hop.transport, hop.address) == at;
+        self.hops.states(now).any(|state| is_it(state.hop) && state.word != "dead")
+    }
+
     /// A hop that is to be asked with OPTIONS now.
     pub fn ping_due(&self, now: Instant) -> Option<Target> {
         self.hops.ping_due(now).filter(|_| !self.retired).map(|place| self.target_at(place))
@@ -331,6 +366,7 @@ impl Standing {
             Standing::Unknown => "the registrar has not answered yet".to_owned(),
             Standing::Registered => "the registrar has us".to_owned(),
             Standing::Refused { status, .. } => format!("the registrar answered {status}; it is asked again"),
+            Standing::Lapsed => "the registration has run out, and its refresh goes unanswered".to_owned(),
             Standing::Unsent(fault) => format!("no REGISTER can leave: {fault}"),
         }
     }

@@ -107,7 +107,8 @@ impl Stage {
             }
             "password" => {
                 let changed = Credentials { password: Secret::new(rest), ..credentials() };
-                self.endpoint.renew_credentials(now, self.registration.unwrap(), Some(changed));
+                let (key, expires) = (self.registration.unwrap(), Duration::from_secs(300));
+                self.endpoint.renew_registration(now, key, Some(changed), expires);
             }
             "unregister" => self.endpoint.unregister(now, self.registration.unwrap()),
             "ping" => {
@@ -364,6 +365,7 @@ fn tell(event: Event) -> String {
         Event::Registration { event, .. } => match event {
             RegistrationEvent::Registered { expires } => format!("registered for {}", expires.as_secs()),
             RegistrationEvent::Failed { status, .. } => format!("registration failed {status}"),
+            RegistrationEvent::Lapsed => "registration lapsed".into(),
             RegistrationEvent::Unregistered => "unregistered".into(),
         },
         Event::Orphan { end, .. } => format!("orphan {end:?}"),

@@ -106,6 +106,28 @@ fn a_new_password_is_shown_at_once_and_not_the_digest_of_the_old_one() {
 }
 
 #[test]
+fn a_registration_whose_refresh_is_not_answered_in_its_time_has_lapsed() {
+    check(
+        "
+           0.000 * register
+           0.000 > REGISTER expires=300
+           0.100 < 200 REGISTER tag=r | Expires: 6
+           0.100 ! registered for 6
+           5.100 > REGISTER expires=300
+           5.600 > REGISTER expires=300
+           6.100 ! registration lapsed
+           6.600 > REGISTER expires=300
+           6.700 < 200 REGISTER tag=r | Expires: 300
+           6.700 ! registered for 300
+           7.000 * unregister
+           7.000 > REGISTER expires=0
+           7.100 < 200 REGISTER tag=r
+           7.100 ! unregistered
+        ",
+    );
+}
+
+#[test]
 fn unregistering_while_registering_waits_for_the_answer() {
     check(
         "

@@ -1,5 +1,6 @@
 //! Trunks that register, played by hand.
 
+use super::routes::{NAMED, Sent, two_servers};
 use super::*;
 use crate::sip::digest::Secret;
 use std::net::IpAddr;
@@ -135,6 +136,148 @@ fn a_service_route_that_cannot_be_followed_is_told_once_and_calls_go_to_the_trun
     assert_eq!((invite.to, invite.request.headers().count("Route")), (address(0), 1));
 }
 
+#[test]
+fn a_registration_leaves_a_hop_that_options_find_dead_before_it_runs_out() {
+    let more = format!("{REGISTERS}\n{NAMED}\noptions_interval_s = 30");
+    let mut stage = Stage::new(&[&more], Human::HangUp);
+    stage.zone(&two_servers(), 3_000);
+    let first = stage.registers().remove(0);
+    assert_eq!(first.to, hop(71));
+    stage.responds(&first.request, 200, &[("Expires", "60")]);
+    // The second alone answers OPTIONS.
+    let mut moved = Vec::new();
+    for _ in 0..12 {
+        stage.pass(1_000);
+        let (pings, registers) = stage.pings_and_registers();
+        for ping in pings.iter().filter(|ping| ping.to == hop(72)) {
+            stage.answers(&ping.request, 200);
+        }
+        moved.extend(registers);
+        assert_eq!(stage.state(0), "available", "what it has of us holds until it runs out");
+    }
+    assert_eq!(moved.iter().map(|sent| sent.to).collect::<Vec<_>>(), [hop(72)]);
+    let (old, new) = (first.request.headers(), moved[0].request.headers());
+    assert_eq!((old.call_id(), new.get("Expires")), (new.call_id(), Some("300")), "it is one registration");
+    assert!(old.cseq().unwrap().number < new.cseq().unwrap().number);
+    stage.responds(&moved[0].request, 200, &[]);
+    let told = |words: &str| stage.notes.iter().filter(|note| note.ends_with(words)).count();
+    assert_eq!(
+        told("registers at 198.51.100.72:5070: 198.51.100.71:5070 does not work"),
+        1,
+        "{:?}",
+        stage.notes
+    );
+}
+
+#[test]
+fn a_call_that_a_hop_left_without_response_takes_the_registration_along() {
+    let mut stage = Stage::new(&[&format!("{REGISTERS}\n{NAMED}")], Human::HangUp);
+    stage.zone(&two_servers(), 3_000);
+    let first = stage.registers().remove(0);
+    stage.responds(&first.request, 200, &[]);
+    stage.contacts(&["+12125550101"]);
+    stage.pass(4_000);
+    let (invites, registers) = stage.invites_and_registers();
+    assert_eq!(
+        invites.iter().map(|sent| sent.to).collect::<Vec<_>>(),
+        [hop(71), hop(72)],
+        "the call goes on"
+    );
+    assert_eq!(registers.iter().map(|sent| sent.to).collect::<Vec<_>>(), [hop(72)]);
+}
+
+#[test]
+fn without_an_answer_to_its_refresh_a_trunk_takes_no_call_once_the_registration_has_run_out() {
+    let mut stage = Stage::new(&[REGISTERS], Human::HangUp);
+    let register = stage.sent(Method::Register);
+    stage.responds(&register, 200, &[("Expires", "20")]);
+    stage.pass(19_000);
+    assert_eq!(stage.state(0), "available");
+    stage.pass(1_500);
+    let lapsed = "not registered: the registration has run out, and its refresh goes unanswered";
+    assert_eq!(stage.state(0), lapsed);
+    let told = "trunk trunk-0 is not registered any more: the refresh goes unanswered";
+    assert_eq!(stage.notes.last().unwrap(), told);
+    stage.contacts(&["+12125550101"]);
+    stage.pass(2_000);
+    assert_eq!(stage.invites().len(), 0);
+    stage.pass(60_000);
+    let register = stage.last(Method::Register);
+    stage.responds(&register, 200, &[]);
+    assert_eq!(stage.state(0), "available");
+}
+
+#[test]
+fn a_503_to_a_register_leads_to_the_next_hop_at_once_and_a_round_of_them_to_a_rest() {
+    let mut stage = Stage::new(&[&format!("{REGISTERS}\n{NAMED}")], Human::HangUp);
+    stage.zone(&two_servers(), 3_000);
+    let first = stage.registers().remove(0);
+    stage.responds(&first.request, 503, &[("Retry-After", "60")]);
+    let second = stage.registers().remove(0);
+    assert_eq!((first.to, second.to, second.at), (hop(71), hop(72), stage.now.instant));
+    let told = "trunk trunk-0 could not register (503) at 198.51.100.71:5070; asks 198.51.100.72:5070";
+    assert_eq!(stage.notes.last().unwrap(), told);
+    // Both are in trouble: neither is asked before its time, and the first that may be asked is.
+    stage.responds(&second.request, 503, &[("Retry-After", "3600")]);
+    let told = "trunk trunk-0 could not register (503) at 198.51.100.72:5070; next try at 198.51.100.71:5070 in 60 s";
+    assert_eq!(stage.notes.last().unwrap(), told);
+    stage.pass(59_900);
+    assert!(stage.registers().is_empty(), "no storm");
+    stage.pass(200);
+    let again = stage.registers().remove(0);
+    assert_eq!(again.to, hop(71));
+    stage.responds(&again.request, 200, &[]);
+    assert_eq!(stage.state(0), "available");
+}
+
+#[test]
+fn a_refresh_that_one_hop_refuses_in_trouble_is_made_at_the_next_while_calls_go_on() {
+    let mut stage = Stage::new(&[&format!("{REGISTERS}\n{NAMED}")], Human::HangUp);
+    stage.zone(&two_servers(), 3_000);
+    let first = stage.registers().remove(0);
+    stage.responds(&first.request, 200, &[]);
+    stage.pass(241_000);
+    let refresh = stage.registers().remove(0);
+    stage.responds(&refresh.request, 503, &[]);
+    assert_eq!(stage.state(0), "available");
+    let moved = stage.registers().remove(0);
+    assert_eq!((refresh.to, moved.to), (hop(71), hop(72)));
+    stage.responds(&moved.request, 403, &[]);
+    assert_eq!(stage.state(0), "not registered: the registrar answered 403; it is asked again");
+}
+
+#[test]
+fn other_times_and_other_addresses_of_one_registrar_take_nothing_back() {
+    let domain = format!("{REGISTERS}\ndomain = \"pbx.example\"");
+    let mut stage = Stage::new(&[&domain], Human::HangUp);
+    let register = stage.sent(Method::Register);
+    stage.responds(&register, 200, &[]);
+    stage.sent.clear();
+    for more in [format!("{domain}\nregister_expires_s = 600"), format!("{domain}\nhost = \"198.51.100.9\"")]
+    {
+        let expires = if more.contains("600") { "600" } else { "300" };
+        let mut setup = trunk_setup(0, &more);
+        if more.contains("host =") {
+            setup.target = Target::new(Transport::Udp, "198.51.100.9:5060".parse().unwrap());
+        }
+        stage.engine.handle_trunks(stage.now, vec![setup]);
+        stage.settle();
+        let asked: Vec<Option<&str>> = stage.sent.iter().map(|sent| sent.headers().get("Expires")).collect();
+        assert_eq!(asked, [Some(expires)], "{more}");
+        let register = stage.sent(Method::Register);
+        stage.responds(&register, 200, &[]);
+    }
+    // Somebody else is registered beside, and the former one is taken back.
+    stage.rereads(0, &domain.replace("\"u\"", "\"v\""), None);
+    let asked: Vec<Option<&str>> = stage.sent.iter().map(|sent| sent.headers().get("Expires")).collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked.contains(&Some("0")) && asked.contains(&Some("300")), "{asked:?}");
+}
+
+fn hop(last: u8) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, last], 5070))
+}
+
 /// The digest, the client's nonce aside.
 fn answer(request: &SipRequest) -> String {
     let value = request.headers().get("Authorization").expect("it was challenged");
@@ -142,6 +285,20 @@ fn answer(request: &SipRequest) -> String {
 }
 
 impl Stage {
+    fn registers(&mut self) -> Vec<Sent> {
+        self.pings_and_registers().1
+    }
+
+    fn pings_and_registers(&mut self) -> (Vec<Sent>, Vec<Sent>) {
+        let [_, pings, registers] = self.news();
+        (pings, registers)
+    }
+
+    fn invites_and_registers(&mut self) -> (Vec<Sent>, Vec<Sent>) {
+        let [invites, _, registers] = self.news();
+        (invites, registers)
+    }
+
     /// The last request of this method that the engine has sent.
     fn last(&mut self, method: Method) -> SipRequest {
         let found = self.sent.iter().rev().find(|request| *request.method() == method).cloned();

@@ -9,7 +9,7 @@ const FAST: &str = "calls_per_minute = 6000.0\nlines_max = 10\nmax_attempts = 3"
 const TWO: [&str; 2] = ["priority = 1", "priority = 2"];
 
 /// A trunk that the DNS knows by two servers.
-const NAMED: &str = "host = \"gw.example\"";
+pub(super) const NAMED: &str = "host = \"gw.example\"";
 
 #[test]
 fn fault_2_a_trunk_dead_from_the_start_is_left_within_four_seconds_and_the_callee_is_rung_once() {
@@ -375,7 +375,7 @@ fn at(ms: u64) -> Instant {
     Instant::from_start(Duration::from_millis(ms))
 }
 
-fn two_servers() -> Vec<(Kind, &'static str, Data)> {
+pub(super) fn two_servers() -> Vec<(Kind, &'static str, Data)> {
     let srv =
         |priority: u16, target: &str| Data::Srv { priority, weight: 1, port: 5070, target: target.into() };
     vec![
@@ -391,7 +391,7 @@ fn two_servers() -> Vec<(Kind, &'static str, Data)> {
 pub(super) struct Sent {
     pub(super) request: SipRequest,
     pub(super) to: SocketAddr,
-    at: Instant,
+    pub(super) at: Instant,
     branch: String,
     call_id: String,
 }
@@ -412,7 +412,13 @@ impl Stage {
     }
 
     fn invites_and_pings(&mut self) -> (Vec<Sent>, Vec<Sent>) {
-        let (mut invites, mut pings): (Vec<Sent>, Vec<Sent>) = (Vec::new(), Vec::new());
+        let [invites, pings, _] = self.news();
+        (invites, pings)
+    }
+
+    /// The INVITEs, OPTIONS and REGISTERs that were sent since the last time, copies left out.
+    pub(super) fn news(&mut self) -> [Vec<Sent>; 3] {
+        let [mut invites, mut pings, mut registers] = [const { Vec::new() }; 3];
         while let (Some(request), Some((to, at))) = (self.sent.pop_front(), self.targets.pop_front()) {
             let via = request.headers().get("Via").expect("every request has one").to_owned();
             let branch = via.split("branch=").nth(1).unwrap_or_default().to_owned();
@@ -420,6 +426,7 @@ impl Stage {
             let of_kind = match request.method() {
                 Method::Invite => &mut invites,
                 Method::Options => &mut pings,
+                Method::Register => &mut registers,
                 _ => continue,
             };
             if !self.known.contains(&branch) {
@@ -427,7 +434,7 @@ impl Stage {
                 of_kind.push(Sent { request, to, at, branch, call_id });
             }
         }
-        (invites, pings)
+        [invites, pings, registers]
     }
 
     fn last_ping(&mut self) -> SipRequest {
@@ -435,7 +442,7 @@ impl Stage {
         pings.pop().expect("an OPTIONS was sent").request
     }
 
-    fn state(&self, place: usize) -> String {
+    pub(super) fn state(&self, place: usize) -> String {
         self.engine.status(self.now).trunks[place].state.clone()
     }
 
@@ -448,7 +455,7 @@ impl Stage {
     }
 
     /// Answers by these records.
-    fn zone(&mut self, records: &[(Kind, &str, Data)], ttl_s: u64) {
+    pub(super) fn zone(&mut self, records: &[(Kind, &str, Data)], ttl_s: u64) {
         let ttl = Duration::from_secs(ttl_s);
         self.dns(&|question| {
             let fits =
