@@ -457,7 +457,7 @@ impl Engine {
         self.retry_store(now);
         self.release_committed(now);
         self.release_overdue(now);
-        self.unregister_until = self.unregister_until.filter(|until| *until > now.instant);
+        self.end_unregistering(now);
         self.settle(now);
     }
 

@@ -353,6 +353,9 @@ impl Options {
         if self.register && self.username.is_none() {
             faults.push(("register", "register = true needs username".into()));
         }
+        if !(1..=u64::from(u32::MAX)).contains(&self.register_expires_s) {
+            faults.push(("register_expires_s", "must be from 1 to 4294967295".into()));
+        }
         if self.username.is_some() && self.password.is_none() && self.password_file.is_none() {
             faults.push(("username", "username needs password_file (or password)".into()));
         }

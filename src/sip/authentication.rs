@@ -5,6 +5,7 @@
 //! PBXs that know the user only from the first answer challenge by MD5 before they know better (Asterisk 22 does).
 
 use super::digest::{Challenge, Credentials, authorize};
+use super::header::list::{split, unquote};
 use super::message::{Message, Request, Response};
 use crate::rng::Rng;
 
@@ -129,6 +130,20 @@ impl Authentication {
         }
     }
 
+    /// A request was accepted, and the server may name the nonce of the next (RFC 7616 section 3.5); it does not say of which
+    /// realm, so that must be clear.
+    pub(crate) fn note_accepted(&mut self, response: &Response) {
+        for (from_proxy, header) in [(true, "Proxy-Authentication-Info"), (false, "Authentication-Info")] {
+            let next = response.headers().get(header).and_then(next_nonce);
+            let mut asked = self.answers.iter_mut().filter(|answer| answer.from_proxy == from_proxy);
+            if let (Some(next), Some(answer), None) = (next, asked.next(), asked.next())
+                && next != answer.challenge.nonce
+            {
+                (answer.challenge.nonce, answer.count) = (next, 0);
+            }
+        }
+    }
+
     /// Takes a challenge in; false when answering it again is of no use.
     fn note(&mut self, from_proxy: bool, challenge: Challenge) -> bool {
         let known =
@@ -148,6 +163,12 @@ impl Authentication {
         }
         true
     }
+}
+
+fn next_nonce(value: &str) -> Option<String> {
+    let mut parameters = split(value, b',').filter_map(|part| part.split_once('='));
+    let (_, nonce) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("nextnonce"))?;
+    Some(unquote(nonce.trim())).filter(|nonce| !nonce.is_empty())
 }
 
 #[cfg(test)]
@@ -268,6 +289,23 @@ mod tests {
         let bound = credentials(Some("two")).retry(&mut rng, &invite(), &response).unwrap();
         assert_eq!(realms(&bound, "Proxy-Authorization"), ["two"]);
         assert_eq!(bound.headers().count("Authorization"), 0);
+    }
+
+    #[test]
+    fn the_nonce_that_a_server_names_for_the_next_request_is_taken_for_it() {
+        let mut authentication = credentials(None);
+        let mut rng = Rng::from_seed(1);
+        let mut next =
+            authentication.retry(&mut rng, &invite(), &challenge(401, "pbx", "n1", false)).unwrap();
+        let mut ok = Response::new(200, "OK");
+        ok.headers_mut().push("Authentication-Info", "qop=auth, nextnonce=\"n,2\", rspauth=\"00\"");
+        authentication.note_accepted(&ok);
+        authentication.begin();
+        authentication.apply(&mut rng, &mut next);
+        let answer = next.headers().get("Authorization").unwrap();
+        assert!(answer.contains("nonce=\"n,2\"") && answer.contains("nc=00000001"), "{answer}");
+        // It is refused for another: that is no wrong password.
+        assert!(authentication.retry(&mut rng, &sent(&next), &challenge(401, "pbx", "n3", false)).is_some());
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::time::Instant;
 
 pub use super::access::{Access, AccessId, AccessTable, Local};
 pub use super::event::{
-    Event, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey,
+    Event, Leave, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey,
     SessionEvent, SessionKey,
 };
 pub use super::options::{

@@ -170,8 +170,22 @@ pub enum RegistrationEvent {
     },
     /// What it had of us has run out by now, and the refresh is still unanswered; it is waited for on.
     Lapsed,
-    /// It has us no longer, as was asked, or could not be told so; the key is void.
-    Unregistered,
+    /// We are registered no longer, as was asked; the key is void.
+    Unregistered {
+        /// As far as is known.
+        leave: Leave,
+    },
+}
+
+/// How a registration was taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leave {
+    /// The registrar has let us go.
+    Confirmed,
+    /// It had nothing of us.
+    Needless,
+    /// It did not say that it has: what it has of us runs out by itself.
+    Unconfirmed,
 }
 
 /// What became of an OPTIONS.

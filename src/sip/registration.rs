@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::authentication::Authentication;
 use super::digest::Credentials;
-use super::event::{Event, RegistrationEvent, RegistrationKey};
+use super::event::{Event, Leave, RegistrationEvent, RegistrationKey};
 use super::header::{NameAddr, retry_after};
 use super::malformed::Malformed;
 use super::message::{Request, Response};
@@ -39,7 +39,9 @@ const REST_MAX: Duration = Duration::from_secs(1_800);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// How much before its end a registration is refreshed: time for a lost request to be sent again.
 const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(60);
-/// The shortest time between two refreshes, whatever the registrar says.
+/// The longest that a registrar can want us to register for, or be believed to.
+const EXPIRES_MAX: Duration = Duration::from_secs(86_400);
+/// The shortest time between two refreshes, unless that is longer than the registration.
 const REFRESH_MIN: Duration = Duration::from_secs(5);
 /// Hops of a Service-Route: a longer one leads nowhere.
 const SERVICE_ROUTE_MAX: usize = 8;
@@ -119,7 +121,8 @@ impl Registrar {
         match self.state {
             State::Registering { .. } => self.leaving = true,
             State::Registered { .. } => self.send_unregister(now, stack),
-            State::Resting { .. } => self.finish(stack),
+            State::Resting { bound: Some(bound), .. } if bound > now => self.send_unregister(now, stack),
+            State::Resting { .. } => self.finish(stack, Leave::Needless),
             State::Unregistering { .. } | State::Gone => {}
         }
     }
@@ -194,7 +197,8 @@ impl Registrar {
                 let asked = response.headers().get("Retry-After").and_then(retry_after);
                 self.fail(now, stack, status, asked);
             }
-            (State::Unregistering { .. }, _) => self.finish(stack),
+            (State::Unregistering { .. }, 200..=299) => self.finish(stack, Leave::Confirmed),
+            (State::Unregistering { .. }, _) => self.finish(stack, Leave::Unconfirmed),
             (State::Registered { .. } | State::Resting { .. } | State::Gone, _) => {}
         }
     }
@@ -206,7 +210,7 @@ impl Registrar {
         }
         match self.state {
             State::Registering { .. } => self.fail(now, stack, 408, None),
-            State::Unregistering { .. } => self.finish(stack),
+            State::Unregistering { .. } => self.finish(stack, Leave::Unconfirmed),
             State::Registered { .. } | State::Resting { .. } | State::Gone => {}
         }
     }
@@ -287,7 +291,7 @@ impl Registrar {
                 *transaction = Some(key);
             }
             (State::Registering { .. }, Err(_)) => self.fail(now, stack, 503, None),
-            (State::Unregistering { .. }, Err(_)) => self.finish(stack),
+            (State::Unregistering { .. }, Err(_)) => self.finish(stack, Leave::Unconfirmed),
             (State::Registered { .. } | State::Resting { .. } | State::Gone, _) => {}
         }
     }
@@ -302,12 +306,20 @@ impl Registrar {
     }
 
     fn succeed(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
-        self.failures = 0;
         self.longer = 0;
+        self.authentication.note_accepted(response);
         self.service_route = service_route(response);
         let expires = granted(response, &self.contact).unwrap_or(self.expires);
+        let expires = expires.min(EXPIRES_MAX.max(self.expires));
+        if expires.is_zero() {
+            // A binding that lasts no time is none (sections 10.2.2 and 10.3 step 7).
+            self.state = State::Registering { transaction: None, bound: None };
+            return self.fail(now, stack, response.status(), None);
+        }
+        self.failures = 0;
         let ahead = (expires / 4).min(REFRESH_AHEAD_MAX);
-        let refresh = now + (expires - ahead).max(REFRESH_MIN);
+        let refresh = if expires <= REFRESH_MIN { expires / 2 } else { (expires - ahead).max(REFRESH_MIN) };
+        let refresh = now + refresh;
         self.state = State::Registered { refresh, bound: now + expires };
         self.emit(stack, RegistrationEvent::Registered { expires });
         if self.leaving {
@@ -319,7 +331,7 @@ impl Registrar {
     fn lengthen(&mut self, response: &Response) -> bool {
         let least = response.headers().get("Min-Expires").and_then(|text| text.trim().parse().ok());
         let Some(least) = least.map(Duration::from_secs) else { return false };
-        if least <= self.expires || self.longer >= LONGER_MAX {
+        if least <= self.expires || least > EXPIRES_MAX || self.longer >= LONGER_MAX {
             return false;
         }
         self.longer += 1;
@@ -328,8 +340,13 @@ impl Registrar {
     }
 
     fn fail(&mut self, now: Instant, stack: &mut Stack, status: u16, asked: Option<Duration>) {
-        if self.leaving {
-            return self.finish(stack);
+        let is_bound = self.bound().is_some_and(|bound| bound > now);
+        // A silent registrar may have us all the same, and is not asked again.
+        match (self.leaving, status) {
+            (true, 408) => return self.finish(stack, Leave::Unconfirmed),
+            (true, _) if is_bound => return self.send_unregister(now, stack),
+            (true, _) => return self.finish(stack, Leave::Needless),
+            (false, _) => {}
         }
         let own = (REST_MIN * 2u32.pow(self.failures.min(9))).min(REST_MAX);
         // Many engines that lost one registrar at once must not come back at once: anywhere in the upper half of the pause
@@ -338,14 +355,15 @@ impl Registrar {
         let retry_in = asked.map_or(spread, |asked| asked.min(RETRY_AFTER_MAX).max(spread));
         self.failures += 1;
         self.longer = 0;
+        self.expires = self.wanted.expires;
         self.service_route.clear();
         self.state = State::Resting { until: now + retry_in, bound: self.bound() };
         self.emit(stack, RegistrationEvent::Failed { status, retry_in });
     }
 
-    fn finish(&mut self, stack: &mut Stack) {
+    fn finish(&mut self, stack: &mut Stack, leave: Leave) {
         self.state = State::Gone;
-        self.emit(stack, RegistrationEvent::Unregistered);
+        self.emit(stack, RegistrationEvent::Unregistered { leave });
     }
 
     fn emit(&self, stack: &mut Stack, event: RegistrationEvent) {

@@ -4,12 +4,15 @@ use super::*;
 use crate::engine::trunk::Standing;
 use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::service_route::ServiceRoute;
-use crate::sip::endpoint::{Registration, RegistrationEvent, RegistrationKey};
+use crate::sip::endpoint::{Leave, Registration, RegistrationEvent, RegistrationKey};
 use crate::sip::header::NameAddr;
 use std::net::SocketAddr;
 
 /// A registrar that let a registration run out is not asked again so soon, where another can be asked.
 const LAPSED_REST: Duration = Duration::from_secs(30);
+
+/// What is told of a registrar that did not let us go.
+const UNCONFIRMED: &str = "did not answer our leave: what its registrar has of us runs out by itself";
 
 impl Engine {
     /// Takes every registration back; the engine is not quiet before the registrars have answered or time is up.
@@ -17,6 +20,20 @@ impl Engine {
         self.unregister_until = Some(now.instant + UNREGISTER_WITHIN);
         for (key, _) in self.trunks.iter().filter_map(|trunk| trunk.registration) {
             self.endpoint.unregister(now.instant, key);
+        }
+    }
+
+    /// Registrars that have not answered our leave in time are waited for no more.
+    pub(super) fn end_unregistering(&mut self, now: Now) {
+        if self.unregister_until.is_none_or(|until| until > now.instant) {
+            return;
+        }
+        self.unregister_until = None;
+        for place in 0..self.trunks.len() {
+            if self.trunks[place].registration.take().is_some() {
+                self.note_trunk(now, place, UNCONFIRMED.to_owned());
+                self.follow_service_route(now, place);
+            }
         }
     }
 
@@ -118,13 +135,19 @@ impl Engine {
                 let there = there.map_or(String::new(), |(there, _)| format!("; asks {there}"));
                 format!("is not registered any more: the refresh goes unanswered{there}")
             }
-            RegistrationEvent::Unregistered => {
+            RegistrationEvent::Unregistered { leave } => {
                 trunk.standing = Standing::Unknown;
                 trunk.registration = None;
-                "unregistered".to_owned()
+                match leave {
+                    Leave::Confirmed => "unregistered".to_owned(),
+                    Leave::Needless => String::new(),
+                    Leave::Unconfirmed => UNCONFIRMED.to_owned(),
+                }
             }
         };
-        self.note_trunk(now, place, note);
+        if !note.is_empty() {
+            self.note_trunk(now, place, note);
+        }
         self.follow_service_route(now, place);
     }
 
@@ -138,7 +161,10 @@ impl Engine {
         retry_in: Duration,
     ) -> String {
         let trunk = &mut self.trunks[place];
-        let said = format!("could not register ({status})");
+        let said = match status {
+            200..300 => format!("could not register ({status}, but for no time at all)"),
+            _ => format!("could not register ({status})"),
+        };
         let refused = Standing::Refused { status, again_at: now.instant + retry_in };
         let Some((_, at)) = trunk.registration.filter(|_| matches!(status, 408 | 500..600)) else {
             trunk.standing = refused;

@@ -365,6 +365,9 @@ impl Standing {
         match self {
             Standing::Unknown => "the registrar has not answered yet".to_owned(),
             Standing::Registered => "the registrar has us".to_owned(),
+            Standing::Refused { status: 200..300, .. } => {
+                "the registrar has us for no time at all; it is asked again".to_owned()
+            }
             Standing::Refused { status, .. } => format!("the registrar answered {status}; it is asked again"),
             Standing::Lapsed => "the registration has run out, and its refresh goes unanswered".to_owned(),
             Standing::Unsent(fault) => format!("no REGISTER can leave: {fault}"),

@@ -74,7 +74,7 @@ fn a_ping_is_not_answered_and_a_registration_has_failed() {
            0.001 * icmp
            0.001 ! registration failed 408
            1.000 * unregister
-           1.000 ! unregistered
+           1.000 ! unregistered needless
         ",
     );
 }

@@ -110,6 +110,11 @@ impl Stage {
                 let (key, expires) = (self.registration.unwrap(), Duration::from_secs(300));
                 self.endpoint.renew_registration(now, key, Some(changed), expires);
             }
+            // To the same address: what leads elsewhere is the engine's to know.
+            "move" => {
+                let due = now + Duration::from_secs(rest.parse().unwrap());
+                self.endpoint.move_registration(now, self.registration.unwrap(), self.target, due);
+            }
             "unregister" => self.endpoint.unregister(now, self.registration.unwrap()),
             "ping" => {
                 self.endpoint.ping(now, self.target, "sip:192.0.2.1", "<sip:us@h>").unwrap();
@@ -366,7 +371,8 @@ fn tell(event: Event) -> String {
             RegistrationEvent::Registered { expires } => format!("registered for {}", expires.as_secs()),
             RegistrationEvent::Failed { status, .. } => format!("registration failed {status}"),
             RegistrationEvent::Lapsed => "registration lapsed".into(),
-            RegistrationEvent::Unregistered => "unregistered".into(),
+            RegistrationEvent::Unregistered { leave: Leave::Confirmed } => "unregistered".into(),
+            RegistrationEvent::Unregistered { leave } => format!("unregistered {leave:?}").to_lowercase(),
         },
         Event::Orphan { end, .. } => format!("orphan {end:?}"),
         Event::Ping { outcome, .. } => match outcome {

@@ -207,7 +207,7 @@ impl Stage {
                     assert!(self.sessions.contains(&key), "a session has ended twice");
                     self.sessions.retain(|other| *other != key);
                 }
-                Output::Event(Event::Registration { key, event: RegistrationEvent::Unregistered }) => {
+                Output::Event(Event::Registration { key, event: RegistrationEvent::Unregistered { .. } }) => {
                     self.registrations.retain(|other| *other != key);
                 }
                 Output::Event(_) => {}

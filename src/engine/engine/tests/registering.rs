@@ -274,6 +274,42 @@ fn other_times_and_other_addresses_of_one_registrar_take_nothing_back() {
     assert!(asked.contains(&Some("0")) && asked.contains(&Some("300")), "{asked:?}");
 }
 
+#[test]
+fn a_registrar_that_has_us_for_no_time_does_not_have_us() {
+    let mut stage = Stage::new(&[REGISTERS], Human::HangUp);
+    let register = stage.sent(Method::Register);
+    stage.responds(&register, 200, &[("Expires", "0")]);
+    assert_eq!(stage.state(0), "not registered: the registrar has us for no time at all; it is asked again");
+    let told = &stage.notes[0];
+    assert!(
+        told.starts_with("trunk trunk-0 could not register (200, but for no time at all); next"),
+        "{told}"
+    );
+}
+
+#[test]
+fn only_a_registrar_that_let_us_go_is_said_to_have_done_so() {
+    let mut notes = Vec::new();
+    for (first, last) in [(200, Some(200)), (200, Some(403)), (200, None), (403, None)] {
+        let mut stage = Stage::new(&[REGISTERS], Human::HangUp);
+        let register = stage.sent(Method::Register);
+        stage.responds(&register, first, &[]);
+        stage.notes.clear();
+        stage.engine.handle_operator(stage.now, &Operator::Drain).unwrap();
+        stage.settle();
+        if let Some(status) = last {
+            let leave = stage.sent(Method::Register);
+            stage.responds(&leave, status, &[]);
+        }
+        stage.pass(2_500);
+        assert!(stage.engine.is_quiet(), "{first} {last:?}");
+        stage.pass(40_000);
+        notes.push(stage.notes.join("; "));
+    }
+    let unheard = "trunk trunk-0 did not answer our leave: what its registrar has of us runs out by itself";
+    assert_eq!(notes, ["trunk trunk-0 unregistered", unheard, unheard, ""]);
+}
+
 fn hop(last: u8) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, last], 5070))
 }
