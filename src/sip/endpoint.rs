@@ -12,7 +12,7 @@ use super::authentication::Authentication;
 use super::digest::Credentials;
 use super::header::Via;
 use super::malformed::Malformed;
-use super::message::{Message, Request, Response, is_keep_alive};
+use super::message::{Message, Request, Response, is_keep_alive, is_response};
 use super::method::Method;
 use super::orphan::Orphan;
 use super::ping::{self, Ping};
@@ -593,10 +593,4 @@ impl Endpoint {
             ping::tell(&mut self.stack, key, outcome);
         }
     }
-}
-
-/// Whether a message claims to be a response; line ends may stand before it (RFC 3261 section 7.5).
-fn is_response(bytes: &[u8]) -> bool {
-    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
-    bytes[start..].get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
 }

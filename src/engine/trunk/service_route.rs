@@ -97,7 +97,7 @@ mod tests {
             ("gw.example", udp, "sip:192.0.2.9:5080;transport=tcp;lr", at(Transport::Tcp, "192.0.2.9:5080")),
             ("gw.example", tls, "sip:192.0.2.9;lr", at(Transport::Tls, "192.0.2.9:5061")),
             ("gw.example", udp, "sips:192.0.2.9;lr", at(Transport::Tls, "192.0.2.9:5061")),
-            ("gw.example", udp, "sip:GW.example;lr", hop.clone()),
+            ("gw.example", udp, "sip:GW.example;lr", hop),
             ("gw.example:5070", udp, "sip:gw.example:5090;lr", at(Transport::Udp, "192.0.2.1:5090")),
             ("gw.example", udp, "sip:gw.example:5090;lr", Err("names a host and a port: set outbound_proxy")),
             ("gw.example", udp, "sip:p.example;lr", Err("names a host: set outbound_proxy")),

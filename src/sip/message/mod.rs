@@ -44,6 +44,12 @@ pub fn is_keep_alive(datagram: &[u8]) -> bool {
     datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
+/// Whether a message claims to be a response; line ends may stand before it (RFC 3261 section 7.5).
+pub fn is_response(bytes: &[u8]) -> bool {
+    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    bytes[start..].get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+}
+
 /// A message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
