@@ -127,13 +127,18 @@ impl Engine {
                 self.handle_registration_failed(now, place, status, retry_in)
             }
             RegistrationEvent::Lapsed => {
-                if trunk.standing == Standing::Registered {
+                // After a refusal that is no news.
+                let was_registered = trunk.standing == Standing::Registered;
+                if was_registered {
                     trunk.standing = Standing::Lapsed;
                 }
                 trunk.rest_registrar(now.instant, LAPSED_REST);
                 let there = self.move_registration(now, place);
                 let there = there.map_or(String::new(), |(there, _)| format!("; asks {there}"));
-                format!("is not registered any more: the refresh goes unanswered{there}")
+                match was_registered {
+                    true => format!("is not registered any more: the refresh goes unanswered{there}"),
+                    false => String::new(),
+                }
             }
             RegistrationEvent::Unregistered { leave } => {
                 trunk.standing = Standing::Unknown;
