@@ -50,6 +50,8 @@ pub struct Leg {
     version: u64,
     /// Which way we want media to flow.
     direction: Direction,
+    /// An offer of ours has not been answered.
+    offered: bool,
     /// What was settled last.
     session: Option<Session>,
     /// The peer's lines that we have refused, before our audio and behind it.
@@ -72,6 +74,7 @@ impl Leg {
             session_id,
             version: 1,
             direction: Direction::BOTH,
+            offered: false,
             session: None,
             refused: Default::default(),
         }
@@ -122,7 +125,22 @@ impl Leg {
     pub fn offer_hold(&mut self, hold: bool) -> Vec<u8> {
         self.version += 1;
         self.direction = if hold { Direction::SEND_ONLY } else { Direction::BOTH };
+        self.offered = true;
         sdp::offer(&self.local_description())
+    }
+
+    /// The same offer anew, when one of ours still waits: the peer has offered something meanwhile, and what was written before
+    /// that is of yesterday.
+    pub fn offer_anew(&mut self) -> Option<Vec<u8>> {
+        self.offered.then(|| {
+            self.version += 1;
+            sdp::offer(&self.local_description())
+        })
+    }
+
+    /// An offer of ours has been answered or refused.
+    pub fn handle_offer_over(&mut self) {
+        self.offered = false;
     }
 
     /// The peer refused what was offered: nothing is held.
@@ -133,7 +151,8 @@ impl Leg {
     /// Another leg at the same port, which takes this one's place once it is answered.
     pub fn successor(&self, session_id: u64) -> Leg {
         let (version, direction, session, refused) = (1, Direction::BOTH, None, Default::default());
-        Leg { session_id, version, direction, session, refused, progress: Progress::Open, ..self.clone() }
+        let (progress, offered) = (Progress::Open, false);
+        Leg { session_id, version, direction, session, refused, progress, offered, ..self.clone() }
     }
 
     /// Its party is gone and the port waits for another one: the session in which nothing is sent nor missed, if there was one.

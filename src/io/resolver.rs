@@ -167,6 +167,8 @@ fn failure(error: &NetError) -> Failure {
                 _ => Failure::Refused,
             }
         }
+        // A server that does not know the kind of record has none of it: it has not failed.
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::NotImp)) => Failure::NoData(None),
         NetError::Timeout | NetError::NoConnections | NetError::Io(_) | NetError::Busy => Failure::TimedOut,
         NetError::Proto(_) => Failure::Unreadable,
         _ => Failure::Refused,

@@ -214,10 +214,14 @@ impl Endpoint {
         &mut self,
         now: Instant,
         key: RegistrationKey,
+        target: Target,
         credentials: Option<Credentials>,
         expires: Duration,
     ) {
-        self.with_registration(key, |registrar, stack| registrar.renew(now, stack, credentials, expires));
+        let renew = |registrar: &mut Registrar, stack: &mut Stack| {
+            registrar.renew(now, stack, target, credentials, expires);
+        };
+        self.with_registration(key, renew);
     }
 
     /// Goes on with a registration at another address of its registrar, from `due` on; nothing is taken back at the first.

@@ -127,18 +127,23 @@ impl Registrar {
         }
     }
 
-    /// Registers with these credentials and for this long from now on, at once; what it is registered as stays. A request
-    /// under way is not sent again: its challenge is answered with the new credentials.
+    /// Registers there, with these credentials and for this long from now on, at once; what it is registered as stays. A
+    /// request under way is not sent again to the same address: its challenge is answered with the new credentials.
     pub(crate) fn renew(
         &mut self,
         now: Instant,
         stack: &mut Stack,
+        target: Target,
         credentials: Option<Credentials>,
         expires: Duration,
     ) {
         self.authentication = Authentication::new(credentials);
         (self.wanted.expires, self.expires) = (expires, expires);
         self.failures = 0;
+        let before = self.wanted.target;
+        if (before.transport, before.address) != (target.transport, target.address) {
+            return self.move_to(now, stack, target, now);
+        }
         match self.state {
             State::Registered { .. } | State::Resting { .. } => self.register(now, stack),
             State::Registering { .. } | State::Unregistering { .. } | State::Gone => {}

@@ -200,14 +200,15 @@ async fn forget_transferred(conn: &mut Connection, calls: &str) -> Result<(), St
     const DOING: &str = "forget what is overdue";
     let transferred: Vec<(i64, String)> = query(
         "SELECT sequence, agent FROM calls
-         WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND agent LIKE '% tel:%'",
+         WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) AND (agent LIKE '% tel:%' OR agent LIKE '% sip:+%')",
     )
     .bind(calls)
     .fetch_all(conn)
     .await
     .map_err(|e| conn.error(DOING, e))?;
     for (sequence, agent) in transferred {
-        let kept: Vec<&str> = agent.split(' ').filter(|whom| !whom.starts_with("tel:")).collect();
+        let kept: Vec<&str> =
+            agent.split(' ').filter(|whom| !whom.starts_with("tel:") && !whom.starts_with("sip:+")).collect();
         query("UPDATE calls SET agent = $2 WHERE sequence = $1")
             .bind(sequence)
             .bind(kept.join(" ").as_str())
@@ -310,6 +311,12 @@ async fn forget(
              WHERE agent || ' ' LIKE '%tel:' || $1 || ' %'",
             &mut 0,
         ),
+        // As an earlier version wrote it.
+        (
+            "UPDATE calls SET agent = replace(agent, 'sip:' || $1 || '@', 'sip:' || $2 || '@')
+             WHERE agent LIKE '%sip:' || $1 || '@%'",
+            &mut 0,
+        ),
     ] {
         let done = query(sql)
             .bind(number.as_str())
@@ -326,7 +333,8 @@ async fn forget(
     }
     let left: i64 = scalar(
         "SELECT (SELECT count(*) FROM attempts WHERE number = $1) + (SELECT count(*) FROM calls WHERE number = $1)
-              + (SELECT count(*) FROM calls WHERE agent || ' ' LIKE '%tel:' || $1 || ' %')
+              + (SELECT count(*) FROM calls
+                 WHERE agent || ' ' LIKE '%tel:' || $1 || ' %' OR agent LIKE '%sip:' || $1 || '@%')
               + (SELECT count(*) FROM contacts WHERE number = $1)
               + (SELECT count(*) FROM suppressions WHERE number = $1)
               + (SELECT count(*) FROM scoped_suppressions WHERE number = $1)",

@@ -237,12 +237,15 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted))
 }
 
-/// Hides in a packet of RTP which keys were pressed (telephone-event, RFC 4733): every type above 95 is one, for sound has
-/// the others here. That a key was pressed, when and for how long stays.
+/// Hides in a packet of RTP which keys were pressed (telephone-event, RFC 4733). Its number is what the two sides have agreed
+/// upon, any but those that are always sound's; what is as long as sound is sound. That a key was pressed, when and for how long stays.
 pub fn hide_keys(packet: &mut [u8]) {
     const NO_EVENT: u8 = 255;
+    /// 10 ms.
+    const SOUND_MIN: usize = 80;
     let [first, second, ..] = *packet else { return };
-    if first >> 6 != 2 || second & 0x7F < 96 {
+    // PCMU, PCMA, G722, comfort noise, and RTCP (RFC 5761 section 4).
+    if first >> 6 != 2 || matches!(second & 0x7F, 0 | 8 | 9 | 13 | 72..=76) {
         return;
     }
     let begin = 12 + 4 * usize::from(first & 0x0F);
@@ -251,7 +254,10 @@ pub fn hide_keys(packet: &mut [u8]) {
         _ => 0,
     };
     // An event is of four bytes, the first of which names it; a packet may hold several (section 2.5.1.5).
-    packet.iter_mut().skip(begin + extension).step_by(4).for_each(|event| *event = NO_EVENT);
+    let payload = packet.get_mut(begin + extension..).unwrap_or_default();
+    if payload.len() < SOUND_MIN {
+        payload.iter_mut().step_by(4).for_each(|event| *event = NO_EVENT);
+    }
 }
 
 #[cfg(test)]
@@ -379,6 +385,10 @@ mod tests {
         // With a contributing source and an extension of one word.
         let long = [0x91, 101, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 5, 5, 5, 5, 0xBE, 0xDE, 0, 1, 5, 5, 5, 5];
         assert_eq!(hidden([&long[..], &event(5)].concat()), [&long[..], &event(255)].concat());
+        let low = [&[0x80, 80][..], &header[2..], &event(5)].concat();
+        assert_eq!(hidden(low)[12], 255, "a number that is nobody's");
+        let sound = [&[0x80, 97][..], &header[2..], &[5; 160]].concat();
+        assert_eq!(hidden(sound.clone()), sound, "PCMU by another number");
         for kept in [
             vec![0x80, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5],
             vec![0x80, 201, 5],

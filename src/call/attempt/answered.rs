@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::amd::verdict::{Cause, Class, Finding, Verdict};
+use crate::audio::g711::Law;
 use crate::call::treatment::{AgentDial, Machine};
 use crate::call::voicemail::Advice;
 use crate::disposition::ABANDONED_AFTER;
-use crate::media::command::PromptId;
+use crate::media::command::{Coding, PromptId};
 use crate::sdp::Codec;
 
 /// A beep that ended no longer ago than this when the machine was recognised is the one to speak after.
@@ -34,7 +35,7 @@ impl Attempt {
                 return self.end(now, Disposition::MediaMismatch, EndedBy::Us, out);
             }
         };
-        self.record.codec = codec_name(session.payload_type).to_owned();
+        self.record.codec = codec_name(session.coding).to_owned();
         self.state = State::Judging { fallback: now.instant + self.plan.verdict_within };
         let stream = self.callee.stream;
         out.push(Action::Media(Command::Connect { stream, session }));
@@ -432,6 +433,11 @@ impl Attempt {
     }
 }
 
-fn codec_name(payload_type: u8) -> &'static str {
-    Codec::from_payload_type(payload_type).map_or("", Codec::name)
+fn codec_name(coding: Coding) -> &'static str {
+    let codec = match coding {
+        Coding::G711(Law::Mu) => Codec::Pcmu,
+        Coding::G711(Law::A) => Codec::Pcma,
+        Coding::G722 => Codec::G722,
+    };
+    codec.name()
 }

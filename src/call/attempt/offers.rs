@@ -26,7 +26,9 @@ impl Attempt {
             // 488: what is offered cannot be taken, and the session goes on as it was (RFC 3261, 14.2).
             Err(_) => Err(488),
         };
+        let anew = if answer.is_ok() { leg.offer_anew() } else { None };
         out.push(Action::AnswerOffer { side, answer });
+        out.extend(anew.map(|sdp| Action::Reoffer { side, sdp }));
     }
 
     /// The answer to an offer of ours, whoever asked for it.
@@ -38,6 +40,7 @@ impl Attempt {
         out: &mut Vec<Action>,
     ) {
         let leg = self.leg_mut(side);
+        leg.handle_offer_over();
         if status != 200 {
             return leg.handle_hold_refused();
         }

@@ -532,3 +532,22 @@ fn our_hold_is_offered_and_taken_back_and_a_refused_one_changes_nothing() {
     ",
     );
 }
+
+#[test]
+fn an_offer_that_still_waits_is_made_anew_behind_one_of_the_peer() {
+    bridged().plays_on(
+        "
+         8.000 < agent hold
+         8.000 > reoffer agent sendonly
+         8.100 < agent offers sendrecv
+         8.100 > connect agent send=true receive=false
+         8.100 > answer agent sendonly
+         8.100 > reoffer agent sendonly
+         9.000 < agent answers recvonly
+         9.000 > connect agent send=true receive=false
+         9.500 < agent offers sendrecv
+         9.500 > connect agent send=true receive=false
+         9.500 > answer agent sendonly
+    ",
+    );
+}

@@ -306,7 +306,7 @@ impl Engine {
     }
 
     /// Takes a line out of all tables.
-    fn close(&mut self, now: Now, key: Key) -> Option<Line> {
+    fn close(&mut self, now: Now, key: Key, came_to: Option<Disposition>) -> Option<Line> {
         let mut line = self.lines.remove(key)?;
         let unsent = line.draft.as_ref().and_then(|draft| draft.remains.as_ref());
         self.keeping.forget_unsent(now.instant, unsent);
@@ -323,15 +323,19 @@ impl Engine {
             self.staff.roster.handle_released(now.instant, agent);
         }
         self.attempts.remove(&line.attempt.id());
-        // Each was rung, and rests as any number does.
-        line.redirects.iter().for_each(|number| self.ledger.finish(number, now, Disposition::NoAnswer));
+        // Each was rung, and rests as any number does; the last is the one that the call has come to.
+        let came_to = came_to.unwrap_or(Disposition::NoAnswer);
+        let last = line.redirects.len().saturating_sub(1);
+        for (place, number) in line.redirects.iter().enumerate() {
+            self.ledger.finish(number, now, if place == last { came_to } else { Disposition::NoAnswer });
+        }
         line.transferred.close(now, &mut self.ledger);
         self.campaigns[line.campaign].in_flight -= 1;
         Some(line)
     }
 
     fn close_not_dialed(&mut self, now: Now, key: Key, reason: String) {
-        let Some(line) = self.close(now, key) else { return };
+        let Some(line) = self.close(now, key, None) else { return };
         let running = &mut self.campaigns[line.campaign];
         if let Some(pool) = running.pool {
             self.pools[pool].handle_not_dialed(line.attempt.caller_id());
@@ -347,7 +351,7 @@ impl Engine {
     }
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {
-        let Some(line) = self.close(now, key) else { return };
+        let Some(line) = self.close(now, key, Some(record.disposition)) else { return };
         self.score_trunk(now, &line, &record);
         self.judge_caller_id(now, line.campaign, &record);
         self.finish(now, line.campaign, &line.contact, record);

@@ -48,7 +48,11 @@ impl Engine {
             None => self.begin_registration(now, place),
             Some((_, at)) if trunk.may_register_at(now.instant, at) => {}
             Some((_, at)) => {
-                if let Some((there, _)) = self.move_registration(now, place) {
+                if let Some((there, due)) = self.move_registration(now, place) {
+                    if due > now.instant {
+                        // Nobody keeps alive meanwhile what the hop that is left has of us.
+                        self.trunks[place].standing = Standing::Refused { status: 503, again_at: due };
+                    }
                     let note = format!("registers at {there}: {} does not work", at.1);
                     self.note_trunk(now, place, note);
                 }
@@ -56,24 +60,26 @@ impl Engine {
         }
     }
 
-    /// Registers as somebody else than before.
-    pub(super) fn register_anew(&mut self, now: Now, place: usize) {
+    /// What is registered next is somebody else.
+    pub(super) fn leave_registrar(&mut self, now: Now, place: usize) {
         let trunk = &mut self.trunks[place];
         trunk.standing = Standing::Unknown;
         if let Some((old, _)) = trunk.registration.take() {
             self.endpoint.unregister(now.instant, old);
         }
         self.follow_service_route(now, place);
-        self.register_trunk(now, place);
     }
 
-    /// The registration goes on under the trunk's present credentials.
+    /// The registration goes on under the trunk's present credentials, where it may be.
     pub(super) fn renew_registration(&mut self, now: Now, place: usize) {
-        let trunk = &self.trunks[place];
-        if let Some((key, _)) = trunk.registration {
-            let expires = Duration::from_secs(trunk.options.register_expires_s);
-            self.endpoint.renew_registration(now.instant, key, trunk.credentials.clone(), expires);
-        }
+        let trunk = &mut self.trunks[place];
+        let Some((key, at)) = trunk.registration else { return };
+        let must_move = !trunk.may_register_at(now.instant, at);
+        let next = trunk.next_registrar(now.instant).filter(|(_, due)| must_move && *due <= now.instant);
+        let target = next.map_or(trunk.target_at(at), |(target, _)| target);
+        trunk.registration = Some((key, place_of(target)));
+        let expires = Duration::from_secs(trunk.options.register_expires_s);
+        self.endpoint.renew_registration(now.instant, key, target, trunk.credentials.clone(), expires);
     }
 
     fn begin_registration(&mut self, now: Now, place: usize) {

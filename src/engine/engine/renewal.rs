@@ -106,6 +106,10 @@ impl Engine {
             || old.register_expires_s != setup.options.register_expires_s;
         let target = setup.target;
         trunk.reconfigure(now.instant, setup.options, setup.credentials);
+        if (was_retired || registers_anew) && self.trunks[place].options.register {
+            // Before anybody is found at the new place: the old account is nobody's there.
+            self.leave_registrar(now, place);
+        }
         if was_retired || old_place != new_place {
             if let Some(name) = old_name {
                 self.locator.forget(now.instant, &name);
@@ -122,7 +126,6 @@ impl Engine {
             Some((key, _)) if !self.trunks[place].options.register => {
                 self.endpoint.unregister(now.instant, key);
             }
-            _ if was_retired || registers_anew => self.register_anew(now, place),
             Some(_) if renews => self.renew_registration(now, place),
             _ => self.register_trunk(now, place),
         }

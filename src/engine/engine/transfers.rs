@@ -85,10 +85,15 @@ impl Engine {
         }
     }
 
-    /// A transfer that has failed holds its number no longer.
+    /// A transfer that has failed holds its number no longer; one that the trunk has taken over was answered.
     pub(super) fn watch_transfer(&mut self, now: Now, key: Key, step: &Step) {
-        if let (Step::TransferFailed { .. }, Some(line)) = (step, self.lines.get_mut(key)) {
-            line.transferred.fail(now, &mut self.ledger);
+        let Some(line) = self.lines.get_mut(key) else { return };
+        match step {
+            Step::TransferFailed { .. } => line.transferred.fail(now, &mut self.ledger),
+            Step::Transferred if line.transferred.ringing.is_some() => {
+                line.transferred.talk(now, &mut self.ledger);
+            }
+            _ => {}
         }
     }
 

@@ -306,13 +306,19 @@ impl Trunk {
         let tried: Vec<Place> = resting.clone().map(|(at, _)| *at).collect();
         let first = resting.filter(|(at, _)| self.lives(now, *at)).min_by_key(|(_, until)| *until);
         let free = self.target(now, &tried).map(|target| (target, now));
-        free.or(first.map(|(at, until)| (self.target_at(*at), *until)))
+        // That a hop wants no calls for a while says nothing about registering there.
+        let living = self.hops.states(now).filter(|state| state.word != "dead");
+        let living = living.map(|state| place_of_hop(state.hop)).find(|at| !tried.contains(at));
+        let living = living.map(|at| (self.target_at(at), now));
+        free.or(living).or(first.map(|(at, until)| (self.target_at(*at), *until)))
     }
 
     /// The hop that was asked to register us is in trouble: it is not asked again for so long.
     pub fn rest_registrar(&mut self, now: Instant, rest: Duration) {
         let Some((_, at)) = self.registration else { return };
-        self.registrars_resting.retain(|(known, until)| *known != at && *until > now);
+        let hops = &self.hops;
+        let is_hop = |at: Place| hops.states(now).any(|state| place_of_hop(state.hop) == at);
+        self.registrars_resting.retain(|(known, until)| *known != at && *until > now && is_hop(*known));
         self.registrars_resting.push((at, now + rest));
     }
 
@@ -321,8 +327,7 @@ impl Trunk {
     }
 
     fn lives(&self, now: Instant, at: Place) -> bool {
-        let is_it = |hop: &Hop| (hop.transport, hop.address) == at;
-        self.hops.states(now).any(|state| is_it(state.hop) && state.word != "dead")
+        self.hops.states(now).any(|state| place_of_hop(state.hop) == at && state.word != "dead")
     }
 
     /// A hop that is to be asked with OPTIONS now.
@@ -357,6 +362,10 @@ impl Trunk {
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.health.handle_timeout(now, &mut self.hops)
     }
+}
+
+fn place_of_hop(hop: &Hop) -> Place {
+    (hop.transport, hop.address)
 }
 
 impl Standing {

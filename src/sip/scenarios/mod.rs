@@ -108,7 +108,7 @@ impl Stage {
             "password" => {
                 let changed = Credentials { password: Secret::new(rest), ..credentials() };
                 let (key, expires) = (self.registration.unwrap(), Duration::from_secs(300));
-                self.endpoint.renew_registration(now, key, Some(changed), expires);
+                self.endpoint.renew_registration(now, key, self.target, Some(changed), expires);
             }
             // To the same address: what leads elsewhere is the engine's to know.
             "move" => {

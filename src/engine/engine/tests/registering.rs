@@ -264,6 +264,8 @@ fn other_times_and_other_addresses_of_one_registrar_take_nothing_back() {
         stage.settle();
         let asked: Vec<Option<&str>> = stage.sent.iter().map(|sent| sent.headers().get("Expires")).collect();
         assert_eq!(asked, [Some(expires)], "{more}");
+        let there = if more.contains("host =") { "198.51.100.9:5060" } else { "198.51.100.1:5060" };
+        assert_eq!(stage.targets.back().unwrap().0, there.parse::<SocketAddr>().unwrap(), "{more}");
         let register = stage.sent(Method::Register);
         stage.responds(&register, 200, &[]);
     }
@@ -272,6 +274,39 @@ fn other_times_and_other_addresses_of_one_registrar_take_nothing_back() {
     let asked: Vec<Option<&str>> = stage.sent.iter().map(|sent| sent.headers().get("Expires")).collect();
     assert_eq!(asked.len(), 2, "{asked:?}");
     assert!(asked.contains(&Some("0")) && asked.contains(&Some("300")), "{asked:?}");
+}
+
+#[test]
+fn a_hop_that_wants_no_calls_for_a_while_may_be_asked_to_register_us() {
+    let mut stage = Stage::new(&[REGISTERS], Human::HangUp);
+    let register = stage.sent(Method::Register);
+    stage.responds(&register, 200, &[]);
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    stage.responds(&invite, 503, &[("Retry-After", "600")]);
+    stage.sent.clear();
+    stage.rereads(0, &REGISTERS.replace("\"u\"", "\"v\""), None);
+    let asked: Vec<Option<&str>> = stage.sent.iter().map(|sent| sent.headers().get("Expires")).collect();
+    assert!(asked.contains(&Some("300")), "{asked:?}");
+}
+
+#[test]
+fn who_is_registered_nowhere_until_a_hop_may_be_asked_again_takes_no_call() {
+    let mut stage = Stage::new(&[&format!("{REGISTERS}\n{NAMED}")], Human::HangUp);
+    stage.zone(&two_servers(), 245);
+    let first = stage.registers().remove(0);
+    stage.responds(&first.request, 200, &[]);
+    stage.pass(241_000);
+    let refresh = stage.registers().remove(0);
+    stage.responds(&refresh.request, 503, &[("Retry-After", "1800")]);
+    let moved = stage.registers().remove(0);
+    assert_eq!(moved.to, hop(72));
+    // The second is gone from the DNS, and the first has said when it may be asked.
+    stage.pass(10_000);
+    let [first, _, address, _] = two_servers().try_into().unwrap();
+    stage.zone(&[first, address], 3_000);
+    stage.pass(60_000);
+    assert_ne!(stage.state(0), "available");
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn a_trunk_that_takes_refer_is_asked_to_call_the_new_party_itself() {
     let rules = Rules { allowed: Allowed::Blind, prefixes: vec!["+1202".into()] };
     let (mut stage, agent) = Stage::bridged("refer = true", rules);
     stage.refers(&agent, "sip:+12025550123@pbx");
+    let number = E164::from_e164("+12025550123").unwrap();
+    assert!(stage.engine.ledger.is_in_flight(&number));
     let refer = stage.sent(Method::Refer);
     assert_eq!(refer.headers().get("Refer-To"), Some("<sip:+12025550123@198.51.100.1>"));
     assert_eq!(stage.channels(), [2]);
