@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use std::ops::AddAssign;
 
 /// Rows of one statement, and of one transaction. Their order is that of the numbers, so each page of the index of
-/// numbers is written once for all of them: the more rows, the fewer pages a row. The text of the rows stays at a few
-/// megabytes, and an engine that writes meanwhile waits for less than its patience.
-pub const ROWS_MAX: usize = 3_000;
+/// numbers is written once for all of them: the more rows, the fewer pages a row. The text of the rows stays below a
+/// megabyte, an import within 100 MB, and an engine that writes meanwhile waits for less than its patience.
+pub const ROWS_MAX: usize = 2_000;
 
 /// What an import did.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
