@@ -83,7 +83,7 @@ impl Stage {
                 let key = self.clients[choice % self.clients.len()];
                 match choice % 2 {
                     0 => self.layer.cancel(self.now, key, &[]),
-                    _ => self.layer.abandon(self.now, key),
+                    _ => drop(self.layer.abandon(self.now, key)),
                 }
             }
             _ => {}
