@@ -10,7 +10,7 @@ use crate::engine::rate::RateLimit;
 use crate::record::CallRecord;
 use crate::sip::digest::Credentials;
 use crate::sip::endpoint::{PingKey, PingOutcome, RegistrationKey, Target};
-use crate::sip::locate::hops::Place;
+use crate::sip::locate::hops::{self, Place};
 use crate::sip::locate::{Hop, Hops};
 use crate::time::Instant;
 use std::net::IpAddr;
@@ -308,7 +308,7 @@ impl Trunk {
         let free = self.target(now, &tried).map(|target| (target, now));
         // That a hop wants no calls for a while says nothing about registering there.
         let living = self.hops.states(now).filter(|state| state.word != "dead");
-        let living = living.map(|state| place_of_hop(state.hop)).find(|at| !tried.contains(at));
+        let living = living.map(|state| hops::place(state.hop)).find(|at| !tried.contains(at));
         let living = living.map(|at| (self.target_at(at), now));
         free.or(living).or(first.map(|(at, until)| (self.target_at(*at), *until)))
     }
@@ -317,7 +317,7 @@ impl Trunk {
     pub fn rest_registrar(&mut self, now: Instant, rest: Duration) {
         let Some((_, at)) = self.registration else { return };
         let hops = &self.hops;
-        let is_hop = |at: Place| hops.states(now).any(|state| place_of_hop(state.hop) == at);
+        let is_hop = |at: Place| hops.states(now).any(|state| hops::place(state.hop) == at);
         self.registrars_resting.retain(|(known, until)| *known != at && *until > now && is_hop(*known));
         self.registrars_resting.push((at, now + rest));
     }
@@ -327,7 +327,7 @@ impl Trunk {
     }
 
     fn lives(&self, now: Instant, at: Place) -> bool {
-        self.hops.states(now).any(|state| place_of_hop(state.hop) == at && state.word != "dead")
+        self.hops.states(now).any(|state| hops::place(state.hop) == at && state.word != "dead")
     }
 
     /// A hop that is to be asked with OPTIONS now.
@@ -362,10 +362,6 @@ impl Trunk {
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         self.health.handle_timeout(now, &mut self.hops)
     }
-}
-
-fn place_of_hop(hop: &Hop) -> Place {
-    (hop.transport, hop.address)
 }
 
 impl Standing {

@@ -267,7 +267,8 @@ impl Member {
     }
 }
 
-fn place(hop: &Hop) -> Place {
+/// How and where it is reached.
+pub fn place(hop: &Hop) -> Place {
     (hop.transport, hop.address)
 }
 
