@@ -6,15 +6,14 @@
 //! next call's frame, and is fetched once for five frames instead of five times.
 
 use super::command::EventKind;
-use super::rest;
 use crate::amd::Prompts;
 use crate::amd::detector::{Detector, Mode, Options};
 use crate::audio::{Frame, SILENT_FRAME};
 use crate::time::Instant;
 use std::sync::Arc;
 
-/// Frames that are heard together: as many as the slots of a stream at rest.
-const TOGETHER: usize = rest::TOGETHER as usize;
+/// Frames that are heard together: 100 ms. More would be cheaper still, but they are most of an ear's own memory.
+const TOGETHER: usize = 5;
 
 /// How soon what is heard must be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,7 +3,7 @@
 //! A [`worker::Worker`] owns its streams and takes all their memory when it is made; behind that, the way of a packet
 //! takes no lock, no allocation and no log line. It is pure: packets, slots of the clock and commands go in, and what it
 //! wants done comes out through the caller's [`worker::Sink`]. [`command`] is the whole contract with the engine. A stream
-//! that nobody waits for is heard in every fifth of its slots only ([`rest`]).
+//! that nobody waits for is heard in every tenth of its slots only ([`rest`]).
 //!
 //! ```text
 //!  packet -> latch -> statistics -> jitter buffer          | every 20 ms, each stream in its slot of 5 ms:

@@ -1,17 +1,17 @@
-//! When a stream is listened to: in each of its slots, or at leisure in every fifth.
+//! When a stream is listened to: in each of its slots, or at leisure in every tenth.
 //!
 //! A packet that is read when it comes costs more than it need, for by then all that belongs to its stream, in the kernel as
 //! well as here, has left the processor's caches for a thousand other streams. While somebody waits for what a
 //! stream hears (a verdict, a partner, a recording, a meter) it is read in each slot. While the callee listens to a prompt
-//! and the verdict stands, nobody does: the packets wait in their socket, and every fifth slot hears five slots' worth, each
-//! with what had come by then. What is found is what would have been found, and is told up to 80 ms later; so is a key that
+//! and the verdict stands, nobody does: the packets wait in their socket, and every tenth slot hears ten slots' worth, each
+//! with what had come by then. What is found is what would have been found, and is told up to 180 ms later; so is a key that
 //! the callee presses, but never behind the end of the prompt that it was pressed in.
 
 use crate::audio::FRAME;
 use crate::time::Instant;
 
-/// Slots that are heard together: 100 ms.
-pub const TOGETHER: u32 = 5;
+/// Slots that are heard together: 200 ms.
+pub const TOGETHER: u32 = 10;
 
 /// The slots of a stream that have passed unheard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// Longer datagrams are no RTP of ours; they are cut.
 pub const DATAGRAM_MAX: usize = 2_048;
 
-/// Datagrams that are read together: what a peer sends in 100 ms in packets of 5 ms, and a few of a stranger.
-pub const WAITING_MAX: usize = 24;
+/// Datagrams that are read together: what a peer sends in 200 ms in packets of 5 ms, and a few of a stranger.
+pub const WAITING_MAX: usize = 44;
 
 /// The room that datagrams are read into.
 pub type Room = [[u8; DATAGRAM_MAX]; WAITING_MAX];

@@ -3,7 +3,7 @@
 //!
 //! The kernel stamps with civil time: what a stamp says is how long ago it was; more than ten seconds, or less than nothing,
 //! is not believed. When that clock is set back while packets wait, these count as having come just now, and each stream
-//! that rested has a gap of 100 ms, once.
+//! that rested has a gap of 200 ms, once.
 
 use crate::io::address;
 use crate::media::waiting::{Head, Room, WAITING_MAX, Waiting};

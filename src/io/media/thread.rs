@@ -3,7 +3,7 @@
 //! The clock is absolute: a slot that comes late does not shift those behind it. Behind a slot's work the thread carries
 //! out the commands that have gathered, then it sleeps. A stream's RTP socket is read right before its slot, mostly by one
 //! system call for the one packet that is due ([`super::pace`]), or, where nobody waits for what it hears, by one for the
-//! packets of 100 ms ([`super::reader`]); all sockets of RTCP are watched by one question a slot
+//! packets of 200 ms ([`super::reader`]); all sockets of RTCP are watched by one question a slot
 //! ([`super::ready`]).
 
 use super::pace::Pace;

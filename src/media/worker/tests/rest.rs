@@ -1,4 +1,4 @@
-//! A stream that is heard in every fifth slot hears what one hears that is heard in each.
+//! A stream that is heard in every tenth slot hears what one hears that is heard in each.
 
 use super::*;
 use crate::media::waiting::{Head, Waiting};
