@@ -1,8 +1,8 @@
 //! The DNS, asked for the core: `sip::locate` says what to ask and what the answers mean.
 //!
 //! Each question is a task of its own, so that a slow server holds up nothing. What is kept, and for how long, is decided
-//! by the core alone: there is no cache here. Answers that were cut short come again over TCP. The file of hosts is
-//! honoured, name-service switches beyond it are not.
+//! by the core alone: there is no cache here. Answers that were cut short come again over TCP. A name of the file of hosts
+//! is what that file says and nothing else, whether the DNS answers or not; name-service switches beyond it are not honoured.
 
 use crate::engine::engine::TrunkSetup;
 use crate::io::clock::Clock;
@@ -12,14 +12,15 @@ use crate::sip::locate::search::Abilities;
 use crate::sip::locate::{
     Answer, Data, Destination, Failure, Hop, Kind, Lack, Locator, Output, Question, Record,
 };
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::op::{Query, ResponseCode};
+use hickory_resolver::proto::rr::{self, Name, RData, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -45,6 +46,7 @@ pub type Answered = (Question, Answer);
 /// Asks the DNS.
 pub struct Resolver {
     hickory: Option<TokioResolver>,
+    hosts: Hosts,
     answers: mpsc::Sender<Answered>,
     free: std::sync::Arc<tokio::sync::Semaphore>,
 }
@@ -70,27 +72,31 @@ impl Resolver {
             )),
         };
         let hickory = hickory.and_then(|mut builder| {
-            settle(builder.options_mut(), servers.is_empty());
+            settle(builder.options_mut());
             builder.build().map_err(|error| error.to_string())
         });
         if let Err(error) = &hickory {
             tracing::error!("the DNS cannot be asked, names are not resolved: {error}");
         }
+        // Whoever names servers wants to hear them alone.
+        let hosts = servers.is_empty().then(|| Hosts::from_system().unwrap_or_default()).unwrap_or_default();
         let free = std::sync::Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_MAX));
-        (Resolver { hickory: hickory.ok(), answers, free }, receiver)
+        (Resolver { hickory: hickory.ok(), hosts, answers, free }, receiver)
     }
 
     /// Asks; the answer comes when it comes. Never waits.
     pub fn ask(&self, question: Question) {
         let (hickory, answers) = (self.hickory.clone(), self.answers.clone());
+        let local = local(&self.hosts, &question);
         let Ok(permit) = std::sync::Arc::clone(&self.free).try_acquire_owned() else {
             // The core takes silence for a failure and asks again.
             return;
         };
         tokio::spawn(async move {
-            let answer = match hickory {
-                None => Err(Failure::Refused),
-                Some(hickory) => tokio::time::timeout(ANSWER_WITHIN, look_up(&hickory, &question))
+            let answer = match (local, hickory) {
+                (Some(local), _) => local,
+                (None, None) => Err(Failure::Refused),
+                (None, Some(hickory)) => tokio::time::timeout(ANSWER_WITHIN, look_up(&hickory, &question))
                     .await
                     .unwrap_or(Err(Failure::TimedOut)),
             };
@@ -106,12 +112,34 @@ fn at(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, vec![udp, tcp])
 }
 
-fn settle(options: &mut ResolverOpts, use_hosts: bool) {
+fn settle(options: &mut ResolverOpts) {
     options.timeout = TRY_WITHIN;
     options.attempts = 2;
     options.cache_size = 0;
-    options.use_hosts_file = if use_hosts { ResolveHosts::Auto } else { ResolveHosts::Never };
+    // It is read here, for questions that it would not be asked for there.
+    options.use_hosts_file = ResolveHosts::Never;
     options.try_tcp_on_error = true;
+}
+
+/// What the file of hosts says of a name that stands there; it has addresses only, so nothing leads from the name elsewhere.
+fn local(hosts: &Hosts, question: &Question) -> Option<Answer> {
+    let name = match question.kind {
+        // A service's name begins with two labels of its own (RFC 2782).
+        Kind::Srv => question.name.splitn(3, '.').nth(2)?,
+        Kind::Naptr | Kind::A | Kind::Aaaa => &question.name,
+    };
+    let name = Name::from_utf8(name).ok()?;
+    let kept = |kind| hosts.lookup_static_host(&Query::query(name.clone(), kind));
+    let (v4, v6) = (kept(RecordType::A), kept(RecordType::AAAA));
+    if v4.is_none() && v6.is_none() {
+        return None;
+    }
+    let kept = match question.kind {
+        Kind::A => v4,
+        Kind::Aaaa => v6,
+        Kind::Naptr | Kind::Srv => None,
+    };
+    Some(kept.map(|lookup| records(&lookup)).ok_or(Failure::NoData(None)))
 }
 
 async fn look_up(hickory: &TokioResolver, question: &Question) -> Answer {
@@ -122,17 +150,16 @@ async fn look_up(hickory: &TokioResolver, question: &Question) -> Answer {
         Kind::Aaaa => RecordType::AAAA,
     };
     // The last dot keeps search domains away.
-    match hickory.lookup(format!("{}.", question.name), kind).await {
-        Ok(lookup) => Ok(lookup
-            .answers()
-            .iter()
-            .filter_map(|record| {
-                let ttl = Duration::from_secs(u64::from(record.ttl));
-                Some(Record { ttl, data: data(&record.data)? })
-            })
-            .collect()),
-        Err(error) => Err(failure(&error)),
-    }
+    let lookup = hickory.lookup(format!("{}.", question.name), kind).await;
+    lookup.map(|lookup| records(&lookup)).map_err(|error| failure(&error))
+}
+
+fn records(lookup: &Lookup) -> Vec<Record> {
+    let record = |record: &rr::Record| {
+        let ttl = Duration::from_secs(u64::from(record.ttl));
+        Some(Record { ttl, data: data(&record.data)? })
+    };
+    lookup.answers().iter().filter_map(record).collect()
 }
 
 fn data(data: &RData) -> Option<Data> {

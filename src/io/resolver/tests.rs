@@ -118,6 +118,34 @@ async fn a_name_that_is_not_there_is_told_from_a_server_that_fails() {
 }
 
 #[test]
+fn a_name_of_the_file_of_hosts_needs_no_dns_and_leads_nowhere_else() {
+    let mut hosts = Hosts::default();
+    hosts.read_hosts_conf("127.0.0.2 Asterisk pbx # ours\n::1 asterisk\n".as_bytes()).unwrap();
+    let said = |name: &str, kind| local(&hosts, &Question::new(name, kind).unwrap());
+    for (name, kind) in [
+        ("asterisk", Kind::Naptr),
+        ("_sip._udp.asterisk", Kind::Srv),
+        ("_sips._tcp.pbx", Kind::Srv),
+        ("pbx", Kind::Aaaa),
+    ] {
+        assert_eq!(said(name, kind), Some(Err(Failure::NoData(None))), "{name}");
+    }
+    let data = |answer: Option<Answer>| answer.unwrap().unwrap().remove(0).data;
+    for name in ["asterisk", "ASTERISK", "pbx"] {
+        assert_eq!(data(said(name, Kind::A)), Data::A(Ipv4Addr::new(127, 0, 0, 2)), "{name}");
+    }
+    assert_eq!(data(said("asterisk", Kind::Aaaa)), Data::Aaaa(std::net::Ipv6Addr::LOCALHOST));
+    for (name, kind) in [
+        ("sip.example", Kind::Naptr),
+        ("_sip._udp.sip.example", Kind::Srv),
+        ("a.asterisk", Kind::A),
+        ("_sip", Kind::Srv),
+    ] {
+        assert_eq!(said(name, kind), None, "{name} is for the DNS");
+    }
+}
+
+#[test]
 fn servers_are_addresses_with_or_without_a_port() {
     for (text, expected) in [
         ("127.0.0.1", Some("127.0.0.1:53")),
