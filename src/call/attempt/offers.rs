@@ -27,8 +27,9 @@ impl Attempt {
             Err(_) => Err(488),
         };
         let anew = if answer.is_ok() { leg.offer_anew() } else { None };
-        out.push(Action::AnswerOffer { side, answer });
+        // The one that waits leaves as soon as the answer has: it must be the new one by then.
         out.extend(anew.map(|sdp| Action::Reoffer { side, sdp }));
+        out.push(Action::AnswerOffer { side, answer });
     }
 
     /// The answer to an offer of ours, whoever asked for it.

@@ -541,8 +541,8 @@ fn an_offer_that_still_waits_is_made_anew_behind_one_of_the_peer() {
          8.000 > reoffer agent sendonly
          8.100 < agent offers sendrecv
          8.100 > connect agent send=true receive=false
-         8.100 > answer agent sendonly
          8.100 > reoffer agent sendonly
+         8.100 > answer agent sendonly
          9.000 < agent answers recvonly
          9.000 > connect agent send=true receive=false
          9.500 < agent offers sendrecv

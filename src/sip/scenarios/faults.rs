@@ -208,6 +208,29 @@ fn fault_15_glare_is_answered_with_491_and_ours_comes_again_after_2_1_to_4_s() {
 }
 
 #[test]
+fn fault_15_a_newer_offer_waits_as_long_as_the_one_that_was_put_off() {
+    for (refusal, due, answered) in [("491", "4.230", "4.300"), ("500 retry-after=5", "6.020", "6.100")] {
+        check(&format!(
+            "{UP}
+         1.000 * reinvite hold
+         1.000 > INVITE tag=a sdp=hold
+         1.010 * reinvite resume
+         1.020 < {refusal}
+         1.020 > ACK tag=a
+         {due} > INVITE tag=a sdp=resume
+         {answered} < 200 sdp=resumed
+         {answered} > ACK tag=a
+         {answered} ! offer answered 200 sdp=resumed
+         9.000 < BYE tag=a
+         9.000 > 200 BYE
+         9.000 ! hung up
+         9.000 ! ended
+        "
+        ));
+    }
+}
+
+#[test]
 fn fault_15_an_offer_that_is_put_off_comes_again_when_the_peer_says_and_one_that_is_refused_does_not() {
     check(&format!(
         "{UP}

@@ -372,15 +372,26 @@ impl Session {
     }
 
     fn offer_later(&mut self, at: Instant, offer: NextOffer) {
-        let again = NextOffer { at, glares: offer.glares + 1, ..offer };
-        self.exchange = Exchange::Idle;
-        self.next_offer.get_or_insert(again);
+        self.take_back(NextOffer { at, glares: offer.glares + 1, ..offer });
     }
 
     fn offer_again(&mut self, now: Instant, stack: &mut Stack, offer: NextOffer) {
-        self.exchange = Exchange::Idle;
-        self.next_offer.get_or_insert(offer);
+        self.take_back(offer);
         self.send_next_offer(now, stack);
+    }
+
+    /// An offer that was not taken waits again. A newer one goes in its place, as late as it would have gone; a refresh has
+    /// nothing to say that it does not say, too.
+    fn take_back(&mut self, offer: NextOffer) {
+        self.exchange = Exchange::Idle;
+        self.next_offer = Some(match self.next_offer.take() {
+            None => offer,
+            Some(newer) => NextOffer {
+                sdp: newer.sdp.or(offer.sdp),
+                at: newer.at.max(offer.at),
+                glares: newer.glares.max(offer.glares),
+            },
+        });
     }
 
     fn send_offer(&mut self, now: Instant, stack: &mut Stack, request: Request, offer: NextOffer) {
