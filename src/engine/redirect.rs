@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::campaign::gate::Refusal;
+use crate::engine::trunk::NumberFormat;
 use crate::number::E164;
 use crate::sip::uri::Uri;
 
@@ -54,25 +55,38 @@ impl fmt::Display for Refused {
     }
 }
 
-/// The number to ring instead: the first that a Contact names. `rung` are those that this attempt has rung; those that are
-/// in flight belong to any.
+/// What a trunk allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'t> {
+    /// So many redirections more.
+    pub left: u32,
+    /// A number begins with one of them.
+    pub prefixes: &'t [String],
+    /// How numbers are written there: where it is without a plus, they are read so.
+    pub format: NumberFormat,
+}
+
+/// The number to ring instead: the first that a Contact names and the prefixes allow, `contacts` being in the order in which
+/// they are to be tried. `rung` are those that this attempt has rung; those that are in flight belong to any.
 pub fn follow(
     contacts: &[String],
-    left: u32,
-    prefixes: &[String],
+    allowed: Allowed<'_>,
     rung: &[E164],
     is_suppressed: impl Fn(&E164) -> bool,
     is_in_flight: impl Fn(&E164) -> bool,
 ) -> Result<E164, Refused> {
-    if left == 0 {
+    if allowed.left == 0 {
         return Err(Refused::NotAllowed);
     }
-    let number =
-        contacts.iter().take(CONTACTS_MAX).find_map(|contact| number_of(contact)).ok_or(Refused::NoNumber)?;
-    let begins = |prefix: &str| !prefix.is_empty() && number.as_str().starts_with(prefix);
-    if !prefixes.iter().any(|prefix| begins(prefix)) || DEAR.iter().any(|dear| begins(dear)) {
-        return Err(Refused::Prefix(number));
-    }
+    let named =
+        || contacts.iter().take(CONTACTS_MAX).filter_map(|contact| number_of(contact, allowed.format));
+    let begins = |number: &E164, prefix: &str| !prefix.is_empty() && number.as_str().starts_with(prefix);
+    let is_allowed = |number: &E164| {
+        allowed.prefixes.iter().any(|prefix| begins(number, prefix))
+            && !DEAR.iter().any(|dear| begins(number, dear))
+    };
+    let first = named().next().ok_or(Refused::NoNumber)?;
+    let number = named().find(is_allowed).ok_or(Refused::Prefix(first))?;
     if is_suppressed(&number) {
         return Err(Refused::Suppressed(number));
     }
@@ -86,7 +100,7 @@ pub fn follow(
 }
 
 /// The global number of a `sip`, `sips` or `tel` URI; visual separators are left out (RFC 3966, 5.1.1).
-fn number_of(contact: &str) -> Option<E164> {
+fn number_of(contact: &str, format: NumberFormat) -> Option<E164> {
     let uri = Uri::parse(contact).ok()?;
     let user = uri.user()?.split(';').next()?;
     let user = user
@@ -94,7 +108,8 @@ fn number_of(contact: &str) -> Option<E164> {
         .or(user.strip_prefix("%2b"))
         .map_or(user.to_owned(), |rest| format!("+{rest}"));
     let plain: String = user.chars().filter(|c| !"-.()".contains(*c)).collect();
-    E164::from_e164(&plain)
+    let is_bare = format == NumberFormat::Digits && !plain.starts_with('+');
+    E164::from_e164(&if is_bare { format!("+{plain}") } else { plain })
 }
 
 /// What is wrong with a trunk's settings.
@@ -132,8 +147,9 @@ mod tests {
     #[test]
     fn a_redirection_is_followed_only_as_far_as_the_rules_reach() {
         let prefixes = ["+1".to_owned(), "+88".to_owned()];
+        let format = NumberFormat::Plus;
         let rung = [number("+12025550101")];
-        let table: [(&[&str], u32, Result<&str, &str>); 13] = [
+        let table: [(&[&str], u32, Result<&str, &str>); 15] = [
             (&["sip:+12025550102@evil.example"], 1, Ok("+12025550102")),
             (&["sip:alice@h", "tel:+1-202-555-0102"], 1, Ok("+12025550102")),
             (&["sip:%2B12025550102;npdi=yes@h"], 1, Ok("+12025550102")),
@@ -146,14 +162,18 @@ mod tests {
             (&["sip:+12025550199@h"], 1, Err("do-not-call")),
             (&["sip:+12025550101@h"], 1, Err("rung already")),
             (&["sip:+12025550155@h"], 1, Err("in a call already")),
-            // The first number is the callee's network's choice; a refused one is no invitation to try the next.
+            // What is dear or abroad is passed over ...
+            (&["sip:+4915112345678@h", "sip:+12025550102@h"], 1, Ok("+12025550102")),
+            (&["sip:+4915112345678@h", "sip:+12025550199@h"], 1, Err("do-not-call")),
+            // ... but one that may not be rung for its own sake is no invitation to try the next.
             (&["sip:+12025550199@h", "sip:+12025550102@h"], 1, Err("do-not-call")),
         ];
         for (contacts, left, expected) in table {
             let contacts: Vec<String> = contacts.iter().map(|contact| (*contact).to_owned()).collect();
             let suppressed = |n: &E164| n.as_str() == "+12025550199";
             let in_flight = |n: &E164| ["+12025550101", "+12025550155"].contains(&n.as_str());
-            let found = follow(&contacts, left, &prefixes, &rung, suppressed, in_flight);
+            let allowed = Allowed { left, prefixes: &prefixes, format };
+            let found = follow(&contacts, allowed, &rung, suppressed, in_flight);
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_str(), expected),
                 (Err(refused), Err(word)) => {
@@ -162,6 +182,20 @@ mod tests {
                 }
                 (found, expected) => panic!("{contacts:?}: {found:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_plus_is_one_where_the_trunk_writes_them_so() {
+        for (contact, format, expected) in [
+            ("sip:12025550102@h", NumberFormat::Digits, Some("+12025550102")),
+            ("sip:+12025550102@h", NumberFormat::Digits, Some("+12025550102")),
+            ("sip:alice@h", NumberFormat::Digits, None),
+            ("sip:12025550102@h", NumberFormat::Plus, None),
+            ("sip:2025550102@h", NumberFormat::National, None),
+        ] {
+            let read = number_of(contact, format);
+            assert_eq!(read.as_ref().map(E164::as_str), expected, "{contact} {format:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::campaign::gate::{Decision, Refusal};
-use crate::engine::redirect::{self, Refused};
+use crate::engine::redirect::{self, Allowed, Refused};
 use crate::engine::status::CallerIdStatus;
 use crate::sip::endpoint::SessionEvent;
 use crate::time::WallTime;
@@ -14,7 +14,8 @@ impl Engine {
     /// A 3xx: where the trunk's table and every other rule allow it, the attempt goes on with another number. False when
     /// the event is still the attempt's to judge.
     pub(super) fn follow_redirect(&mut self, now: Now, key: Key, event: &SessionEvent) -> bool {
-        let SessionEvent::Rejected { status: status @ 300..=399, contacts, .. } = event else { return false };
+        // 305 names a proxy, and the alternatives of a 380 are described in its body (RFC 3261, 21.3).
+        let SessionEvent::Rejected { status: status @ 300..=302, contacts, .. } = event else { return false };
         let Some(line) = self.lines.get(key) else { return false };
         if !line.attempt.is_ringing() {
             return false;
@@ -22,13 +23,16 @@ impl Engine {
         let options = &self.trunks[line.trunk].options;
         let mut rung = line.redirects.clone();
         rung.push(line.contact.number.clone());
-        let left = options.redirects_max.saturating_sub(line.redirects.len() as u32);
+        let allowed = Allowed {
+            left: options.redirects_max.saturating_sub(line.redirects.len() as u32),
+            prefixes: &options.redirect_prefixes,
+            format: options.number_format,
+        };
         let ledger = &self.ledger;
         let suppressed = |number: &E164| ledger.is_suppressed(number);
         let in_flight = |number: &E164| ledger.is_in_flight(number);
-        let wanted =
-            redirect::follow(contacts, left, &options.redirect_prefixes, &rung, suppressed, in_flight)
-                .and_then(|number| self.may_redirect(now, line, number));
+        let wanted = redirect::follow(contacts, allowed, &rung, suppressed, in_flight)
+            .and_then(|number| self.may_redirect(now, line, number));
         let trunk = options.name.clone();
         match wanted {
             Ok(number) => {

@@ -152,6 +152,22 @@ fn fault_22_a_302_is_not_followed_by_default() {
 }
 
 #[test]
+fn fault_22_a_proxy_and_an_alternative_service_are_no_redirection() {
+    for status in [305, 380] {
+        let mut stage = Stage::new(&["redirects_max = 1\nredirect_prefixes = [\"+1\"]"], Human::HangUp);
+        stage.contacts(&["+12125550101"]);
+        let invite = stage.sent(Method::Invite);
+        stage.responds(&invite, status, &[ELSEWHERE]);
+        stage.pass(2_000);
+        assert!(
+            stage.sent.iter().all(|request| *request.method() == Method::Ack),
+            "{status} is not followed"
+        );
+        assert_eq!((stage.channels(), stage.commits.len()), (vec![0], 1));
+    }
+}
+
+#[test]
 fn fault_22_a_302_is_followed_through_the_same_trunk_and_the_store_as_far_as_the_trunk_allows() {
     let mut stage = Stage::new(&["redirects_max = 1\nredirect_prefixes = [\"+1\"]"], Human::HangUp);
     stage.contacts(&["+12125550101"]);

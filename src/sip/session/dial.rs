@@ -331,7 +331,7 @@ impl Session {
             q850,
             reason,
             retry_after: response.headers().get("Retry-After").and_then(retry_after),
-            contacts: contact_uris(response),
+            contacts: contact_uris(response.headers()),
         };
         self.emit(stack, rejected);
         self.end(now, stack);

@@ -52,7 +52,7 @@ use super::dialog::Dialog;
 use super::event::{Event, SessionEvent, SessionKey};
 use super::header::{NameAddr, Reason};
 use super::late::{self, Late};
-use super::message::{Headers, Response};
+use super::message::Headers;
 use super::options::{Extensions, HangUpReason};
 use super::remains::branch_of;
 use super::stack::{ALLOW, Stack};
@@ -287,13 +287,36 @@ fn reason_of(headers: &Headers) -> (Option<u16>, String) {
     (q850, told.map(|reason| reason.text.clone()).unwrap_or_default())
 }
 
-fn contact_uris(response: &Response) -> Vec<String> {
-    response.headers().contacts().into_iter().map(|NameAddr { uri, .. }| uri.to_string()).take(8).collect()
+/// Contacts of one response that are told.
+const CONTACTS_MAX: usize = 8;
+
+/// In the order in which they are to be tried: by `q`, of which a Contact without one has the most, and as they came
+/// (RFC 3261 section 20.10).
+fn contact_uris(headers: &Headers) -> Vec<String> {
+    let mut contacts = headers.contacts();
+    contacts.sort_by_key(|contact| std::cmp::Reverse(thousandths(contact.parameters.get("q"))));
+    contacts.into_iter().map(|NameAddr { uri, .. }| uri.to_string()).take(CONTACTS_MAX).collect()
+}
+
+/// A `qvalue` (RFC 3261 section 25.1) in thousandths; what is none counts as the least.
+fn thousandths(q: Option<&str>) -> u16 {
+    let Some(q) = q else { return 1_000 };
+    let value: f32 = q.parse().unwrap_or(0.0);
+    (value.clamp(0.0, 1.0) * 1_000.0).round() as u16
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn contacts_are_told_by_their_q_and_as_they_came() {
+        let mut headers = Headers::default();
+        headers.push("Contact", "<sip:1@h>;q=0.1, <sip:2@h>;q=0.95, <sip:3@h>;q=odd");
+        headers.push("Contact", "<sip:4@h>, <sip:5@h>;q=1.0, <sip:6@h>;q=0.95, <sip:7@h>;q=NaN");
+        let order: Vec<String> = contact_uris(&headers).iter().map(|uri| uri[4..5].to_owned()).collect();
+        assert_eq!(order.concat(), "4526137");
+    }
 
     #[test]
     fn the_q850_reason_speaks_before_others() {
