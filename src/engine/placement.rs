@@ -3,6 +3,7 @@
 use crate::engine::trunk::{NumberFormat, Options, Trunk, Unavailable};
 use crate::number::E164;
 use crate::rng::Rng;
+use crate::sip::uri::escape_user;
 use crate::time::Instant;
 
 /// Picks a trunk among `allowed` (places in `trunks`) that is not in `tried`: the lowest priority that has one available,
@@ -47,7 +48,7 @@ pub fn choose(
 
 /// The user part of the Request-URI for this trunk.
 pub fn dialed_form(number: &E164, options: &Options) -> String {
-    let prefix = &options.number_prefix;
+    let prefix = escape_user(&options.number_prefix);
     match options.number_format {
         NumberFormat::Plus => format!("{prefix}{number}"),
         NumberFormat::Digits => format!("{prefix}{}", number.digits()),
@@ -103,6 +104,8 @@ mod tests {
         let mut options = trunk("a", 1, 1).options;
         assert_eq!(dialed_form(&number, &options), "+12025550101");
         options.number_format = NumberFormat::Digits;
+        options.number_prefix = "#31#".into();
+        assert_eq!(dialed_form(&number, &options), "%2331%2312025550101");
         options.number_prefix = "99".into();
         assert_eq!(dialed_form(&number, &options), "9912025550101");
         options.number_format = NumberFormat::National;
