@@ -15,7 +15,7 @@ use crate::engine::{headers, identity, passport, redirect};
 use crate::sdp::Codec;
 use crate::sip::endpoint::{Extensions, ReliableProvisionals, Transport};
 use crate::sip::locate::Destination;
-use crate::sip::uri::{Uri, escape_user};
+use crate::sip::uri::{Uri, escape_user, without_port};
 use breaker::Limits;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -268,9 +268,9 @@ impl Options {
         }
     }
 
-    /// Host part of From and To, and of the Request-URI.
+    /// Host part of From and of the registration, where no port stands (RFC 3261, 19.1.1, table 1).
     pub fn domain(&self) -> &str {
-        self.domain.as_deref().unwrap_or(&self.host)
+        self.domain.as_deref().unwrap_or(without_port(&self.host))
     }
 
     /// The user name as the user part of a URI; for digest it stays as written.

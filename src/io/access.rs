@@ -10,6 +10,7 @@ use crate::io::{address, launch};
 use crate::sip::endpoint::{Access, AccessTable, Local, Target, Transport};
 use crate::sip::locate::Destination;
 use crate::sip::locate::destination::Host;
+use crate::sip::uri::without_port;
 use std::net::{IpAddr, SocketAddr};
 
 /// SIP's side of the machine, ready to be used.
@@ -149,7 +150,7 @@ fn access(
         })?,
     };
     let domain = match may_be_secured(trunk) {
-        true => address::without_port(options.domain()).to_owned(),
+        true => without_port(options.domain()).to_owned(),
         false => String::new(),
     };
     let route = options.outbound_proxy.as_ref().map(|proxy| format!("<{proxy}>"));
@@ -200,7 +201,7 @@ fn tls_settings(
     tls::Settings {
         server,
         require_client_certificate: sip.require_client_certificate,
-        domains: domains.map(|trunk| address::without_port(trunk.options.domain()).to_owned()).collect(),
+        domains: domains.map(|trunk| without_port(trunk.options.domain()).to_owned()).collect(),
         trunks: files,
     }
 }

@@ -4,17 +4,6 @@ use nix::sys::socket::SockaddrStorage;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// A host as it is written, without its port; an IPv6 address keeps its brackets.
-pub fn without_port(host: &str) -> &str {
-    if host.parse::<IpAddr>().is_ok() {
-        return host;
-    }
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
-        _ => host,
-    }
-}
-
 /// The address of ours from which `peer` is reached, by the routing table; nothing is sent.
 pub fn local_towards(peer: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr =
@@ -33,20 +22,6 @@ pub fn of_system(address: &SockaddrStorage) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_port_is_cut_off_and_nothing_else_is() {
-        for (host, expected) in [
-            ("sip.example:5061", "sip.example"),
-            ("sip.example", "sip.example"),
-            ("[::1]:5061", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("::1", "::1"),
-            ("192.0.2.1:5060", "192.0.2.1"),
-        ] {
-            assert_eq!(without_port(host), expected);
-        }
-    }
 
     #[test]
     fn loopback_is_reached_from_loopback() {

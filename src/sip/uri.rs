@@ -97,6 +97,16 @@ impl Uri {
         address(self.host())
     }
 
+    /// Who is meant, without the way there: neither port nor parameters stand in To and From (section 19.1.1, table 1).
+    pub fn bare(&self) -> String {
+        let host = &self.text[self.host.clone()];
+        match (self.is_sip(), self.user()) {
+            (true, Some(user)) => format!("{}:{user}@{host}", self.scheme()),
+            (true, None) => format!("{}:{host}", self.scheme()),
+            (false, _) => self.as_str().to_owned(),
+        }
+    }
+
     /// The port, when one is given.
     pub fn port(&self) -> Option<u16> {
         self.port
@@ -224,6 +234,17 @@ fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
+/// A host as it is written, without its port; an IPv6 address keeps its brackets.
+pub fn without_port(host: &str) -> &str {
+    if host.parse::<IpAddr>().is_ok() {
+        return host;
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    }
+}
+
 /// A name as the user part of a URI: what may not stand there is escaped, byte by byte (RFC 3261 section 25.1). A percent sign
 /// is one that was meant.
 pub fn escape_user(name: &str) -> String {
@@ -255,6 +276,33 @@ fn ipv6(text: &str) -> Option<Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn to_and_from_say_who_is_meant_and_not_the_way_there() {
+        for (uri, expected) in [
+            ("sip:+12025550101@pbx:5070;transport=tcp", "sip:+12025550101@pbx"),
+            ("sips:%2331%231@[2001:db8::1]:5061?a=b", "sips:%2331%231@[2001:db8::1]"),
+            ("sip:pbx:5070", "sip:pbx"),
+            ("sip:100@pbx;user=phone", "sip:100@pbx"),
+            ("tel:+12025550101", "tel:+12025550101"),
+        ] {
+            assert_eq!(Uri::parse(uri).unwrap().bare(), expected);
+        }
+    }
+
+    #[test]
+    fn a_port_is_cut_off_and_nothing_else_is() {
+        for (host, expected) in [
+            ("sip.example:5061", "sip.example"),
+            ("sip.example", "sip.example"),
+            ("[::1]:5061", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", "::1"),
+            ("192.0.2.1:5060", "192.0.2.1"),
+        ] {
+            assert_eq!(without_port(host), expected);
+        }
+    }
 
     #[test]
     fn the_parts_of_a_uri_are_found_where_they_stand() {

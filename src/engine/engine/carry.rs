@@ -10,6 +10,7 @@ use crate::engine::trunk::health::place_of;
 use crate::record::{CallRecord, LabelRecord};
 use crate::sip::endpoint::{Dial, Extensions, HangUpReason, Remains, SessionEvent};
 use crate::sip::header::words_of;
+use crate::sip::uri::Uri;
 
 /// An INVITE that has all but its offer, and what is kept of it before it leaves.
 #[derive(Debug)]
@@ -224,7 +225,8 @@ impl Engine {
         let may_refer = if side == Side::Callee { trunk.options.refer } else { agent_may_refer };
         let dial = Dial {
             target,
-            to: format!("<{request_uri}>"),
+            to: Uri::parse(&request_uri)
+                .map_or(format!("<{request_uri}>"), |uri| format!("<{}>", uri.bare())),
             request_uri,
             from: identity.from,
             call_id,
