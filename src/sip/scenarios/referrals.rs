@@ -54,6 +54,39 @@ fn an_accepted_refer_is_reported_on_one_notify_after_the_other_until_its_final_s
 }
 
 #[test]
+fn a_subscription_is_refreshed_and_ended_by_whoever_has_it() {
+    check_in_call(&format!(
+        "
+         0.900 < SUBSCRIBE | Event: refer | Expires: 60
+         0.900 > 481 SUBSCRIBE
+         1.000 < REFER | Refer-To: <sip:700@pbx.example>
+         1.000 ! referred to sip:700@pbx.example
+         1.010 * accept
+         1.010 > 202 REFER
+         1.010 > NOTIFY tag=them subscription=active;expires=180 event=refer sdp=SIP/2.0 100 Trying
+         1.030 < 200 NOTIFY
+         1.040 * report 180
+         1.040 > NOTIFY tag=them subscription=active;expires=180 event=refer sdp=SIP/2.0 180 Ringing
+         1.050 < 200 NOTIFY
+         2.000 < SUBSCRIBE | Event: dialog
+         2.000 > 489 SUBSCRIBE
+         3.000 < SUBSCRIBE | Event: refer | Expires: 600
+         3.000 > 200 SUBSCRIBE
+         3.000 > NOTIFY tag=them subscription=active;expires=180 event=refer sdp=SIP/2.0 180 Ringing
+         3.010 < 200 NOTIFY
+         4.000 < SUBSCRIBE | Event: refer;id=9 | Expires: 0
+         4.000 > 481 SUBSCRIBE
+         5.000 < SUBSCRIBE | Event: refer | Expires: 0
+         5.000 > 200 SUBSCRIBE
+         5.000 > NOTIFY tag=them subscription=terminated;reason=timeout event=refer sdp=SIP/2.0 180 Ringing
+         5.010 < 200 NOTIFY
+         6.000 * report 200
+         7.000 < SUBSCRIBE | Event: refer | Expires: 0
+         7.000 > 481 SUBSCRIBE{BYE}"
+    ));
+}
+
+#[test]
 fn a_refer_may_be_declined_or_malformed_or_want_no_reports() {
     check_in_call(&format!(
         "

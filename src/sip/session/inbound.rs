@@ -38,8 +38,9 @@ impl Session {
             Method::Ack | Method::Cancel => {}
             Method::Refer => self.handle_refer(now, stack, transaction, request),
             Method::Notify => self.handle_notify(now, stack, transaction, &request),
+            Method::Subscribe => self.handle_subscribe(now, stack, transaction, &request),
             // Refused above.
-            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {}
+            Method::Register | Method::Message | Method::Publish | Method::Other(_) => {}
         }
     }
 
@@ -55,6 +56,7 @@ impl Session {
         }
         // The method is looked at before what else is asked for (section 8.2).
         match request.method() {
+            Method::Subscribe if self.extensions.transfer => self.beyond(request),
             Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
                 Some(refusal::of_method(request))
             }

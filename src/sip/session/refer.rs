@@ -39,7 +39,7 @@ enum Theirs {
     /// The layer above has not answered yet.
     Asked { transaction: Key, request: Box<Request> },
     /// It was accepted; the peer hears of its progress.
-    Subscribed { id: Option<u32>, in_flight: Option<Key>, waiting: VecDeque<u16> },
+    Subscribed { id: Option<u32>, in_flight: Option<Key>, waiting: VecDeque<u16>, last: u16 },
 }
 
 #[derive(Debug, Default)]
@@ -112,22 +112,26 @@ impl Session {
         }
         let number = request.headers().cseq().ok().map(|cseq| cseq.number);
         let id = number.filter(|_| self.referrals.received > 1);
-        self.referrals.theirs = Theirs::Subscribed { id, in_flight: None, waiting: VecDeque::new() };
+        self.referrals.theirs =
+            Theirs::Subscribed { id, in_flight: None, waiting: VecDeque::new(), last: 100 };
         self.report_refer(now, stack, 100);
     }
 
     /// Tells the peer how its REFER goes on: the status of the call that it asked for. A final one is the last.
     pub(crate) fn report_refer(&mut self, now: Instant, stack: &mut Stack, status: u16) {
-        let Theirs::Subscribed { waiting, .. } = &mut self.referrals.theirs else { return };
+        let Theirs::Subscribed { waiting, last, .. } = &mut self.referrals.theirs else { return };
         if waiting.len() >= REPORTS_MAX {
             waiting.pop_back();
         }
         waiting.push_back(status);
+        *last = status;
         self.send_report(now, stack);
     }
 
     fn send_report(&mut self, now: Instant, stack: &mut Stack) {
-        let Theirs::Subscribed { id, in_flight: None, waiting } = &mut self.referrals.theirs else { return };
+        let Theirs::Subscribed { id, in_flight: None, waiting, .. } = &mut self.referrals.theirs else {
+            return;
+        };
         let (Some(status), id) = (waiting.pop_front(), *id) else { return };
         let notify = self.notify(stack, id, status, if status < 200 { None } else { Some("noresource") });
         let sent = notify.and_then(|notify| self.send_within(now, stack, notify, Owner::Notify(self.key)));
@@ -159,6 +163,41 @@ impl Session {
         let line = format!("SIP/2.0 {status} {}\r\n", phrase(status));
         notify.set_body("message/sipfrag;version=2.0", line.into_bytes());
         Some(notify)
+    }
+
+    /// The peer asks anew for the reports on its REFER, or wants no more of them (RFC 3515 section 2.4.4): it is told at once
+    /// where things stand (RFC 6665 section 4.2.1.2).
+    pub(super) fn handle_subscribe(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        transaction: Key,
+        request: &Request,
+    ) {
+        let mut event = request.headers().get("Event").unwrap_or_default().split(';').map(str::trim);
+        if !event.next().unwrap_or_default().eq_ignore_ascii_case("refer") {
+            return stack.respond(now, transaction, &Response::to_request(request, 489, "Bad Event"));
+        }
+        let named = event.find_map(|parameter| parameter.strip_prefix("id="));
+        let (id, last) = match &self.referrals.theirs {
+            Theirs::Subscribed { id, last, .. } if named == id.map(|id| id.to_string()).as_deref() => {
+                (*id, *last)
+            }
+            _ => return stack.respond(now, transaction, &refusal::no_such_call(request)),
+        };
+        let ends = request.headers().get("Expires").is_some_and(|seconds| seconds.trim() == "0");
+        let mut response = Response::to_request(request, 200, "OK");
+        response.headers_mut().push("Contact", &self.contact(stack));
+        let expires = if ends { 0 } else { SUBSCRIPTION_S };
+        response.headers_mut().push("Expires", &expires.to_string());
+        stack.respond(now, transaction, &response);
+        if !ends {
+            return self.report_refer(now, stack, last);
+        }
+        self.referrals.theirs = Theirs::None;
+        if let Some(notify) = self.notify(stack, id, last, Some("timeout")) {
+            self.send_within(now, stack, notify, Owner::Nobody);
+        }
     }
 
     /// A response to a NOTIFY of ours, or none.
@@ -271,9 +310,8 @@ impl Session {
                 let response = Response::to_request(&request, 487, "Request Terminated");
                 stack.respond(now, transaction, &response);
             }
-            Theirs::Subscribed { id, waiting, .. } => {
+            Theirs::Subscribed { id, last, .. } => {
                 // The usage of the subscription is another one than the call's, and is ended by itself (RFC 5057).
-                let last = waiting.back().copied().unwrap_or(100);
                 if let Some(notify) = self.notify(stack, id, last, Some("noresource")) {
                     self.send_within(now, stack, notify, Owner::Nobody);
                 }
