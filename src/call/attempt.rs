@@ -362,13 +362,13 @@ impl Attempt {
                 self.handle_failed(now, Next::OtherTrunk(Disposition::Congestion), 0, out);
             }
             SessionEvent::Offered { sdp } => self.answer_offer(Side::Callee, sdp.as_deref(), out),
-            SessionEvent::HungUp { q850, reason } => {
+            SessionEvent::HungUp { q850, reason, vanished } => {
                 self.callee.progress = Progress::Over;
                 if !matches!(self.state, State::Ending { .. } | State::Finished) {
                     self.record.q850_cause = q850;
                     self.record.reason = reason;
                     let disposition = self.disposition_of_hang_up(now.instant);
-                    self.end(now, disposition, EndedBy::Callee, out);
+                    self.end(now, disposition, if vanished { EndedBy::Us } else { EndedBy::Callee }, out);
                 } else {
                     self.finish_when_quiet(out);
                 }

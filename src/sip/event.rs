@@ -135,6 +135,8 @@ pub enum SessionEvent {
         q850: Option<u16>,
         /// The Reason header's text, or empty.
         reason: String,
+        /// It was we who hung up, since nothing was heard of it: no refresh, no answer, no ACK.
+        vanished: bool,
     },
     /// The last event: the key is void. What transactions of it linger need nothing more.
     Ended,

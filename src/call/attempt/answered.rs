@@ -308,10 +308,11 @@ impl Attempt {
             SessionEvent::Answered { sdp } => self.handle_agent_answered(now, sdp, out),
             SessionEvent::Rejected { status, .. } => self.handle_agent_gone(now, status, out),
             SessionEvent::NoResponse | SessionEvent::Ended => self.handle_agent_gone(now, 0, out),
-            SessionEvent::HungUp { .. } => {
+            SessionEvent::HungUp { vanished, .. } => {
                 self.agent.progress = Progress::Over;
+                let by = if vanished { EndedBy::Us } else { EndedBy::Agent };
                 match self.state {
-                    State::Bridged => self.end(now, Disposition::Bridged, EndedBy::Agent, out),
+                    State::Bridged => self.end(now, Disposition::Bridged, by, out),
                     _ => self.handle_agent_gone(now, 0, out),
                 }
             }

@@ -44,6 +44,32 @@ fn a_person_is_bridged_to_an_agent() {
 }
 
 #[test]
+fn who_has_vanished_did_not_hang_up() {
+    bridged().plays_on(
+        "
+        60.000 < vanishes
+        60.000 > BYE agent
+        60.000 > close agent
+        60.000 > close callee
+        60.010 < agent closed
+        60.010 < closed
+        60.010 ! bridged by us
+    ",
+    );
+    bridged().plays_on(
+        "
+        60.000 < agent vanishes
+        60.000 > BYE callee
+        60.000 > close agent
+        60.000 > close callee
+        60.010 < agent closed
+        60.010 < closed
+        60.010 ! bridged by us
+    ",
+    );
+}
+
+#[test]
 fn a_revision_while_two_are_joined_is_written_down_and_parts_nobody() {
     let mut stage = bridged();
     stage.plays_on(

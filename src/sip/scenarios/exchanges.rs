@@ -76,7 +76,7 @@ fn a_reinvite_whose_ack_never_comes_ends_the_call() {
         24.500 > 200 INVITE sdp=held
         28.500 > 200 INVITE sdp=held
         32.500 > 200 INVITE sdp=held
-        33.000 ! hung up
+        33.000 ! vanished
         33.000 > BYE tag=them
         33.000 ! ended
         33.100 < 481 BYE
@@ -436,7 +436,7 @@ fn a_reinvite_that_is_never_finished_ends_the_call_and_is_cancelled() {
          1.000 > INVITE tag=them sdp=hold
          1.100 < 100
         33.000 ! offer answered 408
-        33.000 ! hung up
+        33.000 ! vanished
         33.000 > BYE tag=them
         33.000 > CANCEL tag=them
         33.000 ! ended

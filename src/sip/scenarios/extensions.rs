@@ -320,7 +320,7 @@ fn we_refresh_by_update_where_the_peer_takes_it_at_half_of_the_interval() {
        600.400 < 422 UPDATE | Min-SE: 1200
        600.400 > UPDATE tag=them interval=1200;refresher=uac least=1200
        600.500 < 200 UPDATE | Session-Expires: 1200;refresher=uas
-      1768.500 ! hung up cause=102
+      1768.500 ! vanished cause=102
       1768.500 > BYE tag=them
       1768.500 ! ended
       1768.600 < 200 BYE
@@ -395,7 +395,7 @@ fn a_refresh_that_nobody_answers_or_knows_of_ends_the_call() {
         56.600 < 500 UPDATE
         58.600 > UPDATE tag=them interval=90;refresher=uac
         58.700 < 500 UPDATE
-        60.200 ! hung up cause=102
+        60.200 ! vanished cause=102
         60.200 > BYE tag=them
         60.200 ! ended
         60.300 < 200 BYE
@@ -417,7 +417,7 @@ fn the_peers_refresh_keeps_the_call_and_its_absence_ends_it_a_third_or_32_s_befo
         90.100 < ACK cseq=102
        100.000 < UPDATE | Require: timer | Supported: timer | Session-Expires: 60;refresher=uac
        100.000 > 422 UPDATE least=90
-       358.010 ! hung up cause=102
+       358.010 ! vanished cause=102
        358.010 > BYE tag=them
        358.010 ! ended
        358.100 < 200 BYE

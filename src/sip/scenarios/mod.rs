@@ -362,8 +362,9 @@ fn tell(event: Event) -> String {
             }
             SessionEvent::ReferProgress { status } => format!("refer {status}"),
             SessionEvent::Info { content_type, .. } => format!("info {content_type}"),
-            SessionEvent::HungUp { q850, .. } => {
-                format!("hung up{}", q850.map_or(String::new(), |cause| format!(" cause={cause}")))
+            SessionEvent::HungUp { q850, vanished, .. } => {
+                let who = if vanished { "vanished" } else { "hung up" };
+                format!("{who}{}", q850.map_or(String::new(), |cause| format!(" cause={cause}")))
             }
             SessionEvent::Ended => "ended".into(),
         },

@@ -285,7 +285,8 @@ impl Session {
         self.emit(stack, SessionEvent::Answered { sdp });
         if has_left {
             // Its BYE has overtaken its 2xx and is answered already: there is nothing left to end.
-            self.emit(stack, SessionEvent::HungUp { q850: None, reason: String::new() });
+            let told = SessionEvent::HungUp { q850: None, reason: String::new(), vanished: false };
+            self.emit(stack, told);
             self.end(now, stack);
         }
     }

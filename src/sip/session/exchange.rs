@@ -257,7 +257,8 @@ impl Session {
             Exchange::Theirs { due, .. } if *due <= now => self.answer_offer(now, stack, Err(500)),
             Exchange::Unacknowledged { end, .. } if *end <= now => {
                 // The session may not go on without its ACK (section 13.3.1.4).
-                self.emit(stack, SessionEvent::HungUp { q850: None, reason: "no ACK to our 200".to_owned() });
+                let reason = "no ACK to our 200".to_owned();
+                self.emit(stack, SessionEvent::HungUp { q850: None, reason, vanished: true });
                 self.leave(now, stack, None);
             }
             Exchange::Unacknowledged { transaction, resend, interval, .. } if *resend <= now => {
@@ -436,7 +437,7 @@ impl Session {
             self.emit(stack, SessionEvent::OfferAnswered { status, sdp: None });
         }
         let reason = format!("the peer answered our re-INVITE or UPDATE with {status}");
-        self.emit(stack, SessionEvent::HungUp { q850: None, reason });
+        self.emit(stack, SessionEvent::HungUp { q850: None, reason, vanished: status == 408 });
         self.leave(now, stack, None);
     }
 }

@@ -100,7 +100,7 @@ impl Session {
         match self.state {
             State::Confirmed => {
                 let (q850, reason) = reason_of(request.headers());
-                self.emit(stack, SessionEvent::HungUp { q850, reason });
+                self.emit(stack, SessionEvent::HungUp { q850, reason, vanished: false });
                 self.end(now, stack);
             }
             // A fork that leaves before it answered; the INVITE itself still waits for its final response.

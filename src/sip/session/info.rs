@@ -60,7 +60,7 @@ impl Session {
         }
         if status == 481 {
             let reason = "the peer answered our INFO with 481".to_owned();
-            self.emit(stack, SessionEvent::HungUp { q850: None, reason });
+            self.emit(stack, SessionEvent::HungUp { q850: None, reason, vanished: false });
             return self.leave(now, stack, None);
         }
         self.infos.in_flight = self.send_again(now, stack, answer, Owner::Info(self.key));

@@ -221,7 +221,8 @@ impl Session {
     /// Nobody has refreshed the session in time (RFC 4028 section 10).
     fn expire(&mut self, now: Instant, stack: &mut Stack) {
         let reason = "the session timer ran out".to_owned();
-        self.emit(stack, SessionEvent::HungUp { q850: Some(102), reason: reason.clone() });
+        let told = SessionEvent::HungUp { q850: Some(102), reason: reason.clone(), vanished: true };
+        self.emit(stack, told);
         self.leave(now, stack, Some(HangUpReason { q850: 102, text: reason }));
     }
 

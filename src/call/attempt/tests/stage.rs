@@ -293,7 +293,8 @@ fn session_event(input: &str) -> Option<SessionEvent> {
         unusable if unusable.starts_with("200 with ") => {
             SessionEvent::Answered { sdp: Some(unusable_answer(unusable)) }
         }
-        "bye" => SessionEvent::HungUp { q850: Some(16), reason: String::new() },
+        "bye" => SessionEvent::HungUp { q850: Some(16), reason: String::new(), vanished: false },
+        "vanishes" => SessionEvent::HungUp { q850: Some(102), reason: String::new(), vanished: true },
         status => SessionEvent::Rejected {
             status: status.parse().ok()?,
             phrase: String::new(),
