@@ -4,8 +4,10 @@
 //! their alarms, and collects what they want transmitted and told. Requests are taken from allowed sources only, and
 //! others are dropped before they are parsed; a response needs the branch of a request that we sent.
 
+mod peers;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::authentication::Authentication;
@@ -75,26 +77,6 @@ impl Endpoint {
             schedule: Schedule::new(),
             stack: Stack::new(options, rng),
         }
-    }
-
-    /// Takes requests from this address; asked for twice, it takes two [`Endpoint::disallow_source`] to end it.
-    pub fn allow_source(&mut self, source: IpAddr) {
-        self.stack.allow(source);
-    }
-
-    /// Takes back one [`Endpoint::allow_source`].
-    pub fn disallow_source(&mut self, source: IpAddr) {
-        self.stack.disallow(source);
-    }
-
-    /// Our listeners.
-    pub fn locals(&self) -> &[Local] {
-        self.stack.locals()
-    }
-
-    /// Whether requests from this address are taken.
-    pub fn takes_from(&self, source: IpAddr) -> bool {
-        self.stack.allows(source)
     }
 
     /// Calls somebody.
