@@ -5,7 +5,7 @@ use crate::call::attempt::Placement;
 use crate::call::keys::Dtmf;
 use crate::media::command::{self, Coding, Session, StreamKey};
 use crate::sdp::{self, Codec, Direction, Negotiated, Refused, Security};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The payload type that we offer for telephone-event (RFC 4733); any dynamic number would do.
 const TELEPHONE_EVENT: u8 = 101;
@@ -42,6 +42,8 @@ pub struct Leg {
     /// Its stream has been told to close.
     pub closing: bool,
     local: Option<SocketAddr>,
+    /// What its party is told instead of the port's address.
+    address: Option<IpAddr>,
     codecs: Vec<Codec>,
     security: Security,
     dtmf: Dtmf,
@@ -67,6 +69,7 @@ impl Leg {
             port_held: false,
             closing: false,
             local: None,
+            address: None,
             codecs: Vec::new(),
             security: Security::Plain,
             dtmf: Dtmf::Auto,
@@ -89,7 +92,7 @@ impl Leg {
     /// The offer of an INVITE by the trunk's rules.
     pub fn offer(&mut self, placement: &Placement) -> Vec<u8> {
         self.codecs.clone_from(&placement.codecs);
-        self.security = placement.security;
+        (self.security, self.address) = (placement.security, placement.media_address);
         (self.dtmf, self.comfort_noise) = (placement.dtmf, placement.comfort_noise);
         self.refused = Default::default();
         sdp::offer(&self.local_description())
@@ -180,7 +183,7 @@ impl Leg {
             after: &self.refused.1,
             session_id: self.session_id,
             version: self.version,
-            address: local.ip(),
+            address: self.address.unwrap_or(local.ip()),
             port: local.port(),
             codecs: &self.codecs,
             telephone_event: Some(TELEPHONE_EVENT),

@@ -167,7 +167,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         return report.all(faults);
     }
     let located = if offline { Vec::new() } else { launch::locate_trunks(config, &mut trunks).await };
-    let prepared = match access::prepare(config, &mut trunks) {
+    let prepared = match access::prepare(config, &mut trunks, &located) {
         Ok(prepared) => prepared,
         Err(faults) => return report.all(faults),
     };

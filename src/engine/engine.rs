@@ -51,6 +51,7 @@ use crate::sip::locate::{Locator, Question};
 use crate::slab::{Key, Slab};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -269,6 +270,8 @@ pub struct Engine {
     staff: staffing::Staff,
     rate: RateLimit,
     media_keys: MediaKeys,
+    /// What media ports are bound to, where that is the wildcard address and none is advertised.
+    media_wildcard: Option<IpAddr>,
     rng: Rng,
     outputs: VecDeque<Output>,
     unsaved: VecDeque<Request>,
@@ -350,6 +353,7 @@ impl Engine {
             staff: staffing::Staff::default(),
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
+            media_wildcard: None,
             rng,
             outputs: VecDeque::new(),
             unsaved: VecDeque::new(),

@@ -3,7 +3,9 @@
 
 use crate::engine::engine::TrunkSetup;
 use crate::engine::trunk;
+use crate::io::address::LookUp;
 use crate::io::config::{Config, Fault};
+use crate::io::resolver::Located;
 use crate::io::sockets::{Listener, Sockets};
 use crate::io::tls::{self, Files, Tls};
 use crate::io::{address, launch};
@@ -24,16 +26,33 @@ pub struct Prepared {
     pub tls: Tls,
 }
 
-/// Binds the listeners, reads the certificates, and tells each trunk by which way it is reached.
-pub fn prepare(config: &Config, trunks: &mut [TrunkSetup]) -> Result<Prepared, Vec<Fault>> {
+/// Binds the listeners, reads the certificates, and tells each trunk by which way it is reached. `located` is what the DNS
+/// has said of the trunks.
+pub fn prepare(
+    config: &Config,
+    trunks: &mut [TrunkSetup],
+    located: &[Located],
+) -> Result<Prepared, Vec<Fault>> {
+    prepare_by(config, trunks, located, address::local_towards)
+}
+
+fn prepare_by(
+    config: &Config,
+    trunks: &mut [TrunkSetup],
+    located: &[Located],
+    look_up: LookUp,
+) -> Result<Prepared, Vec<Fault>> {
     let listeners = bind(config)?;
     let bound: Vec<SocketAddr> = addresses(&listeners)?;
-    let locals = locals(config, &listeners, &bound, trunks)?;
+    let locals = locals(config, &listeners, &bound, trunks, look_up)?;
     let mut table = AccessTable::new(locals);
+    let hops = located.iter().flat_map(|located| &located.hops).map(|hop| hop.address);
+    let peers = trunks.iter().map(|trunk| trunk.target.address).chain(hops).map(|address| address.ip());
+    table.handle_towards(&address::towards(peers, look_up));
     let mut faults = Vec::new();
     let mut files = Vec::new();
     for (i, trunk) in trunks.iter_mut().enumerate() {
-        match access(config, trunk, &bound) {
+        match access(config, trunk, &bound, look_up) {
             Ok(access) => trunk.target.access = table.add(access),
             Err((key, text)) => faults.push(Fault { line: config.line(&format!("trunk.{i}.{key}")), text }),
         }
@@ -92,46 +111,47 @@ fn locals(
     listeners: &[Listener],
     bound: &[SocketAddr],
     trunks: &[TrunkSetup],
+    look_up: LookUp,
 ) -> Result<Vec<Local>, Vec<Fault>> {
     let mut locals = Vec::new();
     for (place, (listener, bound)) in listeners.iter().zip(bound).enumerate() {
         let advertised = config.sip.advertised(place);
-        // A trunk whose address is not known yet says nothing about the way to it.
-        let known = |address: &SocketAddr| !address.ip().is_unspecified();
-        let addresses = trunks.iter().map(|trunk| trunk.target.address).filter(known);
-        let mut peers = addresses.chain(launch::towards(trunks));
-        let towards = peers.find(|peer| peer.is_ipv4() == bound.is_ipv4());
         let address = match advertised {
             Some(address) => address,
-            None => SocketAddr::new(concrete(bound.ip(), towards, config, "sip.listen")?, bound.port()),
+            None => {
+                let towards = launch::towards(trunks, bound.is_ipv4());
+                let ip = concrete(bound.ip(), towards, look_up).map_err(at_line(config, "sip.listen"))?;
+                SocketAddr::new(ip, bound.port())
+            }
         };
         let tls_port = listener.tls_address().map_or(Transport::Tls.port(), |tls| tls.port());
         let tls_address = SocketAddr::new(address.ip(), tls_port);
-        locals.push(Local { address, tls_address, is_advertised: advertised.is_some() });
+        let is_wildcard = bound.ip().is_unspecified() && advertised.is_none();
+        locals.push(Local { address, tls_address, is_advertised: advertised.is_some(), is_wildcard });
     }
     Ok(locals)
 }
 
-/// An address for others to send to: not "any", which means nothing to them.
-pub fn concrete(
-    ip: IpAddr,
-    towards: Option<SocketAddr>,
-    config: &Config,
-    key: &str,
-) -> Result<IpAddr, Vec<Fault>> {
+/// An address for others to send to: not the wildcard, which means nothing to them.
+pub fn concrete(ip: IpAddr, towards: Option<SocketAddr>, look_up: LookUp) -> Result<IpAddr, String> {
     match towards {
-        Some(peer) if ip.is_unspecified() => address::local_towards(peer).map_err(|error| {
-            let text = format!("cannot tell which address {peer} reaches us at ({error}): set advertise");
-            vec![Fault { line: config.line(key), text }]
+        Some(peer) if ip.is_unspecified() => look_up(peer).map_err(|error| {
+            format!("cannot tell which address {peer} reaches us at ({error}): set advertise")
         }),
         _ => Ok(ip),
     }
+}
+
+/// A fault of the setting `key`.
+pub fn at_line<'c>(config: &'c Config, key: &'c str) -> impl FnOnce(String) -> Vec<Fault> + 'c {
+    move |text| vec![Fault { line: config.line(key), text }]
 }
 
 fn access(
     config: &Config,
     trunk: &TrunkSetup,
     bound: &[SocketAddr],
+    look_up: LookUp,
 ) -> Result<Access, (&'static str, String)> {
     let options = &trunk.options;
     let local = match options.from {
@@ -144,7 +164,7 @@ fn access(
         }
         // A name that the DNS has not answered for yet: by the address family once it has.
         None if trunk.target.address.ip().is_unspecified() => 0,
-        None => nearest(trunk.target, bound).ok_or_else(|| {
+        None => nearest(trunk.target, bound, look_up).ok_or_else(|| {
             let family = if trunk.target.address.is_ipv6() { "IPv6" } else { "IPv4" };
             ("host", format!("it is reached over {family}: add an address of {family} to listen in [sip]"))
         })?,
@@ -169,9 +189,9 @@ fn may_be_secured(trunk: &TrunkSetup) -> bool {
 }
 
 /// The listener that the routing table would send from, or the first of the peer's family.
-fn nearest(target: Target, bound: &[SocketAddr]) -> Option<usize> {
+fn nearest(target: Target, bound: &[SocketAddr], look_up: LookUp) -> Option<usize> {
     let fits = |bound: &SocketAddr| bound.is_ipv4() == target.address.is_ipv4();
-    let ours = address::local_towards(target.address).ok();
+    let ours = look_up(target.address).ok();
     let exact = bound.iter().position(|bound| fits(bound) && Some(bound.ip()) == ours);
     exact.or_else(|| bound.iter().position(fits))
 }
@@ -228,10 +248,16 @@ mod tests {
     use crate::io::launch::trunk_setups;
     use std::path::Path;
 
+    const TRIES: usize = 50;
+
     fn prepared(text: &str) -> Result<(Vec<TrunkSetup>, Prepared), Vec<Fault>> {
+        prepared_by(text, address::local_towards)
+    }
+
+    fn prepared_by(text: &str, look_up: LookUp) -> Result<(Vec<TrunkSetup>, Prepared), Vec<Fault>> {
         let config = Config::parse(Path::new("/etc/outdial/outdial.toml"), text)?;
         let mut trunks = trunk_setups(&config)?;
-        let prepared = prepare(&config, &mut trunks)?;
+        let prepared = prepare_by(&config, &mut trunks, &[], look_up)?;
         Ok((trunks, prepared))
     }
 
@@ -268,6 +294,44 @@ outbound_proxy = "sip:127.0.0.8:5070;lr"
         assert_eq!(proxied.target.address.to_string(), "127.0.0.8:5070");
         let route = prepared.table.get(proxied.target.access).route.as_deref();
         assert_eq!(route, Some("<sip:127.0.0.8:5070;lr>"));
+    }
+
+    /// A machine with a loopback, a network of its own, and the rest of the world; IPv6 is but loopback.
+    fn look_up(peer: SocketAddr) -> std::io::Result<IpAddr> {
+        let text = match peer.ip() {
+            ip if ip.is_loopback() => return Ok(if ip.is_ipv4() { [127, 0, 0, 1].into() } else { ip }),
+            IpAddr::V4(ip) if ip.octets()[0] == 10 => "10.0.0.5",
+            IpAddr::V4(_) => "198.51.100.5",
+            IpAddr::V6(_) => return Err(std::io::ErrorKind::NetworkUnreachable.into()),
+        };
+        Ok(text.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn behind_a_wildcard_each_trunk_sees_the_address_that_leads_to_it_and_not_to_the_first_one() {
+        let trunks = r#"
+[[trunk]]
+name = "pbx"
+host = "127.0.0.9"
+[[trunk]]
+name = "carrier"
+host = "203.0.113.9"
+[[trunk]]
+name = "own-network"
+host = "10.0.0.9"
+"#;
+        let seen = |sip: &str| {
+            let text = format!("[sip]\n{sip}{trunks}");
+            // The port that is free for datagrams may be another test's for TCP, at one of the addresses.
+            let mut tries = (0..TRIES).map(|_| prepared_by(&text, look_up));
+            let (trunks, prepared) = tries.find(Result::is_ok).expect("some port is free").unwrap();
+            let seen_by = |trunk: &TrunkSetup| prepared.table.sent_by(trunk.target).ip().to_string();
+            trunks.iter().map(seen_by).collect::<Vec<_>>()
+        };
+        assert_eq!(seen("listen = \"0.0.0.0:0\""), ["127.0.0.1", "198.51.100.5", "10.0.0.5"]);
+        assert_eq!(seen("listen = \"127.0.0.1:0\""), ["127.0.0.1"; 3]);
+        let advertised = "listen = \"0.0.0.0:0\"\nadvertise = \"192.0.2.7:5060\"";
+        assert_eq!(seen(advertised), ["192.0.2.7"; 3]);
     }
 
     #[tokio::test]

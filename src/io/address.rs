@@ -1,8 +1,12 @@
 //! Which of our own addresses a peer sees, and addresses as the system writes them.
 
+use crate::sip::endpoint::Towards;
 use nix::sys::socket::SockaddrStorage;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// Which of our addresses leads to a peer.
+pub type LookUp = fn(SocketAddr) -> io::Result<IpAddr>;
 
 /// The address of ours from which `peer` is reached, by the routing table; nothing is sent.
 pub fn local_towards(peer: SocketAddr) -> io::Result<IpAddr> {
@@ -11,6 +15,14 @@ pub fn local_towards(peer: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(peer)?;
     Ok(socket.local_addr()?.ip())
+}
+
+/// The same of each of `peers`, for the core; what the routing table leads nowhere is left out. `look_up` is
+/// [`local_towards`], but in tests.
+pub fn towards(peers: impl IntoIterator<Item = IpAddr>, look_up: LookUp) -> Vec<Towards> {
+    // Any port but 0 will do.
+    let asked = |peer: IpAddr| Some(Towards { peer, local: look_up(SocketAddr::new(peer, 5060)).ok()? });
+    peers.into_iter().filter(|peer| !peer.is_unspecified()).filter_map(asked).collect()
 }
 
 /// An address that a system call gave; `None` where it is not one of the Internet.

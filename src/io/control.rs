@@ -6,6 +6,7 @@
 
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
+use crate::io::address;
 use crate::io::clock::Clock;
 use crate::io::intake::Intake;
 use crate::io::labels::Labels;
@@ -20,6 +21,7 @@ use crate::io::trace::Tracer;
 use crate::media::command as media;
 use crate::record::{Answer, LabelRecord, Request};
 use crate::sip::endpoint::Target;
+use crate::sip::locate::Record;
 use crate::time::Now;
 use std::cell::Cell;
 use std::io;
@@ -189,6 +191,9 @@ impl Control {
                 Woken::Arrival(arrival) => self.take_arrival(arrival, &buffer, &mut intake),
                 Woken::Media(event) => self.take_media(event),
                 Woken::Dns((question, answer)) => {
+                    // What is sent there next must say where we are.
+                    let peers = answer.iter().flatten().filter_map(Record::address);
+                    self.engine.handle_towards(&address::towards(peers, address::local_towards));
                     self.engine.handle_dns(self.clock.now(), &question, answer);
                 }
                 Woken::Answer(answer) => self.take_answer(answer),

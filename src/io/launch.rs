@@ -9,12 +9,13 @@ use crate::engine::caller_id::Pool;
 use crate::engine::engine::{ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
-use crate::io::access::{self, Prepared};
+use crate::io::access::{self, Prepared, at_line};
+use crate::io::address::{self, LookUp};
 use crate::io::books::Books;
 use crate::io::caller_ids;
 use crate::io::clock::Clock;
 use crate::io::config::law::read_lists;
-use crate::io::config::{Config, Fault, JitterOption};
+use crate::io::config::{Config, Fault, JitterOption, MediaSection};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
@@ -33,7 +34,7 @@ use crate::sip::locate::Destination;
 use crate::sip::locate::search::Abilities;
 use crate::store::{Reader, Store, StoreError, writer};
 use crate::time::{Now, WallTime};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,6 +59,10 @@ const DIALED_LATELY: Duration = Duration::from_secs(60);
 
 /// An address of nobody (RFC 5737): only the routing table is asked about it.
 const ANYBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
+
+/// The same in IPv6 (RFC 3849).
+const ANYBODY_V6: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 5060);
 
 /// What is wished of a launch.
 #[derive(Clone, Copy, Debug)]
@@ -133,17 +138,20 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let pools = pools(&config, &mut store).await?;
     let signers = signers(&config)?;
-    let towards = towards(&trunks);
-    let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks)?;
+    let media_address = media_address(&config, &trunks, address::local_towards)?;
+    let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks, &located)?;
     let seen_as = sockets.listeners().first().and_then(|listener| listener.address().ok()).unwrap_or(ANYBODY);
     let tracer = Tracer::start(config.trace.clone(), seen_as, now)
         .map_err(|(key, text)| vec![Fault { line: config.line(&format!("trace.{key}")), text }])?;
-    let (media, media_events) = start_media(&config, &prompts, &clock, towards, tracer.copies())?;
+    let (media, media_events) = start_media(&config, &prompts, &clock, media_address, tracer.copies())?;
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
     let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
     engine.set_media_secret(secret);
+    if config.media.advertise.is_none() && config.media.listen.is_unspecified() {
+        engine.set_media_wildcard(config.media.listen);
+    }
     engine.set_dialing(config.engine.dialing);
     engine.set_caller_id_pools(pools);
     engine.handle_agents(now, config.agents.clone());
@@ -255,12 +263,26 @@ fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) 
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// A peer for finding out which of our addresses others see: the first trunk whose address is known, or, where none is
-/// known yet, anybody beyond the default route.
-pub fn towards(trunks: &[TrunkSetup]) -> Option<SocketAddr> {
-    let known =
-        trunks.iter().map(|trunk| trunk.target.address).find(|address| !address.ip().is_unspecified());
-    known.or_else(|| (!trunks.is_empty()).then_some(ANYBODY))
+/// A peer of a family for finding out which of our addresses those see of whom nothing else is known: the first trunk whose
+/// address is known, or, where none of any family is known yet, anybody beyond the default route.
+pub fn towards(trunks: &[TrunkSetup], is_ipv4: bool) -> Option<SocketAddr> {
+    let is_known = |address: &SocketAddr| !address.ip().is_unspecified();
+    let mut known = trunks.iter().map(|trunk| trunk.target.address).filter(is_known).peekable();
+    let nobody = !trunks.is_empty() && known.peek().is_none();
+    known.chain(nobody.then_some(ANYBODY)).find(|peer| peer.is_ipv4() == is_ipv4)
+}
+
+/// What SDP says where the routing table says nothing of the trunk: an address of the family that the ports have.
+fn media_address(config: &Config, trunks: &[TrunkSetup], look_up: LookUp) -> Result<IpAddr, Vec<Fault>> {
+    let MediaSection { listen, advertise, .. } = config.media;
+    if let Some(ip) = advertise {
+        return Ok(ip);
+    }
+    let anybody = if listen.is_ipv4() { ANYBODY } else { ANYBODY_V6 };
+    match towards(trunks, listen.is_ipv4()) {
+        None if listen.is_unspecified() => Ok(look_up(anybody).unwrap_or(listen)),
+        towards => access::concrete(listen, towards, look_up).map_err(at_line(config, "media.listen")),
+    }
 }
 
 /// The keys of the trunks that sign, by the trunk's name.
@@ -416,14 +438,10 @@ fn start_media(
     config: &Config,
     prompts: &Prompts,
     clock: &Clock,
-    towards: Option<SocketAddr>,
+    advertised: IpAddr,
     copies: Option<Copies>,
 ) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
     let section = &config.media;
-    let advertised = match section.advertise {
-        Some(ip) => ip,
-        None => access::concrete(section.listen, towards, config, "media.listen")?,
-    };
     std::fs::create_dir_all(&config.engine.recordings).map_err(|error| {
         let text =
             format!("cannot make the folder for recordings, {}: {error}", config.engine.recordings.display());

@@ -6,8 +6,9 @@ use crate::io::config::{self, Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
 use crate::io::tls::Tls;
-use crate::io::{enrolled, launch, lists};
+use crate::io::{address, enrolled, launch, lists};
 use crate::store::Orders;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What SIGHUP does: reads the configuration anew and takes over what can be changed under running calls. Every file is read
@@ -49,6 +50,10 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
         let suppressed = engine.handle_suppressed(now, &numbers, "file");
         engine.handle_lists(now, published);
         engine.handle_caller_id_pools(config.caller_id_pools.clone());
+        // The routes to those that are known may be others by now, too; the DNS will tell of the rest.
+        let named = setups.iter().map(|setup| setup.target.address.ip());
+        let peers: Vec<IpAddr> = engine.peers().chain(named).collect();
+        engine.handle_towards(&address::towards(peers, address::local_towards));
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;
         let agents = config.agents;

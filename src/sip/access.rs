@@ -3,8 +3,12 @@
 //!
 //! A [`Target`] is small and is copied everywhere; what only few peers need to have said stands here once and is named
 //! by an [`AccessId`]. The shell that sends looks it up in the same table as the core that writes Via and Contact.
+//!
+//! A listener that is bound to the wildcard address is another address to each peer: that from which the routing table
+//! reaches it. The core cannot ask there; it is told ([`Towards`]).
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use super::target::{Target, Transport};
 
@@ -21,6 +25,18 @@ pub struct Local {
     pub tls_address: SocketAddr,
     /// Whether an operator has said that this is how peers see us: then what they report is not asked for.
     pub is_advertised: bool,
+    /// Whether it is bound to the wildcard address and none is advertised: a peer that the routing table was asked about
+    /// sees the address that leads there, and `address` is what the others are told.
+    pub is_wildcard: bool,
+}
+
+/// What the routing table says of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Towards {
+    /// The peer.
+    pub peer: IpAddr,
+    /// The address of ours that it is reached from.
+    pub local: IpAddr,
 }
 
 impl Local {
@@ -28,7 +44,7 @@ impl Local {
     pub fn new(address: SocketAddr) -> Local {
         let mut tls_address = address;
         tls_address.set_port(address.port().wrapping_add(1));
-        Local { address, tls_address, is_advertised: false }
+        Local { address, tls_address, is_advertised: false, is_wildcard: false }
     }
 
     /// The sent-by of a Via; IPv6 stands in brackets.
@@ -58,6 +74,8 @@ pub struct Access {
 pub struct AccessTable {
     locals: Vec<Local>,
     accesses: Vec<Access>,
+    /// The addresses of ours that peers are reached from.
+    towards: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl AccessTable {
@@ -65,7 +83,7 @@ impl AccessTable {
     pub fn new(locals: Vec<Local>) -> AccessTable {
         assert!(!locals.is_empty(), "a user agent has a listener");
         let accesses = (0..locals.len()).map(|local| Access { local, ..Access::default() }).collect();
-        AccessTable { locals, accesses }
+        AccessTable { locals, accesses, towards: BTreeMap::new() }
     }
 
     /// The name of an access; the same one gets the same name. A full table gives that of the plain listener.
@@ -110,7 +128,33 @@ impl AccessTable {
 
     /// Host and port of ours that `target` sees in a Via.
     pub fn sent_by(&self, target: Target) -> SocketAddr {
-        self.locals[self.local_of(target)].sent_by(target.transport)
+        let local = &self.locals[self.local_of(target)];
+        let mut address = local.sent_by(target.transport);
+        let towards = self.local_towards(target.address.ip()).filter(|_| local.is_wildcard);
+        if let Some(ip) = towards.filter(|ip| ip.is_ipv4() == address.is_ipv4()) {
+            address.set_ip(ip);
+        }
+        address
+    }
+
+    /// What the routing table says now; what it said before of others still holds.
+    pub fn handle_towards(&mut self, towards: &[Towards]) {
+        self.towards.extend(towards.iter().map(|towards| (towards.peer, towards.local)));
+    }
+
+    /// The address of ours that `peer` is reached from, where the routing table was asked about it.
+    pub fn local_towards(&self, peer: IpAddr) -> Option<IpAddr> {
+        self.towards.get(&peer).copied()
+    }
+
+    /// The peers that the routing table was asked about.
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = IpAddr> {
+        self.towards.keys().copied()
+    }
+
+    /// Forgets what the routing table has said of all other peers than these.
+    pub(crate) fn retain_peers(&mut self, is_kept: impl Fn(IpAddr) -> bool) {
+        self.towards.retain(|peer, _| is_kept(*peer));
     }
 }
 
@@ -144,5 +188,34 @@ mod tests {
         for (target, expected) in table_of_cases {
             assert_eq!(table.sent_by(target).to_string(), expected, "{target:?}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_listener_is_to_each_peer_the_address_that_leads_to_it() {
+        let wildcard = |text: &str| Local { is_wildcard: true, ..Local::new(text.parse().unwrap()) };
+        let named = Local::new("192.0.2.5:5070".parse().unwrap());
+        let mut table = AccessTable::new(vec![wildcard("127.0.0.1:5060"), wildcard("[::1]:5060"), named]);
+        let by_name = table.add(Access { local: 2, ..Access::default() });
+        let towards =
+            |peer: &str, local: &str| Towards { peer: peer.parse().unwrap(), local: local.parse().unwrap() };
+        table.handle_towards(&[
+            towards("127.0.0.9", "127.0.0.1"),
+            towards("198.51.100.9", "198.51.100.5"),
+            towards("2001:db8::9", "2001:db8::5"),
+        ]);
+        let udp = |address: &str| Target::new(Transport::Udp, address.parse().unwrap());
+        let cases = [
+            (udp("127.0.0.9:5060"), "127.0.0.1:5060"),
+            (udp("198.51.100.9:5060"), "198.51.100.5:5060"),
+            (Target { transport: Transport::Tls, ..udp("198.51.100.9:5061") }, "198.51.100.5:5061"),
+            (Target { access: by_name, ..udp("198.51.100.9:5060") }, "192.0.2.5:5070"),
+            (udp("[2001:db8::9]:5060"), "[2001:db8::5]:5060"),
+            (udp("203.0.113.9:5060"), "127.0.0.1:5060"),
+        ];
+        for (target, expected) in cases {
+            assert_eq!(table.sent_by(target).to_string(), expected, "{target:?}");
+        }
+        table.handle_towards(&[towards("198.51.100.9", "203.0.113.5")]);
+        assert_eq!(table.sent_by(cases[1].0).to_string(), "203.0.113.5:5060", "the route has changed");
     }
 }

@@ -30,7 +30,7 @@ use crate::rng::Rng;
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
 
-pub use super::access::{Access, AccessId, AccessTable, Local};
+pub use super::access::{Access, AccessId, AccessTable, Local, Towards};
 pub use super::event::{
     Event, Leave, OrphanEnd, OrphanKey, Output, PingKey, PingOutcome, RegistrationEvent, RegistrationKey,
     SessionEvent, SessionKey,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::access::Local;
+use super::access::{Local, Towards};
 use super::ack::{AckId, AckMemory};
 use super::authentication::{Authentication, Shown};
 use super::dialog::Dialog;
@@ -25,6 +25,9 @@ use crate::time::Instant;
 
 /// What we understand, for the Allow header.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE";
+
+/// Peers whose routes are kept in mind beside those whose requests are taken.
+const ROUTES_MAX: usize = 1_024;
 
 /// The shared ground.
 #[derive(Debug)]
@@ -73,6 +76,16 @@ impl Stack {
                 self.allowed.remove(&source);
             }
         }
+    }
+
+    /// What the routing table says of these peers. Beyond the bound, what it said of those whose requests are not taken is
+    /// forgotten: a name of the DNS may have other addresses every minute.
+    pub(crate) fn handle_towards(&mut self, towards: &[Towards]) {
+        let table = &mut self.options.access;
+        if table.peers().len() >= ROUTES_MAX {
+            table.retain_peers(|peer| self.allowed.contains_key(&peer));
+        }
+        table.handle_towards(towards);
     }
 
     pub(crate) fn locals(&self) -> &[Local] {

@@ -7,6 +7,7 @@ use crate::number::E164;
 use crate::record::{AttemptId, ContactId, InviteRecord};
 use crate::sdp::{Codec, Security};
 use crate::time::WallTime;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct Placement {
     pub dtmf: Dtmf,
     /// Comfort noise is sent in place of silence, where its peer knows it.
     pub comfort_noise: bool,
+    /// The address of ours that its SDP names; `None`: that of the port.
+    pub media_address: Option<IpAddr>,
 }
 
 /// Who is to be rung for a person that waits.

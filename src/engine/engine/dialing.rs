@@ -147,7 +147,7 @@ impl Engine {
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
         self.record_share_begun(now, turn, place);
-        let placement = self.placement_on(now, place);
+        let placement = self.placement_on(now, place, &[]);
         let random = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
         let id = AttemptId::new(now.wall, random);
         let line = self.lines_with(now, turn, place, id, contact, placement, agent);

@@ -193,8 +193,9 @@ impl Engine {
         }
     }
 
-    /// A placement on the trunk at `place`, with a Call-ID of its own.
-    pub(super) fn placement_on(&mut self, now: Now, place: usize) -> Placement {
+    /// A placement on the trunk at `place` after its hops `tried`, with a Call-ID of its own.
+    pub(super) fn placement_on(&mut self, now: Now, place: usize, tried: &[Place]) -> Placement {
+        let media_address = self.media_address(now, place, tried);
         let options = &self.trunks[place].options;
         let security = match options.srtp {
             SrtpOption::Never => Security::Plain,
@@ -209,6 +210,7 @@ impl Engine {
             security,
             dtmf: options.dtmf,
             comfort_noise: options.comfort_noise,
+            media_address,
         }
     }
 
@@ -241,7 +243,8 @@ impl Engine {
         self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
-        Some(self.placement_on(now, place))
+        let tried = line.tried_hops.clone();
+        Some(self.placement_on(now, place, &tried))
     }
 
     /// A channel of the trunk at `place` for the agent of a line.
@@ -258,7 +261,7 @@ impl Engine {
         trunk.rate.record(now.instant);
         line.reserved[Side::Agent as usize] = Some(place);
         line.agent_trunk = Some(place);
-        Some(self.placement_on(now, place))
+        Some(self.placement_on(now, place, &[]))
     }
 }
 

@@ -210,10 +210,12 @@ impl Engine {
     pub(super) fn follow_service_route(&mut self, now: Now, place: usize) {
         let trunk = &self.trunks[place];
         let registration = trunk.registration;
+        let mut registered_at = None;
         let route = registration.and_then(|(key, at)| {
             let (_, top) = self.endpoint.service_route(key).into_iter().next()?;
             let top = NameAddr::parse(&top).ok()?;
             let registrar = trunk.target_at(at);
+            registered_at = Some(registrar.address.ip());
             Some(ServiceRoute::of(&top.uri, &trunk.options, registrar, self.endpoint.locals()))
         });
         let route = route.unwrap_or_default();
@@ -223,6 +225,9 @@ impl Engine {
         };
         let before = std::mem::replace(&mut self.trunks[place].service_route, route.clone());
         self.allow_sources(&address(&before), &address(&route));
+        if let (&[peer], Some(registrar)) = (&*address(&route), registered_at) {
+            self.endpoint.assume_towards(peer, registrar);
+        }
         match route {
             ServiceRoute::Unfollowed(why) if self.trunks[place].route_told != why => {
                 self.note_trunk(now, place, format!("is called at its own address: {why}"));

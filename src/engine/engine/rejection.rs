@@ -85,7 +85,7 @@ impl Engine {
         self.trunks[place].seize(now.instant);
         self.trunks[place].rate.record(now.instant);
         self.rate.record(now.instant);
-        let placement = self.placement_on(now, place);
+        let placement = self.placement_on(now, place, &[]);
         self.with_attempt(now, key, |attempt, out| attempt.handle_placement(now, Some(placement), out));
     }
 

@@ -5,7 +5,7 @@ use crate::call::treatment::{AgentDial, Human, Machine, Whom};
 use crate::disposition::Disposition;
 use crate::media::command as media;
 use crate::record::{Answer, ContactId};
-use crate::sip::endpoint::{self, Transport};
+use crate::sip::endpoint::{self, AccessTable, Transport};
 use crate::sip::locate::Question;
 use crate::sip::message::{Message, Request as SipRequest, Response};
 use crate::sip::method::Method;
@@ -276,6 +276,7 @@ fn a_caller_id_that_nobody_wants_is_an_alarm() {
     assert!(said("(607)") && said("(608)"), "{:?}", stage.notes);
 }
 mod transfers;
+mod wildcard;
 
 struct Stage {
     /// The INVITEs that the store has committed.
@@ -313,6 +314,11 @@ impl Stage {
 
     /// The same, with these rules of the campaign.
     fn with_rules(trunks: &[&str], human: Human, rules: &str) -> Stage {
+        Stage::with_access(trunks, human, rules, AccessTable::default())
+    }
+
+    /// The same, with these listeners.
+    fn with_access(trunks: &[&str], human: Human, rules: &str, access: AccessTable) -> Stage {
         let now = Now { instant: Instant::ZERO, wall: WallTime::from_unix_ms(1_795_186_800_000) };
         let names: Vec<String> = (0..trunks.len()).map(|place| format!("trunk-{place}")).collect();
         let rules = format!(
@@ -343,7 +349,8 @@ impl Stage {
             ledger: Ledger::new(),
             watch: false,
         };
-        let endpoint = Endpoint::new(endpoint::Options::default(), Rng::from_seed(1));
+        let endpoint = endpoint::Options { access, ..endpoint::Options::default() };
+        let endpoint = Endpoint::new(endpoint, Rng::from_seed(1));
         let mut stage = Stage {
             engine: Engine::new(now, options, endpoint, Rng::from_seed(2)),
             now,

@@ -71,7 +71,7 @@ impl Engine {
         pbx.rate.record(now.instant);
         line.reserved[Side::Target as usize] = Some(place);
         line.transferred.ring(now, number, &mut self.ledger);
-        Ok(Transfer::Dial { placement: self.placement_on(now, place), uri, whom, replaces })
+        Ok(Transfer::Dial { placement: self.placement_on(now, place, &[]), uri, whom, replaces })
     }
 
     /// The transfer's target is the agent from here on; what the former agent's session still says is nobody's.

@@ -6,7 +6,7 @@ use crate::engine::status::{HopStatus, TrunkStatus};
 use crate::engine::trunk::Unavailable;
 use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::score::Turn;
-use crate::sip::endpoint::{PingKey, PingOutcome, SessionEvent, Transport};
+use crate::sip::endpoint::{PingKey, PingOutcome, SessionEvent, Towards, Transport};
 use crate::sip::locate::destination::Host;
 use crate::sip::locate::hops::HopState;
 use crate::sip::locate::search::Abilities;
@@ -76,6 +76,30 @@ impl Engine {
         self.allow_sources(&before, &after);
         self.note_trunk(now, place, note);
         self.register_trunk(now, place);
+    }
+
+    /// What the routing table says of trunks' addresses: before they are known as such, and whenever it says otherwise.
+    pub fn handle_towards(&mut self, towards: &[Towards]) {
+        self.endpoint.handle_towards(towards);
+    }
+
+    /// The addresses that the routing table was asked about.
+    pub fn peers(&self) -> impl Iterator<Item = IpAddr> {
+        self.endpoint.peers()
+    }
+
+    /// Media ports are bound to this wildcard address, and none is advertised: each trunk is told the address that leads to
+    /// it.
+    pub fn set_media_wildcard(&mut self, wildcard: IpAddr) {
+        self.media_wildcard = Some(wildcard);
+    }
+
+    /// The address that SDP names to the trunk at `place`, after its hops `tried`; `None`: that of the port.
+    pub(super) fn media_address(&self, now: Now, place: usize, tried: &[Place]) -> Option<IpAddr> {
+        let wildcard = self.media_wildcard?;
+        let hop = self.trunks[place].target(now.instant, tried)?;
+        let local = self.endpoint.local_towards(hop.address.ip())?;
+        (local.is_ipv4() == wildcard.is_ipv4()).then_some(local)
     }
 
     pub(super) fn allow_sources(&mut self, before: &[IpAddr], after: &[IpAddr]) {

@@ -1,7 +1,7 @@
 //! The words of the DNS (RFC 1035, RFC 2782, RFC 3403) as far as finding a SIP server needs them.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// The longest name (RFC 1035 section 2.3.4).
@@ -116,6 +116,17 @@ pub struct Record {
     pub ttl: Duration,
     /// What it says.
     pub data: Data,
+}
+
+impl Record {
+    /// The address that it tells, if it tells one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.data {
+            Data::A(ip) => Some(ip.into()),
+            Data::Aaaa(ip) => Some(ip.into()),
+            Data::Naptr { .. } | Data::Srv { .. } => None,
+        }
+    }
 }
 
 /// Why there is no answer. Only the first two say anything about the name.

@@ -257,6 +257,7 @@ fn placement(trunk: &str) -> Placement {
         security: Security::Plain,
         dtmf: Dtmf::AutoInfo,
         comfort_noise: false,
+        media_address: None,
     }
 }
 

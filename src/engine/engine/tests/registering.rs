@@ -5,7 +5,7 @@ use super::*;
 use crate::sip::digest::Secret;
 use std::net::IpAddr;
 
-const REGISTERS: &str = "register = true\nusername = \"u\"\npassword = \"p\"";
+pub(super) const REGISTERS: &str = "register = true\nusername = \"u\"\npassword = \"p\"";
 
 const CHALLENGE: (&str, &str) = ("WWW-Authenticate", "Digest realm=\"pbx\", nonce=\"n\", qop=\"auth\"");
 

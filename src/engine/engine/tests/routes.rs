@@ -4,7 +4,7 @@ use super::*;
 use crate::sip::locate::{Answer as DnsAnswer, Data, Failure, Kind, Record};
 use std::net::IpAddr;
 
-const FAST: &str = "calls_per_minute = 6000.0\nlines_max = 10\nmax_attempts = 3";
+pub(super) const FAST: &str = "calls_per_minute = 6000.0\nlines_max = 10\nmax_attempts = 3";
 
 const TWO: [&str; 2] = ["priority = 1", "priority = 2"];
 
