@@ -79,7 +79,8 @@ impl Resolver {
             tracing::error!("the DNS cannot be asked, names are not resolved: {error}");
         }
         // Whoever names servers wants to hear them alone.
-        let hosts = servers.is_empty().then(|| Hosts::from_system().unwrap_or_default()).unwrap_or_default();
+        let hosts =
+            if servers.is_empty() { Hosts::from_system().unwrap_or_default() } else { Hosts::default() };
         let free = std::sync::Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_MAX));
         (Resolver { hickory: hickory.ok(), hosts, answers, free }, receiver)
     }
