@@ -8,7 +8,7 @@
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
 //! * [`resolver`]: the DNS, asked for the core; [`address`]: which of ours a trunk sees; [`access`]: the way to each trunk;
-//! * [`sockets`]: SIP's sockets; [`icmp`]: what ICMP says of them; [`stream`]: its connections; [`tls`]: what
+//! * [`sockets`]: SIP's sockets; [`packet_info`]: where their datagrams come to; [`icmp`]: what ICMP says of them; [`stream`]: its connections; [`tls`]: what
 //!   secures them; [`intake`]: what reaches the parser;
 //! * [`control`]: the control plane's loop around `engine::Engine`;
 //! * [`operator`]: the Unix socket for `outdial status` and `outdial campaign`;
@@ -38,6 +38,7 @@ pub mod media;
 pub mod model;
 pub mod operator;
 pub mod pace;
+pub mod packet_info;
 pub mod priority;
 pub mod probe;
 pub mod prompts;

@@ -2,15 +2,16 @@
 //! connections. One call waits for whatever comes next on any of them, one sends by the way that a target names.
 
 use crate::io::icmp;
+use crate::io::packet_info::{self, CameTo};
 use crate::io::stream::{StreamEvent, Streams};
 use crate::io::tls::Tls;
 use crate::sip::endpoint::{AccessTable, Target, Transport};
+use crate::sip::message::is_response;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::io::ReadBuf;
+use std::task::{Context, Poll, ready};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -31,6 +32,8 @@ const BACKLOG: i32 = 1_024;
 #[derive(Debug)]
 pub struct Listener {
     udp: Arc<UdpSocket>,
+    /// It is bound to the wildcard address, and the system tells where datagrams come to.
+    tells_local: bool,
     tcp: TcpListener,
     tls: Option<TcpListener>,
 }
@@ -60,6 +63,9 @@ pub enum Arrival {
     Nothing,
 }
 
+/// Its length, its source, and the address of ours that it came to, if the system tells.
+type Datagram = (usize, SocketAddr, Option<IpAddr>);
+
 impl Listener {
     /// Binds all of one address, TCP on the port of UDP. The error names the transport.
     pub fn bind(
@@ -68,15 +74,35 @@ impl Listener {
     ) -> Result<Listener, (&'static str, SocketAddr, io::Error)> {
         let udp = Arc::new(udp_socket(address).map_err(|error| ("UDP", address, error))?);
         let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
+        // Without it answers leave by the routing table.
+        let tells_local = bound.ip().is_unspecified() && packet_info::ask(&udp, bound).is_ok();
         let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
         let secured = tls_port.map(|port| SocketAddr::new(address.ip(), port));
         let tls = secured.map(|address| tcp_listener(address).map_err(|error| ("TLS", address, error)));
-        Ok(Listener { udp, tcp, tls: tls.transpose()? })
+        Ok(Listener { udp, tells_local, tcp, tls: tls.transpose()? })
     }
 
     /// Where it listens for datagrams and TCP.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.udp.local_addr()
+    }
+
+    /// Waits for a datagram.
+    fn poll_datagram(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Datagram>> {
+        loop {
+            ready!(self.udp.poll_recv_ready(cx))?;
+            match self.try_datagram(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                told => return Poll::Ready(told),
+            }
+        }
+    }
+
+    fn try_datagram(&self, buffer: &mut [u8]) -> io::Result<Datagram> {
+        if self.tells_local {
+            return packet_info::try_receive(&self.udp, buffer);
+        }
+        self.udp.try_recv_from(buffer).map(|(length, source)| (length, source, None))
     }
 
     /// Where it listens for TLS.
@@ -90,6 +116,7 @@ impl Listener {
 pub struct Sockets {
     listeners: Vec<Listener>,
     table: AccessTable,
+    came_to: CameTo,
     streams: Streams,
     stream_events: mpsc::Receiver<StreamEvent>,
     /// What ICMP tells, and who listens for it.
@@ -107,7 +134,8 @@ impl Sockets {
         let (events, stream_events) = mpsc::channel(STREAM_QUEUE);
         let streams = Streams::new(listeners.iter().map(ip).collect(), table.clone(), tls, events);
         let (unreachable, watches) = watch(&listeners);
-        Sockets { listeners, table, streams, stream_events, unreachable, _watches: watches, turn: 0 }
+        let came_to = CameTo::default();
+        Sockets { listeners, table, came_to, streams, stream_events, unreachable, _watches: watches, turn: 0 }
     }
 
     /// The listeners.
@@ -125,9 +153,12 @@ impl Sockets {
         let count = self.listeners.len();
         self.turn = (self.turn + 1) % count;
         let (listeners, table, turn) = (&self.listeners, &self.table, self.turn);
+        let came_to = &mut self.came_to;
         let listened = poll_fn(|cx| {
             for place in (0..count).map(|step| (turn + step) % count) {
-                if let Poll::Ready(arrival) = poll_listener(&listeners[place], place, table, cx, buffer) {
+                if let Poll::Ready(arrival) =
+                    poll_listener(&listeners[place], place, table, came_to, cx, buffer)
+                {
                     return Poll::Ready(arrival);
                 }
             }
@@ -144,8 +175,9 @@ impl Sockets {
     pub fn try_datagram(&mut self, buffer: &mut [u8]) -> Option<(Target, usize)> {
         let count = self.listeners.len();
         for place in (0..count).map(|step| (self.turn + step) % count) {
-            if let Ok((length, source)) = self.listeners[place].udp.try_recv_from(buffer) {
+            if let Ok((length, source, local)) = self.listeners[place].try_datagram(buffer) {
                 self.turn = place;
+                note_local(&mut self.came_to, source, local, &buffer[..length]);
                 return Some((self.source(Transport::Udp, source, place), length));
             }
         }
@@ -163,6 +195,13 @@ impl Sockets {
             // The socket buffer is large; waiting here for room in it is rare and short.
             Transport::Udp => {
                 let listener = &self.listeners[self.table.local_of(target).min(self.listeners.len() - 1)];
+                let from =
+                    self.came_to.of(target.address).filter(|_| listener.tells_local && is_response(&bytes));
+                if let Some(from) = from
+                    && packet_info::send(&listener.udp, &bytes, target.address, from).await.is_ok()
+                {
+                    return true;
+                }
                 // What ICMP says of one datagram may be told as an error of the next, whomever that one is for.
                 listener.udp.send_to(&bytes, target.address).await.is_ok()
                     || listener.udp.send_to(&bytes, target.address).await.is_ok()
@@ -196,15 +235,15 @@ fn poll_listener(
     listener: &Listener,
     place: usize,
     table: &AccessTable,
+    came_to: &mut CameTo,
     cx: &mut Context<'_>,
     buffer: &mut [u8],
 ) -> Poll<Arrival> {
     let access = table.of_local(place);
-    let mut read = ReadBuf::new(buffer);
-    if let Poll::Ready(received) = listener.udp.poll_recv_from(cx, &mut read) {
-        return Poll::Ready(received.map_or(Arrival::Nothing, |address| Arrival::Datagram {
-            source: Target { transport: Transport::Udp, address, access },
-            length: read.filled().len(),
+    if let Poll::Ready(received) = listener.poll_datagram(cx, buffer) {
+        return Poll::Ready(received.map_or(Arrival::Nothing, |(length, address, local)| {
+            note_local(came_to, address, local, &buffer[..length]);
+            Arrival::Datagram { source: Target { transport: Transport::Udp, address, access }, length }
         }));
     }
     let streams = [(Transport::Tcp, Some(&listener.tcp)), (Transport::Tls, listener.tls.as_ref())];
@@ -218,6 +257,13 @@ fn poll_listener(
         }
     }
     Poll::Pending
+}
+
+/// Where a request came to, its response leaves from (RFC 3581 section 4).
+fn note_local(came_to: &mut CameTo, source: SocketAddr, local: Option<IpAddr>, bytes: &[u8]) {
+    if let Some(local) = local.filter(|_| !is_response(bytes)) {
+        came_to.note(source, local);
+    }
 }
 
 fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -247,4 +293,49 @@ fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::tls::Settings;
+    use crate::sip::endpoint::Local;
+
+    #[tokio::test]
+    async fn a_response_leaves_from_the_address_that_its_request_was_sent_to() {
+        // The port that is free for datagrams may be another test's for TCP, at one of the addresses.
+        let mut sockets = (0..50).find_map(|_| listening("0.0.0.0:0").ok()).expect("some port is free");
+        let peer = std::net::UdpSocket::bind("127.0.0.3:0").unwrap();
+        for ours in ["127.0.0.9", "127.0.0.1", "127.0.0.8"] {
+            is_answered_from(&mut sockets, &peer, ours).await;
+        }
+        // What we ask ourselves goes by the routing table, whoever asked us.
+        let source = Target::new(Transport::Udp, peer.local_addr().unwrap());
+        assert!(sockets.send(source, b"BYE sip:a@b SIP/2.0\r\n".to_vec()).await);
+        assert_eq!(peer.recv_from(&mut [0; 64]).unwrap().1.ip(), IpAddr::from([127, 0, 0, 1]));
+        let (Ok(mut sockets), Ok(peer)) = (listening("[::]:0"), std::net::UdpSocket::bind("[::1]:0")) else {
+            return eprintln!("IPv6 not tried: this machine has none");
+        };
+        is_answered_from(&mut sockets, &peer, "::1").await;
+    }
+
+    /// What `peer` asks at `ours` is answered from there.
+    async fn is_answered_from(sockets: &mut Sockets, peer: &std::net::UdpSocket, ours: &str) {
+        let port = sockets.listeners()[0].address().unwrap().port();
+        let ours = SocketAddr::new(ours.parse().unwrap(), port);
+        peer.send_to(b"OPTIONS sip:a@b SIP/2.0\r\n", ours).unwrap();
+        let mut buffer = [0; 64];
+        let Arrival::Datagram { source, length } = sockets.next(&mut buffer).await else {
+            panic!("a datagram was sent");
+        };
+        assert_eq!((source.address, length), (peer.local_addr().unwrap(), 25));
+        assert!(sockets.send(source, b"SIP/2.0 200 OK\r\n".to_vec()).await);
+        assert_eq!(peer.recv_from(&mut buffer).unwrap(), (16, ours));
+    }
+
+    fn listening(address: &str) -> Result<Sockets, io::Error> {
+        let listener = Listener::bind(address.parse().unwrap(), None).map_err(|(_, _, error)| error)?;
+        let table = AccessTable::new(vec![Local::new(listener.address()?)]);
+        Ok(Sockets::new(vec![listener], table, Tls::load(Settings::default()).unwrap()))
+    }
 }
