@@ -1,17 +1,9 @@
 //! Keys of the other side, however they come: as telephone events, as sound, or in SIP INFO.
 //!
-//! Some gateways tell one press in two ways. Each press counts once: what one way tells pairs off with what another has
-//! told within `PAIRED`.
+//! Some gateways tell one press in two ways. Each press counts once ([`Presses`]).
 
-use crate::time::Instant;
+pub use crate::media::command::{Means, Presses};
 use serde::Deserialize;
-use std::time::Duration;
-
-/// A press that is told in two ways is told within this time.
-const PAIRED: Duration = Duration::from_millis(1_500);
-
-/// Presses that may wait for their pair; older ones are forgotten.
-const WAITING_MAX: usize = 16;
 
 /// How keys are sent to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -43,38 +35,6 @@ pub const INFO_TYPE: &str = "application/dtmf-relay";
 /// The body of an INFO with a key, as [`of_info`] reads it: pressed for 160 ms, as most send it.
 pub fn info_body(key: char) -> Vec<u8> {
     format!("Signal={key}\r\nDuration=160\r\n").into_bytes()
-}
-
-/// How a press was told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Means {
-    /// In the media: RFC 4733 or sound, which the media plane tells apart.
-    Media,
-    /// In SIP INFO.
-    Info,
-}
-
-/// The presses of one leg.
-#[derive(Clone, Debug, Default)]
-pub struct Presses {
-    unpaired: Vec<(char, Means, Instant)>,
-}
-
-impl Presses {
-    /// A press was told; whether it is a new one.
-    pub fn is_new(&mut self, now: Instant, key: char, means: Means) -> bool {
-        self.unpaired.retain(|(_, _, at)| now.saturating_since(*at) <= PAIRED);
-        let pair = self.unpaired.iter().position(|(other, by, _)| *other == key && *by != means);
-        if let Some(place) = pair {
-            self.unpaired.remove(place);
-            return false;
-        }
-        if self.unpaired.len() == WAITING_MAX {
-            self.unpaired.remove(0);
-        }
-        self.unpaired.push((key, means, now));
-        true
-    }
 }
 
 /// The key of an INFO: `application/dtmf-relay` has `Signal=5` among its lines, `application/dtmf` the bare key.
@@ -113,10 +73,6 @@ fn key_of(signal: &str) -> Option<char> {
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> Instant {
-        Instant::from_start(Duration::from_millis(ms))
-    }
-
     #[test]
     fn the_keys_of_info_are_read_in_every_way_they_are_written() {
         let table = [
@@ -140,29 +96,5 @@ mod tests {
         }
         assert_eq!(of_info("application/dtmf", &[0xff, b'5']), None);
         assert!("0123456789*#ABCD".chars().all(|key| of_info(INFO_TYPE, &info_body(key)) == Some(key)));
-    }
-
-    #[test]
-    fn a_press_that_is_told_twice_counts_once_and_two_presses_count_twice() {
-        let mut presses = Presses::default();
-        let told = [
-            (0, '5', Means::Media, true),
-            (40, '5', Means::Info, false),
-            (300, '5', Means::Info, true),
-            (310, '5', Means::Media, false),
-            (600, '7', Means::Media, true),
-            (700, '7', Means::Media, true),
-            (710, '7', Means::Info, false),
-            (720, '7', Means::Info, false),
-            (3_000, '1', Means::Media, true),
-            (5_000, '1', Means::Info, true),
-        ];
-        for (ms, key, means, new) in told {
-            assert_eq!(presses.is_new(at(ms), key, means), new, "{ms} {key}");
-        }
-        for index in 0..100 {
-            assert!(presses.is_new(at(9_000 + index), '9', Means::Info));
-        }
-        assert_eq!(presses.unpaired.len(), WAITING_MAX);
     }
 }

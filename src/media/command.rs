@@ -3,6 +3,7 @@
 //! A stream is one leg's RTP session: a socket, a codec, a jitter buffer, and, on demand, a detector, a player, a
 //! recording, a partner. Commands for one stream are carried out in order; an event carries the key of its stream.
 
+pub use super::presses::{Means, Presses};
 use crate::amd::verdict::Finding;
 use crate::audio::g711::Law;
 pub use crate::rtp::srtp::{Keys, MasterKey, Suite};

@@ -18,6 +18,7 @@ pub mod command;
 pub mod ear;
 pub mod latch;
 pub mod player;
+pub mod presses;
 pub mod protection;
 pub mod receiver;
 pub mod rest;
