@@ -171,7 +171,8 @@ pub enum Command {
         /// Which.
         stream: StreamKey,
     },
-    /// Send digits by RFC 4733, 100 ms each and 60 ms apart.
+    /// Send digits by RFC 4733, 100 ms each and 60 ms apart. To a stream with a partner they are what that pressed and told
+    /// in SIP INFO: what it has told in the media too, before or after, is sent once ([`Presses`]).
     SendDigits {
         /// Which.
         stream: StreamKey,

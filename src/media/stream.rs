@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::bridge::{Bridge, Laid};
-use super::command::{Coding, Event, EventKind, Session, Statistics, StreamKey};
+use super::command::{Coding, Event, EventKind, Means, Presses, Session, Statistics, StreamKey};
 use super::ear::{Attention, Ear};
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
@@ -49,6 +49,8 @@ pub struct Stream {
     phase: Phase,
     ear: Ear,
     sender: Sender,
+    /// What the partner pressed, by each means by which it was told.
+    presses: Presses,
     receiver: Receiver,
     cname: String,
     media_timeout: Duration,
@@ -91,6 +93,7 @@ impl Stream {
             phase: Phase::Open,
             rest: Rest::default(),
             sender: Sender::new(),
+            presses: Presses::new(),
             receiver: Receiver::new(options.jitter),
             ear: Ear::new(),
             cname: String::with_capacity(CNAME),
@@ -116,6 +119,7 @@ impl Stream {
         self.tap = Tap::default();
         (self.phase, self.rest) = (Phase::Open, Rest::default());
         self.sender.reset(rng);
+        self.presses.reset();
         let [callees, agents] = self.delays;
         self.receiver.reset(if party == Party::Agent { agents } else { callees });
         self.protection = None;
@@ -178,9 +182,17 @@ impl Stream {
         self.session().is_some_and(|session| session.keys_by_info)
     }
 
-    /// Digits to send.
-    pub fn send_digits(&mut self, digits: &str) {
-        self.sender.handle_digits(digits);
+    /// Joins it with the stream at `partner` in the worker's table.
+    pub fn join(&mut self, partner: usize) {
+        self.bridge.join(partner);
+        self.presses.reset();
+    }
+
+    /// A key to send. A press of the partner may be told in the media and in SIP INFO, and is sent once.
+    pub fn press(&mut self, now: Instant, digit: char, means: Means) {
+        if self.bridge.partner().is_none() || self.presses.is_new(now, digit, means) {
+            self.sender.handle_digits(digit.encode_utf8(&mut [0; 4]));
+        }
     }
 
     /// A datagram on the port of RTP. Tells the key that was pressed, for the partner.

@@ -2,7 +2,7 @@
 //!
 //! It is told of commands, packets and slots of the clock, and asks the shell for everything else through [`Sink`].
 
-use super::command::{Command, Event, EventKind, Session, StreamKey};
+use super::command::{Command, Event, EventKind, Means, Session, StreamKey};
 use super::player::PromptTable;
 use super::rest::TOGETHER;
 use super::stream::{Party, Stream};
@@ -129,7 +129,9 @@ impl Worker {
                 });
             }
             Command::StopPlaying { stream } => self.with(stream, |stream| stream.player.stop()),
-            Command::SendDigits { stream, digits } => self.with(stream, |stream| stream.send_digits(&digits)),
+            Command::SendDigits { stream, digits } => self.with(stream, |stream| {
+                digits.chars().for_each(|digit| stream.press(now, digit, Means::Info));
+            }),
             Command::Bridge { a, b } => self.bridge(a, b),
             Command::Unbridge { stream } => {
                 if let Some(place) = self.place(stream) {
@@ -168,15 +170,15 @@ impl Worker {
     ) {
         let Some(place) = self.place(stream) else { return };
         let digit = self.streams[place].handle_packet(now, source, bytes, sink);
-        self.carry(place, digit);
+        self.carry(now, place, digit);
     }
 
     /// A key that one leg presses is pressed for the other.
-    fn carry(&mut self, place: usize, digit: Option<char>) {
+    fn carry(&mut self, now: Instant, place: usize, digit: Option<char>) {
         if let (Some(digit), Some(partner)) = (digit, self.streams[place].bridge.partner())
             && !self.streams[partner].has_keys_by_info()
         {
-            self.streams[partner].send_digits(digit.encode_utf8(&mut [0; 4]));
+            self.streams[partner].press(now, digit, Means::Media);
         }
     }
 
@@ -239,7 +241,7 @@ impl Worker {
         let partner = self.streams[place].bridge.partner();
         let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());
         let digit = self.streams[place].handle_slot(now, from_partner, &mut self.rng, sink);
-        self.carry(place, digit);
+        self.carry(now, place, digit);
     }
 
     /// A stream that nobody waits for is heard.
@@ -316,7 +318,7 @@ impl Worker {
         for (leg, partner) in [(a, b), (b, a)] {
             self.part(leg);
             self.streams[leg].player.stop();
-            self.streams[leg].bridge.join(partner);
+            self.streams[leg].join(partner);
         }
     }
 

@@ -39,7 +39,7 @@ impl Attempt {
     }
 
     /// A key that one party of a bridge presses is pressed for the other. What came in the media is carried there already,
-    /// unless the other hears of keys by INFO.
+    /// unless the other hears of keys by INFO; the media plane knows a press again that it is told of here as well.
     fn carry(&self, side: Side, digit: char, means: Means, out: &mut Vec<Action>) {
         let (side, leg) = match side {
             Side::Callee => (Side::Agent, &self.agent),

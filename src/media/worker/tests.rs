@@ -4,6 +4,7 @@ mod agreed;
 mod bench;
 mod coding;
 mod faults;
+mod keys;
 mod missed;
 mod moved;
 mod rest;
