@@ -311,7 +311,8 @@ pub struct Statistics {
     pub packets_received: u64,
     /// Packets lost (RFC 3550, A.3).
     pub packets_lost: u64,
-    /// Packets dropped because of their source, SSRC or payload type.
+    /// Packets dropped because of their source, SSRC or payload type. For the last reason alone they are received as well, and
+    /// not lost.
     pub packets_refused: u64,
     /// Interarrival jitter (RFC 3550, 6.4.1).
     pub jitter: Duration,

@@ -157,6 +157,17 @@ impl Latch {
         }
     }
 
+    /// A packet that is not for hearing came; whether it is the locked source's, which is there still.
+    pub fn keep(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> bool {
+        match &mut self.state {
+            State::Locked(locked) if (locked.source, locked.ssrc) == (source, ssrc) => {
+                (locked.sequence, locked.heard_at) = (sequence, now);
+                true
+            }
+            State::Locked(_) | State::Open { .. } => false,
+        }
+    }
+
     /// Tells once that the locked source has fallen silent: whoever keeps other sources away is to let them through.
     pub fn loosen(&mut self, now: Instant) -> bool {
         match &mut self.state {

@@ -194,10 +194,15 @@ impl Receiver {
         let coding = session.coding_of(packet.payload_type);
         let audio = coding.is_some();
         let event = session.is_telephone_event(packet.payload_type);
-        if !(audio || event || packet.payload_type == COMFORT_NOISE) {
+        let quiet = packet.payload_type == COMFORT_NOISE;
+        let Some(latch) = &mut self.latch else { return self.refuse() };
+        if !(audio || event || quiet) {
+            // What the peer sends besides (RFC 6263 keeps ports open so) is not heard (RFC 3550, 5.1), but has come (6.4.1).
+            if latch.keep(now, source, packet.ssrc, packet.sequence) && self.source == Some(packet.ssrc) {
+                self.reception.handle_packet(now, packet.sequence, None);
+            }
             return self.refuse();
         }
-        let Some(latch) = &mut self.latch else { return self.refuse() };
         let latched = match latch.judge(now, source, packet.ssrc, packet.sequence) {
             Judgement::Refused => return self.refuse(),
             Judgement::Latched(source) => Some(source),

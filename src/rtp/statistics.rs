@@ -52,11 +52,14 @@ impl Reception {
     }
 
     /// A packet of this source came. Packets whose timestamp is not the moment of their sampling (telephone events
-    /// carry that of the key's press) count without one.
+    /// carry that of the key's press), or of which nothing is known, count without one.
     pub fn handle_packet(&mut self, now: Instant, sequence: u16, timestamp: Option<u32>) -> Arrival {
         let arrival = self.count(sequence);
+        if arrival == Arrival::Restarted {
+            self.transit = None;
+        }
         if let (Some(timestamp), true) = (timestamp, arrival != Arrival::Doubtful) {
-            self.measure(now, timestamp, arrival == Arrival::Restarted);
+            self.measure(now, timestamp);
         }
         arrival
     }
@@ -93,10 +96,10 @@ impl Reception {
     }
 
     /// A.8: the mean deviation of the transit time, smoothed by a sixteenth.
-    fn measure(&mut self, now: Instant, timestamp: u32, restarted: bool) {
+    fn measure(&mut self, now: Instant, timestamp: u32) {
         let arrival = (now.since_start().as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u32;
         let transit = arrival.wrapping_sub(timestamp);
-        if let Some(before) = self.transit.filter(|_| !restarted) {
+        if let Some(before) = self.transit {
             let deviation = u64::from((transit.wrapping_sub(before) as i32).unsigned_abs());
             // A jump of the sender's clock is no jitter of the network.
             if deviation < u64::from(CLOCK_HZ) {

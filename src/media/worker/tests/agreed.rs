@@ -317,3 +317,30 @@ fn a_peer_with_comfort_noise_gets_a_packet_in_200_ms_of_silence_and_every_frame_
     assert!(sent[5].packet().marker && !sent[6].packet().marker);
     assert_eq!(sent[5].packet().timestamp.wrapping_sub(sent[0].packet().timestamp), 50 * 160);
 }
+
+#[test]
+fn a_packet_of_a_payload_type_that_was_not_agreed_on_is_no_lost_one() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+    let quiet = [g711::encode(Law::Mu, 200); 160];
+    for number in 0..450u16 {
+        let kind = if number % 10 == 9 { 96 } else { 0 };
+        // Whatever its time is, it is of another clock.
+        let timestamp = if kind == 96 { 77 } else { u32::from(number) * 160 };
+        let payload = if kind == 96 { [g711::encode(Law::Mu, 20_000); 160] } else { quiet };
+        bench.packet(leg, remote(0), &write(false, kind, number, timestamp, 1, &payload));
+        // Those of strangers and of other sources count nothing.
+        bench.packet(leg, remote(7), &write(false, 96, number.wrapping_add(50), 0, 1, &payload));
+        bench.packet(leg, remote(0), &write(false, 96, number.wrapping_add(50), 0, 2, &payload));
+        bench.run_ms(20);
+    }
+    // What reports say of the peer: the fraction lost, and how many.
+    let reports: Vec<&[u8]> = bench.sink.rtcp.iter().map(|(_, bytes)| &bytes[32..36]).collect();
+    assert!(reports.len() > 1 && reports.iter().all(|lost| *lost == [0; 4]), "{reports:?}");
+    assert!(bench.sink.recorded[&leg].iter().all(|(heard, _)| heard.iter().all(|sample| *sample < 400)));
+    bench.command(Command::Close { stream: leg });
+    let statistics = bench.sink.closed[&leg];
+    assert_eq!((statistics.packets_received, statistics.packets_lost), (450, 0));
+    assert_eq!((statistics.packets_refused, statistics.jitter), (945, Duration::ZERO));
+}
