@@ -160,7 +160,7 @@ impl Leg {
 
     /// Its party is gone and the port waits for another one: the session in which nothing is sent nor missed, if there was one.
     pub fn forsake(&mut self) -> Option<Session> {
-        self.session.take().map(|session| Session { send: false, receive: false, ..session })
+        self.session.take().map(|session| Session { send: false, receive: false, reports: false, ..session })
     }
 
     /// Who holds by an address of nowhere (RFC 2543 section B.5) is sent nothing, no report either: the address that it
@@ -168,7 +168,7 @@ impl Leg {
     fn settle(&mut self, negotiated: Negotiated) -> Session {
         let mut session = session_of(negotiated, self.dtmf);
         if session.remote.ip().is_unspecified() {
-            session.receive = false;
+            (session.receive, session.reports) = (false, false);
             let before = self.session.unwrap_or(session);
             (session.remote, session.remote_rtcp) = (before.remote, before.remote_rtcp);
         }
@@ -213,6 +213,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
         ptime_ms: negotiated.ptime_ms,
         g711_beside: negotiated.g711_beside,
         rtcp_mux: negotiated.rtcp_mux,
+        reports: true,
         audible_keys: negotiated.telephone_event.is_none(),
         keys_by_info: dtmf.is_info(negotiated.telephone_event.is_some()),
         comfort_noise: negotiated.comfort_noise,
@@ -284,6 +285,23 @@ mod tests {
         let again = leg.offer_hold(true);
         assert_eq!(lines(&again).len(), sdp::MEDIA_MAX);
         assert!(again.len() < 2_000, "words are cut: {} bytes", again.len());
+    }
+
+    #[test]
+    fn who_holds_by_an_address_of_nowhere_is_sent_nothing_until_it_names_one_again() {
+        let mut leg = leg();
+        let offer = described("m=audio 4000 RTP/AVP 0\r\n");
+        let held = offer.replace("192.0.2.1", "0.0.0.0");
+        let mut settled = |offer: &str| leg.answer(Some(offer.as_bytes())).unwrap().1.unwrap();
+        let before = settled(&offer);
+        let nowhere = settled(&held);
+        assert_eq!((nowhere.send, nowhere.receive, nowhere.reports), (false, false, false));
+        assert_eq!((nowhere.remote, nowhere.remote_rtcp), (before.remote, before.remote_rtcp));
+        assert_eq!(settled(&offer), before);
+        assert!(
+            settled(&offer.replace("RTP/AVP 0", "RTP/AVP 0\r\na=inactive")).reports,
+            "another hold has them"
+        );
     }
 
     fn leg() -> Leg {

@@ -49,6 +49,8 @@ pub struct Session {
     pub rtcp_mux: bool,
     /// Keys are listened for in the sound, as the peer knows no telephone-event.
     pub audible_keys: bool,
+    /// The peer takes reports. One that holds by an address of nowhere takes none (RFC 3264, 8.4), and nobody is there to.
+    pub reports: bool,
     /// Keys for the peer go by signalling: none is sent here.
     pub keys_by_info: bool,
     /// The peer makes its own comfort noise while nothing is said (RFC 3389): its level is sent in place of silence.
@@ -72,6 +74,7 @@ impl Session {
             ptime_ms: 20,
             g711_beside: false,
             rtcp_mux: false,
+            reports: true,
             audible_keys: false,
             keys_by_info: false,
             comfort_noise: false,

@@ -467,6 +467,10 @@ impl Stream {
     }
 
     fn report(&mut self, now: Instant, bye: bool, sink: &mut impl Sink) {
+        let Some(rtcp_mux) = self.session().filter(|session| session.reports).map(|session| session.rtcp_mux)
+        else {
+            return;
+        };
         let sent = self.sender.report();
         let ssrc = self.sender.ssrc();
         let (heard, peer_report) = self.receiver.report();
@@ -479,7 +483,7 @@ impl Stream {
             Some(protection) => protection.protect_rtcp(&mut buffer, length),
         };
         let Some(length) = length else { return };
-        match self.session().is_some_and(|session| session.rtcp_mux) {
+        match rtcp_mux {
             true => sink.send(self.key, &buffer[..length]),
             false => sink.send_rtcp(self.key, &buffer[..length]),
         }

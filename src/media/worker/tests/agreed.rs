@@ -344,3 +344,23 @@ fn a_packet_of_a_payload_type_that_was_not_agreed_on_is_no_lost_one() {
     assert_eq!((statistics.packets_received, statistics.packets_lost), (450, 0));
     assert_eq!((statistics.packets_refused, statistics.jitter), (945, Duration::ZERO));
 }
+
+#[test]
+fn who_takes_no_reports_gets_none_nor_a_goodbye_and_gets_them_again_after_the_resume() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.run_ms(10_000);
+    assert!(!bench.sink.rtcp.is_empty());
+    let nowhere = Session { send: false, receive: false, reports: false, ..session(0) };
+    bench.connect(leg, nowhere);
+    let before = bench.sink.rtcp.len();
+    bench.run_ms(30_000);
+    assert_eq!(bench.sink.rtcp.len(), before);
+    bench.connect(leg, session(0));
+    bench.run_ms(10_000);
+    assert!(bench.sink.rtcp.len() > before);
+    bench.connect(leg, nowhere);
+    let before = bench.sink.rtcp.len();
+    bench.command(Command::Close { stream: leg });
+    assert_eq!(bench.sink.rtcp.len(), before);
+}
