@@ -261,10 +261,13 @@ impl Stream {
             let found = self.receiver.target().unwrap_or(session.remote);
             [session.remote_rtcp, session.remote, found].iter().any(|address| address.ip() == source.ip())
         });
+        if !ours {
+            // A stranger's is not even looked at.
+            self.receiver.refuse();
+            return;
+        }
         let mut plain = [0; DATAGRAM_MAX];
         let bytes = match &mut self.protection {
-            // A stranger's is not even looked at.
-            _ if !ours => None,
             None => Some(bytes),
             Some(protection) => protection.open_rtcp(bytes, &mut plain),
         };

@@ -120,3 +120,28 @@ fn fault_27_strangers_are_neither_heard_nor_sent_to_at_any_time_of_a_call() {
     // Both channels are mixed to one here; ours is silent.
     assert!(loudest > 1_000 && loudest < 6_000, "the loudest recorded sample is {loudest}");
 }
+
+#[test]
+fn fault_27_strangers_at_the_port_of_reports_do_not_hold_the_peers_up() {
+    const STRANGERS: u64 = 150;
+    let (plane, mut events) =
+        MediaPlane::start(options(1, 22_700), Arc::default(), std::time::Instant::now()).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    let peer = peer();
+    plane.send(Command::Connect { stream, session: session(peer.local_addr().unwrap()) });
+    let stranger = stranger();
+    for _ in 0..STRANGERS {
+        stranger.send_to(b"no report", (local.ip(), local.port() + 1)).unwrap();
+    }
+    // The slots of so many packets would not do to read them one by one.
+    for _ in 0..25 {
+        peer.recv_from(&mut [0; 2_048]).unwrap();
+    }
+    plane.send(Command::Close { stream });
+    let statistics = wait(&mut events, |event| match event.kind {
+        EventKind::Closed(statistics) => Some(statistics),
+        _ => None,
+    });
+    assert_eq!(statistics.packets_refused, STRANGERS);
+    plane.stop();
+}
