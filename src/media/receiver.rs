@@ -330,6 +330,11 @@ impl Receiver {
         self.round_trip = told.round_trip.or(self.round_trip);
     }
 
+    /// The source that is heard.
+    pub fn source(&self) -> Option<Ssrc> {
+        self.source
+    }
+
     /// What our report says about the peer.
     pub fn report(&mut self) -> (Option<(Ssrc, &mut Reception)>, Option<PeerReport>) {
         let reception = &mut self.reception;

@@ -271,7 +271,7 @@ impl Stream {
             None => Some(bytes),
             Some(protection) => protection.open_rtcp(bytes, &mut plain),
         };
-        match bytes.map(|bytes| rtcp::read(now, bytes, self.sender.ssrc())) {
+        match bytes.map(|bytes| rtcp::read(now, bytes, self.sender.ssrc(), self.receiver.source())) {
             Some(Ok(told)) => self.receiver.handle_report(&told),
             Some(Err(_)) | None => {
                 self.receiver.refuse();

@@ -190,9 +190,10 @@ impl Writer<'_> {
     }
 }
 
-/// Reads a compound of the peer; blocks about `us` are what concerns us. Packets of types that are not known, and
-/// whatever follows what was counted (profile-specific extensions, 6.4.3), are passed over.
-pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
+/// Reads a compound of the peer; blocks about `us` are what concerns us. Where it is known from its RTP which source the
+/// `peer` is, only that one's reports count. Packets of types that are not known, and whatever follows what was counted
+/// (profile-specific extensions, 6.4.3), are passed over.
+pub fn read(now: Instant, bytes: &[u8], us: Ssrc, peer: Option<Ssrc>) -> Result<Told, Malformed> {
     let mut told = Told::default();
     let mut rest = bytes;
     // An empty datagram is none either.
@@ -202,14 +203,18 @@ pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
         if first && !matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
             return Err(Malformed::Begin(kind));
         }
+        let mut counts = true;
         let blocks = match kind {
-            SENDER_REPORT => {
-                let body = body.get(4..).ok_or(Malformed::Truncated)?;
-                let (info, blocks) = body.split_at_checked(SENDER_INFO).ok_or(Malformed::Truncated)?;
-                told.report = Some(PeerReport { middle_ntp: (ntp_of(info) >> 16) as u32, at: now });
+            SENDER_REPORT | RECEIVER_REPORT => {
+                let (reporter, body) = body.split_at_checked(4).ok_or(Malformed::Truncated)?;
+                counts = peer.is_none_or(|peer| peer.0 == word(reporter, 0));
+                let info = if kind == SENDER_REPORT { SENDER_INFO } else { 0 };
+                let (info, blocks) = body.split_at_checked(info).ok_or(Malformed::Truncated)?;
+                if kind == SENDER_REPORT && counts {
+                    told.report = Some(PeerReport { middle_ntp: (ntp_of(info) >> 16) as u32, at: now });
+                }
                 blocks
             }
-            RECEIVER_REPORT => body.get(4..).ok_or(Malformed::Truncated)?,
             GOODBYE => {
                 told.bye = true;
                 &[]
@@ -219,7 +224,7 @@ pub fn read(now: Instant, bytes: &[u8], us: Ssrc) -> Result<Told, Malformed> {
         if matches!(kind, SENDER_REPORT | RECEIVER_REPORT) && blocks.len() < count * BLOCK {
             return Err(Malformed::Truncated);
         }
-        for block in blocks.chunks_exact(BLOCK).take(count) {
+        for block in blocks.chunks_exact(BLOCK).take(count).filter(|_| counts) {
             told.hear(now, block, us);
         }
         if behind.is_empty() {
@@ -364,7 +369,7 @@ mod tests {
             },
         );
         assert_eq!(bytes[1], 201);
-        let told = read(at(1), &bytes, PEER).unwrap();
+        let told = read(at(1), &bytes, PEER, None).unwrap();
         assert_eq!((told.bye, told.peer_lost, told.report), (true, Some(10), None));
     }
 
@@ -377,7 +382,7 @@ mod tests {
         };
         let first = ours(at(10_000), Some(Sent::default()), None);
         // It travels for 30 ms, is held for 500 ms, and the answer travels for 50 ms.
-        let told = read(at(10_030), &first, Ssrc(0)).unwrap();
+        let told = read(at(10_030), &first, Ssrc(0), None).unwrap();
         let mut heard = reception();
         let answer = write(
             at(10_530),
@@ -390,9 +395,9 @@ mod tests {
                 bye: false,
             },
         );
-        let trip = read(at(10_580), &answer, US).unwrap().round_trip.unwrap();
+        let trip = read(at(10_580), &answer, US, None).unwrap().round_trip.unwrap();
         assert!(trip.abs_diff(Duration::from_millis(80)) < Duration::from_micros(100), "{trip:?}");
-        assert_eq!(read(at(10_580), &answer, Ssrc(7)).unwrap().round_trip, None);
+        assert_eq!(read(at(10_580), &answer, Ssrc(7), None).unwrap().round_trip, None);
     }
 
     #[test]
@@ -413,16 +418,16 @@ mod tests {
         let bytes =
             write(at(0), Report { ssrc: US, cname: "abc", sent, heard, peer_report: None, bye: true });
         for end in 0..bytes.len() {
-            let _ = read(at(0), &bytes[..end], PEER);
+            let _ = read(at(0), &bytes[..end], PEER, None);
         }
         for place in 0..bytes.len() {
             for value in [0x00, 0x1f, 0x7f, 0x81, 0xff] {
                 let mut broken = bytes.clone();
                 broken[place] = value;
-                let _ = read(at(0), &broken, PEER);
+                let _ = read(at(0), &broken, PEER, None);
             }
         }
-        assert!(read(at(0), b"", US).unwrap_err().to_string().contains("malformed RTCP"));
+        assert!(read(at(0), b"", US, None).unwrap_err().to_string().contains("malformed RTCP"));
     }
 
     #[test]
@@ -437,11 +442,11 @@ mod tests {
             bye: false,
         };
         let good = write(at(0), report(&mut heard));
-        assert_eq!(read(at(1), &good, US).unwrap().peer_lost, Some(10));
+        assert_eq!(read(at(1), &good, US, None).unwrap().peer_lost, Some(10));
         let with = |place: usize, value: u8| {
             let mut bytes = good.clone();
             bytes[place] = value;
-            read(at(1), &bytes, US)
+            read(at(1), &bytes, US, None)
         };
         assert_eq!(with(0, 0x9f), Err(Malformed::Truncated), "31 blocks and one there");
         assert_eq!(with(0, 0x80).unwrap().peer_lost, None, "a block that is not counted is an extension");
@@ -450,11 +455,11 @@ mod tests {
         assert_eq!(with(0, 0x41), Err(Malformed::Version(1)));
         assert_eq!(with(1, 202), Err(Malformed::Begin(202)));
         assert_eq!(with(0, 0xa1), Err(Malformed::Padding), "padding of no length");
-        assert_eq!(read(at(1), &[0x80, 201, 0, 0], US), Err(Malformed::Truncated));
-        assert_eq!(read(at(1), &[0x81, 203, 0, 1, 0, 0, 0, 1], US), Err(Malformed::Begin(203)));
+        assert_eq!(read(at(1), &[0x80, 201, 0, 0], US, None), Err(Malformed::Truncated));
+        assert_eq!(read(at(1), &[0x81, 203, 0, 1, 0, 0, 0, 1], US, None), Err(Malformed::Begin(203)));
         // A trip that took longer than we run is a lie.
         let mut lie = good.clone();
         lie[28 + 16..28 + 24].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0]);
-        assert_eq!(read(at(90_000), &lie, US).unwrap().round_trip, None);
+        assert_eq!(read(at(90_000), &lie, US, None).unwrap().round_trip, None);
     }
 }

@@ -346,6 +346,29 @@ fn a_packet_of_a_payload_type_that_was_not_agreed_on_is_no_lost_one() {
 }
 
 #[test]
+fn a_report_is_believed_of_the_source_that_is_heard_and_of_any_while_none_is() {
+    let round_trip = |reporter: u32, packets: u16| {
+        let mut bench = Bench::new(1);
+        let leg = bench.leg(0);
+        for number in 0..packets {
+            bench.packet(leg, remote(0), &packet(number, u32::from(number) * 160, &[0; 160]));
+        }
+        bench.run_ms(10_000);
+        let report = bench.sink.rtcp.last().unwrap().1.clone();
+        // A receiver report with one block, of us: our report came just now, and took no time.
+        let (us, last) = (&report[4..8], &report[10..14]);
+        let head = [&[0x81, 201, 0, 7][..], &reporter.to_be_bytes(), us].concat();
+        let bytes = [&head[..], &[0; 12], last, &[0; 4]].concat();
+        bench.worker.handle_rtcp(bench.now, leg, "192.0.2.1:4001".parse().unwrap(), &bytes);
+        bench.command(Command::Close { stream: leg });
+        bench.sink.closed[&leg].round_trip.is_some()
+    };
+    assert!(round_trip(1, 2), "the peer's");
+    assert!(!round_trip(9, 2), "somebody else's");
+    assert!(round_trip(9, 0), "of a peer that sends nothing");
+}
+
+#[test]
 fn who_takes_no_reports_gets_none_nor_a_goodbye_and_gets_them_again_after_the_resume() {
     let mut bench = Bench::new(1);
     let leg = bench.leg(0);
