@@ -82,6 +82,12 @@ impl Session {
         }
     }
 
+    /// Whether it holds one side or both: then the peer need not send. Who holds with `sendonly` may play music, or nothing
+    /// (RFC 3264, 8.4).
+    pub fn may_be_silent(&self) -> bool {
+        !self.receive || !self.send
+    }
+
     /// Whether telephone-events may come by this payload type.
     pub fn is_telephone_event(&self, payload_type: u8) -> bool {
         [self.telephone_event, self.own_telephone_event].contains(&Some(payload_type))

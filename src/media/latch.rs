@@ -12,7 +12,11 @@
 //!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
-//! identifier and its numbers going on, proves itself from where the rule above allows.
+//! identifier and its numbers going on, proves itself from where the rule above allows. Silence that was announced is none
+//! of that kind: on hold it does not count at all, and behind comfort noise it is [`QUIET`] that counts. A move in silence
+//! holds until the next offer and answer, which take the stream back to where it was: an address translation that has
+//! changed is found again after [`SILENCE`]. A source that was found before, as that of a gateway which sends from elsewhere
+//! than it says, stays where it was found.
 
 use crate::rtp::Ssrc;
 use crate::time::Instant;
@@ -28,6 +32,10 @@ pub const WINDOW: Duration = Duration::from_secs(5);
 /// After so much silence of the locked source its stream may go on from elsewhere.
 pub const SILENCE: Duration = Duration::from_secs(2);
 
+/// The same after comfort noise (RFC 3389), which announces silence. Not for ever: a peer that has moved all the same is heard
+/// again before the time for media is out.
+pub const QUIET: Duration = Duration::from_secs(15);
+
 /// A stream that moved has gone on by no more packets than this while nothing came: a minute.
 const MOVED_PACKETS_MAX: u16 = 3_000;
 
@@ -38,6 +46,8 @@ const FORMER_MAX: usize = 4;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Latch {
     negotiated: SocketAddr,
+    /// By what was agreed the peer may be silent.
+    held: bool,
     state: State,
     /// Where the peer was, or said it was, before it named another address; the last ones first.
     former: [Option<SocketAddr>; FORMER_MAX],
@@ -60,6 +70,10 @@ struct Locked {
     ssrc: Ssrc,
     sequence: u16,
     heard_at: Instant,
+    /// The last that came of it was comfort noise.
+    quiet: bool,
+    /// Where the stream was before it moved in silence.
+    moved_from: Option<SocketAddr>,
     /// It fell silent, and was told so: others may be heard.
     loose: bool,
 }
@@ -87,7 +101,7 @@ impl Latch {
     /// An open latch.
     pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
         let state = State::Open { until: now + WINDOW };
-        Latch { negotiated, state, former: [None; FORMER_MAX], candidate: None }
+        Latch { negotiated, held: false, state, former: [None; FORMER_MAX], candidate: None }
     }
 
     /// An open latch in this one's place, as the peer has named another address. One that it returns to is right again, and
@@ -102,11 +116,25 @@ impl Latch {
         moved
     }
 
-    /// An offer and its answer have settled the same address again: who has not been heard may still come.
-    pub fn renew(&mut self, now: Instant) {
-        if let State::Open { until } = &mut self.state {
-            *until = now + WINDOW;
+    /// This latch after an offer and its answer have settled the same address again: who has not been heard may still come, and
+    /// who has moved in silence proves anew that it is not where it was.
+    pub fn renewed(mut self, now: Instant) -> Self {
+        match &mut self.state {
+            State::Open { until } => *until = now + WINDOW,
+            State::Locked(locked) => {
+                (locked.heard_at, locked.quiet) = (now, false);
+                if let Some(home) = locked.moved_from.take() {
+                    (locked.source, locked.loose) = (home, false);
+                }
+            }
         }
+        self.candidate = None;
+        self
+    }
+
+    /// Whether the peer is on hold by what was agreed, or holds us: nobody takes its stream meanwhile.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Where the offer and the answer say that the peer is.
@@ -128,7 +156,24 @@ impl Latch {
     }
 
     /// Whose packet is it?
-    pub fn judge(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
+    /// `quiet` says of it that it is comfort noise.
+    pub fn judge(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        ssrc: Ssrc,
+        sequence: u16,
+        quiet: bool,
+    ) -> Judgement {
+        let judgement = self.judge_source(now, source, ssrc, sequence);
+        if let (State::Locked(locked), true) = (&mut self.state, judgement != Judgement::Refused) {
+            locked.quiet = quiet;
+        }
+        judgement
+    }
+
+    fn judge_source(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
+        let silent = self.is_silent(now);
         match &mut self.state {
             State::Locked(locked) if locked.source == source => {
                 (locked.ssrc, locked.sequence, locked.heard_at) = (ssrc, sequence, now);
@@ -141,7 +186,6 @@ impl Latch {
             State::Locked(locked) => {
                 let moved = sequence.wrapping_sub(locked.sequence);
                 let goes_on = ssrc == locked.ssrc && (1..=MOVED_PACKETS_MAX).contains(&moved);
-                let silent = now.saturating_since(locked.heard_at) >= SILENCE;
                 match silent && goes_on && self.may_be(source) && !self.has_left(source) {
                     true => self.prove(now, source, ssrc, sequence),
                     false => Judgement::Refused,
@@ -170,10 +214,21 @@ impl Latch {
 
     /// Tells once that the locked source has fallen silent: whoever keeps other sources away is to let them through.
     pub fn loosen(&mut self, now: Instant) -> bool {
+        let silent = self.is_silent(now);
         match &mut self.state {
-            State::Locked(locked) if !locked.loose && now.saturating_since(locked.heard_at) >= SILENCE => {
+            State::Locked(locked) if !locked.loose && silent => {
                 locked.loose = true;
                 true
+            }
+            State::Locked(_) | State::Open { .. } => false,
+        }
+    }
+
+    /// Whether the locked source has been silent for so long that its stream may go on from elsewhere.
+    fn is_silent(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Locked(locked) if !self.held => {
+                now.saturating_since(locked.heard_at) >= if locked.quiet { QUIET } else { SILENCE }
             }
             State::Locked(_) | State::Open { .. } => false,
         }
@@ -189,7 +244,14 @@ impl Latch {
     }
 
     fn lock(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
-        self.state = State::Locked(Locked { source, ssrc, sequence, heard_at: now, loose: false });
+        let moved_from = match &self.state {
+            State::Locked(locked) if source != self.negotiated => {
+                Some(locked.moved_from.unwrap_or(locked.source)).filter(|home| *home != source)
+            }
+            State::Locked(_) | State::Open { .. } => None,
+        };
+        let (heard_at, quiet, loose) = (now, false, false);
+        self.state = State::Locked(Locked { source, ssrc, sequence, heard_at, quiet, moved_from, loose });
         self.candidate = None;
         Judgement::Latched(source)
     }
@@ -252,6 +314,7 @@ mod tests {
             source.parse().unwrap(),
             Ssrc(1),
             sequence,
+            false,
         ) {
             Judgement::Taken => 't',
             Judgement::Latched(_) => 'l',
@@ -285,8 +348,8 @@ mod tests {
         let mixed = [(0, OTHER_PORT, 1), (1, THIRD_PORT, 7), (2, OTHER_PORT, 2), (3, OTHER_PORT, 3)];
         assert_eq!(judge(NEGOTIATED, &mixed), "....");
         assert_eq!(judge(NEGOTIATED, &run(4_940, OTHER_PORT, 0, 20)), ".".repeat(20), "the window is over");
-        let mut latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
-        latch.renew(at(20_000));
+        let latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
+        let mut latch = latch.renewed(at(20_000));
         assert_eq!(judged(&mut latch, &run(20_100, OTHER_PORT, 0, 5)), "....l");
     }
 
@@ -362,7 +425,11 @@ mod tests {
         let mut latch = locked();
         for number in 150..240 {
             let source = OTHER_PORT.parse().unwrap();
-            assert_eq!(latch.judge(at(3_000), source, Ssrc(2), number), Judgement::Refused, "another SSRC");
+            assert_eq!(
+                latch.judge(at(3_000), source, Ssrc(2), number, false),
+                Judgement::Refused,
+                "another SSRC"
+            );
         }
         assert!(!locked().loosen(at(2_900)));
         let mut latch = locked();

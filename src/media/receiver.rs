@@ -139,12 +139,14 @@ impl Receiver {
     }
 
     /// An offer and its answer are settled: the peer takes and sends RTP there. At a new address the latch opens anew.
-    pub fn aim(&mut self, now: Instant, remote: SocketAddr) {
-        match &mut self.latch {
-            Some(latch) if latch.negotiated() == remote => latch.renew(now),
-            Some(latch) => *latch = latch.moved(now, remote),
-            None => self.latch = Some(Latch::new(now, remote)),
-        }
+    pub fn aim(&mut self, now: Instant, session: &Session) {
+        let mut latch = match self.latch {
+            Some(latch) if latch.negotiated() == session.remote => latch.renewed(now),
+            Some(latch) => latch.moved(now, session.remote),
+            None => Latch::new(now, session.remote),
+        };
+        latch.hold(session.may_be_silent());
+        self.latch = Some(latch);
     }
 
     /// Where packets go, once something is settled.
@@ -203,7 +205,7 @@ impl Receiver {
             }
             return self.refuse();
         }
-        let latched = match latch.judge(now, source, packet.ssrc, packet.sequence) {
+        let latched = match latch.judge(now, source, packet.ssrc, packet.sequence, quiet) {
             Judgement::Refused => return self.refuse(),
             Judgement::Latched(source) => Some(source),
             Judgement::Taken => None,

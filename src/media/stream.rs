@@ -134,10 +134,11 @@ impl Stream {
     /// The offer and the answer are settled, for the first time or anew.
     pub fn connect(&mut self, now: Instant, session: Session, rng: &mut Rng, sink: &mut impl Sink) {
         let before = self.session().copied();
-        self.receiver.aim(now, session.remote);
-        if before
-            .is_none_or(|before| (before.remote, before.remote_rtcp) != (session.remote, session.remote_rtcp))
-        {
+        let target = self.receiver.target();
+        self.receiver.aim(now, &session);
+        let addresses = |session: &Session| (session.remote, session.remote_rtcp);
+        let moved = before.is_none_or(|before| addresses(&before) != addresses(&session));
+        if moved || self.receiver.target() != target {
             // Where the peer was found to be it still is, if only its reports go elsewhere from now on.
             sink.aim(self.key, self.receiver.target().unwrap_or(session.remote), session.remote_rtcp);
             if self.receiver.is_at_negotiated() {
@@ -445,10 +446,9 @@ impl Stream {
     pub fn watch_clock(&mut self, now: Instant, rng: &mut Rng, sink: &mut impl Sink) {
         let Phase::Connected { session, heard_at, timed_out, report_at } = &mut self.phase else { return };
         let remote_rtcp = session.remote_rtcp;
-        // On hold nobody has to be heard: who holds with `sendonly` may play music, or nothing (RFC 3264, 8.4). Who was never
-        // heard does not hold, but may only listen.
+        // On hold nobody has to be heard. Who was never heard does not hold, but may only listen.
         let may_be_silent = match self.first_received {
-            true => !session.receive || !session.send,
+            true => session.may_be_silent(),
             false => !session.receive && session.send,
         };
         if may_be_silent {

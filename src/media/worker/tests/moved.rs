@@ -96,3 +96,85 @@ fn reports_are_taken_from_where_the_peer_was_found_to_be() {
     bench.command(Command::Close { stream: leg });
     assert_eq!(bench.sink.closed[&leg].packets_refused, 4 + 1, "those that proved it, and the stranger's");
 }
+
+/// A third port of the peer's host.
+const THIRD_PORT: &str = "192.0.2.1:62000";
+
+#[test]
+fn nobody_takes_the_stream_while_the_peer_has_said_that_it_is_silent() {
+    let third = THIRD_PORT.parse().unwrap();
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    voice(&mut bench, leg, remote(0), 0..50);
+    bench.packet(leg, remote(0), &write(false, 13, 50, 50 * 160, 1, &[60]));
+    bench.run_ms(2_100);
+    voice(&mut bench, leg, third, 160..260);
+    assert_eq!(bench.sink.aims, [(leg, remote(0))]);
+    // One that has moved meanwhile is followed in the end.
+    bench.run_ms(16_000);
+    voice(&mut bench, leg, third, 1_070..1_080);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+}
+
+#[test]
+fn nobody_takes_the_stream_on_hold_nor_before_the_peer_could_speak_after_it() {
+    let third = THIRD_PORT.parse().unwrap();
+    let plain = session(0);
+    for held in [
+        Session { send: false, receive: false, ..plain },
+        Session { send: false, ..plain },
+        Session { receive: false, ..plain },
+    ] {
+        let mut bench = Bench::new(1);
+        let leg = bench.leg(0);
+        voice(&mut bench, leg, remote(0), 0..50);
+        bench.connect(leg, held);
+        bench.run_ms(30_000);
+        voice(&mut bench, leg, third, 1_550..1_560);
+        bench.connect(leg, plain);
+        voice(&mut bench, leg, third, 1_560..1_650);
+        assert_eq!(bench.sink.aims, [(leg, remote(0))], "{held:?}");
+        // Who is still not heard two seconds later has moved.
+        bench.run_ms(300);
+        voice(&mut bench, leg, third, 1_650..1_660);
+        assert_eq!(bench.sink.aims.last(), Some(&(leg, third)), "{held:?}");
+    }
+}
+
+#[test]
+fn an_offer_and_answer_take_a_stream_back_that_moved_in_silence() {
+    let third = THIRD_PORT.parse().unwrap();
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    voice(&mut bench, leg, remote(0), 0..50);
+    bench.run_ms(2_100);
+    voice(&mut bench, leg, third, 160..170);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+    bench.connect(leg, session(0));
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, remote(0))));
+    assert_eq!(bench.sink.latches.last(), Some(&(leg, remote(0))), "the others are kept away again");
+    voice(&mut bench, leg, third, 170..250);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, remote(0))));
+    // Where nobody comes there, that is where the peer sends from, whatever it says.
+    voice(&mut bench, leg, third, 250..280);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+}
+
+#[test]
+fn a_gateway_that_was_found_elsewhere_is_there_again_after_its_stream_is_taken_back() {
+    let third = THIRD_PORT.parse().unwrap();
+    let gateway: SocketAddr = "192.0.2.1:50000".parse().unwrap();
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    voice(&mut bench, leg, gateway, 0..50);
+    bench.run_ms(2_100);
+    voice(&mut bench, leg, third, 160..170);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+    for _ in 0..2 {
+        bench.connect(leg, session(0));
+        assert_eq!(bench.sink.aims.last(), Some(&(leg, gateway)), "not the address that never spoke");
+    }
+    voice(&mut bench, leg, gateway, 170..180);
+    bench.connect(leg, session(0));
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, gateway)));
+}
