@@ -227,6 +227,9 @@ impl Receiver {
             Some(coding) if arrival == Arrival::Behind && self.would_change(coding) => {}
             Some(coding) => self.handle_audio(now, session, coding, &packet),
             None if event => {
+                if arrival != Arrival::Behind {
+                    self.events.handle_newest(packet.marker, packet.timestamp);
+                }
                 digit = self.events.handle_payload(packet.marker, packet.timestamp, packet.payload);
             }
             None => {

@@ -119,6 +119,12 @@ impl Sender {
         self.events.handle_digits(digits);
     }
 
+    /// A slot on hold: no key is kept for the resume, and one that was being sent is over.
+    pub fn hold_slot(&mut self) {
+        self.events.reset();
+        self.skip_slot();
+    }
+
     /// A slot on hold, or a missed one: media time goes on, and sound that comes later begins a talkspurt (RFC 3551, 4.1).
     pub fn skip_slot(&mut self) {
         (self.pending_samples, self.quiet_slots) = (0, None);

@@ -420,7 +420,7 @@ impl Stream {
             None => Said::InLaw(&codes),
         };
         if !session.send {
-            self.sender.skip_slot();
+            self.sender.hold_slot();
             return [law.silence(); FRAME_SAMPLES];
         }
         let (protection, key) = (&mut self.protection, self.key);

@@ -26,6 +26,8 @@ const PAUSE_SLOTS: u16 = 3;
 /// -10 dBm0, in the middle of what receivers must take.
 const VOLUME: u8 = 10;
 const END: u8 = 0x80;
+/// An event's end is repeated within so much media time after its begin: a second.
+const REPEATED_UNITS: i32 = 8_000;
 
 /// The event code of a key (RFC 4733, 3.2, table 3).
 pub fn event_of(digit: char) -> Option<u8> {
@@ -161,6 +163,16 @@ impl EventReceiver {
     /// Nothing heard yet.
     pub fn new() -> Self {
         EventReceiver::default()
+    }
+
+    /// Before the payload of a packet that is none of those that come late: behind the last press in time it shows that the
+    /// sender's clock has jumped back. Ends that are repeated while the next key is pressed are not so far behind, and have no
+    /// marker.
+    pub fn handle_newest(&mut self, marker: bool, timestamp: u32) {
+        let behind = |last: Heard| 0i32.saturating_sub(timestamp.wrapping_sub(last.timestamp) as i32);
+        if self.last.map_or(0, behind) > if marker { 0 } else { REPEATED_UNITS } {
+            self.reset();
+        }
     }
 
     /// A packet of the negotiated payload type; a key when this packet is the first we get of its press.

@@ -61,3 +61,36 @@ fn a_key_that_one_partner_pressed_does_not_stand_for_the_next_partners() {
     bench.run_ms(500);
     assert_eq!(keys(&bench, a), "55");
 }
+
+#[test]
+fn a_key_after_the_senders_clock_has_jumped_back_is_heard() {
+    for marker in [true, false] {
+        let mut bench = Bench::new(1);
+        let leg = bench.leg(0);
+        press(&mut bench, leg, remote(0), 0, 1_000_000);
+        bench.packet(leg, remote(0), &write(marker, 101, 7, 5_000, 1, &[6, 10, 0, 160]));
+        bench.packet(leg, remote(0), &write(false, 101, 8, 5_000, 1, &[6, 10, 1, 64]));
+        let words = bench.sink.words(leg);
+        let digits: Vec<&String> = words.iter().filter(|word| word.starts_with("digit")).collect();
+        assert_eq!(digits, ["digit 5", "digit 6"], "{marker}");
+    }
+}
+
+#[test]
+fn a_hold_ends_the_key_that_is_sent_and_one_that_is_pressed_meanwhile_is_not_kept_for_the_resume() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.command(Command::SendDigits { stream: leg, digits: "5".into() });
+    bench.run_ms(40);
+    bench.connect(leg, Session { send: false, ..session(0) });
+    bench.run_ms(1_000);
+    bench.command(Command::SendDigits { stream: leg, digits: "6".into() });
+    bench.run_ms(1_000);
+    let before = bench.sink.sent[&leg].len();
+    bench.connect(leg, session(0));
+    bench.run_ms(1_000);
+    assert!(bench.sink.sent[&leg][before..].iter().all(|sent| sent.packet().payload_type == 0));
+    bench.command(Command::SendDigits { stream: leg, digits: "7".into() });
+    bench.run_ms(500);
+    assert_eq!(keys(&bench, leg), "57");
+}
