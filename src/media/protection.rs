@@ -1,30 +1,70 @@
 //! What protects one stream, both ways, once it was agreed on (RFC 3711, RFC 4568).
 
-use crate::rtp::srtp::{Incoming, Keys, Outgoing};
+use crate::rtp::srtp::{Incoming, Keys, MasterKey, Outgoing, Refused};
+use crate::time::Instant;
+use std::time::Duration;
 
 /// Longer datagrams are no audio, and are not opened.
 pub const DATAGRAM_MAX: usize = 1_500;
+
+/// How long the peer's packets are opened with its former key as well: those that were on their way at the change.
+const FORMER_KEY: Duration = Duration::from_secs(2);
 
 /// The keys of a stream, and how far each direction is.
 #[derive(Clone)]
 pub struct Protection {
     keys: Keys,
     outgoing: Outgoing,
+    /// Our key whose counter was left behind, and the first count of rollovers that it has not seen.
+    spent: Option<(MasterKey, u32)>,
     incoming: Incoming,
+    former: Option<Former>,
+}
+
+/// How the peer protected before it changed its key.
+#[derive(Clone)]
+struct Former {
+    remote: MasterKey,
+    incoming: Incoming,
+    until: Instant,
 }
 
 impl Protection {
-    /// Of these keys. What `before` used already goes on where it was: a key that stays must not begin anew.
-    pub fn new(keys: Keys, before: Option<&Protection>) -> Self {
-        let same_suite = before.filter(|before| before.keys.suite == keys.suite);
-        let outgoing = same_suite.filter(|before| before.keys.local == keys.local);
-        let incoming = same_suite.filter(|before| before.keys.remote == keys.remote);
+    /// Of the first keys of a stream.
+    pub fn new(keys: Keys) -> Self {
         Protection {
             keys,
-            outgoing: outgoing
-                .map_or_else(|| Outgoing::new(keys.suite, &keys.local), |before| before.outgoing.clone()),
-            incoming: incoming
-                .map_or_else(|| Incoming::new(keys.suite, &keys.remote), |before| before.incoming.clone()),
+            outgoing: Outgoing::new(keys.suite, &keys.local),
+            spent: None,
+            incoming: Incoming::new(keys.suite, &keys.remote),
+            former: None,
+        }
+    }
+
+    /// Other keys from now on. A key that stays goes on where it was, and so does the count of rollovers under another one (RFC
+    /// 3711, 3.3.1); only a peer that has `moved` knows nothing of it (RFC 4568, 7.1.4).
+    pub fn change(&mut self, now: Instant, keys: Keys, moved: bool) {
+        let Keys { suite, local, remote } = keys;
+        let before = std::mem::replace(&mut self.keys, keys);
+        // Once at most: a key that comes back must not meet a count that it has seen.
+        if moved && local != before.local && self.spent.is_none() {
+            self.spent = Some((before.local, self.outgoing.rollovers() + 1));
+            self.outgoing = Outgoing::new(suite, &local);
+        } else if (suite, local) != (before.suite, before.local) {
+            let unseen = self.spent.filter(|(spent, _)| *spent == local).map_or(0, |(_, unseen)| unseen);
+            self.outgoing = self.outgoing.rekeyed(suite, &local, unseen);
+        }
+        if remote != before.remote {
+            let known = self.former.take().filter(|former| former.remote == remote);
+            let mut incoming = match known {
+                Some(former) => former.incoming.with_suite(suite),
+                None => Incoming::new(suite, &remote),
+            };
+            incoming.follow(&self.incoming);
+            let incoming = std::mem::replace(&mut self.incoming, incoming);
+            self.former = Some(Former { remote: before.remote, incoming, until: now + FORMER_KEY });
+        } else if suite != before.suite {
+            self.incoming = self.incoming.with_suite(suite);
         }
     }
 
@@ -34,18 +74,37 @@ impl Protection {
     }
 
     /// Opens a packet into `plain`; none when it is not the peer's, or was taken already.
-    pub fn open<'a>(&mut self, bytes: &[u8], plain: &'a mut [u8; DATAGRAM_MAX]) -> Option<&'a [u8]> {
-        let copy = plain.get_mut(..bytes.len())?;
-        copy.copy_from_slice(bytes);
-        let length = self.incoming.open(copy).ok()?;
-        Some(&plain[..length])
+    pub fn open<'a>(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        plain: &'a mut [u8; DATAGRAM_MAX],
+    ) -> Option<&'a [u8]> {
+        self.open_with(now, bytes, plain, Incoming::open)
     }
 
     /// Opens a compound of RTCP into `plain`; none when it is not the peer's, or was taken already.
-    pub fn open_rtcp<'a>(&mut self, bytes: &[u8], plain: &'a mut [u8; DATAGRAM_MAX]) -> Option<&'a [u8]> {
+    pub fn open_rtcp<'a>(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        plain: &'a mut [u8; DATAGRAM_MAX],
+    ) -> Option<&'a [u8]> {
+        self.open_with(now, bytes, plain, Incoming::open_rtcp)
+    }
+
+    fn open_with<'a>(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        plain: &'a mut [u8; DATAGRAM_MAX],
+        open: fn(&mut Incoming, &mut [u8]) -> Result<usize, Refused>,
+    ) -> Option<&'a [u8]> {
         let copy = plain.get_mut(..bytes.len())?;
         copy.copy_from_slice(bytes);
-        let length = self.incoming.open_rtcp(copy).ok()?;
+        let opened = open(&mut self.incoming, copy).ok();
+        let former = self.former.as_mut().filter(|former| opened.is_none() && now < former.until);
+        let length = opened.or_else(|| open(&mut former?.incoming, copy).ok())?;
         Some(&plain[..length])
     }
 
@@ -57,5 +116,88 @@ impl Protection {
     /// Protects a compound of RTCP in place; tells its new length.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], length: usize) -> Option<usize> {
         self.outgoing.protect_rtcp(buffer, length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::srtp::{RTP_GROWTH, Suite};
+
+    const FIRST: Keys = Keys { suite: Suite::Tag80, local: MasterKey([1; 30]), remote: MasterKey([2; 30]) };
+    const SECOND: Keys = Keys { suite: Suite::Tag32, local: MasterKey([3; 30]), ..FIRST };
+
+    fn packet(sequence: u16) -> ([u8; 60 + RTP_GROWTH], usize) {
+        let mut bytes = [0; 60 + RTP_GROWTH];
+        bytes[0] = 0x80;
+        bytes[2..4].copy_from_slice(&sequence.to_be_bytes());
+        (bytes, 60)
+    }
+
+    /// Sends a packet, which the peer opens when it counts as we do.
+    fn is_heard(ours: &mut Protection, theirs: &mut Incoming, sequence: u16) -> bool {
+        let (mut bytes, length) = packet(sequence);
+        let length = ours.protect(&mut bytes, length);
+        theirs.open(&mut bytes[..length]).is_ok()
+    }
+
+    /// Our side and the peer's, two rollovers on under the first key.
+    fn rolled_over() -> (Protection, Incoming) {
+        let mut ours = Protection::new(FIRST);
+        let mut theirs = Incoming::new(FIRST.suite, &FIRST.local);
+        for quarter in 0u16..9 {
+            assert!(is_heard(&mut ours, &mut theirs, quarter << 14));
+        }
+        (ours, theirs)
+    }
+
+    #[test]
+    fn our_count_of_rollovers_goes_on_under_another_key_and_begins_anew_for_a_peer_that_moved() {
+        for moved in [false, true] {
+            let (mut ours, before) = rolled_over();
+            ours.change(Instant::ZERO, SECOND, moved);
+            let mut theirs = Incoming::new(SECOND.suite, &SECOND.local);
+            if !moved {
+                theirs.follow(&before);
+            }
+            // A peer of the other habit would guess as well: it must be right at once under the strict one.
+            let (mut bytes, length) = packet(1);
+            let length = ours.protect(&mut bytes, length);
+            let mut stranger = Incoming::new(SECOND.suite, &SECOND.local);
+            assert_eq!(stranger.open(&mut bytes.clone()[..length]).is_ok(), moved);
+            assert!(theirs.open(&mut bytes[..length]).is_ok(), "moved: {moved}");
+            assert!((2..9).all(|quarter| is_heard(&mut ours, &mut theirs, quarter << 14)));
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_back_never_protects_two_packets_alike() {
+        let (mut ours, _) = rolled_over();
+        let (mut once, length) = packet(1);
+        ours.protect(&mut once, length);
+        for (keys, moved) in [(SECOND, true), (FIRST, true), (SECOND, true), (FIRST, false)] {
+            ours.change(Instant::ZERO, keys, moved);
+            let (mut bytes, length) = packet(1);
+            ours.protect(&mut bytes, length);
+            assert!(once[12..length] != bytes[12..length], "{keys:?}");
+            let mut first = Incoming::new(Suite::Tag80, &FIRST.local);
+            assert!(keys == SECOND || first.open(&mut bytes).is_err(), "no count of the beginning again");
+        }
+    }
+
+    #[test]
+    fn our_reports_are_numbered_on_under_another_key() {
+        let mut ours = Protection::new(FIRST);
+        let mut numbers = Vec::new();
+        for keys in [FIRST, FIRST, SECOND] {
+            if keys != ours.keys() {
+                ours.change(Instant::ZERO, keys, false);
+            }
+            let mut bytes = [0x80; 42];
+            let length = ours.protect_rtcp(&mut bytes, 28).unwrap();
+            assert_eq!(length, 42);
+            numbers.push(bytes[31]);
+        }
+        assert_eq!(numbers, [1, 2, 3]);
     }
 }

@@ -149,9 +149,12 @@ impl Stream {
             self.receiver.change_coding(session.coding);
             self.sender.change_coding(session.coding);
         }
-        if self.protection.as_ref().map(|protection| protection.keys()) != session.srtp {
-            self.protection =
-                session.srtp.map(|keys| Box::new(Protection::new(keys, self.protection.as_deref())));
+        match (&mut self.protection, session.srtp) {
+            (Some(protection), Some(keys)) if protection.keys() != keys => {
+                protection.change(now, keys, before.is_some_and(|before| before.remote != session.remote));
+            }
+            (Some(_), Some(_)) => {}
+            (protection, keys) => *protection = keys.map(|keys| Box::new(Protection::new(keys))),
         }
         let report_at = match self.phase {
             Phase::Connected { report_at, .. } => report_at,
@@ -213,7 +216,7 @@ impl Stream {
             return self.handle_plain(now, source, bytes, sink);
         };
         let mut plain = [0; DATAGRAM_MAX];
-        match protection.open(bytes, &mut plain) {
+        match protection.open(now, bytes, &mut plain) {
             Some(bytes) => self.handle_plain(now, source, bytes, sink),
             None => {
                 self.receiver.refuse();
@@ -270,7 +273,7 @@ impl Stream {
         let mut plain = [0; DATAGRAM_MAX];
         let bytes = match &mut self.protection {
             None => Some(bytes),
-            Some(protection) => protection.open_rtcp(bytes, &mut plain),
+            Some(protection) => protection.open_rtcp(now, bytes, &mut plain),
         };
         match bytes.map(|bytes| rtcp::read(now, bytes, self.sender.ssrc(), self.receiver.source())) {
             Some(Ok(told)) => self.receiver.handle_report(&told),

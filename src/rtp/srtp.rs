@@ -188,6 +188,18 @@ impl Outgoing {
         }
     }
 
+    /// The same source under another key: no counter begins anew (3.3.1 and 3.2.1). The rollovers are at least `rollovers_min`.
+    pub fn rekeyed(&self, suite: Suite, master: &MasterKey, rollovers_min: u32) -> Self {
+        let Outgoing { last_sequence, rollovers, rtcp_index, .. } = *self;
+        let rollovers = rollovers.max(rollovers_min);
+        Outgoing { last_sequence, rollovers, rtcp_index, ..Outgoing::new(suite, master) }
+    }
+
+    /// How often the sequence number has rolled over.
+    pub fn rollovers(&self) -> u32 {
+        self.rollovers
+    }
+
     /// Protects the packet of `length` bytes at the begin of `buffer`, whose sequence number follows on the last one's;
     /// tells its new length.
     ///
@@ -246,7 +258,20 @@ struct Source {
     ssrc: Ssrc,
     window: Window,
     rtcp_window: Window,
+    /// How far it was under the key before, until a packet under this one was taken.
+    before: Option<u64>,
     heard: u64,
+}
+
+impl Source {
+    /// The indices that a packet may have, the likeliest first. Once a packet was taken there is one. Before, a peer that has
+    /// changed its key goes on counting rollovers, as it must (3.3.1), or begins anew, as some do; and a stream that we join
+    /// may be past its first rollover: it began just before, and its first packets are lost.
+    fn guesses(&self, sequence: u16) -> impl Iterator<Item = u64> + use<> {
+        let kept = self.before.map(|highest| Window { highest: Some(highest), seen: 0 }.estimate(sequence));
+        let joined = self.window.highest.is_none().then_some((1 << 16) + u64::from(sequence));
+        [kept, Some(self.window.estimate(sequence)), joined].into_iter().flatten()
+    }
 }
 
 impl Incoming {
@@ -261,6 +286,20 @@ impl Incoming {
         }
     }
 
+    /// The peer has changed its key from that of `before` to this one: its sources go on from where they were. What was taken is
+    /// remembered for each key by itself, as nothing that one protects is right for the other.
+    pub fn follow(&mut self, before: &Incoming) {
+        for former in before.sources.iter().flatten() {
+            let (place, source) = self.source(former.ssrc);
+            self.keep(place, Source { before: former.window.highest.or(former.before), ..source });
+        }
+    }
+
+    /// The same key by another suite. What was taken stays so: a short tag is the begin of a long one.
+    pub fn with_suite(&self, suite: Suite) -> Self {
+        Incoming { suite, ..self.clone() }
+    }
+
     /// Opens a packet in place; tells the length of the plain one.
     ///
     /// # Errors
@@ -271,18 +310,13 @@ impl Incoming {
         let header = header.ok_or(Refused::Truncated)?;
         let (sequence, ssrc) = (u16::from_be_bytes([bytes[2], bytes[3]]), Ssrc(word(bytes, 8)));
         let (place, mut source) = self.source(ssrc);
-        let mut index = source.window.estimate(sequence);
-        if source.window.has(index) {
+        if source.guesses(sequence).all(|index| source.window.has(index)) {
             return Err(Refused::Replayed);
         }
-        if !self.is_authentic(bytes, length, index) {
-            // A stream that we join may be past its first rollover: it began just before, and its first packets are lost.
-            index = (1 << 16) + u64::from(sequence);
-            if source.window.highest.is_some() || !self.is_authentic(bytes, length, index) {
-                return Err(Refused::Forged);
-            }
-        }
+        let mut guesses = source.guesses(sequence).filter(|index| !source.window.has(*index));
+        let index = guesses.find(|index| self.is_authentic(bytes, length, *index)).ok_or(Refused::Forged)?;
         source.window.accept(index);
+        source.before = None;
         self.rtp.crypt(ssrc.0, index, &mut bytes[header..length]);
         self.keep(place, source);
         Ok(length)
@@ -317,7 +351,8 @@ impl Incoming {
     fn source(&self, ssrc: Ssrc) -> (usize, Source) {
         let known = self.sources.iter().position(|source| source.is_some_and(|source| source.ssrc == ssrc));
         let place = known.unwrap_or_else(|| self.free_place());
-        let new = Source { ssrc, window: Window::default(), rtcp_window: Window::default(), heard: 0 };
+        let (window, rtcp_window) = (Window::default(), Window::default());
+        let new = Source { ssrc, window, rtcp_window, before: None, heard: 0 };
         (place, known.and_then(|known| self.sources[known]).unwrap_or(new))
     }
 

@@ -7,6 +7,7 @@ mod faults;
 mod keys;
 mod missed;
 mod moved;
+mod rekeyed;
 mod rest;
 
 use super::*;
