@@ -52,6 +52,8 @@ pub struct Sender {
     sequence: u16,
     timestamp: u32,
     marker_due: bool,
+    /// Nothing was sent yet, or not for a while: the first packet is short, so that it leaves at once.
+    begins: bool,
     packets: u64,
     octets: u64,
     packets_at_report: u64,
@@ -73,6 +75,7 @@ impl Sender {
             sequence: 0,
             timestamp: 0,
             marker_due: true,
+            begins: true,
             packets: 0,
             octets: 0,
             packets_at_report: 0,
@@ -91,17 +94,34 @@ impl Sender {
         // its rollovers then (RFC 4568, 6.4).
         self.sequence = rng.next_u32() as u16 >> 1;
         self.timestamp = rng.next_u32();
-        self.marker_due = true;
+        (self.marker_due, self.begins) = (true, true);
         (self.packets, self.octets, self.packets_at_report) = (0, 0, 0);
         self.events.reset();
         (self.g722, self.quiet_slots) = (None, None);
         self.pending_samples = 0;
     }
 
-    /// The session is coded so from now on.
-    pub fn change_coding(&mut self, coding: Coding) {
+    /// The session is coded so from now on, no longer as `before`. What is less than a packet goes on in the other law; what
+    /// cannot leaves as it is.
+    pub fn change_coding(
+        &mut self,
+        before: Option<&Session>,
+        coding: Coding,
+        emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
+    ) {
+        match (before.map(|before| before.coding), coding) {
+            (Some(Coding::G711(from)), Coding::G711(to)) => {
+                let pending = &mut self.pending[..self.pending_samples];
+                pending.iter_mut().for_each(|code| *code = g711::encode(to, g711::decode(from, *code)));
+            }
+            (Some(_) | None, _) => {
+                if let Some(before) = before.filter(|before| before.send) {
+                    self.finish(before, emit);
+                }
+                self.pending_samples = 0;
+            }
+        }
         self.g722 = (coding == Coding::G722).then(Default::default);
-        self.pending_samples = 0;
     }
 
     /// Our source.
@@ -129,7 +149,7 @@ impl Sender {
     pub fn skip_slot(&mut self) {
         (self.pending_samples, self.quiet_slots) = (0, None);
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
-        self.marker_due = true;
+        (self.marker_due, self.begins) = (true, true);
     }
 
     /// The packets of a slot, none to two: a waiting key before `said`. Each is handed to `emit` with its length, in a
@@ -143,7 +163,7 @@ impl Sender {
         let event = self.events.handle_slot(self.timestamp, FRAME_SAMPLES as u16);
         let in_place = match (event, session.telephone_event) {
             (Some(event), Some(payload_type)) => {
-                self.flush(session, self.pending_samples, emit);
+                self.finish(session, emit);
                 self.write(event.marker, payload_type, event.timestamp, &event.payload, emit);
                 Some([session.coding.law().silence(); FRAME_SAMPLES])
             }
@@ -160,6 +180,11 @@ impl Sender {
         };
         self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         in_place
+    }
+
+    /// Sends what is less than a packet now, in place of waiting for the rest of one.
+    pub fn finish(&mut self, session: &Session, emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize)) {
+        self.flush(session, self.pending_samples, emit);
     }
 
     /// What a report tells: nothing when nothing was sent since the last one.
@@ -194,7 +219,7 @@ impl Sender {
 
     /// Tells that nothing is said, at first and from time to time; sound that comes later begins a talkspurt.
     fn write_noise(&mut self, session: &Session, emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize)) {
-        self.flush(session, self.pending_samples, emit);
+        self.finish(session, emit);
         let slots = self.quiet_slots.map_or(0, |slots| (slots + 1) % NOISE_SLOTS);
         self.quiet_slots = Some(slots);
         if slots == 0 {
@@ -209,7 +234,8 @@ impl Sender {
         codes: &CodedFrame,
         emit: &mut impl FnMut(&mut [u8; PACKET_MAX], usize),
     ) {
-        let samples = usize::from(session.ptime_ms.clamp(10, PTIME_MS_MAX)) * 8;
+        let whole = usize::from(session.ptime_ms.clamp(10, PTIME_MS_MAX)) * 8;
+        let samples = if self.begins { whole.min(FRAME_SAMPLES) } else { whole };
         if samples == FRAME_SAMPLES && self.pending_samples == 0 {
             let marker = std::mem::take(&mut self.marker_due);
             return self.write(marker, session.payload_type, self.timestamp, codes, emit);
@@ -252,6 +278,7 @@ impl Sender {
     ) {
         let (sequence, ssrc) = (self.sequence, self.ssrc);
         self.sequence = sequence.wrapping_add(1);
+        self.begins = false;
         self.packets += 1;
         self.octets += payload.len() as u64;
         let mut buffer = [0; PACKET_MAX];
@@ -322,14 +349,16 @@ mod tests {
             let packets = slots_of(&mut sender, &session, 30, counted);
             let packets: Vec<Packet<'_>> =
                 packets.iter().map(|bytes| Packet::parse(bytes).unwrap()).collect();
-            assert_eq!(packets.len(), 4_800 / samples, "{ptime_ms}");
+            // The first leaves in the first slot.
+            let first = samples.min(FRAME_SAMPLES);
+            assert_eq!(packets.len(), 1 + (4_800 - first) / samples, "{ptime_ms}");
+            let mut at = 0;
             for (index, packet) in packets.iter().enumerate() {
-                assert_eq!(packet.payload.len(), samples);
-                assert_eq!(packet.timestamp, packets[0].timestamp.wrapping_add((index * samples) as u32));
+                assert_eq!(packet.payload.len(), if index == 0 { first } else { samples });
+                assert_eq!(packet.timestamp, packets[0].timestamp.wrapping_add(at as u32));
                 assert_eq!(packet.sequence, packets[0].sequence + index as u16);
-                assert!(
-                    packet.payload.iter().enumerate().all(|(at, code)| *code == (index * samples + at) as u8)
-                );
+                assert!(packet.payload.iter().zip(at..).all(|(code, at)| *code == at as u8));
+                at += packet.payload.len();
             }
         }
     }
@@ -339,7 +368,7 @@ mod tests {
         let mut sender = Sender::new();
         sender.reset(&mut Rng::from_seed(3));
         let session = Session { ptime_ms: 60, ..session(Some(101)) };
-        let mut packets = slots(&mut sender, &session, 4);
+        let mut packets = slots(&mut sender, &session, 5);
         sender.handle_digits("1");
         packets.extend(slots(&mut sender, &session, 11));
         let seen: Vec<(u8, u32, usize)> = packets
@@ -350,8 +379,8 @@ mod tests {
         let begin = seen[0].1;
         let seen: Vec<(u8, u32, usize)> =
             seen.iter().map(|(kind, at, length)| (*kind, at.wrapping_sub(begin), *length)).collect();
-        assert_eq!(seen[..3], [(0, 0, 480), (0, 480, 160), (101, 640, 4)]);
-        assert_eq!(seen[seen.len() - 1], (0, 640 + 7 * 160, 480));
+        assert_eq!(seen[..4], [(0, 0, 160), (0, 160, 480), (0, 640, 160), (101, 800, 4)]);
+        assert_eq!(seen[seen.len() - 1], (0, 800 + 7 * 160, 480));
     }
 
     #[test]
@@ -406,7 +435,7 @@ mod tests {
         };
         let told: Vec<_> = packets.iter().filter(|packet| packet.payload_type != 101).map(told).collect();
         let noise = |at| (13, false, at, 1);
-        let expected = [(0, true, 0, 240), (0, false, 3, 80), noise(4), noise(24), noise(44)];
+        let expected = [(0, true, 0, 160), (0, false, 2, 160), noise(4), noise(24), noise(44)];
         assert_eq!(told[..5], expected);
         assert_eq!(told[5..], [(0, true, 70, 240), (0, false, 73, 240)]);
         assert_eq!(packets.iter().filter(|packet| packet.payload_type == 101).count(), 7);

@@ -8,7 +8,7 @@ use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
 use super::receiver::{Heard, Received, Receiver};
 use super::rest::Rest;
-use super::sender::{Said, Sender};
+use super::sender::{PACKET_MAX, Said, Sender};
 use super::tap::Tap;
 use super::waiting::Waiting;
 use super::worker::Sink;
@@ -134,6 +134,12 @@ impl Stream {
     /// The offer and the answer are settled, for the first time or anew.
     pub fn connect(&mut self, now: Instant, session: Session, rng: &mut Rng, sink: &mut impl Sink) {
         let before = self.session().copied();
+        if before.is_none_or(|before| before.coding != session.coding) {
+            self.receiver.change_coding(session.coding);
+            // While it still goes to where it was meant for.
+            let mut emit = emitter(&mut self.protection, self.key, sink);
+            self.sender.change_coding(before.as_ref(), session.coding, &mut emit);
+        }
         let target = self.receiver.target();
         self.receiver.aim(now, &session);
         let addresses = |session: &Session| (session.remote, session.remote_rtcp);
@@ -144,10 +150,6 @@ impl Stream {
             if self.receiver.is_at_negotiated() {
                 sink.latch(self.key, session.remote);
             }
-        }
-        if before.is_none_or(|before| before.coding != session.coding) {
-            self.receiver.change_coding(session.coding);
-            self.sender.change_coding(session.coding);
         }
         match (&mut self.protection, session.srtp) {
             (Some(protection), Some(keys)) if protection.keys() != keys => {
@@ -426,16 +428,17 @@ impl Stream {
             self.sender.hold_slot();
             return [law.silence(); FRAME_SAMPLES];
         }
-        let (protection, key) = (&mut self.protection, self.key);
-        let mut sent = false;
-        let in_place = self.sender.write_slot(session, said, &mut |buffer, length| {
-            let length = match protection {
-                None => length,
-                Some(protection) => protection.protect(buffer, length),
-            };
-            sink.send(key, &buffer[..length]);
-            sent = true;
-        });
+        let packets = self.sender.packets();
+        let in_place = {
+            let mut emit = emitter(&mut self.protection, self.key, sink);
+            let in_place = self.sender.write_slot(session, said, &mut emit);
+            if ended.is_some() {
+                // Who hangs up when the end is told has sent all of the prompt, though its last packet be a short one.
+                self.sender.finish(session, &mut emit);
+            }
+            in_place
+        };
+        let sent = self.sender.packets() > packets;
         if sent && !std::mem::replace(&mut self.first_sent, true) {
             self.tell(now, EventKind::FirstSent, sink);
         }
@@ -510,5 +513,20 @@ impl Stream {
 
     fn tell(&self, now: Instant, kind: EventKind, sink: &mut impl Sink) {
         sink.event(Event { stream: self.key, at: now, kind });
+    }
+}
+
+/// Protects what leaves a stream, where it is protected, and sends it.
+fn emitter<'a>(
+    protection: &'a mut Option<Box<Protection>>,
+    key: StreamKey,
+    sink: &'a mut impl Sink,
+) -> impl FnMut(&mut [u8; PACKET_MAX], usize) {
+    move |buffer, length| {
+        let length = match protection {
+            None => length,
+            Some(protection) => protection.protect(buffer, length),
+        };
+        sink.send(key, &buffer[..length]);
     }
 }

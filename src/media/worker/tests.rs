@@ -7,6 +7,7 @@ mod faults;
 mod keys;
 mod missed;
 mod moved;
+mod ptime;
 mod rekeyed;
 mod rest;
 
