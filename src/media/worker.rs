@@ -6,7 +6,7 @@ use super::command::{Command, Event, EventKind, Means, Session, StreamKey};
 use super::player::PromptTable;
 use super::rest::TOGETHER;
 use super::stream::{Party, Stream};
-use super::waiting::{DATAGRAM_MAX, Waiting};
+use super::waiting::{DATAGRAM_MAX, Head, Waiting};
 use super::{Options, SLOTS};
 use crate::amd::detector::Mode;
 use crate::audio::{Frame, SILENT_FRAME};
@@ -25,8 +25,9 @@ pub trait Sink {
     /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr);
     /// Right before a stream's slot, until it says `None`: the next datagram on its port of RTP, put into `datagram`, with
-    /// its length and source. A shell that tells of packets when they come has none to give here.
-    fn receive(&mut self, _stream: StreamKey, _datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    /// the moment at which it came, its source and its length. A shell that tells of packets when they come has none to give
+    /// here.
+    fn receive(&mut self, _stream: StreamKey, _datagram: &mut [u8]) -> Option<Head> {
         None
     }
     /// Whether packets may wait on the stream's port, to be asked for by [`Sink::receive_waiting`] in a later slot.
@@ -235,8 +236,10 @@ impl Worker {
         let key = self.streams[place].key;
         self.catch_up(place, sink);
         // What one stream needs is at hand in the processor only while that stream is served.
-        while let Some((length, source)) = sink.receive(key, datagram) {
-            self.handle_packet(now, key, source, &datagram[..length], sink);
+        while let Some(Head { at, source, length }) = sink.receive(key, datagram) {
+            // It is measured by when it came, which may be a while ago (RFC 3550, A.8). What came after the slot had begun
+            // is heard in it all the same.
+            self.handle_packet(at.min(now), key, source, &datagram[..length], sink);
         }
         let partner = self.streams[place].bridge.partner();
         let from_partner = partner.and_then(|partner| self.streams[partner].bridge.take());

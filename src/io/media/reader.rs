@@ -1,16 +1,18 @@
-//! Reads at once all that waits in a socket (recvmmsg(2)), each datagram with the moment at which the kernel took it in
-//! (socket(7), `SO_TIMESTAMPNS`).
+//! Reads what waits in a socket, one datagram (recvmsg(2)) or all at once (recvmmsg(2)), each with the moment at which the
+//! kernel took it in (socket(7), `SO_TIMESTAMPNS`).
 //!
 //! The kernel stamps with civil time: what a stamp says is how long ago it was; more than ten seconds, or less than nothing,
 //! is not believed. When that clock is set back while packets wait, these count as having come just now, and each stream
-//! that rested has a gap of 200 ms, once.
+//! that rested has a gap of 200 ms, once. A socket that is not stamped is read all the same: what comes has come just now.
 
 use crate::io::address;
 use crate::media::waiting::{Head, Room, WAITING_MAX, Waiting};
 use crate::time::Instant;
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg, setsockopt,
+};
 use nix::sys::time::TimeSpec;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -29,6 +31,28 @@ const WAITS_MAX: Duration = Duration::from_secs(10);
 /// The memory that the kernel's answers take.
 pub struct Reader {
     headers: MultiHeaders<SockaddrStorage>,
+    /// Where the kernel puts the stamp of one datagram.
+    control: Vec<u8>,
+}
+
+/// The present moment by our clock, and by the one that the kernel stamps with.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    now: Instant,
+    wall: Duration,
+}
+
+impl Clocks {
+    /// Asked together; `now` is the present moment.
+    pub fn new(now: Instant) -> Self {
+        Clocks { now, wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+    }
+
+    /// When came what was stamped so; never later than the present moment.
+    fn arrival(&self, stamped: Option<Duration>) -> Instant {
+        let ago = stamped.and_then(|at| self.wall.checked_sub(at)).filter(|ago| *ago <= WAITS_MAX);
+        Instant::from_start(self.now.since_start().saturating_sub(ago.unwrap_or_default()))
+    }
 }
 
 /// Has the kernel stamp what a socket receives.
@@ -42,18 +66,32 @@ pub fn stamp(socket: &impl AsFd) -> io::Result<()> {
 impl Reader {
     /// With its memory.
     pub fn new() -> Self {
-        Reader { headers: MultiHeaders::preallocate(WAITING_MAX, Some(nix::cmsg_space!(TimeSpec))) }
+        let headers = MultiHeaders::preallocate(WAITING_MAX, Some(nix::cmsg_space!(TimeSpec)));
+        Reader { headers, control: nix::cmsg_space!(TimeSpec) }
+    }
+
+    /// The next datagram of `socket`, put into `datagram`; `clocks` may have been asked a while ago.
+    ///
+    /// # Errors
+    /// When none waits, or the socket tells of an error.
+    pub fn read_one(&mut self, socket: &UdpSocket, clocks: &Clocks, datagram: &mut [u8]) -> io::Result<Head> {
+        let (mut place, flags) = ([IoSliceMut::new(datagram)], MsgFlags::MSG_DONTWAIT);
+        let control = Some(&mut self.control[..]);
+        let told = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut place, control, flags)?;
+        let stamped = told.cmsgs().ok().and_then(|mut told| told.find_map(stamp_of));
+        let source = told.address.as_ref().and_then(address::of_system).unwrap_or(NOWHERE);
+        Ok(Head { at: clocks.arrival(stamped), source, length: told.bytes })
     }
 
     /// Reads what waits in `socket`; `now` is the present moment. Tells whether nothing is left there. All sockets that are
     /// read with the same memory are stamped ones of one family: an answer leaves the room for the next as long as it was.
     pub fn read(&mut self, socket: &UdpSocket, now: Instant, waiting: &mut Waiting) -> bool {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clocks = Clocks::new(now);
         let mut whole = false;
         waiting.fill(|room, tell| {
             for _ in 0..ERRORS_MAX {
                 // The media time-out judges a peer of whom ICMP tells.
-                let read = match self.read_into(room, socket, now, wall, tell) {
+                let read = match self.read_into(room, socket, &clocks, tell) {
                     Ok(read) => read,
                     Err(Errno::EAGAIN) => 0,
                     Err(_) => continue,
@@ -69,8 +107,7 @@ impl Reader {
         &mut self,
         room: &mut Room,
         socket: &UdpSocket,
-        now: Instant,
-        wall: Duration,
+        clocks: &Clocks,
         tell: &mut dyn FnMut(Head),
     ) -> nix::Result<usize> {
         let mut places = room.each_mut().map(|place| [IoSliceMut::new(place)]);
@@ -79,10 +116,8 @@ impl Reader {
         for datagram in recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut places, flags, None)? {
             count += 1;
             let stamped = datagram.cmsgs().ok().and_then(|mut told| told.find_map(stamp_of));
-            let ago = stamped.and_then(|at| wall.checked_sub(at)).filter(|ago| *ago <= WAITS_MAX);
-            let at = now.since_start().saturating_sub(ago.unwrap_or_default());
             let source = datagram.address.as_ref().and_then(address::of_system).unwrap_or(NOWHERE);
-            tell(Head { at: Instant::from_start(at), source, length: datagram.bytes });
+            tell(Head { at: clocks.arrival(stamped), source, length: datagram.bytes });
         }
         Ok(count)
     }
@@ -136,6 +171,40 @@ mod tests {
                 assert!(at[0] + begun.elapsed() >= now && at[2] < now, "{at:?}");
                 assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(12)), "{at:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_is_read_alone_came_when_it_came_and_not_when_it_was_read() {
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let [socket, peer] = [(); 2].map(|()| UdpSocket::bind((address, 0)).unwrap());
+            let (to, now) = (socket.local_addr().unwrap(), Instant::from_start(Duration::from_secs(9)));
+            let (mut reader, mut bytes) = (Reader::new(), [0; 64]);
+            let none = reader.read_one(&socket, &Clocks::new(now), &mut bytes).unwrap_err();
+            assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
+            // Without a stamp it came just now.
+            peer.send_to(b"plain", to).unwrap();
+            let head = reader.read_one(&socket, &Clocks::new(now), &mut bytes).unwrap();
+            assert_eq!((head.at, head.source, head.length), (now, peer.local_addr().unwrap(), 5));
+            stamp(&socket).unwrap();
+            loop {
+                peer.send_to(b"early", to).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+                if reader.read_one(&socket, &Clocks::new(now), &mut bytes).unwrap().at < now {
+                    break;
+                }
+            }
+            let before = Clocks::new(now);
+            for text in ["first", "second"] {
+                peer.send_to(text.as_bytes(), to).unwrap();
+                std::thread::sleep(Duration::from_millis(12));
+            }
+            let first = reader.read_one(&socket, &Clocks::new(now), &mut bytes).unwrap();
+            assert_eq!((first.source, &bytes[..first.length]), (peer.local_addr().unwrap(), &b"first"[..]));
+            assert!(now - first.at >= Duration::from_millis(24), "{first:?}");
+            // It came after the clocks were asked: for them it comes now.
+            let second = reader.read_one(&socket, &before, &mut bytes).unwrap();
+            assert_eq!((second.at, &bytes[..second.length]), (now, &b"second"[..]));
         }
     }
 

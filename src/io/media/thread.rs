@@ -8,14 +8,14 @@
 
 use super::pace::Pace;
 use super::port::{self, Pair, Ports};
-use super::reader::Reader;
+use super::reader::{Clocks, Reader};
 use super::ready::Ready;
 use crate::audio::{FRAME, Frame};
 use crate::io::recorder::{self, Recording};
 use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
 use crate::media::player::PromptTable;
-use crate::media::waiting::Waiting;
+use crate::media::waiting::{Head, Waiting};
 use crate::media::worker::{Sink, Worker};
 use crate::media::{self, SLOT, SLOTS};
 use crate::rng::Rng;
@@ -99,6 +99,7 @@ impl Loop {
                 ports,
                 ready: Ready::new(ready),
                 reader: Reader::new(),
+                clocks: Clocks::new(Instant::ZERO),
                 legs: Vec::new(),
                 events: start.events,
                 backlog: VecDeque::new(),
@@ -126,6 +127,7 @@ impl Loop {
             due = self.in_time(due);
             self.shell.tell_backlog();
             let now = self.now();
+            self.shell.clocks = Clocks::new(now);
             self.read_reports(now);
             self.worker.handle_slot(now, slot, &mut self.shell);
             slot = (slot + 1) % SLOTS;
@@ -224,6 +226,8 @@ struct Shell {
     ports: Ports,
     ready: Ready,
     reader: Reader,
+    /// When the present slot began.
+    clocks: Clocks,
     /// By the index of the stream's key.
     legs: Vec<Option<Leg>>,
     events: mpsc::Sender<Event>,
@@ -330,20 +334,20 @@ impl Sink for Shell {
         leg.remote = Some(remote);
     }
 
-    fn receive(&mut self, stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    fn receive(&mut self, stream: StreamKey, datagram: &mut [u8]) -> Option<Head> {
         let leg = leg_of(&mut self.legs, stream)?;
         while leg.pace.may_read() {
-            match leg.pair.rtp.recv_from(datagram) {
+            match self.reader.read_one(&leg.pair.rtp, &self.clocks, datagram) {
                 Ok(received) => {
                     // What waits here from before the socket was connected must not hold the peer's packets up.
-                    let is_peer = leg.remote.is_none_or(|remote| remote.ip() == received.1.ip());
+                    let is_peer = leg.remote.is_none_or(|remote| remote.ip() == received.source.ip());
                     if is_peer || leg.strangers >= STRANGERS_MAX {
                         leg.pace.handle_datagram();
                     } else {
                         leg.strangers += 1;
                     }
-                    let way = (received.1, leg.pair.offered);
-                    copy(&self.copies, self.epoch, leg, way, &datagram[..received.0]);
+                    let way = (received.source, leg.pair.offered);
+                    copy(&self.copies, self.epoch, leg, way, &datagram[..received.length]);
                     return Some(received);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {

@@ -36,8 +36,13 @@ fn time_that_the_thread_was_held_up_for_passes_in_the_recording_and_for_the_peer
         bench.now += crate::audio::FRAME * missed as u32;
         bench.worker.miss_turns(bench.now, missed as u32, &mut bench.sink);
         assert_eq!(bench.sink.sent[&leg].len(), begun, "nothing is sent for it");
-        // What the socket held is read at once.
-        say(&mut bench, leg, 100..100 + missed, 0);
+        // What the socket held is read at once, with the moments at which it came.
+        let resumed = bench.now;
+        for number in 100..100 + missed {
+            bench.now = Instant::ZERO + crate::audio::FRAME * number as u32;
+            say(&mut bench, leg, number..number + 1, 0);
+        }
+        bench.now = resumed;
         say(&mut bench, leg, 100 + missed..200 + missed, 20);
         let recorded = &bench.sink.recorded[&leg];
         assert_eq!(recorded.len() as u64, 200 + missed);

@@ -27,11 +27,11 @@ impl Sink for Sockets {
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
         self.notes.latch(stream, remote);
     }
-    fn receive(&mut self, _stream: StreamKey, datagram: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    fn receive(&mut self, _stream: StreamKey, datagram: &mut [u8]) -> Option<Head> {
         self.asked += 1;
-        let (_, bytes) = self.way.pop_front_if(|(at, _)| *at <= self.notes.now)?;
+        let (at, bytes) = self.way.pop_front_if(|(at, _)| *at <= self.notes.now)?;
         datagram[..bytes.len()].copy_from_slice(&bytes);
-        Some((bytes.len(), remote(0)))
+        Some(Head { at, source: remote(0), length: bytes.len() })
     }
     fn keeps(&self, _stream: StreamKey) -> bool {
         self.keeps
@@ -128,6 +128,38 @@ fn the_same_is_found_counted_and_sent_with_a_fraction_of_the_questions() {
     assert_eq!(counted(&live), counted(&late));
     assert_eq!(live.notes.codes(STREAM), late.notes.codes(STREAM));
     assert!(late.asked * 2 < live.asked, "{} of {}", late.asked, live.asked);
+}
+
+#[test]
+fn the_jitter_of_a_recorded_leg_is_that_of_the_way_and_not_of_its_slots() {
+    // RFC 3550, A.8: the mean deviation of what packets take, by when they came.
+    for (packet_ms, late_ms, expected_ms) in [(20, 8, 8), (20, 0, 0), (10, 0, 0), (5, 0, 0)] {
+        let mut worker = Worker::new(&Options::default(), Arc::default(), Rng::from_seed(1));
+        let (mut sink, mut now) = (Sockets::default(), Instant::ZERO);
+        for command in [
+            Command::Open { stream: STREAM, partner: None },
+            Command::Connect { stream: STREAM, session: session(0) },
+            Command::Record { stream: STREAM, path: "x.wav".into() },
+        ] {
+            worker.handle_command(now, command, &mut sink);
+        }
+        for number in 0..4_000 / packet_ms {
+            let held_up = if number % 2 == 1 { late_ms } else { 0 };
+            let at = now + Duration::from_millis(number * packet_ms + 3 + held_up);
+            let samples = packet_ms as usize * 8;
+            let bytes = packet(number as u16, number as u32 * samples as u32, &vec![0x20; samples]);
+            sink.way.push_back((at, bytes));
+        }
+        for slot in 0..800 {
+            sink.notes.now = now;
+            worker.handle_slot(now, (slot % 4) as u8, &mut sink);
+            now += SLOT;
+        }
+        worker.handle_command(now, Command::Close { stream: STREAM }, &mut sink);
+        let told = sink.notes.closed[&STREAM].jitter;
+        let off = told.abs_diff(Duration::from_millis(expected_ms));
+        assert!(off < Duration::from_micros(500), "{packet_ms} ms, late by {late_ms} ms: {told:?}");
+    }
 }
 
 #[test]
