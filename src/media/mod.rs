@@ -13,6 +13,7 @@
 //!  packet <- telephone events, or player, or partner, or silence
 //! ```
 
+pub mod alignment;
 pub mod bridge;
 pub mod command;
 pub mod ear;

@@ -329,6 +329,11 @@ impl Receiver {
         self.was_known = false;
     }
 
+    /// How long ago what is heard now came.
+    pub fn lag(&self) -> Duration {
+        self.jitter.lag()
+    }
+
     /// A compound of RTCP was read.
     pub fn handle_report(&mut self, told: &Told) {
         self.peer_report = told.report.or(self.peer_report);

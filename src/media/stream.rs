@@ -1,6 +1,7 @@
 //! One leg's RTP session: both halves, and what hangs on them.
 
 use super::Options;
+use super::alignment::{self, Alignment};
 use super::bridge::{Bridge, Laid};
 use super::command::{Coding, Event, EventKind, Means, Presses, Session, Statistics, StreamKey};
 use super::ear::{Attention, Ear};
@@ -15,7 +16,7 @@ use super::worker::Sink;
 use crate::amd::Prompts;
 use crate::amd::detector::{self, Mode};
 use crate::audio::g711::{self, CodedFrame};
-use crate::audio::{FRAME_SAMPLES, SILENT_FRAME};
+use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::rtp::delay::Delay;
 use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
@@ -305,12 +306,10 @@ impl Stream {
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
         }
-        if self.tap.recording && self.tap.withheld {
-            sink.record(self.key, &SILENT_FRAME, &SILENT_FRAME);
-        } else if self.tap.recording {
+        if self.tap.recording.is_some() {
             let mut said_sound = SILENT_FRAME;
             g711::decode_frame(session.coding.law(), &said, &mut said_sound);
-            sink.record(self.key, &heard.sound, &said_sound);
+            self.record(&heard.sound, &said_sound, sink);
         }
         self.watch_clock(now, rng, sink);
         heard.digit
@@ -330,8 +329,35 @@ impl Stream {
                 sink.event(Event { stream, at: now, kind });
             });
         }
-        if self.tap.recording {
-            sink.record_gap(stream, slots);
+        if self.tap.recording.is_some() {
+            // What was said before is still to be written.
+            let soon = slots.min(alignment::FRAMES_MAX as u32);
+            (0..soon).for_each(|_| self.record(&SILENT_FRAME, &SILENT_FRAME, sink));
+            sink.record_gap(stream, slots - soon);
+        }
+    }
+
+    /// From now on the stream is recorded.
+    pub fn start_recording(&mut self) {
+        self.tap.recording = Some(Box::new(Alignment::new(self.receiver.lag())));
+    }
+
+    /// And no longer; what was said last is still to be written.
+    pub fn end_recording(&mut self, sink: &mut impl Sink) {
+        let Some(mut line) = self.tap.recording.take() else { return };
+        while let Some(said) = line.pop() {
+            sink.record(self.key, &SILENT_FRAME, &said);
+        }
+    }
+
+    /// Records what is heard and said now; nothing of what is said in a pause is ever written.
+    fn record(&mut self, heard: &Frame, said: &Frame, sink: &mut impl Sink) {
+        let Some(line) = &mut self.tap.recording else { return };
+        let withheld = self.tap.withheld;
+        let said = line.handle_frame(if withheld { &SILENT_FRAME } else { said }, self.receiver.lag());
+        match withheld {
+            true => sink.record(self.key, &SILENT_FRAME, &SILENT_FRAME),
+            false => sink.record(self.key, heard, &said),
         }
     }
 
@@ -504,6 +530,7 @@ impl Stream {
             self.report(now, true, sink);
         }
         self.player.stop();
+        self.end_recording(sink);
         self.phase = Phase::Open;
         let (packets_received, packets_lost, packets_refused) = self.receiver.packets();
         let (jitter, round_trip) = self.receiver.timing();

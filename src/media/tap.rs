@@ -1,5 +1,6 @@
 //! What listens to a stream without changing it: the recording, and the level meter of a watched call.
 
+use super::alignment::Alignment;
 use crate::audio::Frame;
 use crate::audio::level::{dbfs_of_energy, energy};
 
@@ -7,10 +8,10 @@ use crate::audio::level::{dbfs_of_energy, energy};
 const METER_FRAMES: u8 = 5;
 
 /// The listeners of one stream.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Tap {
-    /// Frames are handed to the recorder.
-    pub recording: bool,
+    /// Frames are handed to the recorder, what we say through this line. Its memory is taken when a recording starts.
+    pub recording: Option<Box<Alignment>>,
     /// They are silent, whatever is said.
     pub withheld: bool,
     meter: Option<Meter>,
@@ -25,7 +26,7 @@ struct Meter {
 impl Tap {
     /// Whether somebody listens now.
     pub fn is_open(&self) -> bool {
-        self.recording || self.meter.is_some()
+        self.recording.is_some() || self.meter.is_some()
     }
 
     /// Starts the level meter; it goes on as it is when it runs already.

@@ -44,7 +44,7 @@ pub trait Sink {
     fn event(&mut self, event: Event);
     /// Begin a recording.
     fn start_recording(&mut self, stream: StreamKey, path: PathBuf);
-    /// Twenty milliseconds of a stream that is recorded: what the peer said, what we sent.
+    /// Twenty milliseconds of a stream that is recorded: what the peer said, what we sent when that came.
     fn record(&mut self, stream: StreamKey, heard: &Frame, said: &Frame);
     /// So many of them passed unheard and unsaid.
     fn record_gap(&mut self, stream: StreamKey, frames: u32) {
@@ -141,8 +141,9 @@ impl Worker {
             }
             Command::Record { stream, path } => {
                 if let Some(place) = self.place(stream) {
+                    self.streams[place].end_recording(sink);
                     sink.start_recording(stream, path);
-                    self.streams[place].tap.recording = true;
+                    self.streams[place].start_recording();
                 }
             }
             Command::Trace { stream, on } => sink.trace(stream, on),

@@ -19,8 +19,10 @@
 //! least) is compared with what it should be: a frame too deep, and one frame is skipped; a frame too shallow, and one
 //! is inserted. That holds to 4,000 ppm, forty times what real crystals are off.
 
+mod lag;
 mod surplus;
 
+use self::lag::Lag;
 use self::surplus::Surplus;
 use super::CLOCK_HZ;
 use super::delay::{Delay, Step, Target};
@@ -37,6 +39,9 @@ pub const SAMPLES_MAX: usize = CAPACITY / 4;
 
 /// The longest playout delay; the rest of the ring is room for bursts.
 pub const DELAY_MAX: Duration = Duration::from_millis(200);
+
+/// What sound may wait beyond the delay before the correction of drift leaves some out.
+pub const LAG_OVER_MAX: Duration = Duration::from_millis(60);
 
 /// Samples of one frame of 20 ms.
 pub const FRAME: usize = 160;
@@ -104,6 +109,7 @@ pub struct JitterBuffer {
     doubtful: Option<u64>,
     window: Window,
     surplus: Surplus,
+    lag: Lag,
     packet_units: u64,
 }
 
@@ -143,6 +149,7 @@ impl JitterBuffer {
             doubtful: None,
             window: Window::default(),
             surplus: Surplus::new(),
+            lag: Lag::new(),
             packet_units: FRAME as u64,
         }
     }
@@ -150,6 +157,7 @@ impl JitterBuffer {
     /// Empty again, with another delay.
     pub fn reset_with(&mut self, delay: Delay) {
         self.delay = Target::new(delay, DELAY_MAX);
+        self.lag = Lag::new();
         self.reset();
     }
 
@@ -213,6 +221,9 @@ impl JitterBuffer {
             return self.restart(now, begin, payload);
         }
         let fresh = self.lay(begin.max(earliest), &payload[(earliest.max(begin) - begin) as usize..]);
+        if self.timestamps.newest().is_none_or(|newest| end > newest) {
+            self.lag.handle_newest(now);
+        }
         self.timestamps.accept(end);
         self.window.packets += 1;
         self.packet_units = payload.len() as u64;
@@ -245,8 +256,9 @@ impl JitterBuffer {
             State::Filling { since, .. } if units(now.saturating_since(since)) < self.delay.units() => {
                 return Playout::Waiting;
             }
-            State::Filling { first, .. } => {
+            State::Filling { first, since } => {
                 self.surplus = Surplus::new();
+                self.lag.begin(now.saturating_since(since), self.delay.units());
                 self.without_backlog(first)
             }
             State::Playing { playout } => {
@@ -262,6 +274,10 @@ impl JitterBuffer {
             }
         };
         let dry = self.timestamps.newest().is_none_or(|newest| newest <= playout);
+        if let (false, Some(newest)) = (dry, self.timestamps.newest()) {
+            let ahead = (newest - playout).saturating_sub(self.packet_units);
+            self.lag.handle_slot(now, ahead, self.delay.units());
+        }
         self.dry_slots = if dry { self.dry_slots.saturating_add(1) } else { 0 };
         let whole = self.take(playout, frame);
         self.state = State::Playing { playout: playout + FRAME as u64 };
@@ -295,6 +311,11 @@ impl JitterBuffer {
         Duration::from_micros(newest.saturating_sub(playout) * 1_000_000 / u64::from(CLOCK_HZ))
     }
 
+    /// How long ago what is heard now came.
+    pub fn lag(&self) -> Duration {
+        Duration::from_micros(self.lag.units(self.delay.units()) * 1_000_000 / u64::from(CLOCK_HZ))
+    }
+
     /// Whether a packet is the first after a pause: new, and about where it should be.
     fn resumes(&self, playout: u64, begin: u64) -> bool {
         let new = self.timestamps.newest().is_none_or(|newest| begin >= newest);
@@ -303,6 +324,7 @@ impl JitterBuffer {
 
     fn begin(&mut self, now: Instant, begin: u64, payload: &[u8]) {
         self.timestamps.accept(begin + payload.len() as u64);
+        self.lag.handle_newest(now);
         self.packet_units = payload.len() as u64;
         self.lay(begin, payload);
         self.state = State::Filling { since: now, first: begin };
@@ -332,6 +354,7 @@ impl JitterBuffer {
         }
         (self.surplus, self.window) = (Surplus::new(), Window::default());
         self.delay.handle_left_out();
+        self.lag.begin_window();
         if frames >= (CAPACITY / FRAME) as u64 {
             self.present.clear();
             return playout + frames * FRAME as u64;
@@ -420,6 +443,7 @@ impl JitterBuffer {
         // Playout begins with this much waiting, and up to one frame more.
         let target = (self.delay.units() + self.packet_units) as i64;
         if ended.depth_max >= target + 2 * FRAME as i64 {
+            self.lag.begin_window();
             return Some(self.skip(playout));
         }
         if ended.depth_max + FRAME as i64 <= target {

@@ -308,12 +308,47 @@ fn a_recording_gets_both_sides_frame_by_frame() {
         bench.packet(leg, remote(0), &packet(index, u32::from(index) * 160, &loud));
         bench.run_ms(20);
     }
+    bench.command(Command::Close { stream: leg });
     assert_eq!(bench.sink.recordings, [(leg, PathBuf::from("call.wav"))]);
     let recorded = &bench.sink.recorded[&leg];
-    assert_eq!(recorded.len(), 25);
-    let said: Vec<i16> = recorded.iter().flat_map(|(_, said)| said.to_vec()).collect();
+    // What was said waits as long as what was heard, by 40 ms here, and is written to its end.
+    assert_eq!(recorded.len(), 27);
+    let said: Vec<i16> = recorded[2..].iter().flat_map(|(_, said)| said.to_vec()).collect();
     assert_eq!(said, bench.sink.frames(leg).concat(), "what was said is what was sent");
-    assert!(recorded[5..].iter().all(|(heard, _)| (heard[50] - 4_000).abs() < 100));
+    assert!(recorded[5..25].iter().all(|(heard, _)| (heard[50] - 4_000).abs() < 100));
+}
+
+#[test]
+fn fault_28_what_the_peer_gives_back_at_once_stands_beside_what_was_said() {
+    let mut click = vec![0; 16_000];
+    click[8_000..8_160].fill(20_000);
+    for (delay_ms, way_ms) in [(0, 1), (40, 1), (200, 1), (40, 10), (40, 19), (50, 1), (200, 12)] {
+        let mut bench = Bench::with_prompts(1, vec![Clip { samples: click.clone() }]);
+        let options = Options { jitter: Duration::from_millis(delay_ms), ..Options::default() };
+        let prompts = PromptTable::new(vec![Clip { samples: click.clone() }]);
+        bench.worker = Worker::new(&options, Arc::new(prompts), Rng::from_seed(1));
+        let leg = bench.leg(0);
+        bench.command(Command::Record { stream: leg, path: "call.wav".into() });
+        bench.command(Command::Play { stream: leg, prompt: PromptId(0), repeat: false });
+        for _ in 0..100 {
+            bench.run_ms(20);
+            let sent = &bench.sink.sent[&leg].last().expect("a packet is sent in each slot");
+            let (came, bytes) = (sent.at + Duration::from_millis(way_ms), sent.bytes.clone());
+            let now = std::mem::replace(&mut bench.now, came);
+            bench.packet(leg, remote(0), &bytes);
+            bench.now = now;
+        }
+        bench.command(Command::Close { stream: leg });
+        let recorded = &bench.sink.recorded[&leg];
+        let place = |side: fn(&(Frame, Frame)) -> &Frame| {
+            recorded.iter().flat_map(side).position(|sample| *sample > 10_000).expect("it is recorded") as i64
+        };
+        let late_ms = (place(|(heard, _)| heard) - place(|(_, said)| said)) / 8;
+        assert!(
+            (late_ms - way_ms as i64).abs() <= 20,
+            "{late_ms} ms late with {delay_ms} ms, {way_ms} ms away"
+        );
+    }
 }
 
 #[test]
