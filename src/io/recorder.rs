@@ -3,6 +3,9 @@
 //! Frames come through a queue with memory of its own, so a media thread neither waits nor allocates. When the disk
 //! falls behind and the queue is full, frames are dropped and counted; the media thread reports them when the stream
 //! ends. In the file their place is silent, so that what follows is at its right time. Beginnings and ends travel beside the queue and are never lost.
+//!
+//! A file can be read at any time: its header tells of what has been written by then, from the first second on, and where
+//! the disk is full, of what has found room.
 
 use crate::audio::{Frame, SILENT_FRAME, wav};
 use crate::media::command::{Event, EventKind, StreamKey};
@@ -10,7 +13,7 @@ use crate::time::Instant;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +30,17 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// How often a file's header is brought up to date, in frames: a crash costs no more than five seconds.
 const FLUSH_FRAMES: u32 = 250;
+
+/// And for the first time: of a short call something is left, too.
+const FIRST_FLUSH: u32 = 50;
+
+/// Where the sizes stand in the header: of the file behind it, and of the samples, which follow.
+const FILE_SIZE: u64 = 4;
+const SAMPLES_SIZE: u64 = 40;
+const HEADER: u64 = 44;
+
+/// A sample of either side.
+const PAIR: u64 = 4;
 
 /// How long an idle recorder sleeps before it looks for beginnings and ends.
 const IDLE: Duration = Duration::from_millis(50);
@@ -166,10 +180,16 @@ struct Open {
     stream: StreamKey,
     path: PathBuf,
     /// `None` once a fault was told.
-    writer: Option<hound::WavWriter<BufWriter<File>>>,
+    writer: Option<Writer>,
     frames: u32,
     taken: u32,
     end: Option<End>,
+}
+
+/// A file, and who writes it.
+struct Writer {
+    wav: hound::WavWriter<BufWriter<Arc<File>>>,
+    file: Arc<File>,
 }
 
 impl Desk {
@@ -207,7 +227,7 @@ impl Desk {
     }
 
     fn begin(&mut self, number: u64, stream: StreamKey, path: PathBuf) {
-        let writer = match create(&path) {
+        let writer = match Writer::create(&path) {
             Ok(writer) => Some(writer),
             Err(error) => {
                 self.tell(stream, format!("cannot create the recording {}: {error}", path.display()));
@@ -222,7 +242,9 @@ impl Desk {
         file.taken += 1;
         if let Err(error) = file.write(frame.place, &frame.heard, &frame.said) {
             let (stream, path) = (file.stream, file.path.display().to_string());
-            file.writer = None;
+            if let Some(writer) = file.writer.take() {
+                writer.give_up();
+            }
             self.tell(stream, format!("cannot write the recording {path}: {error}"));
         }
         self.close_if_complete(frame.number);
@@ -246,7 +268,7 @@ impl Desk {
         }
         let padded = file.pad(frames);
         let Some(writer) = file.writer else { return };
-        if let Err(error) = padded.and_then(|()| writer.finalize()) {
+        if let Err(error) = writer.finish(padded) {
             self.tell(file.stream, format!("cannot finish the recording {}: {error}", file.path.display()));
         }
     }
@@ -264,14 +286,15 @@ impl Open {
     fn write(&mut self, place: u32, heard: &Frame, said: &Frame) -> Result<(), hound::Error> {
         self.pad(place)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mut block = writer.get_i16_writer(2 * heard.len() as u32);
+        let mut block = writer.wav.get_i16_writer(2 * heard.len() as u32);
         for (left, right) in heard.iter().zip(said) {
             block.write_sample(*left);
             block.write_sample(*right);
         }
         block.flush()?;
         self.frames += 1;
-        if self.frames.is_multiple_of(FLUSH_FRAMES) { writer.flush() } else { Ok(()) }
+        let due = self.frames == FIRST_FLUSH || self.frames.is_multiple_of(FLUSH_FRAMES);
+        if due { writer.wav.flush() } else { Ok(()) }
     }
 
     /// Silence in place of what was dropped.
@@ -284,13 +307,58 @@ impl Open {
     }
 }
 
-fn create(path: &Path) -> Result<hound::WavWriter<BufWriter<File>>, hound::Error> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(hound::Error::IoError)?;
+impl Writer {
+    fn create(path: &Path) -> Result<Writer, hound::Error> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(hound::Error::IoError)?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);
+        let file = Arc::new(file.map_err(hound::Error::IoError)?);
+        let mut wav = hound::WavWriter::new(BufWriter::new(Arc::clone(&file)), wav::spec(2))?;
+        // A header without sizes would be refused by who reads it; this one tells of no sound yet.
+        wav.flush()?;
+        Ok(Writer { wav, file })
     }
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);
-    hound::WavWriter::new(BufWriter::new(file.map_err(hound::Error::IoError)?), wav::spec(2))
+
+    /// The last words, unless what comes before them could not be written.
+    fn finish(self, padded: Result<(), hound::Error>) -> Result<(), hound::Error> {
+        let Writer { wav, file } = self;
+        let finished = match padded {
+            Ok(()) => wav.finalize(),
+            Err(error) => {
+                drop(wav);
+                Err(error)
+            }
+        };
+        if finished.is_err() {
+            tell_sizes(&file);
+        }
+        finished
+    }
+
+    /// Something could not be written: what is there can still be read.
+    fn give_up(self) {
+        let Writer { wav, file } = self;
+        // It tries once more to write what it still holds, and only then a header, which it does not come to.
+        drop(wav);
+        tell_sizes(&file);
+    }
+}
+
+/// Puts the sizes of what is in the file into its header: on a full disk there is room for what was there before.
+fn tell_sizes(file: &File) {
+    let Ok(length) = file.metadata().map(|metadata| metadata.len()) else { return };
+    if length < HEADER {
+        return;
+    }
+    let samples = (length - HEADER) / PAIR * PAIR;
+    for (place, size) in [(FILE_SIZE, HEADER - 8 + samples), (SAMPLES_SIZE, samples)] {
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        if let Err(error) = file.write_all_at(&size.to_le_bytes(), place) {
+            tracing::warn!(%error, "the header of a recording could not be brought up to date");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -373,6 +441,63 @@ mod tests {
         let clip = wav::read(&fs::read(path).unwrap()).unwrap();
         let frames: Vec<i16> = clip.samples.chunks(FRAME_SAMPLES).map(|frame| frame[80]).collect();
         assert_eq!(frames, [1_000, 0, 0, 0, 2_000, 0, 0]);
+    }
+
+    /// In the environment of the process whose files may not grow beyond 64 KiB (or 128, as shells count differently).
+    const SMALL: &str = "OUTDIAL_RECORDER_SMALL";
+
+    /// How long a file is for who reads it, in frames.
+    fn frames_of(path: &Path) -> u32 {
+        hound::WavReader::open(path).expect("it can be read").duration() / FRAME_SAMPLES as u32
+    }
+
+    #[test]
+    fn where_the_disk_is_full_the_file_tells_of_all_that_found_room() {
+        if std::env::var_os(SMALL).is_none() {
+            // The limit is one of the whole process, and a signal that has to be ignored tells of it.
+            const NAME: &str =
+                "io::recorder::tests::where_the_disk_is_full_the_file_tells_of_all_that_found_room";
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "trap '' XFSZ; ulimit -f 128; exec \"$@\"", "sh"]);
+            shell.arg(std::env::current_exe().unwrap()).args(["--exact", NAME, "--nocapture"]);
+            let output = shell.env(SMALL, "yes").output().unwrap();
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        // With and without an end that has to be padded; there is room for two seconds of sound, or four.
+        for (written, passed) in [(300, 0), (20, 300)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("call.wav");
+            let (recorder, told) = recorder(FRAMES_MAX);
+            let mut recording = recorder.handle().record(key(1), path.clone());
+            (0..written).for_each(|_| recording.write(&[1_000; FRAME_SAMPLES], &[1_000; FRAME_SAMPLES]));
+            recording.pass(passed);
+            drop(recording);
+            recorder.stop();
+            let faults = faults(told);
+            assert!(faults.len() == 1 && faults[0].contains("the recording"), "{faults:?}");
+            let length = fs::metadata(&path).unwrap().len();
+            assert!(length == 64 * 1_024 || length == 128 * 1_024, "{length}");
+            assert_eq!(u64::from(frames_of(&path)), (length - HEADER) / 640);
+        }
+    }
+
+    #[test]
+    fn of_a_call_that_a_crash_cuts_short_all_but_the_last_seconds_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for (written, readable) in [(49, 0), (50, 50), (249, 50), (250, 250)] {
+            let path = folder.path().join(format!("{written}.wav"));
+            let writer = Some(Writer::create(&path).unwrap());
+            let mut open =
+                Open { stream: key(1), path: path.clone(), writer, frames: 0, taken: 0, end: None };
+            for place in 0..written {
+                open.write(place, &SILENT_FRAME, &SILENT_FRAME).unwrap();
+            }
+            // Nobody says any last words.
+            assert_eq!(frames_of(&path), readable, "{written}");
+            std::mem::forget(open);
+        }
     }
 
     #[test]
