@@ -490,14 +490,20 @@ impl Engine {
         self.outputs.pop_front()
     }
 
-    /// Whether nothing is in flight: attempts, sessions, records to write.
+    /// Whether nothing is in flight: attempts, sessions, BYEs that are not answered, records to write.
     pub fn is_quiet(&self) -> bool {
         let counts = self.endpoint.counts();
         let unregistered =
             self.unregister_until.is_none() || self.trunks.iter().all(|t| t.registration.is_none());
         let books_are_closed = self.unsaved.is_empty() && self.keeping.is_empty();
         let nobody_is_rung = self.lines.is_empty() && self.orphans.lines() == 0;
-        nobody_is_rung && counts.sessions == 0 && books_are_closed && unregistered
+        let nobody_is_up = counts.sessions == 0 && !self.is_parting();
+        nobody_is_rung && nobody_is_up && books_are_closed && unregistered
+    }
+
+    /// Whether all calls have ended here, and one has perhaps not where it was made to: a BYE is not answered yet.
+    pub fn is_parting(&self) -> bool {
+        self.sessions.is_empty() && self.endpoint.is_parting()
     }
 
     /// Whether every campaign has come to its end.

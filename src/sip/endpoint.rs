@@ -132,7 +132,8 @@ impl Endpoint {
     }
 
     /// Ends a call by whatever its state calls for: CANCEL once a provisional response is there (RFC 3261 section 9.1),
-    /// BYE, or ACK and BYE of a 2xx that crosses the CANCEL. After a BYE `Ended` follows at once.
+    /// BYE, or ACK and BYE of a 2xx that crosses the CANCEL. After a BYE `Ended` follows at once, and [`Event::Parted`] when
+    /// that is answered.
     pub fn hang_up(&mut self, now: Instant, key: SessionKey, reason: Option<HangUpReason>) {
         self.with_session(key, |session, stack| session.hang_up(now, stack, reason));
     }
@@ -336,6 +337,11 @@ impl Endpoint {
             late: self.stack.late.len(),
             orphans: self.orphans.len(),
         }
+    }
+
+    /// Whether a far end may still be in a call with us though its session has ended: what ends it is not answered yet.
+    pub fn is_parting(&self) -> bool {
+        self.stack.is_parting()
     }
 
     /// Whether a request has, or deserves, a transaction: one within a call, a copy, a CANCEL, an ACK.

@@ -45,6 +45,12 @@ pub enum Event {
         /// What.
         event: RegistrationEvent,
     },
+    /// A session that has ended is parted from its peer: there was nothing to hang up, or the BYE is answered, or nobody
+    /// will answer it any more. Told once, after [`SessionEvent::Ended`].
+    Parted {
+        /// Which one it was.
+        key: SessionKey,
+    },
     /// A call of a former run has ended, or may be taken for ended; nothing follows, the key is void.
     Orphan {
         /// Which one.

@@ -2,6 +2,7 @@
 
 use super::authentication::{Authentication, Shown, shown_in};
 use super::dialog::Dialog;
+use super::event::{Event, SessionKey};
 use super::message::Response;
 use super::options::HangUpReason;
 use super::stack::Stack;
@@ -9,6 +10,15 @@ use super::target::Target;
 use super::transaction::owner::Owner;
 use crate::slab::Key;
 use crate::time::Instant;
+
+/// A BYE under way.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    /// What a challenge of it is answered with.
+    pub(crate) authentication: Authentication,
+    /// Whose it is, where it ends a session and not a fork.
+    pub(crate) session: Option<SessionKey>,
+}
 
 /// What is still to be known of an INVITE that its session waits for no more, for as long as its transaction lasts: 64*T1
 /// after the first 2xx, or after the CANCEL.
@@ -48,6 +58,11 @@ impl Late {
         Late { trunk, authentication, shown, dialogs, left, is_reinvite: true, may_cancel: false }
     }
 
+    /// Whether it is a re-INVITE, of a dialog that has ended.
+    pub(crate) fn is_reinvite(&self) -> bool {
+        self.is_reinvite
+    }
+
     fn is_empty(&self) -> bool {
         let knows_nobody = self.dialogs.is_empty() && self.left.is_empty();
         knows_nobody && self.shown.is_empty() && !self.authentication.has_credentials() && !self.may_cancel
@@ -59,8 +74,15 @@ impl Late {
     }
 
     /// A 2xx that nobody waits for: a fork that answered second, or a callee that answered a call we gave up. It must be
-    /// acknowledged, and its dialog then ended at once (RFC 3261 section 13.2.2.4), unless it has ended already.
-    pub(crate) fn acknowledge(&mut self, now: Instant, stack: &mut Stack, response: &Response) {
+    /// acknowledged, and its dialog then ended at once (RFC 3261 section 13.2.2.4), unless it has ended already. `session` is
+    /// whose answer it is, where it is not a fork's.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        stack: &mut Stack,
+        response: &Response,
+        session: Option<SessionKey>,
+    ) {
         if self.is_reinvite {
             let Some(dialog) = self.dialogs.first_mut() else { return };
             dialog.refresh_target(response.headers().contacts());
@@ -72,7 +94,8 @@ impl Late {
         if self.left.iter().any(|tag| tag == dialog.remote_tag()) {
             return stack.acknowledge(now, &dialog, self.trunk, response, &self.shown);
         }
-        part(now, stack, response, dialog, self.trunk, (self.authentication.sibling(), &self.shown));
+        let farewell = Farewell { authentication: self.authentication.sibling(), session };
+        part(now, stack, response, dialog, self.trunk, (farewell, &self.shown));
     }
 }
 
@@ -125,7 +148,7 @@ pub(crate) fn handle_response(
     let nothing = Late::of_call(late.trunk, Authentication::new(None), Vec::new(), Vec::new());
     let taken = std::mem::replace(late, nothing);
     let mut taken = if sent.is_empty() { taken } else { taken.of_sent(sent) };
-    taken.acknowledge(now, stack, response);
+    taken.acknowledge(now, stack, response, None);
     if let Some(late) = stack.late.get_mut(key) {
         *late = taken;
     }
@@ -136,22 +159,24 @@ pub(crate) fn handle_farewell(
     now: Instant,
     stack: &mut Stack,
     key: Key,
-    trunk: Target,
-    answer: Option<(&Response, &[u8])>,
+    answer: Option<(Target, &Response, &[u8])>,
 ) {
-    if let Some((response, sent)) = answer {
+    if let Some((trunk, response, sent)) = answer {
         if response.is_provisional() {
             return;
         }
-        let authentication = stack.farewells.get_mut(key);
-        let again = authentication.and_then(|known| known.retry(&mut stack.rng, sent, response));
+        let farewell = stack.farewells.get_mut(key);
+        let again = farewell.and_then(|known| known.authentication.retry(&mut stack.rng, sent, response));
         if let Some(bye) = again
             && stack.send(now, trunk, bye, Owner::Farewell(key)).is_ok()
         {
             return;
         }
     }
-    stack.farewells.remove(key);
+    let parted = stack.farewells.remove(key).and_then(|farewell| farewell.session);
+    if let Some(key) = parted {
+        stack.emit(Event::Parted { key });
+    }
 }
 
 /// A 2xx of which nothing is known any more; its dialog may have used up any number.
@@ -159,7 +184,8 @@ pub(crate) fn dismiss_unknown(now: Instant, stack: &mut Stack, response: &Respon
     let Ok(callee) = response.headers().to().map(|to| to.uri) else { return };
     let Ok(mut dialog) = Dialog::of_response(response, &callee) else { return };
     dialog.resume_numbers();
-    part(now, stack, response, dialog, trunk, (Authentication::new(None), &Shown::new()));
+    let farewell = Farewell { authentication: Authentication::new(None), session: None };
+    part(now, stack, response, dialog, trunk, (farewell, &Shown::new()));
 }
 
 fn part(
@@ -168,9 +194,9 @@ fn part(
     response: &Response,
     mut dialog: Dialog,
     trunk: Target,
-    (authentication, shown): (Authentication, &Shown),
+    (farewell, shown): (Farewell, &Shown),
 ) {
     stack.acknowledge(now, &dialog, trunk, response, shown);
     let reason = HangUpReason { q850: 16, text: "Call abandoned".to_owned() };
-    stack.bye(now, &mut dialog, trunk, authentication, Some(&reason));
+    stack.bye(now, &mut dialog, trunk, farewell, Some(&reason));
 }

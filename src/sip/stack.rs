@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use super::access::{Local, Towards};
 use super::ack::{AckId, AckMemory};
-use super::authentication::{Authentication, Shown};
+use super::authentication::Shown;
 use super::dialog::Dialog;
-use super::event::{Event, Output};
+use super::event::{Event, Output, SessionKey};
 use super::header::BRANCH_COOKIE;
-use super::late::Late;
+use super::late::{Farewell, Late};
 use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{HangUpReason, Options};
@@ -37,8 +37,8 @@ pub(crate) struct Stack {
     pub(crate) rng: Rng,
     pub(crate) layer: Layer,
     pub(crate) acks: AckMemory,
-    /// BYEs under way, with what a challenge of theirs is answered with.
-    pub(crate) farewells: Slab<Authentication>,
+    /// BYEs under way.
+    pub(crate) farewells: Slab<Farewell>,
     /// INVITEs that may yet be answered, though their sessions wait for them no more.
     pub(crate) late: Slab<Late>,
     pub(crate) reach: Reach,
@@ -251,13 +251,13 @@ impl Stack {
         true
     }
 
-    /// Ends a dialog; nobody waits for it.
+    /// Ends a dialog, that of a session or that of a fork which nobody waits for.
     pub(crate) fn bye(
         &mut self,
         now: Instant,
         dialog: &mut Dialog,
         trunk: Target,
-        mut authentication: Authentication,
+        mut farewell: Farewell,
         reason: Option<&HangUpReason>,
     ) {
         let target = self.target_of(dialog, trunk);
@@ -266,13 +266,28 @@ impl Stack {
         if let Some((name, value)) = reason.map(HangUpReason::header) {
             bye.headers_mut().push(&name, &value);
         }
-        authentication.begin();
-        let owner = self.farewells.insert(authentication).map_or(Owner::Nobody, Owner::Farewell);
+        farewell.authentication.begin();
+        let owner = self.farewells.insert(farewell).map_or(Owner::Nobody, Owner::Farewell);
         if self.send(now, target, bye, owner).is_err()
             && let Owner::Farewell(key) = owner
         {
             self.farewells.remove(key);
         }
+    }
+
+    /// Whether a BYE of this session is under way.
+    pub(crate) fn takes_leave(&self, session: SessionKey) -> bool {
+        self.farewells.iter().any(|(_, farewell)| farewell.session == Some(session))
+    }
+
+    /// Whether a far end may still be in a call with us: a BYE of ours is not answered, or an INVITE that was cancelled. One
+    /// that a former run has sent is its orphan's to wait for, and a re-INVITE ends with its dialog's BYE.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.layer.ends().any(|owner| match owner {
+            Owner::Orphan(_) => false,
+            Owner::Late(key) => self.late.get(key).is_none_or(|late| !late.is_reinvite()),
+            _ => true,
+        })
     }
 
     pub(crate) fn add_user_agent(&self, request: &mut Request) {

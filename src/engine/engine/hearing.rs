@@ -160,6 +160,7 @@ impl Engine {
     fn handle_endpoint_event(&mut self, now: Now, event: endpoint::Event) {
         match event {
             endpoint::Event::Session { key, event } => self.handle_session(now, key, event),
+            endpoint::Event::Parted { key } => self.forget_parted(now, key),
             endpoint::Event::Orphan { key, end } => self.handle_orphan_end(now, key, end),
             endpoint::Event::Registration { key, event } => {
                 self.handle_registration(now, key, event);

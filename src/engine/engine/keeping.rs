@@ -1,8 +1,9 @@
 //! What the store is told of calls while they go on, so that a later run can end them.
 //!
 //! The INVITE's part is committed with the attempt, before it leaves. What is heard later follows without anybody waiting
-//! for it: whoever rings or answers at once, changes of the way within [`CHANGED_WITHIN`], and an end with others, or, where
-//! we ended the call, when a lost BYE would have been sent again.
+//! for it: whoever rings or answers at once, changes of the way within [`CHANGED_WITHIN`], and an end with others. Where we
+//! ended the call, it is at its end when the BYE was answered, or nobody will: a run that cannot wait for that leaves it to
+//! the next.
 //!
 //! The INVITE of an agent's leg waits for the store too (see `holding.rs`), and so does the ACK of an answer. A callee repeats
 //! what was not acknowledged, so that a call which came up as the engine died is heard of by the next one: it is known to the
@@ -15,9 +16,6 @@ use crate::sip::endpoint::{Remains, SessionEvent};
 /// What can wait is told of within this time: one request carries many.
 const CHANGED_WITHIN: Duration = Duration::from_millis(200);
 
-/// So long after our BYE a call is forgotten: three copies of it have left by then (RFC 3261 section 17.1.2.2).
-const FORGET_AFTER: Duration = Duration::from_secs(4);
-
 /// However slow the store is, after so long a callee has its ACK: time for a write that failed to be tried once more.
 pub const ACK_HELD_MAX: Duration = Duration::from_millis(3_500);
 
@@ -27,7 +25,7 @@ const CHANGES_MAX: usize = 256;
 /// Calls of this run, as the store should know them.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// As they were last told; bounded by the endpoint's sessions.
+    /// As they were last told; bounded by the endpoint's sessions and its BYEs.
     kept: BTreeMap<SessionKey, Kept>,
     /// What waits for the store, by Call-ID; bounded as those.
     awaited: BTreeMap<String, Awaited>,
@@ -52,14 +50,14 @@ struct Kept {
     attempt: AttemptId,
     trunk: String,
     remains: Remains,
-    /// Its peer has had the last word: nothing of it is left there.
-    is_over: bool,
 }
 
 impl Keeping {
-    /// The call has ended, by its peer's word.
+    /// The call has ended, for its peer too.
     pub fn forget(&mut self, now: Instant, call_id: String) {
-        self.forget_at(now + CHANGED_WITHIN, call_id);
+        self.changed.remove(&call_id);
+        self.awaited.remove(&call_id);
+        self.gone.insert((now + CHANGED_WITHIN, call_id));
     }
 
     /// The INVITE was committed and will not leave: there is nothing to end.
@@ -73,12 +71,6 @@ impl Keeping {
     pub fn announce(&mut self, now: Instant, attempt: AttemptId, trunk: &str, remains: &Remains) {
         self.awaited.insert(remains.call_id.clone(), Awaited::Invite);
         self.change(now, record_of(attempt, trunk, remains));
-    }
-
-    fn forget_at(&mut self, at: Instant, call_id: String) {
-        self.changed.remove(&call_id);
-        self.awaited.remove(&call_id);
-        self.gone.insert((at, call_id));
     }
 
     /// Whether the store knows all that it should.
@@ -142,7 +134,7 @@ impl Engine {
         remains: Remains,
     ) {
         let trunk = self.trunks[trunk].options.name.clone();
-        let kept = Kept { attempt, trunk, remains, is_over: false };
+        let kept = Kept { attempt, trunk, remains };
         self.keeping.kept.insert(session, kept);
     }
 
@@ -152,19 +144,6 @@ impl Engine {
             SessionEvent::Provisional { .. } | SessionEvent::Answered { .. } => now.instant,
             // The way to the far end may change with it.
             SessionEvent::OfferAnswered { .. } | SessionEvent::Offered { .. } => now.instant + CHANGED_WITHIN,
-            SessionEvent::Rejected { .. } | SessionEvent::NoResponse | SessionEvent::HungUp { .. } => {
-                if let Some(kept) = self.keeping.kept.get_mut(&session) {
-                    kept.is_over = true;
-                }
-                return;
-            }
-            SessionEvent::Ended => {
-                if let Some(kept) = self.keeping.kept.remove(&session) {
-                    let after = if kept.is_over { CHANGED_WITHIN } else { FORGET_AFTER };
-                    self.keeping.forget_at(now.instant + after, kept.remains.call_id);
-                }
-                return;
-            }
             _ => return,
         };
         let is_answer = matches!(event, SessionEvent::Answered { .. });
@@ -179,6 +158,13 @@ impl Engine {
             self.keeping.change(at, record);
         } else if is_answer {
             self.endpoint.acknowledge(session);
+        }
+    }
+
+    /// Nothing is left of a session, neither here nor at its peer's.
+    pub(super) fn forget_parted(&mut self, now: Now, session: SessionKey) {
+        if let Some(kept) = self.keeping.kept.remove(&session) {
+            self.keeping.forget(now.instant, kept.remains.call_id);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::time::WallTime;
 use std::net::SocketAddr;
 
 mod agents;
+mod ending;
 mod explaining;
 mod holding;
 mod lawful;

@@ -74,7 +74,7 @@ impl Endpoint {
                 }
             }
             Owner::Farewell(key) => {
-                late::handle_farewell(now, &mut self.stack, key, target, Some((&response, sent)));
+                late::handle_farewell(now, &mut self.stack, key, Some((target, &response, sent)));
             }
             Owner::Orphan(key) if self.orphans.get(key).is_some() => {
                 self.with_orphan(key, |orphan, stack| {
@@ -122,9 +122,7 @@ impl Endpoint {
                 registrar.handle_silence(now, stack, transaction);
             }),
             Owner::Ping(key) => self.finish_ping(key, PingOutcome::NoAnswer),
-            Owner::Farewell(key) => {
-                self.stack.farewells.remove(key);
-            }
+            Owner::Farewell(key) => late::handle_farewell(now, &mut self.stack, key, None),
             Owner::Orphan(key) => self.with_orphan(key, |orphan, stack| {
                 orphan.handle_silence(now, stack, transaction);
             }),

@@ -116,6 +116,7 @@ fn play(seed: u64) {
     stage.collect(&mut lines);
     run_until(&mut stage, now, now + Duration::from_secs(400), &mut lines, seed);
     assert_eq!(stage.endpoint.counts(), Counts::default(), "seed {seed}: {lines:#?}");
+    assert!(stage.parting.is_empty(), "seed {seed}: {lines:#?}");
     let ended = lines.iter().filter(|line| *line == "! ended").count();
     assert_eq!(ended, 1, "seed {seed}: {lines:#?}");
 }

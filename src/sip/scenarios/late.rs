@@ -1,6 +1,6 @@
 //! Answers to INVITEs that nobody waits for any more: of forks that lost, after a CANCEL, after the call.
 
-use super::{Stage, check};
+use super::{Instant, Machine, Stage, check};
 use crate::sip::endpoint::*;
 use crate::sip::transaction::transcript;
 
@@ -153,6 +153,19 @@ fn a_reinvite_that_is_answered_after_the_call_is_acknowledged_along_its_route_an
         assert_eq!(stage.sent["ACK"].headers().get("Route"), Some("<sip:192.0.2.1;lr;at=edge>"));
         assert_eq!(stage.endpoint.counts(), Counts::default());
     }
+}
+
+#[test]
+fn a_call_is_parted_with_the_answer_to_its_bye_whatever_becomes_of_its_reinvite() {
+    let mut stage = Stage::new(Transport::Udp);
+    let (now, mut said) = (Instant::ZERO, Vec::new());
+    for words in ["invite", "200 tag=a sdp=answer", "reinvite hold", "100", "hangup"] {
+        stage.play(now, words, &mut said);
+    }
+    assert!(said.contains(&"> CANCEL tag=a".to_owned()), "{said:?}");
+    assert!(stage.endpoint.is_parting() && stage.parting.len() == 1);
+    stage.play(now, "200 BYE", &mut said);
+    assert!(!stage.endpoint.is_parting() && stage.parting.is_empty());
 }
 
 #[test]

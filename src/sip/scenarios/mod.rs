@@ -38,19 +38,24 @@ use crate::time::Instant;
 /// Plays a call's transcript; at its end nothing may be left.
 fn check(script: &str) {
     let stage = transcript::check(script, |_, _| Stage::new(Transport::Udp));
-    assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+    nothing_is_left(&stage);
 }
 
 /// With ACKs that are held for a second at most.
 fn check_held(script: &str) {
     let options = Options { ack_held_max: Some(Duration::from_secs(1)), ..Options::default() };
     let stage = transcript::check(script, |_, _| Stage::with(Transport::Udp, options.clone()));
-    assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+    nothing_is_left(&stage);
 }
 
 fn check_tcp(script: &str) {
     let stage = transcript::check(script, |_, _| Stage::new(Transport::Tcp));
+    nothing_is_left(&stage);
+}
+
+fn nothing_is_left(stage: &Stage) {
     assert_eq!(stage.endpoint.counts(), Counts::default(), "something is left");
+    assert_eq!(stage.parting, BTreeSet::new(), "all are parted");
 }
 
 struct Stage {
@@ -66,6 +71,8 @@ struct Stage {
     branches: BTreeSet<String>,
     /// The peer's own CSeq.
     number: u32,
+    /// Sessions that have ended and are not parted from their peers.
+    parting: BTreeSet<SessionKey>,
 }
 
 impl Stage {
@@ -78,7 +85,8 @@ impl Stage {
         let target = Target::new(transport, "192.0.2.1:5060".parse().unwrap());
         endpoint.allow_source(target.address.ip());
         let (sent, numbers, branches) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Stage { endpoint, target, session: None, registration: None, sent, numbers, branches, number: 100 }
+        let (session, registration, number, parting) = (None, None, 100, BTreeSet::new());
+        Stage { endpoint, target, session, registration, sent, numbers, branches, number, parting }
     }
 
     fn act(&mut self, now: Instant, words: &str) -> bool {
@@ -204,7 +212,15 @@ impl Stage {
                         self.sent.insert(request.method().as_str().to_owned(), request);
                     }
                 }
-                Output::Event(event) => out.push(format!("! {}", tell(event))),
+                Output::Event(Event::Parted { key }) => {
+                    assert!(self.parting.remove(&key), "it is told once, after the session's end");
+                }
+                Output::Event(event) => {
+                    if let Event::Session { key, event: SessionEvent::Ended } = &event {
+                        self.parting.insert(*key);
+                    }
+                    out.push(format!("! {}", tell(event)));
+                }
             }
         }
     }
@@ -375,6 +391,7 @@ fn tell(event: Event) -> String {
             RegistrationEvent::Unregistered { leave: Leave::Confirmed } => "unregistered".into(),
             RegistrationEvent::Unregistered { leave } => format!("unregistered {leave:?}").to_lowercase(),
         },
+        Event::Parted { .. } => "parted".into(),
         Event::Orphan { end, .. } => format!("orphan {end:?}"),
         Event::Ping { outcome, .. } => match outcome {
             PingOutcome::Answered { status, round_trip, .. } => {

@@ -147,7 +147,7 @@ impl Session {
             (State::Leaving { invite, .. } | State::Cancelling { invite }, 200..=299) => {
                 // It crossed our CANCEL: the callee did answer, and must not hear silence.
                 let mut late = self.late().of_sent(sent);
-                late.acknowledge(now, stack, &response);
+                late.acknowledge(now, stack, &response, Some(self.key));
                 late::keep(stack, invite, late);
                 let sdp = sdp_of(response.headers(), response.body());
                 self.emit(stack, SessionEvent::Answered { sdp });

@@ -51,7 +51,7 @@ use super::content::description as sdp_of;
 use super::dialog::Dialog;
 use super::event::{Event, SessionEvent, SessionKey};
 use super::header::{NameAddr, Reason};
-use super::late::{self, Late};
+use super::late::{self, Farewell, Late};
 use super::message::Headers;
 use super::options::{Extensions, HangUpReason};
 use super::remains::branch_of;
@@ -233,7 +233,8 @@ impl Session {
         self.end_referrals(now, stack);
         let authentication = std::mem::replace(&mut self.authentication, Authentication::new(None));
         if let Some(dialog) = self.dialogs.last_mut() {
-            stack.bye(now, dialog, self.trunk, authentication, reason.as_ref());
+            let farewell = Farewell { authentication, session: Some(self.key) };
+            stack.bye(now, dialog, self.trunk, farewell, reason.as_ref());
         }
         self.end(now, stack);
     }
@@ -249,6 +250,9 @@ impl Session {
         self.infos = Infos::default();
         self.dialogs.clear();
         self.emit(stack, SessionEvent::Ended);
+        if !stack.takes_leave(self.key) {
+            stack.emit(Event::Parted { key: self.key });
+        }
     }
 
     /// What its INVITE leaves to be known when others than the call's own dialog may yet answer it.

@@ -130,6 +130,11 @@ impl Client {
         self.handle_input(now, due, out);
     }
 
+    /// Whether a final response is waited for.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Trying { .. } | State::Proceeding { .. })
+    }
+
     /// Whether no response was heard.
     pub fn is_trying(&self) -> bool {
         matches!(self.state, State::Trying { .. })

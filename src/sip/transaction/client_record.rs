@@ -168,6 +168,14 @@ impl ClientRecord {
         }
     }
 
+    /// Whether it is to end a call and has not: a BYE without an answer, an INVITE that was cancelled.
+    pub(super) fn is_to_end_a_call(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_cancelled(),
+            Machine::Other(machine) => machine.is_open() && self.index.ends_with(" BYE"),
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.machine {
             Machine::Invite(machine) => machine.poll_timeout(),

@@ -193,6 +193,11 @@ impl InviteClient {
         matches!(self.state, State::Proceeding { .. })
     }
 
+    /// Whether a final response is waited for after a CANCEL.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.state, State::Proceeding { expiry: Some(_) })
+    }
+
     fn terminate(&mut self, out: &mut Vec<Action>) {
         self.state = State::Terminated;
         out.push(Action::Terminated);

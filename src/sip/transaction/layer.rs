@@ -198,6 +198,12 @@ impl Layer {
         self.clients.get(transaction).is_some_and(ClientRecord::is_invite)
     }
 
+    /// The users of requests that are to end a call and have not done so: BYEs that are not answered, and INVITEs that were
+    /// cancelled and have no final response.
+    pub fn ends(&self) -> impl Iterator<Item = Owner> {
+        self.clients.iter().filter(|(_, record)| record.is_to_end_a_call()).map(|(_, record)| record.owner)
+    }
+
     /// Names another user for a client transaction.
     pub fn set_owner(&mut self, transaction: Key, owner: Owner) {
         if let Some(record) = self.clients.get_mut(transaction) {

@@ -128,7 +128,7 @@ impl Stage {
         self.of_store.iter().flat_map(open).collect()
     }
 
-    fn forgotten_calls(&self) -> Vec<String> {
+    pub(super) fn forgotten_calls(&self) -> Vec<String> {
         let gone = |request: &Request| match request {
             Request::KeepDialogs { gone, .. } => gone.clone(),
             _ => Vec::new(),
