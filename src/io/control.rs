@@ -38,8 +38,15 @@ const A_TURN: usize = 64;
 /// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 
-/// After a kill: how long sessions may take to end.
+/// After the time to drain: how long calls may take to end. A CANCEL and a BYE that nobody answers are given up after 32 s
+/// (64*T1), and until then they are repeated: a single lost datagram would leave a line up.
+const END_WITHIN: Duration = Duration::from_secs(35);
+
+/// Told twice to stop: how long calls may take to end. What is left then, the next run ends.
 const KILL_WITHIN: Duration = Duration::from_secs(3);
+
+/// Answers to the last BYEs are waited for in silence for so long.
+const PART_WITHIN: Duration = Duration::from_secs(1);
 
 /// What an onlooker sees pass.
 #[derive(Debug)]
@@ -122,6 +129,29 @@ enum Ending {
     Killed { leave_at: TokioInstant },
 }
 
+/// The wait for answers to the last BYEs, so that whoever looks on is told once.
+#[derive(Clone, Copy, Default)]
+struct Parting {
+    since: Option<TokioInstant>,
+    is_told: bool,
+}
+
+impl Parting {
+    fn watch(&mut self, now: TokioInstant, is_parting: bool) {
+        if !is_parting {
+            self.since = None;
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        if now >= since + PART_WITHIN && !self.is_told {
+            self.is_told = true;
+            tracing::warn!(
+                "calls are hung up, but their far ends have not answered: BYE is repeated for up to 32 s"
+            );
+        }
+    }
+}
+
 /// What the loop woke up for.
 enum Woken {
     Arrival(Arrival),
@@ -161,6 +191,7 @@ impl Control {
         let mut intake = Intake::default();
         let mut pace = Pace::default();
         let mut ending = Ending::No;
+        let mut parting = Parting::default();
         let mut watchdog = watchdog_interval().map(Watchdog::new);
         notify(sd_notify::NotifyState::Ready);
         self.flush().await;
@@ -169,6 +200,8 @@ impl Control {
                 notify(sd_notify::NotifyState::Stopping);
                 return Ok(());
             }
+            let is_ending = ending != Ending::No || (self.until_completed && self.engine.is_completed());
+            parting.watch(TokioInstant::now(), is_ending && self.engine.is_parting());
             pace.rest().await;
             // Each turn of the loop is a sign of life: under load a deadline may not be what ends the wait for minutes.
             if let Some(watchdog) = &mut watchdog {
@@ -237,7 +270,7 @@ impl Control {
                 tracing::warn!("the time to drain is over: ending the remaining calls");
                 let _ = self.engine.handle_operator(self.clock.now(), &Operator::Kill);
                 self.flush().await;
-                *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
+                *ending = Ending::Killed { leave_at: now + END_WITHIN };
                 false
             }
             Ending::Draining { .. } => false,
@@ -258,7 +291,11 @@ impl Control {
                 *ending = Ending::Killed { leave_at: now + KILL_WITHIN };
                 Operator::Kill
             }
-            Ending::Killed { .. } => return,
+            Ending::Killed { .. } => {
+                tracing::warn!("told again to stop: calls that have not ended are left to the next run");
+                *ending = Ending::Killed { leave_at: now };
+                return;
+            }
         };
         let _ = self.engine.handle_operator(self.clock.now(), &wish);
     }
