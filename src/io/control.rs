@@ -367,10 +367,10 @@ impl Control {
         true
     }
 
-    /// A stranger's datagram is dropped unread, and so is what no trunk in its senses sends so fast.
+    /// A stranger's datagram is dropped unread unless it answers a request of ours, and so is what no trunk in its senses sends so fast.
     fn take_datagram(&mut self, source: Target, bytes: &[u8], intake: &mut Intake) {
         let ip = source.address.ip();
-        if self.engine.takes_from(ip) && intake.admits(TokioInstant::now(), ip, bytes) {
+        if self.engine.takes(ip, bytes) && intake.admits(TokioInstant::now(), ip, bytes) {
             self.take_message(source, bytes);
         }
     }

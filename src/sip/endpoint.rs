@@ -242,7 +242,7 @@ impl Endpoint {
     /// One message came from a peer, by the way that `source` tells; what is answered leaves by the same way.
     pub fn handle_from(&mut self, now: Instant, source: Target, bytes: &[u8]) {
         let is_response = is_response(bytes);
-        if is_keep_alive(bytes) || (!is_response && !self.stack.allows(source.address.ip())) {
+        if is_keep_alive(bytes) || (!is_response && !self.takes_from(source.address.ip())) {
             return;
         }
         let mut ups = Vec::new();
@@ -309,11 +309,13 @@ impl Endpoint {
         }
         debug_assert!(self.schedule.next().is_none_or(|due| due > now), "an alarm comes again and again");
         self.stack.acks.handle_timeout(now);
+        self.stack.sources.handle_timeout(now);
     }
 
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let all = [self.stack.layer.poll_timeout(), self.schedule.next(), self.stack.acks.poll_timeout()];
+        let Stack { layer, acks, sources, .. } = &self.stack;
+        let all = [layer.poll_timeout(), self.schedule.next(), acks.poll_timeout(), sources.poll_timeout()];
         all.into_iter().flatten().min()
     }
 

@@ -11,7 +11,7 @@
 //! Above it stands the user agent. [`endpoint::Endpoint`] is all that the rest of the house sees of it: it is told of
 //! datagrams and of time, and says what to transmit and what happened ([`event`]). Inside, [`transaction`] has the
 //! machines that repeat what gets lost, `stack` what all users of transactions share, [`access`] our side of the way to
-//! a peer, `reach` what was found out about it, `dialog` the state that two parties share, `session` one call, [`locate`]
+//! a peer, `reach` what was found out about it, `source` whom we listen to, `dialog` the state that two parties share, `session` one call, [`locate`]
 //! where requests to a name go (RFC 3263), `registration` and `ping` what keeps a trunk alive, `ack` and `late` what
 //! arrives for calls that have gone, `orphan` the end of calls that a former run has left, [`remains`] what is kept for it,
 //! `refusal` the answers to what nobody asked for, `stateless` who gives them and forgets, [`content`] which bodies we
@@ -47,6 +47,7 @@ mod refusal;
 mod registration;
 mod schedule;
 mod session;
+mod source;
 mod stack;
 mod stateless;
 

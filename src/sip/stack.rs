@@ -1,8 +1,5 @@
 //! What sessions, registrations and pings stand on: transactions, the ACK memory, our identity, the outbox.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use super::access::{Local, Towards};
 use super::ack::{AckId, AckMemory};
 use super::authentication::Shown;
@@ -14,6 +11,7 @@ use super::message::{Request, Response};
 use super::method::Method;
 use super::options::{HangUpReason, Options};
 use super::reach::Reach;
+use super::source::Sources;
 use super::stateless::Stateless;
 use super::target::{Target, Transport};
 use super::transaction::layer::{Full, Layer};
@@ -43,8 +41,8 @@ pub(crate) struct Stack {
     pub(crate) late: Slab<Late>,
     pub(crate) reach: Reach,
     pub(crate) stateless: Stateless,
-    /// From where requests are taken, and how many asked for it.
-    allowed: BTreeMap<IpAddr, usize>,
+    /// From where requests are taken.
+    pub(crate) sources: Sources,
 }
 
 impl Stack {
@@ -60,21 +58,8 @@ impl Stack {
             farewells: Slab::with_limit(options.transactions_max),
             late: Slab::with_limit(options.transactions_max),
             reach: Reach::default(),
-            allowed: BTreeMap::new(),
+            sources: Sources::default(),
             options,
-        }
-    }
-
-    pub(crate) fn allow(&mut self, source: IpAddr) {
-        *self.allowed.entry(source).or_default() += 1;
-    }
-
-    pub(crate) fn disallow(&mut self, source: IpAddr) {
-        if let Some(count) = self.allowed.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.allowed.remove(&source);
-            }
         }
     }
 
@@ -83,17 +68,13 @@ impl Stack {
     pub(crate) fn handle_towards(&mut self, towards: &[Towards]) {
         let table = &mut self.options.access;
         if table.peers().len() >= ROUTES_MAX {
-            table.retain_peers(|peer| self.allowed.contains_key(&peer));
+            table.retain_peers(|peer| self.sources.allows(peer));
         }
         table.handle_towards(towards);
     }
 
     pub(crate) fn locals(&self) -> &[Local] {
         self.options.access.locals()
-    }
-
-    pub(crate) fn allows(&self, source: IpAddr) -> bool {
-        self.allowed.contains_key(&source)
     }
 
     pub(crate) fn emit(&mut self, event: Event) {
@@ -182,7 +163,10 @@ impl Stack {
     /// Where requests of `dialog` go: to the next hop where that is an address of a peer we know, else to the trunk
     /// that the call went through. A Contact behind NAT, or one that leads to a stranger, leads nowhere.
     pub(crate) fn target_of(&self, dialog: &Dialog, trunk: Target) -> Target {
-        trunk.of_uri(dialog.next_hop()).filter(|target| self.allows(target.address.ip())).unwrap_or(trunk)
+        trunk
+            .of_uri(dialog.next_hop())
+            .filter(|target| self.sources.allows(target.address.ip()))
+            .unwrap_or(trunk)
     }
 
     /// Acknowledges the 2xx `response`, which made `dialog`, and keeps the ACK for its copies.

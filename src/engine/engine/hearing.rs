@@ -23,9 +23,14 @@ impl Engine {
         self.settle(now);
     }
 
-    /// Whether anything is taken from this address: it is a trunk's.
+    /// Whether anything is taken from this address: it is a trunk's, or a call's.
     pub fn takes_from(&self, source: IpAddr) -> bool {
         self.endpoint.takes_from(source)
+    }
+
+    /// Whether this message is taken: it comes from there, or it answers a request of ours.
+    pub fn takes(&self, source: IpAddr, bytes: &[u8]) -> bool {
+        self.endpoint.takes(source, bytes)
     }
 
     /// A message could not be sent, or a connection broke; `is_refused` says that it was never made.
@@ -181,7 +186,7 @@ impl Engine {
         if matches!(event, SessionEvent::Ended) {
             self.sessions.remove(&session);
             self.trunks[trunk].release();
-            self.endpoint.disallow_source(target.address.ip());
+            self.endpoint.leave_source(now.instant, target.address.ip());
         }
         self.watch_caller_id(now, key, side, &event);
         let current = self.lines.get(key).and_then(|line| line.sessions[side as usize]);

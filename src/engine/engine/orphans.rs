@@ -158,7 +158,7 @@ impl Engine {
     /// One of them has ended, or may be taken for ended.
     pub(super) fn handle_orphan_end(&mut self, now: Now, key: OrphanKey, end: OrphanEnd) {
         let Some(call) = self.orphans.calls.remove(&key) else { return };
-        self.endpoint.disallow_source(call.source);
+        self.endpoint.leave_source(now.instant, call.source);
         if let Some(place) = call.trunk {
             self.trunks[place].release();
         }

@@ -6,12 +6,17 @@ use std::net::IpAddr;
 impl Endpoint {
     /// Takes requests from this address; asked for twice, it takes two [`Endpoint::disallow_source`] to end it.
     pub fn allow_source(&mut self, source: IpAddr) {
-        self.stack.allow(source);
+        self.stack.sources.allow(source);
     }
 
     /// Takes back one [`Endpoint::allow_source`].
     pub fn disallow_source(&mut self, source: IpAddr) {
-        self.stack.disallow(source);
+        self.stack.sources.disallow(source);
+    }
+
+    /// Takes back one [`Endpoint::allow_source`], that of a call which has ended: what is on its way yet is taken for 64*T1.
+    pub fn leave_source(&mut self, now: Instant, source: IpAddr) {
+        self.stack.sources.leave(source, now + self.stack.timers.give_up());
     }
 
     /// Our listeners.
@@ -21,7 +26,13 @@ impl Endpoint {
 
     /// Whether requests from this address are taken.
     pub fn takes_from(&self, source: IpAddr) -> bool {
-        self.stack.allows(source)
+        self.stack.sources.allows(source)
+    }
+
+    /// Whether this message is worth to be read: it comes from an address that requests are taken from, or it has the branch
+    /// of a request of ours, wherever it comes from. Of a stranger's no more is looked at than that.
+    pub fn takes(&self, source: IpAddr, bytes: &[u8]) -> bool {
+        self.takes_from(source) || (is_response(bytes) && self.stack.layer.is_awaited(bytes))
     }
 
     /// What the routing table says of peers: before the first request to each, and whenever it says otherwise.

@@ -11,6 +11,7 @@ use super::owner::Owner;
 use super::server_record::{ServerInput, ServerRecord};
 use super::timer::Timers;
 use crate::sip::event::Output;
+use crate::sip::header::BRANCH_COOKIE;
 use crate::sip::message::{MESSAGE_BYTES_MAX, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::schedule::Schedule;
@@ -70,6 +71,9 @@ enum Alarm {
 /// The most bytes that server transactions keep of what peers sent, all together: a peer that fills its requests to the
 /// brim gets no more of our memory than one that sends many.
 pub const SERVER_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
+/// A response has its topmost Via within so many bytes, or whoever sent it is known by its address.
+const BRANCH_WITHIN: usize = 1_024;
 
 /// The transactions.
 #[derive(Debug)]
@@ -209,6 +213,19 @@ impl Layer {
         if let Some(record) = self.clients.get_mut(transaction) {
             record.owner = owner;
         }
+    }
+
+    /// Whether a request of ours has the branch that these bytes begin with, a response's. Nothing is parsed for it: they may
+    /// be anybody's.
+    pub fn is_awaited(&self, bytes: &[u8]) -> bool {
+        let head = &bytes[..bytes.len().min(BRANCH_WITHIN)];
+        let cookie = BRANCH_COOKIE.as_bytes();
+        let Some(at) = head.windows(cookie.len()).position(|window| window == cookie) else { return false };
+        let is_of_branch = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'.';
+        let length = head[at..].iter().take_while(is_of_branch).count();
+        let Ok(branch) = std::str::from_utf8(&head[at..at + length]) else { return false };
+        let index = [branch, " "].concat();
+        self.client_index.range(index.clone()..).next().is_some_and(|(known, _)| known.starts_with(&index))
     }
 
     /// A response came; `Err` gives it back when no transaction waits for it.

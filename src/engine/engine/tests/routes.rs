@@ -314,6 +314,9 @@ fn fault_31_the_source_filter_follows_the_records_and_a_call_that_is_up_keeps_it
         stage.journal
     );
     stage.answers(&invite, 486);
+    stage.pass(31_000);
+    assert!(takes(&stage, 71), "its refusal may come again");
+    stage.pass(2_000);
     assert!(!takes(&stage, 71));
     stage.targets.clear();
     stage.sent.clear();
