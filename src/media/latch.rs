@@ -14,7 +14,7 @@
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
 //! identifier and its numbers going on, proves itself from where the rule above allows. Silence that was announced is none
 //! of that kind: on hold it does not count at all, and behind comfort noise it is [`QUIET`] that counts. A move in silence
-//! holds until the next offer and answer, which take the stream back to where it was: an address translation that has
+//! holds until the next offer and answer that change anything, which take the stream back to where it was: an address translation that has
 //! changed is found again after [`SILENCE`]. A source that was found before, as that of a gateway which sends from elsewhere
 //! than it says, stays where it was found.
 
@@ -116,14 +116,15 @@ impl Latch {
         moved
     }
 
-    /// This latch after an offer and its answer have settled the same address again: who has not been heard may still come, and
-    /// who has moved in silence proves anew that it is not where it was.
-    pub fn renewed(mut self, now: Instant) -> Self {
+    /// This latch after an offer and its answer have settled the same address again: who has not been heard may still come.
+    /// Where they have `changed` something, as at the end of a hold, who has moved in silence proves anew that it is not where it
+    /// was; a refresh of the session changes nothing.
+    pub fn renewed(mut self, now: Instant, changed: bool) -> Self {
         match &mut self.state {
             State::Open { until } => *until = now + WINDOW,
             State::Locked(locked) => {
                 (locked.heard_at, locked.quiet) = (now, false);
-                if let Some(home) = locked.moved_from.take() {
+                if let Some(home) = locked.moved_from.take_if(|_| changed) {
                     (locked.source, locked.loose) = (home, false);
                 }
             }
@@ -349,7 +350,7 @@ mod tests {
         assert_eq!(judge(NEGOTIATED, &mixed), "....");
         assert_eq!(judge(NEGOTIATED, &run(4_940, OTHER_PORT, 0, 20)), ".".repeat(20), "the window is over");
         let latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
-        let mut latch = latch.renewed(at(20_000));
+        let mut latch = latch.renewed(at(20_000), false);
         assert_eq!(judged(&mut latch, &run(20_100, OTHER_PORT, 0, 5)), "....l");
     }
 

@@ -1,11 +1,14 @@
 //! What protects one stream, both ways, once it was agreed on (RFC 3711, RFC 4568).
 
-use crate::rtp::srtp::{Incoming, Keys, MasterKey, Outgoing, Refused};
+use crate::rtp::srtp::{Incoming, Keys, MasterKey, Outgoing, Refused, Suite};
 use crate::time::Instant;
 use std::time::Duration;
 
 /// Longer datagrams are no audio, and are not opened.
 pub const DATAGRAM_MAX: usize = 1_500;
+
+/// Keys of ours that are remembered: as many as a call has transfers, and more.
+const SPENT_MAX: usize = 8;
 
 /// How long the peer's packets are opened with its former key as well: those that were on their way at the change.
 const FORMER_KEY: Duration = Duration::from_secs(2);
@@ -15,8 +18,12 @@ const FORMER_KEY: Duration = Duration::from_secs(2);
 pub struct Protection {
     keys: Keys,
     outgoing: Outgoing,
-    /// Our key whose counter was left behind, and the first count of rollovers that it has not seen.
-    spent: Option<(MasterKey, u32)>,
+    /// Our keys that have had their time, each with the first count of rollovers that it has not seen.
+    spent: [Option<(MasterKey, u32)>; SPENT_MAX],
+    /// There were more of them.
+    has_forgotten: bool,
+    /// What none of all has seen.
+    unseen: u32,
     incoming: Incoming,
     former: Option<Former>,
 }
@@ -35,7 +42,9 @@ impl Protection {
         Protection {
             keys,
             outgoing: Outgoing::new(keys.suite, &keys.local),
-            spent: None,
+            spent: [None; SPENT_MAX],
+            has_forgotten: false,
+            unseen: 0,
             incoming: Incoming::new(keys.suite, &keys.remote),
             former: None,
         }
@@ -46,13 +55,10 @@ impl Protection {
     pub fn change(&mut self, now: Instant, keys: Keys, moved: bool) {
         let Keys { suite, local, remote } = keys;
         let before = std::mem::replace(&mut self.keys, keys);
-        // Once at most: a key that comes back must not meet a count that it has seen.
-        if moved && local != before.local && self.spent.is_none() {
-            self.spent = Some((before.local, self.outgoing.rollovers() + 1));
-            self.outgoing = Outgoing::new(suite, &local);
-        } else if (suite, local) != (before.suite, before.local) {
-            let unseen = self.spent.filter(|(spent, _)| *spent == local).map_or(0, |(_, unseen)| unseen);
-            self.outgoing = self.outgoing.rekeyed(suite, &local, unseen);
+        if local != before.local {
+            self.outgoing = self.outgoing_by(suite, &before.local, &local, moved);
+        } else if suite != before.suite {
+            self.outgoing = self.outgoing.rekeyed(suite, &local, 0);
         }
         if remote != before.remote {
             let known = self.former.take().filter(|former| former.remote == remote);
@@ -65,6 +71,26 @@ impl Protection {
             self.former = Some(Former { remote: before.remote, incoming, until: now + FORMER_KEY });
         } else if suite != before.suite {
             self.incoming = self.incoming.with_suite(suite);
+        }
+    }
+
+    /// Ours under another key. One that comes back must not meet a count that it has seen, and one that is new to the peer begins
+    /// with none, as long as all that were used are known.
+    fn outgoing_by(&mut self, suite: Suite, before: &MasterKey, local: &MasterKey, moved: bool) -> Outgoing {
+        let left = self.outgoing.rollovers().saturating_add(1);
+        self.unseen = self.unseen.max(left);
+        let place = self.spent.iter().position(|spent| spent.is_none_or(|(key, _)| key == *before));
+        if let Some(place) = place {
+            let seen = self.spent[place].map_or(0, |(_, unseen)| unseen);
+            self.spent[place] = Some((*before, left.max(seen)));
+        }
+        self.has_forgotten |= place.is_none();
+        let known = self.spent.iter().flatten().find(|(key, _)| key == local).map(|(_, unseen)| *unseen);
+        match (known, self.has_forgotten) {
+            (Some(unseen), _) => self.outgoing.rekeyed(suite, local, unseen),
+            (None, true) => self.outgoing.rekeyed(suite, local, self.unseen),
+            (None, false) if moved => self.outgoing.begun_anew(suite, local),
+            (None, false) => self.outgoing.rekeyed(suite, local, 0),
         }
     }
 
@@ -122,7 +148,7 @@ impl Protection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtp::srtp::{RTP_GROWTH, Suite};
+    use crate::rtp::srtp::RTP_GROWTH;
 
     const FIRST: Keys = Keys { suite: Suite::Tag80, local: MasterKey([1; 30]), remote: MasterKey([2; 30]) };
     const SECOND: Keys = Keys { suite: Suite::Tag32, local: MasterKey([3; 30]), ..FIRST };
@@ -186,18 +212,36 @@ mod tests {
     }
 
     #[test]
+    fn each_new_party_at_our_port_is_begun_anew_with() {
+        let (mut ours, _) = rolled_over();
+        for party in 10..10 + SPENT_MAX as u8 {
+            let local = MasterKey([party; 30]);
+            ours.change(Instant::ZERO, Keys { local, ..FIRST }, true);
+            let mut theirs = Incoming::new(FIRST.suite, &local);
+            assert!((0u16..9).all(|quarter| is_heard(&mut ours, &mut theirs, quarter << 14)), "{party}");
+        }
+        // Of more than can be remembered none begins anew: what they have seen is not known any more.
+        for party in [200, 10, 200] {
+            let before = ours.outgoing.rollovers();
+            ours.change(Instant::ZERO, Keys { local: MasterKey([party; 30]), ..FIRST }, true);
+            assert!(ours.outgoing.rollovers() >= before.max(1), "{party}");
+        }
+    }
+
+    #[test]
     fn our_reports_are_numbered_on_under_another_key() {
         let mut ours = Protection::new(FIRST);
         let mut numbers = Vec::new();
-        for keys in [FIRST, FIRST, SECOND] {
+        for (keys, moved) in [(FIRST, false), (FIRST, false), (SECOND, false), (FIRST, true), (SECOND, true)]
+        {
             if keys != ours.keys() {
-                ours.change(Instant::ZERO, keys, false);
+                ours.change(Instant::ZERO, keys, moved);
             }
             let mut bytes = [0x80; 42];
             let length = ours.protect_rtcp(&mut bytes, 28).unwrap();
             assert_eq!(length, 42);
             numbers.push(bytes[31]);
         }
-        assert_eq!(numbers, [1, 2, 3]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5]);
     }
 }

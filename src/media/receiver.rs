@@ -139,9 +139,9 @@ impl Receiver {
     }
 
     /// An offer and its answer are settled: the peer takes and sends RTP there. At a new address the latch opens anew.
-    pub fn aim(&mut self, now: Instant, session: &Session) {
+    pub fn aim(&mut self, now: Instant, session: &Session, changed: bool) {
         let mut latch = match self.latch {
-            Some(latch) if latch.negotiated() == session.remote => latch.renewed(now),
+            Some(latch) if latch.negotiated() == session.remote => latch.renewed(now, changed),
             Some(latch) => latch.moved(now, session.remote),
             None => Latch::new(now, session.remote),
         };

@@ -3,7 +3,7 @@
 use super::Options;
 use super::alignment::{self, Alignment};
 use super::bridge::{Bridge, Laid};
-use super::command::{Coding, Event, EventKind, Means, Presses, Session, Statistics, StreamKey};
+use super::command::{Coding, Event, EventKind, Keys, Means, Presses, Session, Statistics, StreamKey};
 use super::ear::{Attention, Ear};
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
@@ -47,6 +47,8 @@ pub struct Stream {
     pub player: Player,
     rest: Rest,
     protection: Option<Box<Protection>>,
+    /// The same while the peer is spoken to plainly.
+    laid_by: Option<Box<Protection>>,
     phase: Phase,
     ear: Ear,
     sender: Sender,
@@ -104,6 +106,7 @@ impl Stream {
             rtcp_interval: options.rtcp_interval,
             delays: [options.jitter.into(), options.jitter_agents],
             protection: None,
+            laid_by: None,
         }
     }
 
@@ -123,7 +126,7 @@ impl Stream {
         self.presses.reset();
         let [callees, agents] = self.delays;
         self.receiver.reset(if party == Party::Agent { agents } else { callees });
-        self.protection = None;
+        (self.protection, self.laid_by) = (None, None);
         self.ear.stop();
         if party == Party::Callee {
             self.ear.prepare(amd);
@@ -142,7 +145,7 @@ impl Stream {
             self.sender.change_coding(before.as_ref(), session.coding, &mut emit);
         }
         let target = self.receiver.target();
-        self.receiver.aim(now, &session);
+        self.receiver.aim(now, &session, before != Some(session));
         let addresses = |session: &Session| (session.remote, session.remote_rtcp);
         let moved = before.is_none_or(|before| addresses(&before) != addresses(&session));
         if moved || self.receiver.target() != target {
@@ -152,18 +155,30 @@ impl Stream {
                 sink.latch(self.key, session.remote);
             }
         }
-        match (&mut self.protection, session.srtp) {
-            (Some(protection), Some(keys)) if protection.keys() != keys => {
-                protection.change(now, keys, before.is_some_and(|before| before.remote != session.remote));
-            }
-            (Some(_), Some(_)) => {}
-            (protection, keys) => *protection = keys.map(|keys| Box::new(Protection::new(keys))),
-        }
+        let has_moved = before.is_some_and(|before| before.remote != session.remote);
+        self.protect(now, session.srtp, has_moved);
         let report_at = match self.phase {
             Phase::Connected { report_at, .. } => report_at,
             Phase::Open => now + rtcp::interval(self.rtcp_interval, true, rng.unit()),
         };
         self.phase = Phase::Connected { session, heard_at: now, timed_out: false, report_at };
+    }
+
+    /// From now on by these keys, or plainly. What was protected once stays known: its keys may come back, and must not count
+    /// from the beginning then.
+    fn protect(&mut self, now: Instant, keys: Option<Keys>, has_moved: bool) {
+        let Some(keys) = keys else {
+            self.laid_by = self.protection.take().or(self.laid_by.take());
+            return;
+        };
+        if self.protection.is_none() {
+            self.protection = self.laid_by.take();
+        }
+        match &mut self.protection {
+            Some(protection) if protection.keys() != keys => protection.change(now, keys, has_moved),
+            Some(_) => {}
+            None => self.protection = Some(Box::new(Protection::new(keys))),
+        }
     }
 
     /// What was agreed, once it was.

@@ -195,6 +195,11 @@ impl Outgoing {
         Outgoing { last_sequence, rollovers, rtcp_index, ..Outgoing::new(suite, master) }
     }
 
+    /// The same for a peer that has not heard of it: no rollover yet. Reports say their number, which need not begin anew.
+    pub fn begun_anew(&self, suite: Suite, master: &MasterKey) -> Self {
+        Outgoing { rtcp_index: self.rtcp_index, ..Outgoing::new(suite, master) }
+    }
+
     /// How often the sequence number has rolled over.
     pub fn rollovers(&self) -> u32 {
         self.rollovers

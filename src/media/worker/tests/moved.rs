@@ -150,6 +150,11 @@ fn an_offer_and_answer_take_a_stream_back_that_moved_in_silence() {
     bench.run_ms(2_100);
     voice(&mut bench, leg, third, 160..170);
     assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+    // A refresh of the session says nothing of where the peer is.
+    bench.connect(leg, session(0));
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+    // A hold does, and its end.
+    bench.connect(leg, Session { receive: false, ..session(0) });
     bench.connect(leg, session(0));
     assert_eq!(bench.sink.aims.last(), Some(&(leg, remote(0))));
     assert_eq!(bench.sink.latches.last(), Some(&(leg, remote(0))), "the others are kept away again");
@@ -170,8 +175,8 @@ fn a_gateway_that_was_found_elsewhere_is_there_again_after_its_stream_is_taken_b
     bench.run_ms(2_100);
     voice(&mut bench, leg, third, 160..170);
     assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
-    for _ in 0..2 {
-        bench.connect(leg, session(0));
+    for receive in [false, true] {
+        bench.connect(leg, Session { receive, ..session(0) });
         assert_eq!(bench.sink.aims.last(), Some(&(leg, gateway)), "not the address that never spoke");
     }
     voice(&mut bench, leg, gateway, 170..180);

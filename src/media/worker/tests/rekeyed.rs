@@ -89,6 +89,23 @@ fn a_peer_that_changes_its_key_or_its_suite_is_heard_however_often_it_has_rolled
 }
 
 #[test]
+fn what_was_protected_before_a_plain_stretch_goes_on_where_it_was() {
+    let (mut bench, leg, mut peer) = talking(2);
+    let taken = peer.packet();
+    bench.packet(leg, remote(0), &taken);
+    let first = Session { srtp: Some(keys(Suite::Tag80, 2)), ..session(0) };
+    bench.connect(leg, session(0));
+    bench.connect(leg, first);
+    // The peer counts on, and what was taken is not taken again.
+    bench.packet(leg, remote(0), &taken);
+    for _ in 0..50 {
+        let bytes = peer.packet();
+        bench.packet(leg, remote(0), &bytes);
+    }
+    assert_eq!(refused((bench, leg), 2), 1);
+}
+
+#[test]
 fn packets_on_their_way_under_the_former_key_are_taken_for_two_seconds_each_once() {
     let (mut bench, leg, mut peer) = talking(1);
     let taken_before = peer.packet();
