@@ -13,6 +13,9 @@ use crate::sip::uri::Uri;
 /// The most that a trunk may allow: what leads farther leads in circles.
 pub const REDIRECTS_MAX: u32 = 3;
 
+/// No global number has fewer digits.
+const DIGITS_MIN: usize = 7;
+
 /// Contacts of one response that are looked at.
 const CONTACTS_MAX: usize = 8;
 
@@ -62,8 +65,10 @@ pub struct Allowed<'t> {
     pub left: u32,
     /// A number begins with one of them.
     pub prefixes: &'t [String],
-    /// How numbers are written there: where it is without a plus, they are read so.
+    /// How numbers are written there: where it is without a plus, they are read so ...
     pub format: NumberFormat,
+    /// ... and without what is put before them there.
+    pub number_prefix: &'t str,
 }
 
 /// The number to ring instead: the first that a Contact names and the prefixes allow, `contacts` being in the order in which
@@ -78,8 +83,7 @@ pub fn follow(
     if allowed.left == 0 {
         return Err(Refused::NotAllowed);
     }
-    let named =
-        || contacts.iter().take(CONTACTS_MAX).filter_map(|contact| number_of(contact, allowed.format));
+    let named = || contacts.iter().take(CONTACTS_MAX).filter_map(|contact| number_of(contact, allowed));
     let begins = |number: &E164, prefix: &str| !prefix.is_empty() && number.as_str().starts_with(prefix);
     let is_allowed = |number: &E164| {
         allowed.prefixes.iter().any(|prefix| begins(number, prefix))
@@ -99,8 +103,9 @@ pub fn follow(
     Ok(number)
 }
 
-/// The global number of a `sip`, `sips` or `tel` URI; visual separators are left out (RFC 3966, 5.1.1).
-fn number_of(contact: &str, format: NumberFormat) -> Option<E164> {
+/// The global number of a `sip`, `sips` or `tel` URI; visual separators are left out (RFC 3966, 5.1.1). Short numbers, among
+/// them those of emergency services, are none.
+fn number_of(contact: &str, allowed: Allowed<'_>) -> Option<E164> {
     let uri = Uri::parse(contact).ok()?;
     let user = uri.user()?.split(';').next()?;
     let user = user
@@ -108,8 +113,13 @@ fn number_of(contact: &str, format: NumberFormat) -> Option<E164> {
         .or(user.strip_prefix("%2b"))
         .map_or(user.to_owned(), |rest| format!("+{rest}"));
     let plain: String = user.chars().filter(|c| !"-.()".contains(*c)).collect();
-    let is_bare = format == NumberFormat::Digits && !plain.starts_with('+');
-    E164::from_e164(&if is_bare { format!("+{plain}") } else { plain })
+    let is_bare = allowed.format == NumberFormat::Digits && !plain.starts_with('+');
+    let plain = if is_bare {
+        format!("+{}", plain.strip_prefix(allowed.number_prefix).unwrap_or(&plain))
+    } else {
+        plain
+    };
+    E164::from_e164(&plain).filter(|number| number.digits().len() >= DIGITS_MIN)
 }
 
 /// What is wrong with a trunk's settings.
@@ -172,7 +182,7 @@ mod tests {
             let contacts: Vec<String> = contacts.iter().map(|contact| (*contact).to_owned()).collect();
             let suppressed = |n: &E164| n.as_str() == "+12025550199";
             let in_flight = |n: &E164| ["+12025550101", "+12025550155"].contains(&n.as_str());
-            let allowed = Allowed { left, prefixes: &prefixes, format };
+            let allowed = Allowed { left, prefixes: &prefixes, format, number_prefix: "" };
             let found = follow(&contacts, allowed, &rung, suppressed, in_flight);
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_str(), expected),
@@ -187,14 +197,18 @@ mod tests {
 
     #[test]
     fn a_number_without_a_plus_is_one_where_the_trunk_writes_them_so() {
-        for (contact, format, expected) in [
-            ("sip:12025550102@h", NumberFormat::Digits, Some("+12025550102")),
-            ("sip:+12025550102@h", NumberFormat::Digits, Some("+12025550102")),
-            ("sip:alice@h", NumberFormat::Digits, None),
-            ("sip:12025550102@h", NumberFormat::Plus, None),
-            ("sip:2025550102@h", NumberFormat::National, None),
+        for (contact, format, number_prefix, expected) in [
+            ("sip:12025550102@h", NumberFormat::Digits, "", Some("+12025550102")),
+            ("sip:+12025550102@h", NumberFormat::Digits, "", Some("+12025550102")),
+            ("sip:9912025550102@h", NumberFormat::Digits, "99", Some("+12025550102")),
+            ("sip:12025550102@h", NumberFormat::Digits, "99", Some("+12025550102")),
+            ("sip:alice@h", NumberFormat::Digits, "", None),
+            ("sip:112@h", NumberFormat::Digits, "", None),
+            ("sip:+911@h", NumberFormat::Plus, "", None),
+            ("sip:12025550102@h", NumberFormat::Plus, "", None),
+            ("sip:2025550102@h", NumberFormat::National, "", None),
         ] {
-            let read = number_of(contact, format);
+            let read = number_of(contact, Allowed { left: 1, prefixes: &[], format, number_prefix });
             assert_eq!(read.as_ref().map(E164::as_str), expected, "{contact} {format:?}");
         }
     }

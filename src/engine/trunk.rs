@@ -270,7 +270,12 @@ impl Options {
 
     /// Host part of From and of the registration, where no port stands (RFC 3261, 19.1.1, table 1).
     pub fn domain(&self) -> &str {
-        self.domain.as_deref().unwrap_or(without_port(&self.host))
+        without_port(self.domain.as_deref().unwrap_or(&self.host))
+    }
+
+    /// Of whom a registration is asked.
+    pub fn registrar(&self) -> String {
+        format!("{}:{}", self.scheme(), self.domain.as_deref().unwrap_or(&self.host))
     }
 
     /// The user name as the user part of a URI; for digest it stays as written.

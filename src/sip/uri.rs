@@ -97,11 +97,13 @@ impl Uri {
         address(self.host())
     }
 
-    /// Who is meant, without the way there: neither port nor parameters stand in To and From (section 19.1.1, table 1).
+    /// Who is meant, without the way there, as it stands in To and From (section 19.1.1, table 1). Of its parameters only what
+    /// says how the user is to be read is kept.
     pub fn bare(&self) -> String {
         let host = &self.text[self.host.clone()];
+        let kind = self.parameter("user").map_or(String::new(), |kind| format!(";user={kind}"));
         match (self.is_sip(), self.user()) {
-            (true, Some(user)) => format!("{}:{user}@{host}", self.scheme()),
+            (true, Some(user)) => format!("{}:{user}@{host}{kind}", self.scheme()),
             (true, None) => format!("{}:{host}", self.scheme()),
             (false, _) => self.as_str().to_owned(),
         }
@@ -283,7 +285,7 @@ mod tests {
             ("sip:+12025550101@pbx:5070;transport=tcp", "sip:+12025550101@pbx"),
             ("sips:%2331%231@[2001:db8::1]:5061?a=b", "sips:%2331%231@[2001:db8::1]"),
             ("sip:pbx:5070", "sip:pbx"),
-            ("sip:100@pbx;user=phone", "sip:100@pbx"),
+            ("sip:100@pbx:5080;user=phone;lr", "sip:100@pbx;user=phone"),
             ("tel:+12025550101", "tel:+12025550101"),
         ] {
             assert_eq!(Uri::parse(uri).unwrap().bare(), expected);

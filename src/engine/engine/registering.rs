@@ -87,7 +87,7 @@ impl Engine {
         let Some((target, _)) = trunk.next_registrar(now.instant) else { return };
         let registration = Registration {
             target,
-            registrar_uri: format!("{}:{}", trunk.options.scheme(), trunk.options.domain()),
+            registrar_uri: trunk.options.registrar(),
             aor: trunk.options.aor(),
             contact_user: trunk.options.user(),
             credentials: trunk.credentials.clone(),

@@ -27,6 +27,7 @@ impl Engine {
             left: options.redirects_max.saturating_sub(line.redirects.len() as u32),
             prefixes: &options.redirect_prefixes,
             format: options.number_format,
+            number_prefix: &options.number_prefix,
         };
         let ledger = &self.ledger;
         let suppressed = |number: &E164| ledger.is_suppressed(number);

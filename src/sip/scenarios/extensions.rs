@@ -350,6 +350,27 @@ fn an_offer_that_is_put_off_is_not_lost_to_a_refresh_that_became_due_meanwhile()
 }
 
 #[test]
+fn an_offer_waits_as_long_as_the_refresh_that_was_put_off_before_it() {
+    check_with_timer(
+        " | Session-Expires: 600;refresher=uac | Allow: INVITE, ACK",
+        "
+       300.200 > INVITE tag=them interval=600;refresher=uac sdp=offer
+       300.300 < 491
+       300.300 > ACK tag=them
+       300.400 * reinvite hold
+       303.510 > INVITE tag=them interval=600;refresher=uac sdp=hold
+       303.600 < 200 sdp=held | Session-Expires: 600;refresher=uac
+       303.600 > ACK tag=them
+       303.600 ! offer answered 200 sdp=held
+       310.000 < BYE
+       310.000 > 200 BYE
+       310.000 ! hung up
+       310.000 ! ended
+        ",
+    );
+}
+
+#[test]
 fn we_refresh_by_reinvite_with_what_is_agreed_upon_where_update_is_not_taken() {
     check_with_timer(
         " | Session-Expires: 600 | Allow: INVITE, ACK, UPDATE",

@@ -70,7 +70,7 @@ fn a_subscription_is_refreshed_and_ended_by_whoever_has_it() {
          1.050 < 200 NOTIFY
          2.000 < SUBSCRIBE | Event: dialog
          2.000 > 489 SUBSCRIBE
-         3.000 < SUBSCRIBE | Event: refer | Expires: 600
+         3.000 < SUBSCRIBE | Event: refer;id=102 | Expires: 600
          3.000 > 200 SUBSCRIBE
          3.000 > NOTIFY tag=them subscription=active;expires=180 event=refer sdp=SIP/2.0 180 Ringing
          3.010 < 200 NOTIFY

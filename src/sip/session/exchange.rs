@@ -70,7 +70,7 @@ impl Session {
     pub(crate) fn reinvite(&mut self, now: Instant, stack: &mut Stack, sdp: Vec<u8>) {
         if matches!(self.state, State::Proceeding { .. } | State::Confirmed) {
             // One that the peer has put off is put off still, whatever it says now.
-            let waits = self.next_offer.as_ref().filter(|offer| offer.sdp.is_some());
+            let waits = self.next_offer.as_ref();
             let (at, glares) = waits.map_or((now, 0), |offer| (offer.at.max(now), offer.glares));
             self.next_offer = Some(NextOffer { sdp: Some(sdp), at, glares });
             self.send_next_offer(now, stack);

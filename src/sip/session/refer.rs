@@ -39,7 +39,13 @@ enum Theirs {
     /// The layer above has not answered yet.
     Asked { transaction: Key, request: Box<Request> },
     /// It was accepted; the peer hears of its progress.
-    Subscribed { id: Option<u32>, in_flight: Option<Key>, waiting: VecDeque<u16>, last: u16 },
+    Subscribed {
+        number: Option<u32>,
+        id: Option<u32>,
+        in_flight: Option<Key>,
+        waiting: VecDeque<u16>,
+        last: u16,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +119,7 @@ impl Session {
         let number = request.headers().cseq().ok().map(|cseq| cseq.number);
         let id = number.filter(|_| self.referrals.received > 1);
         self.referrals.theirs =
-            Theirs::Subscribed { id, in_flight: None, waiting: VecDeque::new(), last: 100 };
+            Theirs::Subscribed { number, id, in_flight: None, waiting: VecDeque::new(), last: 100 };
         self.report_refer(now, stack, 100);
     }
 
@@ -178,20 +184,20 @@ impl Session {
         if !event.next().unwrap_or_default().eq_ignore_ascii_case("refer") {
             return stack.respond(now, transaction, &Response::to_request(request, 489, "Bad Event"));
         }
+        // The number of the REFER names it; from the second on it must be there (RFC 3515 section 2.4.6).
         let named = event.find_map(|parameter| parameter.strip_prefix("id="));
+        let is_named = |number: Option<u32>| named == number.map(|number| number.to_string()).as_deref();
         let (id, last) = match &self.referrals.theirs {
-            Theirs::Subscribed { id, last, .. } if named == id.map(|id| id.to_string()).as_deref() => {
-                (*id, *last)
-            }
+            Theirs::Subscribed { number, id, last, .. } if is_named(*number) || is_named(*id) => (*id, *last),
             _ => return stack.respond(now, transaction, &refusal::no_such_call(request)),
         };
-        let ends = request.headers().get("Expires").is_some_and(|seconds| seconds.trim() == "0");
+        let asked = request.headers().get("Expires").and_then(|seconds| seconds.trim().parse().ok());
+        let expires = asked.unwrap_or(SUBSCRIPTION_S).min(SUBSCRIPTION_S);
         let mut response = Response::to_request(request, 200, "OK");
         response.headers_mut().push("Contact", &self.contact(stack));
-        let expires = if ends { 0 } else { SUBSCRIPTION_S };
         response.headers_mut().push("Expires", &expires.to_string());
         stack.respond(now, transaction, &response);
-        if !ends {
+        if expires > 0 {
             return self.report_refer(now, stack, last);
         }
         self.referrals.theirs = Theirs::None;
