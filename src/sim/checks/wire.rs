@@ -181,6 +181,12 @@ impl Wire {
             }
             return;
         }
+        if cseq.method == Method::Bye && (200..300).contains(&status) && call.orphaned && call.tag.is_none() {
+            // It rang as the engine died, and the refusal of its INVITE was lost: with the dialog the call has ended.
+            call.over = true;
+            self.active.remove(call_id);
+            return;
+        }
         if cseq.method != Method::Invite {
             return;
         }
