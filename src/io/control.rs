@@ -367,7 +367,8 @@ impl Control {
         true
     }
 
-    /// A stranger's datagram is dropped unread unless it answers a request of ours, and so is what no trunk in its senses sends so fast.
+    /// A stranger's datagram is dropped unread unless it answers a request of ours, and so is what no trunk in its senses sends
+    /// so fast.
     fn take_datagram(&mut self, source: Target, bytes: &[u8], intake: &mut Intake) {
         let ip = source.address.ip();
         if self.engine.takes(ip, bytes) && intake.admits(TokioInstant::now(), ip, bytes) {

@@ -14,9 +14,9 @@
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
 //! identifier and its numbers going on, proves itself from where the rule above allows. Silence that was announced is none
 //! of that kind: on hold it does not count at all, and behind comfort noise it is [`QUIET`] that counts. A move in silence
-//! holds until the next offer and answer that change anything, which take the stream back to where it was: an address translation that has
-//! changed is found again after [`SILENCE`]. A source that was found before, as that of a gateway which sends from elsewhere
-//! than it says, stays where it was found.
+//! holds until the next offer and answer that change anything, which take the stream back to where it was: an address
+//! translation that has changed is found again after [`SILENCE`]. A source that was found before, as that of a gateway which
+//! sends from elsewhere than it says, stays where it was found.
 
 use crate::rtp::Ssrc;
 use crate::time::Instant;
@@ -156,8 +156,7 @@ impl Latch {
         matches!(&self.state, State::Locked(locked) if locked.source == self.negotiated && !locked.loose)
     }
 
-    /// Whose packet is it?
-    /// `quiet` says of it that it is comfort noise.
+    /// Whose packet is it? `quiet` says of it that it is comfort noise.
     pub fn judge(
         &mut self,
         now: Instant,

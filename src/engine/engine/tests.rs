@@ -35,17 +35,21 @@ fn a_call_that_went_on_to_a_second_trunk_holds_a_channel_of_that_one() {
     assert_eq!(stage.channels(), [0, 0], "it is busy");
 }
 
-#[test]
-fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
-    let agent = AgentDial {
+/// An agent whose phone rings for two seconds.
+fn agent() -> AgentDial {
+    AgentDial {
         whom: Whom::Uri("sip:600@pbx".into()),
         timeout: Duration::from_secs(2),
         machine_key: None,
         transfer: Default::default(),
         hold: None,
         whisper: None,
-    };
-    let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent));
+    }
+}
+
+#[test]
+fn a_canceled_agent_holds_its_channel_until_the_last_word_about_the_invite() {
+    let mut stage = Stage::new(&["priority = 1"], Human::Agent(agent()));
     stage.contacts(&["+12125550101"]);
     let callee = stage.sent(Method::Invite);
     stage.answers(&callee, 200);

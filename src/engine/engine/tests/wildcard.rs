@@ -84,15 +84,7 @@ fn stage(trunks: &[&str]) -> Stage {
     let local = Local { is_wildcard: true, ..Local::new(SocketAddr::from(([127, 0, 0, 1], 5_060))) };
     let mut access = AccessTable::new(vec![local]);
     access.handle_towards(&[towards(1, [10, 0, 0, 5]), towards(2, [192, 0, 2, 5])]);
-    let agent = AgentDial {
-        whom: Whom::Uri("sip:600@pbx".into()),
-        timeout: Duration::from_secs(2),
-        machine_key: None,
-        transfer: Default::default(),
-        hold: None,
-        whisper: None,
-    };
-    let mut stage = Stage::with_access(trunks, Human::Agent(agent), FAST, access);
+    let mut stage = Stage::with_access(trunks, Human::Agent(agent()), FAST, access);
     stage.engine.set_media_wildcard([0, 0, 0, 0].into());
     stage
 }
