@@ -4,8 +4,11 @@ use super::process::Process;
 use super::{eventually, own_address, root, test_file};
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Until it and its children have ended.
+const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running Kamailio.
 pub struct Kamailio {
@@ -46,5 +49,18 @@ impl Kamailio {
     /// What it relayed, a line each: the method and where it went.
     pub fn relayed(&self) -> String {
         self.process.output().lines().filter(|line| line.contains("relayed")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Kamailio {
+    /// Asked to, it ends its children too; killed, it would leave them behind.
+    fn drop(&mut self) {
+        if self.process.ended().is_none() {
+            self.process.signal("TERM");
+            let until = Instant::now() + END_WITHIN;
+            while self.process.ended().is_none() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
