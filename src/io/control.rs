@@ -15,7 +15,7 @@ use crate::io::operator::{Asked, Reply, Report, Wish};
 use crate::io::pace::Pace;
 use crate::io::priority;
 use crate::io::resolver::{Answered, Resolver};
-use crate::io::sockets::{Arrival, Sockets};
+use crate::io::sockets::{Arrival, Datagram, Sockets};
 use crate::io::stream::StreamEvent;
 use crate::io::trace::Tracer;
 use crate::media::command as media;
@@ -315,7 +315,7 @@ impl Control {
 
     fn take_arrival(&mut self, arrival: Arrival, buffer: &[u8], intake: &mut Intake) {
         match arrival {
-            Arrival::Datagram { source, length } => self.take_datagram(source, &buffer[..length], intake),
+            Arrival::Datagram(datagram) => self.take_datagram(datagram, buffer, intake),
             Arrival::Stream(event) => self.take_stream(event),
             // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
             Arrival::Accepted { stream, source } if self.engine.takes_from(source.address.ip()) => {
@@ -337,8 +337,8 @@ impl Control {
 
     fn take_gathered_datagrams(&mut self, buffer: &mut [u8], intake: &mut Intake) -> bool {
         for _ in 0..A_TURN {
-            let Some((source, length)) = self.sockets.try_datagram(buffer) else { return false };
-            self.take_datagram(source, &buffer[..length], intake);
+            let Some(datagram) = self.sockets.try_datagram(buffer) else { return false };
+            self.take_datagram(datagram, buffer, intake);
         }
         true
     }
@@ -369,10 +369,12 @@ impl Control {
 
     /// A stranger's datagram is dropped unread unless it answers a request of ours, and so is what no trunk in its senses sends
     /// so fast.
-    fn take_datagram(&mut self, source: Target, bytes: &[u8], intake: &mut Intake) {
-        let ip = source.address.ip();
+    fn take_datagram(&mut self, datagram: Datagram, buffer: &[u8], intake: &mut Intake) {
+        let bytes = &buffer[..datagram.length];
+        let ip = datagram.source.address.ip();
         if self.engine.takes(ip, bytes) && intake.admits(TokioInstant::now(), ip, bytes) {
-            self.take_message(source, bytes);
+            self.sockets.note(datagram, bytes);
+            self.take_message(datagram.source, bytes);
         }
     }
 

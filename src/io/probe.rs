@@ -56,7 +56,7 @@ pub async fn options(trunks: &[TrunkSetup], prepared: Prepared) -> io::Result<Ve
             arrival = sockets.next(&mut buffer) => {
                 let now = clock.now().instant;
                 match arrival {
-                    Arrival::Datagram { source, length } => endpoint.handle_from(now, source, &buffer[..length]),
+                    Arrival::Datagram(came) => endpoint.handle_from(now, came.source, &buffer[..came.length]),
                     Arrival::Stream(StreamEvent::Message { source, bytes }) => endpoint.handle_from(now, source, &bytes),
                     Arrival::Stream(StreamEvent::Closed { target, .. }) => endpoint.handle_transport_error(now, target),
                     Arrival::Unreachable(address) => endpoint.handle_unreachable(now, address),

@@ -42,12 +42,7 @@ pub struct Listener {
 #[derive(Debug)]
 pub enum Arrival {
     /// A datagram, in the caller's buffer.
-    Datagram {
-        /// From whom, and by which way.
-        source: Target,
-        /// How long it is.
-        length: usize,
-    },
+    Datagram(Datagram),
     /// A connection tells.
     Stream(StreamEvent),
     /// A peer has connected.
@@ -63,8 +58,19 @@ pub enum Arrival {
     Nothing,
 }
 
+/// Of a datagram in the caller's buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    /// From whom, and by which way.
+    pub source: Target,
+    /// How long it is.
+    pub length: usize,
+    /// The address of ours that it came to, where the socket has several.
+    pub local: Option<IpAddr>,
+}
+
 /// Its length, its source, and the address of ours that it came to, if the system tells.
-type Datagram = (usize, SocketAddr, Option<IpAddr>);
+type Received = (usize, SocketAddr, Option<IpAddr>);
 
 impl Listener {
     /// Binds all of one address, TCP on the port of UDP. The error names the transport.
@@ -88,7 +94,7 @@ impl Listener {
     }
 
     /// Waits for a datagram.
-    fn poll_datagram(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Datagram>> {
+    fn poll_datagram(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Received>> {
         loop {
             ready!(self.udp.poll_recv_ready(cx))?;
             match self.try_datagram(buffer) {
@@ -98,7 +104,7 @@ impl Listener {
         }
     }
 
-    fn try_datagram(&self, buffer: &mut [u8]) -> io::Result<Datagram> {
+    fn try_datagram(&self, buffer: &mut [u8]) -> io::Result<Received> {
         if self.tells_local {
             return packet_info::try_receive(&self.udp, buffer);
         }
@@ -153,12 +159,9 @@ impl Sockets {
         let count = self.listeners.len();
         self.turn = (self.turn + 1) % count;
         let (listeners, table, turn) = (&self.listeners, &self.table, self.turn);
-        let came_to = &mut self.came_to;
         let listened = poll_fn(|cx| {
             for place in (0..count).map(|step| (turn + step) % count) {
-                if let Poll::Ready(arrival) =
-                    poll_listener(&listeners[place], place, table, came_to, cx, buffer)
-                {
+                if let Poll::Ready(arrival) = poll_listener(&listeners[place], place, table, cx, buffer) {
                     return Poll::Ready(arrival);
                 }
             }
@@ -172,16 +175,23 @@ impl Sockets {
     }
 
     /// Another datagram that is there already; one system call, no waiting.
-    pub fn try_datagram(&mut self, buffer: &mut [u8]) -> Option<(Target, usize)> {
+    pub fn try_datagram(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
         let count = self.listeners.len();
         for place in (0..count).map(|step| (self.turn + step) % count) {
             if let Ok((length, source, local)) = self.listeners[place].try_datagram(buffer) {
                 self.turn = place;
-                note_local(&mut self.came_to, source, local, &buffer[..length]);
-                return Some((self.source(Transport::Udp, source, place), length));
+                return Some(Datagram { source: self.source(Transport::Udp, source, place), length, local });
             }
         }
         None
+    }
+
+    /// Where a request came to, its response leaves from (RFC 3581 section 4). Told of what is taken only: strangers' are too
+    /// many to be kept in mind.
+    pub fn note(&mut self, datagram: Datagram, bytes: &[u8]) {
+        if let Some(local) = datagram.local.filter(|_| !is_response(bytes)) {
+            self.came_to.note(datagram.source.address, local);
+        }
     }
 
     /// Another thing that a connection tells, if there is one.
@@ -235,15 +245,14 @@ fn poll_listener(
     listener: &Listener,
     place: usize,
     table: &AccessTable,
-    came_to: &mut CameTo,
     cx: &mut Context<'_>,
     buffer: &mut [u8],
 ) -> Poll<Arrival> {
     let access = table.of_local(place);
     if let Poll::Ready(received) = listener.poll_datagram(cx, buffer) {
         return Poll::Ready(received.map_or(Arrival::Nothing, |(length, address, local)| {
-            note_local(came_to, address, local, &buffer[..length]);
-            Arrival::Datagram { source: Target { transport: Transport::Udp, address, access }, length }
+            let source = Target { transport: Transport::Udp, address, access };
+            Arrival::Datagram(Datagram { source, length, local })
         }));
     }
     let streams = [(Transport::Tcp, Some(&listener.tcp)), (Transport::Tls, listener.tls.as_ref())];
@@ -257,13 +266,6 @@ fn poll_listener(
         }
     }
     Poll::Pending
-}
-
-/// Where a request came to, its response leaves from (RFC 3581 section 4).
-fn note_local(came_to: &mut CameTo, source: SocketAddr, local: Option<IpAddr>, bytes: &[u8]) {
-    if let Some(local) = local.filter(|_| !is_response(bytes)) {
-        came_to.note(source, local);
-    }
 }
 
 fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -325,10 +327,12 @@ mod tests {
         let ours = SocketAddr::new(ours.parse().unwrap(), port);
         peer.send_to(b"OPTIONS sip:a@b SIP/2.0\r\n", ours).unwrap();
         let mut buffer = [0; 64];
-        let Arrival::Datagram { source, length } = sockets.next(&mut buffer).await else {
+        let Arrival::Datagram(datagram) = sockets.next(&mut buffer).await else {
             panic!("a datagram was sent");
         };
-        assert_eq!((source.address, length), (peer.local_addr().unwrap(), 25));
+        let source = datagram.source;
+        assert_eq!((source.address, datagram.length), (peer.local_addr().unwrap(), 25));
+        sockets.note(datagram, &buffer);
         assert!(sockets.send(source, b"SIP/2.0 200 OK\r\n".to_vec()).await);
         assert_eq!(peer.recv_from(&mut buffer).unwrap(), (16, ours));
     }
