@@ -244,7 +244,8 @@ fn read_header(line: &str, headers: &mut Headers, announced: &mut Option<usize>)
     }
     let mut lacks = false;
     for part in list::split_with_empty(value, b',') {
-        match part.is_empty() {
+        // A control character is kept as a blank.
+        match part.chars().all(|c| c.is_control() || c.is_whitespace()) {
             true => lacks = true,
             false => push_bounded(headers, name, part).map_err(Unread::Needed)?,
         }

@@ -327,6 +327,19 @@ fn a_request_uri_cannot_smuggle_in_a_header() {
 }
 
 #[test]
+fn a_value_of_control_characters_alone_is_none() {
+    // They are taken for blanks, so that what is read can be written: an empty Via could not be read again.
+    for value in ["", " ", "\0\0", " \x01 ", "SIP/2.0/UDP a, \0"] {
+        let text = format!(
+            "BYE sip:a@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:b@h>;tag=1\r\nTo: <sip:a@h>;tag=2\r\n\
+             Call-ID: c\r\nCSeq: 1 BYE\r\nVia: {value}\r\n\r\n"
+        );
+        let fault = Message::parse(text.as_bytes()).unwrap_err();
+        assert_eq!((fault.place, fault.fault), ("Via", "has nothing between two commas"), "{value:?}");
+    }
+}
+
+#[test]
 fn keep_alives_are_told_from_messages() {
     for bytes in [&b""[..], b"\r\n", b"\r\n\r\n", b"\0\0\0\0"] {
         assert!(is_keep_alive(bytes));
