@@ -15,6 +15,7 @@ mod report;
 mod signalling;
 mod sound;
 mod times;
+mod user_agent;
 
 use crate::cli::{Failure, output};
 use crate::io::{limits, priority};
@@ -24,6 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use meter::Spent;
 use report::Report;
 use sound::{Heard, Sounds};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,6 +84,9 @@ pub struct LoadArgs {
     /// One JSON object for programs
     #[arg(long)]
     json: bool,
+    /// The child that `--against user-agent` measures
+    #[arg(long, hide = true)]
+    user_agent_towards: Option<SocketAddr>,
 }
 
 /// What may be measured beside the engine.
@@ -91,10 +96,31 @@ enum Rival {
     Bare,
     /// Asterisk: originate, AMD(), Playback()
     Asterisk,
+    /// With --signalling: the SIP user agent by itself, no campaign, store or media
+    UserAgent,
+}
+
+impl Rival {
+    /// Whether it carries sound.
+    fn sounds(self) -> bool {
+        self != Rival::UserAgent
+    }
 }
 
 /// Runs the load test.
 pub fn run(args: &LoadArgs) -> Result<(), Failure> {
+    if let Some(callee) = args.user_agent_towards {
+        return user_agent::serve(args, callee);
+    }
+    if let Some(rival) = args.against.iter().find(|rival| rival.sounds() == args.signalling) {
+        return Err(Failure::Failed(match rival {
+            Rival::UserAgent => {
+                "--against user-agent measures calls without sound: add --signalling".to_owned()
+            }
+            _ => "--signalling has no sound to compare: take --against user-agent, or leave --signalling out"
+                .to_owned(),
+        }));
+    }
     limits::raise_descriptors();
     priority::raise_session(priority::MEDIA);
     priority::raise(priority::MEDIA);

@@ -38,6 +38,13 @@ pub struct Manner {
     pub lose: f64,
 }
 
+impl Manner {
+    /// Hangs up at once, and loses so many percent.
+    pub fn signalling(lose: u32) -> Manner {
+        Manner { hang_up_after: Some(Duration::ZERO), lose: f64::from(lose) / 100.0 }
+    }
+}
+
 /// What the telephones have seen.
 #[derive(Debug, Default)]
 pub struct Seen {

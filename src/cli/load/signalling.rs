@@ -5,7 +5,7 @@
 
 use super::callee::{Callee, Manner};
 use super::engine::{Engine, Plan};
-use super::{Folder, LoadArgs, PATIENCE};
+use super::{Folder, LoadArgs, PATIENCE, Rival, user_agent};
 use crate::cli::{Failure, output};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const PERIOD: u32 = 30;
 const LOSSY_PATIENCE: Duration = Duration::from_secs(100);
 
 /// From the last call's end until nothing is remembered of it: 64*T1, and a moment to look.
-const FORGET_WITHIN: Duration = Duration::from_secs(36);
+pub const FORGET_WITHIN: Duration = Duration::from_secs(36);
 
 /// What came of it.
 struct Outcome {
@@ -30,14 +30,18 @@ struct Outcome {
     messages: u64,
     ended: String,
     left: u64,
+    user_agent: Option<user_agent::Outcome>,
+}
+
+/// How long calls may take to end beyond what their pace says.
+pub fn patience(lose: u32) -> Duration {
+    if lose > 0 { LOSSY_PATIENCE } else { PATIENCE }
 }
 
 /// Runs it and prints what came of it.
 pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
     let calls = if args.calls == 500 { PERIOD * args.rate } else { args.calls };
-    let lose = f64::from(args.lose) / 100.0;
-    let manner = Manner { hang_up_after: Some(Duration::ZERO), lose };
-    let far = Callee::start(None, manner)?;
+    let far = Callee::start(None, Manner::signalling(args.lose))?;
     let plan = Plan {
         trunk: far.address(),
         contacts: calls,
@@ -53,8 +57,7 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
     let begun = Instant::now();
     engine.dial()?;
     let bar = super::bar(args, u64::from(calls), "signalling");
-    let patience = if args.lose > 0 { LOSSY_PATIENCE } else { PATIENCE };
-    let until = begun + patience + Duration::from_secs(u64::from(calls / args.rate));
+    let until = begun + patience(args.lose) + Duration::from_secs(u64::from(calls / args.rate));
     let ended = || far.seen().ended.load(Ordering::Relaxed) + far.seen().given_up.load(Ordering::Relaxed);
     while ended() < calls && Instant::now() < until {
         bar.set_position(u64::from(ended()));
@@ -72,6 +75,8 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
         }
     }
     engine.stop()?;
+    let alone =
+        args.against.contains(&Rival::UserAgent).then(|| user_agent::measure(args, calls)).transpose()?;
     let spent = after - before;
     let per_call = |time: Duration| time.as_secs_f64() * 1_000.0 / f64::from(calls);
     let outcome = Outcome {
@@ -83,12 +88,20 @@ pub fn run(args: &LoadArgs, folder: &Folder) -> Result<(), Failure> {
         messages: far.seen().messages.load(Ordering::Relaxed),
         ended: ends.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", "),
         left,
+        user_agent: alone,
     };
     outcome.print(args);
-    if outcome.whole == calls && left == 0 { Ok(()) } else { Err(Failure::Said) }
+    if outcome.holds() { Ok(()) } else { Err(Failure::Said) }
 }
 
 impl Outcome {
+    /// Whether nothing was lost and nothing is left.
+    fn holds(&self) -> bool {
+        let alone =
+            self.user_agent.as_ref().is_none_or(|alone| alone.lost == 0 && alone.left_after_64_t1 == 0);
+        self.whole == self.calls && self.left == 0 && alone
+    }
+
     fn print(&self, args: &LoadArgs) {
         let [all, control, media] = self.cpu_ms;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
@@ -107,6 +120,7 @@ impl Outcome {
                 "resident_bytes_after": self.resident.1,
                 "left_after_64_t1": self.left,
                 "ended": self.ended,
+                "user_agent": self.user_agent,
             }));
         }
         output::text(format_args!(
@@ -127,5 +141,19 @@ impl Outcome {
             mib(self.resident.1),
             self.left,
         ));
+        if let Some(alone) = &self.user_agent {
+            output::text(format_args!(
+                "\nthe SIP user agent by itself, as a process of its own\n\
+                 lost                    {} of {}\n\
+                 CPU a call              {:.3} ms\n\
+                 resident memory         {:.1} MiB after\n\
+                 left 64*T1 later        {} sessions, dialogs and transactions\n",
+                alone.lost,
+                self.calls,
+                alone.cpu_ms_per_call,
+                mib(alone.resident_bytes_after),
+                alone.left_after_64_t1,
+            ));
+        }
     }
 }
