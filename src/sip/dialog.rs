@@ -178,6 +178,11 @@ impl Dialog {
         self.routes.first().map_or(&self.remote_target, |route| &route.uri)
     }
 
+    /// Whom the INVITE was to.
+    pub(crate) fn callee(&self) -> Option<Uri> {
+        NameAddr::parse(&self.remote).ok().map(|to| to.uri)
+    }
+
     fn numbered(&self, method: Method, number: u32) -> Request {
         let strict = self.routes.first().filter(|route| !route.uri.has_parameter("lr"));
         // A strict router of RFC 2543 wants itself in the Request-URI and the target last (section 12.2.1.1).

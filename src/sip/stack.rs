@@ -5,7 +5,7 @@ use super::ack::{AckId, AckMemory};
 use super::authentication::Shown;
 use super::dialog::Dialog;
 use super::event::{Event, Output, SessionKey};
-use super::header::BRANCH_COOKIE;
+use super::header::{BRANCH_COOKIE, NameAddr};
 use super::late::{Farewell, Late};
 use super::message::{Request, Response};
 use super::method::Method;
@@ -17,6 +17,7 @@ use super::target::{Target, Transport};
 use super::transaction::layer::{Full, Layer};
 use super::transaction::owner::Owner;
 use super::transaction::timer::Timers;
+use super::uri::Uri;
 use crate::rng::Rng;
 use crate::slab::{Key, Slab};
 use crate::time::Instant;
@@ -160,11 +161,16 @@ impl Stack {
         self.layer.respond(now, transaction, response);
     }
 
-    /// Where requests of `dialog` go: to the next hop where that is an address of a peer we know, else to the trunk
-    /// that the call went through. A Contact behind NAT, or one that leads to a stranger, leads nowhere.
+    /// Where requests of `dialog` go: to the next hop where that is an address of a peer we know, or a name of the one that
+    /// the call went to, else to that one. A Contact behind NAT, or one that leads to a stranger, leads nowhere.
     pub(crate) fn target_of(&self, dialog: &Dialog, trunk: Target) -> Target {
+        // The name that the next hop was found by (RFC 3261 section 8.1.2): the outbound proxy's, or the callee's.
+        let by_name = match &self.options.access.get(trunk.access).route {
+            Some(route) => NameAddr::parse(route).ok().map(|route| route.uri),
+            None => dialog.callee(),
+        };
         trunk
-            .of_uri(dialog.next_hop())
+            .of_uri(dialog.next_hop(), by_name.as_ref().map_or("", Uri::host))
             .filter(|target| self.sources.allows(target.address.ip()))
             .unwrap_or(trunk)
     }

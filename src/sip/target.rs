@@ -1,9 +1,10 @@
 //! Where a message goes: a transport and an address. Names are resolved outside, before a call is dialed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::access::AccessId;
-use super::uri::Uri;
+use super::locate::record::normal;
+use super::uri::{self, Uri};
 
 /// How a message travels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -86,14 +87,26 @@ impl Target {
 
     /// Where a request to `uri` goes, as far as that can be told without asking the DNS; a transport that the URI does
     /// not name is that of `self`. What is reached over TLS is never reached over anything less.
-    pub fn of_uri(self, uri: &Uri) -> Option<Target> {
-        let host: IpAddr = uri.host().parse().ok()?;
-        let transport = Transport::of_uri(uri).ok()?.unwrap_or(self.transport);
+    ///
+    /// `name` is what the peer at `self` is called: a URI with this host leads to the same address, by its own port and
+    /// transport (RFC 3263 section 4). One that names neither stays with those of `self`, which the DNS may have chosen.
+    /// `maddr` takes the place of the host (RFC 3261 section 19.1.1).
+    pub fn of_uri(self, uri: &Uri, name: &str) -> Option<Target> {
+        let named = Transport::of_uri(uri).ok()?;
+        let transport = named.unwrap_or(self.transport);
         if self.transport == Transport::Tls && transport != Transport::Tls {
             return None;
         }
-        let address = SocketAddr::new(host, uri.port().unwrap_or(transport.port()));
-        Some(Target { transport, address, ..self })
+        let host = uri.parameter("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host());
+        let ip = match uri::address(host) {
+            Some(ip) => ip,
+            None if normal(host).is_none() || normal(host) != normal(name) => return None,
+            None if named.is_none() && uri.port().is_none() => return Some(self),
+            None => self.address.ip(),
+        };
+        let address = SocketAddr::new(ip, uri.port().unwrap_or(transport.port()));
+        // Nothing can be sent to port 0.
+        (address.port() != 0).then_some(Target { transport, address, ..self })
     }
 }
 
@@ -114,10 +127,18 @@ mod tests {
             ("sips:a@192.0.2.9;transport=udp", None),
             ("sip:a@192.0.2.9;transport=sctp", None),
             ("sip:a@pbx.example", None),
+            ("sip:a@x.example", Some((Transport::Tcp, "192.0.2.1:5070"))),
+            ("sip:a@X.Example.:5080", Some((Transport::Tcp, "192.0.2.1:5080"))),
+            ("sip:a@x.example;transport=udp", Some((Transport::Udp, "192.0.2.1:5060"))),
+            ("sips:a@x.example", Some((Transport::Tls, "192.0.2.1:5061"))),
+            ("sip:a@pbx.example:5080;maddr=192.0.2.9", Some((Transport::Tcp, "192.0.2.9:5080"))),
+            ("sip:a@192.0.2.8;maddr=[2001:db8::1]", Some((Transport::Tcp, "[2001:db8::1]:5060"))),
+            ("sip:a@192.0.2.8;maddr=pbx.example", None),
+            ("sip:a@192.0.2.8;maddr=", Some((Transport::Tcp, "192.0.2.8:5060"))),
             ("tel:+12025550100", None),
         ];
         for (uri, expected) in table {
-            let found = trunk.of_uri(&Uri::parse(uri).unwrap());
+            let found = trunk.of_uri(&Uri::parse(uri).unwrap(), "x.example");
             let expected =
                 expected.map(|(transport, address)| Target::new(transport, address.parse().unwrap()));
             assert_eq!(found, expected, "{uri}");
@@ -130,14 +151,14 @@ mod tests {
         for (uri, port) in
             [("sip:a@192.0.2.9", Some(5061)), ("sip:a@192.0.2.9:7000;transport=TLS", Some(7000))]
         {
-            let found = trunk.of_uri(&Uri::parse(uri).unwrap());
+            let found = trunk.of_uri(&Uri::parse(uri).unwrap(), "x.example");
             assert_eq!(
                 found.map(|target| (target.transport, target.address.port())),
                 port.map(|p| (Transport::Tls, p))
             );
         }
-        for uri in ["sip:a@192.0.2.9;transport=udp", "sip:a@192.0.2.9;transport=tcp"] {
-            assert_eq!(trunk.of_uri(&Uri::parse(uri).unwrap()), None, "{uri}");
+        for uri in ["sip:a@192.0.2.9;transport=udp", "sip:a@x.example;transport=tcp"] {
+            assert_eq!(trunk.of_uri(&Uri::parse(uri).unwrap(), "x.example"), None, "{uri}");
         }
     }
 }

@@ -235,3 +235,74 @@ fn the_address_that_a_peer_sees_is_our_contact_where_that_is_wished_and_none_is_
         assert_eq!(invite.headers().get("Contact"), Some(contact.as_str()));
     }
 }
+
+/// A call through `trunk` to a host of the name x.example, answered with these headers and hung up: where ACK and BYE went.
+fn ways_of_a_call(options: Options, trunk: Target, headers: &[(&str, &str)]) -> Vec<(String, Target)> {
+    let mut endpoint = endpoint(options);
+    let dial = Dial {
+        request_uri: "sip:+12025550101@x.example:5080".into(),
+        to: "<sip:+12025550101@x.example>".into(),
+        ..super::dial(trunk)
+    };
+    let key = endpoint.invite(at(0), dial).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    answer(&mut endpoint, trunk, &invite, 200, headers);
+    endpoint.hang_up(at(300), key, None);
+    let sent = sent(&mut endpoint).into_iter();
+    sent.map(|(target, request)| (request.method().to_string(), target)).collect()
+}
+
+#[test]
+fn a_next_hop_of_the_trunks_own_name_has_its_port_and_transport_and_maddr_is_followed() {
+    use Transport::{Tcp, Tls, Udp};
+    let table = [
+        (Udp, "sip:far@x.example", "", (Udp, 5080)),
+        (Udp, "sip:far@X.Example.:5070", "", (Udp, 5070)),
+        (Udp, "sip:far@x.example;transport=tcp", "", (Tcp, 5060)),
+        (Udp, "sip:far@x.example:5070;transport=tcp", "", (Tcp, 5070)),
+        (Udp, "sips:far@x.example", "", (Tls, 5061)),
+        (Udp, "sip:far@192.0.2.1", "<sip:x.example:5070;lr>", (Udp, 5070)),
+        (Tls, "sip:far@x.example:5070", "", (Tls, 5070)),
+        (Udp, "sip:far@gw:5070;maddr=192.0.2.1", "", (Udp, 5070)),
+        (Udp, "sip:far@203.0.113.9:5070;maddr=192.0.2.1", "", (Udp, 5070)),
+        // These lead to strangers, off TLS, by a transport that nobody knows: to the trunk, as before.
+        (Udp, "sip:far@192.0.2.1:5070;maddr=203.0.113.9", "", (Udp, 5080)),
+        (Udp, "sip:far@gw.example:5070", "", (Udp, 5080)),
+        (Tls, "sip:far@x.example:5070;transport=udp", "", (Tls, 5080)),
+        (Udp, "sip:far@x.example:5070;transport=ws", "", (Udp, 5080)),
+    ];
+    for (transport, contact, route, (over, port)) in table {
+        let trunk = Target::new(transport, "192.0.2.1:5080".parse().unwrap());
+        let contact = format!("<{contact}>");
+        let mut headers = vec![("Contact", contact.as_str())];
+        headers.extend((!route.is_empty()).then_some(("Record-Route", route)));
+        let expected = Target::new(over, SocketAddr::new(trunk.address.ip(), port));
+        let expected = ["ACK", "BYE"].map(|method| (method.to_owned(), expected));
+        assert_eq!(ways_of_a_call(Options::default(), trunk, &headers), expected, "{contact} {route}");
+    }
+}
+
+#[test]
+fn behind_an_outbound_proxy_the_name_of_the_next_hop_is_that_of_the_proxy() {
+    let table = [("<sip:edge.example:5070;lr>", 5070), ("<sip:x.example:5070;lr>", 5080)];
+    for (route, port) in table {
+        let mut access = AccessTable::default();
+        let proxy = Some("<sip:edge.example;lr>".to_owned());
+        let proxied = access.add(Access { route: proxy, ..Access::default() });
+        let trunk = Target::new(Transport::Udp, "192.0.2.1:5080".parse().unwrap());
+        let trunk = Target { access: proxied, ..trunk };
+        let headers = [("Contact", "<sip:far@192.0.2.1>"), ("Record-Route", route)];
+        for (method, target) in ways_of_a_call(Options { access, ..Options::default() }, trunk, &headers) {
+            assert_eq!(target.address.port(), port, "{method} {route}");
+        }
+    }
+}
+
+#[test]
+fn a_contact_at_port_0_leads_to_the_trunk() {
+    for contact in ["<sip:far@192.0.2.1:0>", "<sip:far@x.example:0>"] {
+        for (method, target) in ways_of_a_call(Options::default(), udp(), &[("Contact", contact)]) {
+            assert_eq!(target, udp(), "{method} {contact}");
+        }
+    }
+}
