@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::message::Response;
-use super::target::Target;
+use super::target::{Target, Transport};
 use crate::time::Instant;
 
 /// Which 2xx an ACK is for: a dialog and a CSeq number.
@@ -23,12 +23,26 @@ impl AckId {
     }
 }
 
+/// An ACK as it leaves.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    pub(crate) target: Target,
+    pub(crate) bytes: Vec<u8>,
+    /// The same as a datagram, where nobody but us has asked for TCP and the peer may refuse it.
+    pub(crate) over_udp: Option<Vec<u8>>,
+}
+
 #[derive(Debug)]
 struct Kept {
-    target: Target,
-    bytes: Vec<u8>,
+    ack: Ack,
     /// It has not left yet: somebody must be told of the dialog first.
     is_held: bool,
+}
+
+impl Ack {
+    fn ready(&self) -> (Target, Vec<u8>) {
+        (self.target, self.bytes.clone())
+    }
 }
 
 /// The ACKs of the last 64*T1.
@@ -47,13 +61,13 @@ impl AckMemory {
     }
 
     /// Keeps an ACK until `end`.
-    pub(crate) fn remember(&mut self, end: Instant, id: AckId, target: Target, bytes: Vec<u8>) {
-        self.keep(end, id, Kept { target, bytes, is_held: false });
+    pub(crate) fn remember(&mut self, end: Instant, id: AckId, ack: Ack) {
+        self.keep(end, id, Kept { ack, is_held: false });
     }
 
     /// Keeps an ACK until `end` that is to leave only when it is [released](AckMemory::release).
-    pub(crate) fn hold(&mut self, end: Instant, id: AckId, target: Target, bytes: Vec<u8>) {
-        self.keep(end, id, Kept { target, bytes, is_held: true });
+    pub(crate) fn hold(&mut self, end: Instant, id: AckId, ack: Ack) {
+        self.keep(end, id, Kept { ack, is_held: true });
     }
 
     fn keep(&mut self, end: Instant, id: AckId, kept: Kept) {
@@ -67,14 +81,28 @@ impl AckMemory {
 
     /// Whether this 2xx is known already; with the ACK to repeat, unless it is held.
     pub(crate) fn recall(&self, id: &AckId) -> Option<Option<(Target, Vec<u8>)>> {
-        self.acks.get(id).map(|kept| (!kept.is_held).then(|| (kept.target, kept.bytes.clone())))
+        self.acks.get(id).map(|kept| (!kept.is_held).then(|| kept.ack.ready()))
     }
 
     /// The ACK that was held, and is not any more; none when it has left before.
     pub(crate) fn release(&mut self, id: &AckId) -> Option<(Target, Vec<u8>)> {
         let kept = self.acks.get_mut(id).filter(|kept| kept.is_held)?;
         kept.is_held = false;
-        Some((kept.target, kept.bytes.clone()))
+        Some(kept.ack.ready())
+    }
+
+    /// No connection to `target` could be made: gives what has left for it, as datagrams, which it is repeated as from now on.
+    pub(crate) fn handle_refused(&mut self, target: Target) -> Vec<(Target, Vec<u8>)> {
+        let mut again = Vec::new();
+        for kept in self.acks.values_mut().filter(|kept| kept.ack.target == target) {
+            let Some(bytes) = kept.ack.over_udp.take() else { continue };
+            let target = Target { transport: Transport::Udp, ..target };
+            kept.ack = Ack { target, bytes, over_udp: None };
+            if !kept.is_held {
+                again.push(kept.ack.ready());
+            }
+        }
+        again
     }
 
     /// Forgets what is old enough.
@@ -106,7 +134,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sip::target::Transport;
 
     #[test]
     fn an_ack_is_known_until_its_end_and_the_oldest_makes_room() {
@@ -121,10 +148,10 @@ mod tests {
             AckId::of(&response).unwrap()
         };
         let mut memory = AckMemory::new(2);
-        memory.remember(at(32), id("a"), target, vec![1]);
-        memory.remember(at(33), id("b"), target, vec![2]);
+        memory.remember(at(32), id("a"), ack(target, 1));
+        memory.remember(at(33), id("b"), ack(target, 2));
         assert_eq!(memory.recall(&id("a")), Some(Some((target, vec![1]))));
-        memory.remember(at(34), id("c"), target, vec![3]);
+        memory.remember(at(34), id("c"), ack(target, 3));
         assert_eq!(memory.recall(&id("a")), None);
         memory.handle_timeout(at(33));
         assert_eq!((memory.recall(&id("b")), memory.len()), (None, 1));
@@ -138,9 +165,13 @@ mod tests {
         let target = Target::new(Transport::Udp, "192.0.2.1:5060".parse().unwrap());
         let id = AckId("c 1 2 7".to_owned());
         let mut memory = AckMemory::new(2);
-        memory.hold(Instant::from_start(Duration::from_secs(32)), id.clone(), target, vec![1]);
+        memory.hold(Instant::from_start(Duration::from_secs(32)), id.clone(), ack(target, 1));
         assert_eq!(memory.recall(&id), Some(None));
         assert_eq!(memory.release(&id), Some((target, vec![1])));
         assert_eq!((memory.release(&id), memory.recall(&id)), (None, Some(Some((target, vec![1])))));
+    }
+
+    fn ack(target: Target, byte: u8) -> Ack {
+        Ack { target, bytes: vec![byte], over_udp: None }
     }
 }

@@ -1,7 +1,7 @@
 //! What sessions, registrations and pings stand on: transactions, the ACK memory, our identity, the outbox.
 
 use super::access::{Local, Towards};
-use super::ack::{AckId, AckMemory};
+use super::ack::{Ack, AckId, AckMemory};
 use super::authentication::Shown;
 use super::dialog::Dialog;
 use super::event::{Event, Output, SessionKey};
@@ -137,10 +137,13 @@ impl Stack {
             && request.to_bytes().len() > limit
     }
 
-    /// A connection to `target` could not be made.
+    /// A connection to `target` could not be made: ACKs that may go over UDP do, as no transaction cares for them.
     pub(crate) fn note_refusal(&mut self, now: Instant, target: Target) {
         if target.transport == Transport::Tcp {
             self.reach.note_refusal(now, target.address);
+        }
+        for (target, bytes) in self.acks.handle_refused(target) {
+            self.layer.transmit(target, bytes);
         }
     }
 
@@ -184,11 +187,11 @@ impl Stack {
         response: &Response,
         shown: &Shown,
     ) {
-        let Some((target, bytes)) = self.ack(dialog, trunk, response, shown) else { return };
+        let Some(ack) = self.ack(now, dialog, trunk, response, shown) else { return };
+        self.layer.transmit(ack.target, ack.bytes.clone());
         if let Some(id) = AckId::of(response) {
-            self.acks.remember(now + self.timers.give_up(), id, target, bytes.clone());
+            self.acks.remember(now + self.timers.give_up(), id, ack);
         }
-        self.layer.transmit(target, bytes);
     }
 
     /// The same, but the ACK stays here until [`Stack::release_ack`].
@@ -200,9 +203,9 @@ impl Stack {
         response: &Response,
         shown: &Shown,
     ) -> Option<AckId> {
-        let (target, bytes) = self.ack(dialog, trunk, response, shown)?;
+        let ack = self.ack(now, dialog, trunk, response, shown)?;
         let id = AckId::of(response)?;
-        self.acks.hold(now + self.timers.give_up(), id.clone(), target, bytes);
+        self.acks.hold(now + self.timers.give_up(), id.clone(), ack);
         Some(id)
     }
 
@@ -213,14 +216,15 @@ impl Stack {
         }
     }
 
-    /// With the credentials that the INVITE has shown.
+    /// With the credentials that the INVITE has shown; over TCP where it is too long for UDP, as any request.
     fn ack(
         &mut self,
+        now: Instant,
         dialog: &Dialog,
         trunk: Target,
         response: &Response,
         shown: &Shown,
-    ) -> Option<(Target, Vec<u8>)> {
+    ) -> Option<Ack> {
         let cseq = response.headers().cseq().ok()?;
         let target = self.target_of(dialog, trunk);
         let mut ack = dialog.ack(cseq.number);
@@ -228,7 +232,15 @@ impl Stack {
         let via = self.via(target, &branch);
         ack.headers_mut().push_front("Via", &via);
         shown.iter().for_each(|(name, value)| ack.headers_mut().push(name, value));
-        Some((target, ack.to_bytes()))
+        let is_too_long = self.is_too_long(now, target, &ack);
+        let target = if is_too_long { Target { transport: Transport::Tcp, ..target } } else { target };
+        let mut bytes_over = |transport| {
+            let via = self.via(Target { transport, ..target }, &branch);
+            ack.headers_mut().set_first("Via", &via);
+            ack.to_bytes()
+        };
+        let over_udp = is_too_long.then(|| bytes_over(Transport::Udp));
+        Some(Ack { target, bytes: bytes_over(target.transport), over_udp })
     }
 
     /// Sends the ACK of a 2xx again, when it is a copy of one that was acknowledged; where the ACK is held, the copy is known

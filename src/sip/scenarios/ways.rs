@@ -306,3 +306,32 @@ fn a_contact_at_port_0_leads_to_the_trunk() {
         }
     }
 }
+
+#[test]
+fn an_ack_of_a_2xx_above_1300_bytes_goes_over_tcp_and_over_udp_where_that_is_refused() {
+    let contact = format!("<sip:far@192.0.2.1:5060;x={}>", "y".repeat(1_300));
+    let over_tcp = over(Transport::Tcp, udp());
+    for held in [false, true] {
+        let ack_held_max = held.then_some(Duration::from_secs(9));
+        let mut endpoint = endpoint(Options { ack_held_max, ..Options::default() });
+        let key = endpoint.invite(at(0), super::dial(udp())).unwrap();
+        let (_, invite) = sent_once(&mut endpoint);
+        let answered = [("Contact", contact.as_str())];
+        answer(&mut endpoint, udp(), &invite, 200, &answered);
+        if !held {
+            let (target, ack) = sent_once(&mut endpoint);
+            assert_eq!((target, via(&ack).as_str()), (over_tcp, "SIP/2.0/TCP 127.0.0.1:5060"));
+            answer(&mut endpoint, udp(), &invite, 200, &answered);
+            assert_eq!(sent_once(&mut endpoint).0, over_tcp, "so does that of a copy");
+        }
+        endpoint.handle_refused(at(200), over_tcp);
+        if held {
+            assert_eq!(sent(&mut endpoint), [], "it is still held");
+            endpoint.acknowledge(key);
+        }
+        let (target, ack) = sent_once(&mut endpoint);
+        assert_eq!((target, via(&ack).as_str()), (udp(), "SIP/2.0/UDP 127.0.0.1:5060"));
+        answer(&mut endpoint, udp(), &invite, 200, &answered);
+        assert_eq!(sent_once(&mut endpoint).0, udp());
+    }
+}
