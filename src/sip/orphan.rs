@@ -255,13 +255,12 @@ impl Orphan {
 
     fn leave(&mut self, now: Instant, stack: &mut Stack, mut dialog: Dialog, answered: bool) {
         self.left.push(Left { tag: dialog.remote_tag().to_owned(), answered });
-        let target = stack.target_of(&dialog, self.trunk);
         let mut bye = dialog.request(Method::Bye);
         stack.add_user_agent(&mut bye);
         let (name, value) = reason().header();
         bye.headers_mut().push(&name, &value);
         self.authentication.begin();
-        match stack.send(now, target, bye, Owner::Orphan(self.key)) {
+        match stack.send_within(now, &dialog, self.trunk, bye, Owner::Orphan(self.key)) {
             Ok(bye) => self.byes.push(bye),
             Err(_) => self.is_unsure = true,
         }

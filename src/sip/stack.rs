@@ -164,9 +164,26 @@ impl Stack {
         self.layer.respond(now, transaction, response);
     }
 
+    /// Sends a request within `dialog` as a transaction of `owner`.
+    pub(crate) fn send_within(
+        &mut self,
+        now: Instant,
+        dialog: &Dialog,
+        trunk: Target,
+        request: Request,
+        owner: Owner,
+    ) -> Result<Key, Full> {
+        let target = self.target_of(dialog, trunk);
+        let key = self.send(now, target, request, owner)?;
+        if may_fall_back(dialog, trunk, target) {
+            self.layer.allow_fallback(key);
+        }
+        Ok(key)
+    }
+
     /// Where requests of `dialog` go: to the next hop where that is an address of a peer we know, or a name of the one that
     /// the call went to, else to that one. A Contact behind NAT, or one that leads to a stranger, leads nowhere.
-    pub(crate) fn target_of(&self, dialog: &Dialog, trunk: Target) -> Target {
+    fn target_of(&self, dialog: &Dialog, trunk: Target) -> Target {
         // The name that the next hop was found by (RFC 3261 section 8.1.2): the outbound proxy's, or the callee's.
         let by_name = match &self.options.access.get(trunk.access).route {
             Some(route) => NameAddr::parse(route).ok().map(|route| route.uri),
@@ -239,7 +256,8 @@ impl Stack {
             ack.headers_mut().set_first("Via", &via);
             ack.to_bytes()
         };
-        let over_udp = is_too_long.then(|| bytes_over(Transport::Udp));
+        let over_udp = is_too_long || may_fall_back(dialog, trunk, target);
+        let over_udp = over_udp.then(|| bytes_over(Transport::Udp));
         Some(Ack { target, bytes: bytes_over(target.transport), over_udp })
     }
 
@@ -262,7 +280,6 @@ impl Stack {
         mut farewell: Farewell,
         reason: Option<&HangUpReason>,
     ) {
-        let target = self.target_of(dialog, trunk);
         let mut bye = dialog.request(Method::Bye);
         self.add_user_agent(&mut bye);
         if let Some((name, value)) = reason.map(HangUpReason::header) {
@@ -270,7 +287,7 @@ impl Stack {
         }
         farewell.authentication.begin();
         let owner = self.farewells.insert(farewell).map_or(Owner::Nobody, Owner::Farewell);
-        if self.send(now, target, bye, owner).is_err()
+        if self.send_within(now, dialog, trunk, bye, owner).is_err()
             && let Owner::Farewell(key) = owner
         {
             self.farewells.remove(key);
@@ -318,4 +335,11 @@ impl Stack {
         let sent_by = self.options.access.sent_by(target);
         format!("SIP/2.0/{} {sent_by};branch={branch};rport", target.transport.as_str())
     }
+}
+
+/// Whether a request of `dialog` to `target` may go over UDP should TCP be refused: TCP is but that of the trunk, and a URI
+/// without a transport stands for UDP (RFC 3263 section 4.1). The trunk itself is spoken to as it is configured.
+fn may_fall_back(dialog: &Dialog, trunk: Target, target: Target) -> bool {
+    let names_none = dialog.next_hop().parameter("transport").is_none();
+    target.transport == Transport::Tcp && target.address != trunk.address && names_none
 }

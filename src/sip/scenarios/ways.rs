@@ -335,3 +335,32 @@ fn an_ack_of_a_2xx_above_1300_bytes_goes_over_tcp_and_over_udp_where_that_is_ref
         assert_eq!(sent_once(&mut endpoint).0, udp());
     }
 }
+
+#[test]
+fn a_contact_of_a_tcp_trunk_that_names_no_transport_is_reached_over_udp_where_it_refuses_tcp() {
+    let trunk = over(Transport::Tcp, udp());
+    let table = [
+        (trunk, "<sip:far@192.0.2.1:5070>", 5070, true),
+        (trunk, "<sip:far@192.0.2.1:5070;transport=tcp>", 5070, false),
+        (trunk, "<sip:far@192.0.2.1:5060>", 5060, false),
+        (over(Transport::Tls, udp()), "<sip:far@192.0.2.1:5070>", 5070, false),
+    ];
+    for (trunk, contact, port, falls_back) in table {
+        let mut endpoint = endpoint(Options::default());
+        let key = endpoint.invite(at(0), super::dial(trunk)).unwrap();
+        let (_, invite) = sent_once(&mut endpoint);
+        answer(&mut endpoint, trunk, &invite, 200, &[("Contact", contact)]);
+        let there = Target::new(trunk.transport, SocketAddr::new(trunk.address.ip(), port));
+        for method in ["ACK", "BYE"] {
+            if method == "BYE" {
+                endpoint.hang_up(at(300), key, None);
+            }
+            let (target, request) = sent_once(&mut endpoint);
+            assert_eq!((target, request.method().as_str()), (there, method), "{contact}");
+            endpoint.handle_refused(at(200), there);
+            let again: Vec<_> = sent(&mut endpoint).into_iter().map(|(target, _)| target).collect();
+            let expected = if falls_back { vec![over(Transport::Udp, there)] } else { Vec::new() };
+            assert_eq!(again, expected, "{method} {contact}");
+        }
+    }
+}

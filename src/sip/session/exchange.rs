@@ -397,8 +397,7 @@ impl Session {
 
     fn send_offer(&mut self, now: Instant, stack: &mut Stack, request: Request, offer: NextOffer) {
         let Some(dialog) = self.dialogs.first() else { return };
-        let target = stack.target_of(dialog, self.trunk);
-        match stack.send(now, target, request, Owner::Reinvite(self.key)) {
+        match stack.send_within(now, dialog, self.trunk, request, Owner::Reinvite(self.key)) {
             Ok(transaction) => {
                 // The transaction itself would wait for ever once a 100 came.
                 let due = now + stack.timers.give_up();

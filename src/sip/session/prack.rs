@@ -120,8 +120,8 @@ impl Session {
         owner: Owner,
     ) -> Option<Key> {
         let trunk = self.trunk;
-        let target = stack.target_of(self.dialog_named_by(&request)?, trunk);
-        stack.send(now, target, request, owner).ok()
+        let dialog = self.dialog_named_by(&request)?;
+        stack.send_within(now, dialog, trunk, request, owner).ok()
     }
 
     fn dialog_named_by(&mut self, request: &Request) -> Option<&mut Dialog> {
