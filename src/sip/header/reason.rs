@@ -56,10 +56,12 @@ pub fn words_of(q850: u16) -> &'static str {
     }
 }
 
-/// Reads `5;duration=3600 (maintenance)` as five seconds.
+/// Reads `5;duration=3600 (maintenance)` as five seconds. The grammar knows no highest number: what is above 2^32-1 s, the most
+/// of any `delta-seconds` that has a bound, is as long.
 pub fn retry_after(text: &str) -> Option<Duration> {
     let digits = split(text, b';').next()?.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok().map(Duration::from_secs)
+    let seconds = || digits.parse().unwrap_or(u32::MAX);
+    (!digits.is_empty()).then(|| Duration::from_secs(seconds().into()))
 }
 
 #[cfg(test)]
@@ -84,7 +86,7 @@ mod tests {
             ("5", Some(5)),
             ("", None),
             ("soon", None),
-            ("99999999999999999999999", None),
+            ("99999999999999999999999", Some(u64::from(u32::MAX))),
         ];
         for (text, seconds) in table {
             assert_eq!(retry_after(text), seconds.map(Duration::from_secs), "{text}");
