@@ -364,3 +364,19 @@ fn a_contact_of_a_tcp_trunk_that_names_no_transport_is_reached_over_udp_where_it
         }
     }
 }
+
+#[test]
+fn a_response_is_ours_however_its_via_writes_our_ipv6_address() {
+    let access = AccessTable::new(vec![Local::new("[::1]:5060".parse().unwrap())]);
+    let mut endpoint = endpoint(Options { access, ..Options::default() });
+    let peer = Target::new(Transport::Udp, "[2001:db8::1]:5060".parse().unwrap());
+    endpoint.invite(at(0), super::dial(peer)).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    let via = invite.headers().get("Via").unwrap();
+    let other = via.replace("[::1]", "[::2]");
+    answer(&mut endpoint, peer, &invite, 486, &[("Via", &other)]);
+    assert_eq!(sent(&mut endpoint), [], "that is another's");
+    let long = via.replace("[::1]", "[0:0:0:0:0:0:0:1]");
+    answer(&mut endpoint, peer, &invite, 486, &[("Via", &long)]);
+    assert_eq!(sent_once(&mut endpoint).1.method().as_str(), "ACK");
+}

@@ -12,6 +12,7 @@ use crate::sip::event::Output;
 use crate::sip::message::{Headers, Message, Request, Response};
 use crate::sip::method::Method;
 use crate::sip::target::{Target, Transport};
+use crate::sip::uri::address;
 use crate::slab::Key;
 use crate::time::Instant;
 
@@ -258,11 +259,12 @@ impl ClientRecord {
     }
 }
 
-/// Host and port of a Via, as they compare: a port that is not given is 5060 (RFC 3261 section 18.2.2).
 /// What a response has of its request, beside the branch and the method that it is found by.
 #[derive(PartialEq, Eq, Debug)]
 struct Repeated {
-    sent_by: String,
+    /// Host and port of the Via, as they compare: a port that is not given is 5060 (RFC 3261 section 18.2.2), and an IPv6
+    /// address may be written in many ways (RFC 5118 section 4.5).
+    sent_by: (String, u16),
     call_id: String,
     from_tag: Option<String>,
     number: u32,
@@ -271,8 +273,9 @@ struct Repeated {
 impl Repeated {
     fn of(headers: &Headers) -> Option<Repeated> {
         let via = headers.via_top().ok()?;
+        let host = address(&via.host).map_or(via.host.to_ascii_lowercase(), |ip| ip.to_string());
         Some(Repeated {
-            sent_by: format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or(5060)),
+            sent_by: (host, via.port.unwrap_or(5060)),
             call_id: headers.call_id().ok()?.to_owned(),
             from_tag: headers.from().ok()?.tag().map(str::to_owned),
             number: headers.cseq().ok()?.number,
