@@ -47,7 +47,7 @@ pub struct Options {
     pub transport: TransportOption,
     /// Which of our listeners it is to see.
     pub from: Option<IpAddr>,
-    /// A URI with `lr`: requests go there first (RFC 3261 section 8.1.2).
+    /// A URI with `lr`: requests go there first (RFC 3261 section 8.1.2), over TLS where its scheme or transport says so.
     pub outbound_proxy: Option<String>,
     /// Whether it is called with `sips` URIs: every hop must be secured.
     #[serde(default)]
@@ -214,13 +214,6 @@ impl TransportOption {
     }
 }
 
-impl TransportOption {
-    /// Whether nobody on the way can read what it carries.
-    pub fn is_secure(self) -> bool {
-        self == TransportOption::Tls
-    }
-}
-
 /// `srtp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -262,6 +255,11 @@ impl Options {
     pub fn proxy(&self) -> Result<Option<Uri>, String> {
         let Some(text) = &self.outbound_proxy else { return Ok(None) };
         match Uri::parse(text) {
+            Ok(uri) if uri.is_sip() && uri.has_parameter("lr") && Destination::of_uri(&uri).is_none() => {
+                Err(format!(
+                    "{text:?} asks for a transport that is not known: use udp, tcp or tls, with sips no udp"
+                ))
+            }
             Ok(uri) if uri.is_sip() && uri.has_parameter("lr") => Ok(Some(uri)),
             Ok(_) => Err(format!("{text:?} must be a sip URI with lr: \"sip:proxy.example;lr\"")),
             Err(fault) => Err(format!("{text:?}: {fault}")),
@@ -288,16 +286,20 @@ impl Options {
         format!("{}:{}@{}", self.scheme(), self.user(), self.domain())
     }
 
-    /// Where its requests go, before the DNS is asked: to the outbound proxy, if there is one. `None` when that is no host.
+    /// Where its requests go, before the DNS is asked: to the outbound proxy, if there is one, as its URI says and else by
+    /// `transport` (RFC 3263 section 4.1). `None` when that is no host.
     pub fn destination(&self) -> Option<Destination> {
         let Ok(Some(proxy)) = self.proxy() else {
             return Destination::parse(&self.host, self.transport.fixed());
         };
-        let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
-        // Without its brackets the port would be one more group of an IPv6 address.
-        let bracketed = proxy.host().contains(':').then(|| format!("[{}]", proxy.host()));
-        let host = bracketed.unwrap_or_else(|| proxy.host().to_owned());
-        Destination::parse(&format!("{host}{port}"), self.transport.fixed())
+        let there = Destination::of_uri(&proxy)?;
+        let transport = there.transport.or(self.transport.fixed());
+        Some(Destination { transport, secure: there.secure || transport == Some(Transport::Tls), ..there })
+    }
+
+    /// Whether its requests go over TLS whatever the DNS says.
+    pub fn is_secured(&self) -> bool {
+        self.transport == TransportOption::Tls || self.destination().is_some_and(|there| there.secure)
     }
 
     /// Without any response for this long an INVITE has failed.
@@ -346,10 +348,11 @@ impl Options {
         if self.codecs.is_empty() {
             faults.push(("codecs", "at least one codec is needed: \"PCMU\", \"PCMA\" or \"G722\"".into()));
         }
-        if let Err(text) = self.proxy() {
-            faults.push(("outbound_proxy", text));
+        match self.proxy() {
+            Err(text) => faults.push(("outbound_proxy", text)),
+            Ok(proxy) => faults.extend(proxy.and_then(|proxy| self.contradicts(&proxy))),
         }
-        if self.sips && self.transport != TransportOption::Tls {
+        if self.sips && !self.is_secured() {
             faults.push(("sips", "sips = true needs transport = \"tls\"".into()));
         }
         if self.password.is_some() && self.password_file.is_some() {
@@ -371,7 +374,7 @@ impl Options {
         if self.channels_max == 0 {
             faults.push(("channels_max", "must be at least 1".into()));
         }
-        if self.srtp != SrtpOption::Never && !self.transport.is_secure() {
+        if self.srtp != SrtpOption::Never && !self.is_secured() {
             let text =
                 "srtp sends its keys within the signalling, which must be secret: use transport = \"tls\"";
             faults.push(("srtp", text.into()));
@@ -419,6 +422,18 @@ impl Options {
         faults
     }
 
+    /// Whether its proxy's URI asks for another transport than `transport`.
+    fn contradicts(&self, proxy: &Uri) -> Option<(&'static str, String)> {
+        let there = Destination::of_uri(proxy)?;
+        let wanted = there.transport.or(there.secure.then_some(Transport::Tls))?;
+        let fixed = self.transport.fixed().filter(|fixed| *fixed != wanted)?;
+        let (wanted, fixed) = (wanted.parameter(), fixed.parameter());
+        let text = format!(
+            "\"{proxy}\" is reached over {wanted}, and transport = \"{fixed}\" says otherwise: leave that out, or let the URI ask for {fixed}"
+        );
+        Some(("outbound_proxy", text))
+    }
+
     /// What of our names there cannot be written as SIP.
     fn naming_faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
@@ -451,5 +466,54 @@ fn codec_of(name: &str) -> Option<Codec> {
         "PCMA" => Some(Codec::Pcma),
         "G722" => Some(Codec::G722),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(more: &str) -> Options {
+        toml::from_str(&format!("name = \"t\"\nhost = \"pbx.example\"\n{more}")).unwrap()
+    }
+
+    #[test]
+    fn an_outbound_proxy_is_reached_by_its_own_scheme_transport_and_port() {
+        use Transport::{Tcp, Tls, Udp};
+        let table = [
+            ("sip:192.0.2.8;lr", "auto", (Udp, "192.0.2.8:5060")),
+            ("sip:192.0.2.8;lr", "tls", (Tls, "192.0.2.8:5061")),
+            ("sip:192.0.2.8:5070;transport=tcp;lr", "auto", (Tcp, "192.0.2.8:5070")),
+            ("sip:[2001:db8::8]:5070;transport=TCP;lr", "tcp", (Tcp, "[2001:db8::8]:5070")),
+            ("sip:192.0.2.8;transport=tls;lr", "auto", (Tls, "192.0.2.8:5061")),
+            ("sips:192.0.2.8;lr", "auto", (Tls, "192.0.2.8:5061")),
+            ("sips:192.0.2.8;transport=tcp;lr", "tls", (Tls, "192.0.2.8:5061")),
+        ];
+        for (proxy, transport, (over, address)) in table {
+            let more = format!("transport = \"{transport}\"\noutbound_proxy = \"{proxy}\"");
+            let srtp = if over == Tls { "required" } else { "never" };
+            let options = options(&format!("{more}\nsips = {}\nsrtp = \"{srtp}\"", over == Tls));
+            let found = options.destination().unwrap();
+            assert_eq!(found.address(), Some((over, address.parse().unwrap())), "{more}");
+            assert_eq!(options.is_secured(), over == Tls, "{more}");
+            assert_eq!(options.faults(), [], "{more}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_contradicts_the_transport_is_refused_with_both_named() {
+        let table = [
+            ("sips:192.0.2.8;lr", "udp", "transport = \"udp\""),
+            ("sip:192.0.2.8;transport=tls;lr", "tcp", "transport = \"tcp\""),
+            ("sip:192.0.2.8;transport=udp;lr", "tls", "transport = \"tls\""),
+            ("sip:192.0.2.8;transport=sctp;lr", "auto", "udp, tcp or tls"),
+            ("sips:192.0.2.8;transport=udp;lr", "auto", "udp, tcp or tls"),
+        ];
+        for (proxy, transport, word) in table {
+            let options = options(&format!("transport = \"{transport}\"\noutbound_proxy = \"{proxy}\""));
+            let faults = options.faults();
+            let [(key, text)] = &faults[..] else { panic!("{proxy}: {faults:?}") };
+            assert!(*key == "outbound_proxy" && text.contains(word) && text.contains(proxy), "{text}");
+        }
     }
 }

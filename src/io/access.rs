@@ -59,8 +59,7 @@ fn prepare_by(
         let of_trunk = files_of(config, &trunk.options);
         // Whom to trust must be known where TLS is asked for; where the DNS may only lead to it, it is known or not.
         let knows_whom = || of_trunk.ca_file.is_some() || tls::system_has_authorities();
-        let secured = Some(Transport::Tls);
-        let is_asked_for = [Some(trunk.target.transport), trunk.options.transport.fixed()].contains(&secured);
+        let is_asked_for = trunk.target.transport == Transport::Tls || trunk.options.is_secured();
         if is_asked_for || (may_be_secured(trunk) && knows_whom()) {
             files.push((trunk.target.access, of_trunk));
         }
@@ -378,6 +377,14 @@ transport = "tls"
             ),
             (format!("{four}sips = true\nhost = \"127.0.0.9\""), 5, "tls"),
             (format!("{four}outbound_proxy = \"sip:127.0.0.8\"\nhost = \"127.0.0.9\""), 5, "lr"),
+            // It must be known whom to trust, as with transport = "tls".
+            (
+                format!(
+                    "{four}outbound_proxy = \"sips:127.0.0.8;lr\"\nca_file = \"none.pem\"\nhost = \"127.0.0.9\""
+                ),
+                6,
+                "none.pem",
+            ),
         ];
         for (text, line, word) in table {
             let faults = prepared(&text).map(|_| ()).expect_err(word);
