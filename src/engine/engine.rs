@@ -377,6 +377,7 @@ impl Engine {
             unregister_until: None,
         };
         for place in 0..engine.trunks.len() {
+            engine.change_peers(now, &[], &engine.trunks[place].options.peers());
             engine.locate_trunk(now, place);
             engine.register_trunk(now, place);
         }

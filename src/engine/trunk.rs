@@ -31,6 +31,9 @@ const COMMIT_MARGIN: Duration = Duration::from_millis(200);
 /// A carrier may not send us away for longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
+/// The most further addresses of a trunk.
+const PEERS_MAX: usize = 64;
+
 /// No session interval is shorter (RFC 4028 section 4).
 const SESSION_EXPIRES_S_MIN: u64 = 90;
 
@@ -49,6 +52,9 @@ pub struct Options {
     pub from: Option<IpAddr>,
     /// A URI with `lr`: requests go there first (RFC 3261 section 8.1.2), over TLS where its scheme or transport says so.
     pub outbound_proxy: Option<String>,
+    /// Further addresses that belong to it: requests are taken from them, and those within a call may go to them.
+    #[serde(default)]
+    pub peers: Vec<String>,
     /// Whether it is called with `sips` URIs: every hop must be secured.
     #[serde(default)]
     pub sips: bool,
@@ -302,6 +308,11 @@ impl Options {
         self.transport == TransportOption::Tls || self.destination().is_some_and(|there| there.secure)
     }
 
+    /// Its further addresses, those left out that are none.
+    pub fn peers(&self) -> Vec<IpAddr> {
+        self.peers.iter().filter_map(|peer| peer.parse().ok()).collect()
+    }
+
     /// Without any response for this long an INVITE has failed.
     pub fn response_timeout(&self) -> Duration {
         Duration::from_secs(self.answer_timeout_s).saturating_sub(COMMIT_MARGIN)
@@ -368,6 +379,7 @@ impl Options {
             faults.push(("username", "username needs password_file (or password)".into()));
         }
         faults.extend(self.naming_faults());
+        faults.extend(self.peer_faults());
         if !(self.calls_per_second_max > 0.0 && self.calls_per_second_max.is_finite()) {
             faults.push(("calls_per_second_max", "must be a positive number".into()));
         }
@@ -432,6 +444,25 @@ impl Options {
             "\"{proxy}\" is reached over {wanted}, and transport = \"{fixed}\" says otherwise: leave that out, or let the URI ask for {fixed}"
         );
         Some(("outbound_proxy", text))
+    }
+
+    /// What of its further addresses is none.
+    fn peer_faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if self.peers.len() > PEERS_MAX {
+            let text = format!("{} addresses are too many: {PEERS_MAX} at most", self.peers.len());
+            faults.push(("peers", text));
+        }
+        for peer in &self.peers {
+            let ip = peer.parse::<IpAddr>();
+            if ip.is_err() || ip.is_ok_and(|ip| ip.is_unspecified() || ip.is_multicast()) {
+                let text = format!(
+                    "{peer:?} is no address of a peer: write it as in \"192.0.2.77\", without a port; of a network, name each"
+                );
+                faults.push(("peers", text));
+            }
+        }
+        faults
     }
 
     /// What of our names there cannot be written as SIP.
@@ -515,5 +546,21 @@ mod tests {
             let [(key, text)] = &faults[..] else { panic!("{proxy}: {faults:?}") };
             assert!(*key == "outbound_proxy" && text.contains(word) && text.contains(proxy), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_peer_is_named_and_their_number_is_bounded() {
+        let found = options(r#"peers = ["192.0.2.77", "2001:db8::77"]"#);
+        assert_eq!((found.faults().len(), found.peers().len()), (0, 2));
+        for bad in
+            ["gw.example", "192.0.2.77:5060", "198.51.100.0/28", "[2001:db8::1]", "0.0.0.0", "224.0.1.75", ""]
+        {
+            let faults = options(&format!("peers = [\"192.0.2.77\", \"{bad}\"]")).faults();
+            let [("peers", text)] = &faults[..] else { panic!("{bad}: {faults:?}") };
+            assert!(text.starts_with(&format!("{bad:?} is no address")), "{text}");
+        }
+        let many: Vec<String> = (0..=PEERS_MAX).map(|n| format!("\"192.0.2.{n}\"")).collect();
+        let faults = options(&format!("peers = [{}]", many.join(","))).faults();
+        assert!(matches!(&faults[..], [("peers", text)] if text.contains("64 at most")), "{faults:?}");
     }
 }

@@ -48,7 +48,8 @@ fn prepare_by(
     let mut table = AccessTable::new(locals);
     let hops = located.iter().flat_map(|located| &located.hops).map(|hop| hop.address);
     let peers = trunks.iter().map(|trunk| trunk.target.address).chain(hops).map(|address| address.ip());
-    table.handle_towards(&address::towards(peers, look_up));
+    let further = trunks.iter().flat_map(|trunk| trunk.options.peers());
+    table.handle_towards(&address::towards(peers.chain(further), look_up));
     let mut faults = Vec::new();
     let mut files = Vec::new();
     for (i, trunk) in trunks.iter_mut().enumerate() {

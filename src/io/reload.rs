@@ -52,7 +52,8 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
         engine.handle_caller_id_pools(config.caller_id_pools.clone());
         // The routes to those that are known may be others by now, too; the DNS will tell of the rest.
         let named = setups.iter().map(|setup| setup.target.address.ip());
-        let peers: Vec<IpAddr> = engine.peers().chain(named).collect();
+        let further = setups.iter().flat_map(|setup| setup.options.peers());
+        let peers: Vec<IpAddr> = engine.peers().chain(named).chain(further).collect();
         engine.handle_towards(&address::towards(peers, address::local_towards));
         let renewed = engine.handle_trunks(now, setups);
         let mut rules = 0;

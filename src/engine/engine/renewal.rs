@@ -61,6 +61,7 @@ impl Engine {
                 None => {
                     let place = self.trunks.len();
                     self.trunks.push(Trunk::new(now.instant, setup.options, setup.target, setup.credentials));
+                    self.change_peers(now, &[], &self.trunks[place].options.peers());
                     self.locate_trunk(now, place);
                     self.register_trunk(now, place);
                     self.note_trunk(now, place, "is new".to_owned());
@@ -83,6 +84,7 @@ impl Engine {
         }
         let (before, _) = self.trunks[place].handle_located(now.instant, Vec::new());
         self.allow_sources(&before, &[]);
+        self.change_peers(now, &self.trunks[place].options.peers(), &[]);
         self.trunks[place].retired = true;
         self.note_trunk(
             now,
@@ -104,8 +106,10 @@ impl Engine {
         let registers_anew = registration(&old) != registration(&setup.options);
         let renews = trunk.credentials != setup.credentials
             || old.register_expires_s != setup.options.register_expires_s;
+        let peers = if was_retired { Vec::new() } else { old.peers() };
         let target = setup.target;
         trunk.reconfigure(now.instant, setup.options, setup.credentials);
+        self.change_peers(now, &peers, &self.trunks[place].options.peers());
         if (was_retired || registers_anew) && self.trunks[place].options.register {
             // Before anybody is found at the new place: the old account is nobody's there.
             self.leave_registrar(now, place);

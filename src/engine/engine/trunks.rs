@@ -107,6 +107,12 @@ impl Engine {
         before.iter().for_each(|source| self.endpoint.disallow_source(*source));
     }
 
+    /// A trunk's further addresses are others than before. From those that are not its any more comes what is on its way yet.
+    pub(super) fn change_peers(&mut self, now: Now, before: &[IpAddr], after: &[IpAddr]) {
+        after.iter().for_each(|peer| self.endpoint.allow_source(*peer));
+        before.iter().for_each(|peer| self.endpoint.leave_source(now.instant, *peer));
+    }
+
     /// Begins to know and to tell where the trunk at `place` is.
     pub(super) fn locate_trunk(&mut self, now: Now, place: usize) {
         let sources = self.trunks[place].addresses();

@@ -197,6 +197,7 @@ fn trunk_plan(rng: &mut Rng, place: usize) -> TrunkPlan {
     let options = trunk::Options {
         from: None,
         outbound_proxy: None,
+        peers: Vec::new(),
         sips: false,
         ca_file: None,
         certificate_file: None,

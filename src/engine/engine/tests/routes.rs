@@ -496,3 +496,27 @@ fn trunks_come_change_and_go_under_running_calls() {
     let again = stage.engine.handle_trunks(stage.now, vec![trunk_setup(2, NAMED)]);
     assert_eq!((again.added, again.changed, again.retired), (0, 0, 0));
 }
+
+#[test]
+fn further_addresses_of_a_trunk_are_taken_as_it_is_configured_at_the_time() {
+    let with = |last: u8| format!("peers = [\"198.51.100.{last}\", \"198.51.100.79\"]");
+    let mut stage = Stage::with_rules(&[&with(77)], Human::HangUp, FAST);
+    let takes =
+        |stage: &Stage| [77, 78, 79].map(|n| stage.engine.takes_from(IpAddr::from([198, 51, 100, n])));
+    assert_eq!(takes(&stage), [true, false, true]);
+    stage.contacts(&["+12125550101"]);
+    let invite = stage.sent(Method::Invite);
+    stage.answers(&invite, 180);
+    let renewed = stage.engine.handle_trunks(stage.now, vec![trunk_setup(0, &with(78))]);
+    assert_eq!(renewed.changed, 1);
+    assert_eq!(takes(&stage), [true; 3], "a BYE of the first may be on its way");
+    stage.pass(33_000);
+    assert_eq!(takes(&stage), [false, true, true]);
+    // It goes, comes again, and goes.
+    for setups in [vec![], vec![trunk_setup(0, &with(77))], vec![]] {
+        let expected = !setups.is_empty();
+        stage.engine.handle_trunks(stage.now, setups);
+        stage.pass(33_000);
+        assert_eq!(takes(&stage), [expected, false, expected]);
+    }
+}
