@@ -87,6 +87,7 @@ impl Bench {
             campaigns: vec![campaign(now)],
             ledger: Ledger::new(),
             watch: false,
+            media: Vec::new(),
         };
         let mut rng = Rng::from_seed(1);
         let endpoint = Endpoint::new(endpoint::Options::default(), rng.fork());

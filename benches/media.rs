@@ -10,6 +10,7 @@ use outdial::audio::FRAME;
 use outdial::audio::g711::{Law, encode};
 use outdial::audio::tone::Tone;
 use outdial::audio::wav::Clip;
+use outdial::engine::engine::MediaAddress;
 use outdial::io::media::{MediaPlane, Options};
 use outdial::media::command::{Command, Event, EventKind, PromptId, Session, StreamKey};
 use outdial::media::player::PromptTable;
@@ -43,8 +44,7 @@ fn main() {
 
 fn measure(count: usize, detectors: bool) {
     let options = Options {
-        listen: LOCALHOST,
-        advertise: LOCALHOST,
+        addresses: vec![MediaAddress::at(LOCALHOST)],
         port_min: 20_000,
         port_max: 32_000,
         threads: 1,

@@ -235,7 +235,8 @@ fn a_call_over_ipv6_has_its_signalling_and_its_sound_there() {
         &format!("listen = \"{address}:5060\""),
         &format!("listen = [\"{address}:5060\", \"[::1]:{port}\"]"),
     );
-    let text = text.replace(&format!("listen = \"{address}\"\n"), "listen = \"::1\"\n");
+    let both = format!("listen = [\"{address}\", \"::1\"]\n");
+    let text = text.replace(&format!("listen = \"{address}\"\n"), &both);
     outdial.write("outdial.toml", &text);
     outdial.write_contacts("contacts.csv", ["+12025550110"]);
     outdial.start();

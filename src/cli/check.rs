@@ -9,7 +9,7 @@ use crate::io::config::{Config, Fault};
 use crate::io::enrolled;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::Located;
-use crate::io::{access, launch, lists, probe};
+use crate::io::{access, launch, lists, probe, trunks};
 use crate::sip::endpoint::PingOutcome;
 use crate::sip::locate::Hop;
 use crate::store::Store;
@@ -163,6 +163,9 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         Ok(trunks) => trunks,
         Err(faults) => return report.all(faults),
     };
+    if let Err(faults) = trunks::check_media(&config.media, config, &trunks) {
+        report.all(faults);
+    }
     if let Err(faults) = launch::signers(config) {
         return report.all(faults);
     }
@@ -191,7 +194,14 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
                 let of_trunk = asked.iter().zip(&outcomes).filter(|((place, _, _), _)| *place == i);
                 let of_trunk: Vec<_> = of_trunk.map(|((_, hop, _), outcome)| (*hop, outcome)).collect();
                 let line = config.line(&format!("trunk.{i}.host"));
-                report_trunk(&trunk.options, line, located, &of_trunk, report);
+                report_trunk(
+                    &trunk.options,
+                    line,
+                    located,
+                    &of_trunk,
+                    trunks::lacking_family(config),
+                    report,
+                );
             }
         }
     }
@@ -210,6 +220,7 @@ fn report_trunk(
     line: usize,
     located: &Located,
     asked: &[(&Hop, &Option<PingOutcome>)],
+    hint: &str,
     report: &mut Report,
 ) {
     let name = &options.name;
@@ -217,7 +228,7 @@ fn report_trunk(
         report.bad(line, format!("trunk {name}: {trouble}"));
     }
     if located.hops.is_empty() {
-        let lack = located.lack.map(|lack| format!(": {lack}")).unwrap_or_default();
+        let lack = located.lack.map(|lack| format!(": {lack}{hint}")).unwrap_or_default();
         let text = format!("cannot resolve {:?}: no address is known of trunk {name}{lack}", options.host);
         return report.bad(line, text);
     }
@@ -269,17 +280,18 @@ fn reading(status: u16) -> &'static str {
 
 fn check_media_ports(config: &Config, report: &mut Report) {
     let media = &config.media;
-    let tried = (media.port_min..=media.port_max).take(usize::from(PORTS_TRIED));
-    let taken: Vec<u16> =
-        tried.filter(|port| std::net::UdpSocket::bind((media.listen, *port)).is_err()).collect();
-    if taken.len() == usize::from(PORTS_TRIED) {
-        let text = format!(
-            "no RTP port can be bound at {} from {} on: is it an address of this machine?",
-            media.listen, media.port_min
-        );
-        report.bad(config.line("media.listen"), text);
-    } else {
-        report.good(format!("RTP ports can be bound at {}", media.listen));
+    for listen in media.listen.iter() {
+        let tried = (media.port_min..=media.port_max).take(usize::from(PORTS_TRIED));
+        let taken = tried.filter(|port| std::net::UdpSocket::bind((*listen, *port)).is_err()).count();
+        if taken == usize::from(PORTS_TRIED) {
+            let text = format!(
+                "no RTP port can be bound at {listen} from {} on: is it an address of this machine?",
+                media.port_min
+            );
+            report.bad(config.line("media.listen"), text);
+        } else {
+            report.good(format!("RTP ports can be bound at {listen}"));
+        }
     }
     let wanted = 4 * config.engine.lines_max;
     let range = u32::from(media.port_max - media.port_min) + 1;

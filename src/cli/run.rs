@@ -39,7 +39,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if args.dry_run.dry_run {
         return dry_run::rehearse(path, config, &args.dry_run);
     }
-    if let Some(warning) = limits::too_few(limits::raise_descriptors(), config.engine.lines_max) {
+    let (lines_max, families) = (config.engine.lines_max, config.media.listen.len());
+    if let Some(warning) = limits::too_few(limits::raise_descriptors(), lines_max, families) {
         tracing::warn!("{warning}");
     }
     priority::raise_session(priority::MEDIA);

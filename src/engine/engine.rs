@@ -25,6 +25,7 @@ mod trunks;
 pub use keeping::ACK_HELD_MAX;
 pub use orphans::FormerRun;
 pub use renewal::Renewed;
+pub use trunks::MediaAddress;
 
 use crate::agent::{self, AgentKey};
 use crate::call::attempt::{Action, Attempt, Side};
@@ -51,7 +52,6 @@ use crate::sip::locate::{Locator, Question};
 use crate::slab::{Key, Slab};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,9 @@ pub struct Options {
     pub ledger: Ledger,
     /// Have the level of what callees say reported.
     pub watch: bool,
+    /// Where media ports are, one address of each family at most: a trunk's hop of another family is not used. Where nothing
+    /// is said, SDP names the address of the port.
+    pub media: Vec<MediaAddress>,
 }
 
 /// A trunk, ready to run.
@@ -270,8 +273,7 @@ pub struct Engine {
     staff: staffing::Staff,
     rate: RateLimit,
     media_keys: MediaKeys,
-    /// What media ports are bound to, where that is the wildcard address and none is advertised.
-    media_wildcard: Option<IpAddr>,
+    media: Vec<MediaAddress>,
     rng: Rng,
     outputs: VecDeque<Output>,
     unsaved: VecDeque<Request>,
@@ -339,7 +341,7 @@ impl Engine {
                 recordings: options.recordings,
                 watch: options.watch,
             },
-            locator: trunks::locator(&endpoint, rng.fork()),
+            locator: trunks::locator(&endpoint, &options.media, rng.fork()),
             endpoint,
             trunks,
             campaigns,
@@ -353,7 +355,7 @@ impl Engine {
             staff: staffing::Staff::default(),
             rate: RateLimit::new(options.calls_per_second_max),
             media_keys: MediaKeys::of_simulation(&rng),
-            media_wildcard: None,
+            media: options.media,
             rng,
             outputs: VecDeque::new(),
             unsaved: VecDeque::new(),

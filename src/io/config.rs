@@ -285,6 +285,9 @@ impl Config {
         for (key, text) in self.sip.faults() {
             fault(format!("sip.{key}"), text);
         }
+        for (key, text) in self.media.faults() {
+            fault(format!("media.{key}"), text);
+        }
         if self.media.port_min >= self.media.port_max {
             fault("media.port_min".into(), "port_min must be below port_max".into());
         }

@@ -6,7 +6,9 @@ use crate::campaign::ledger::RECENT_MAX;
 use crate::campaign::suppression::Reach;
 use crate::campaign::{Campaign, Ledger};
 use crate::engine::caller_id::Pool;
-use crate::engine::engine::{ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, Options, TrunkSetup};
+use crate::engine::engine::{
+    ACK_HELD_MAX, CampaignSetup, Engine, FormerRun, MediaAddress, Options, TrunkSetup,
+};
 use crate::engine::passport::Signer;
 use crate::engine::trunk;
 use crate::io::access::{self, Prepared, at_line};
@@ -15,7 +17,7 @@ use crate::io::books::Books;
 use crate::io::caller_ids;
 use crate::io::clock::Clock;
 use crate::io::config::law::read_lists;
-use crate::io::config::{Config, Fault, JitterOption, MediaSection};
+use crate::io::config::{Config, Fault, JitterOption};
 use crate::io::control::{Control, Onlooker};
 use crate::io::enrolled;
 use crate::io::labels::Labels;
@@ -25,7 +27,7 @@ use crate::io::operator::Door;
 use crate::io::prompts::Prompts;
 use crate::io::resolver::{self, Located, Resolver};
 use crate::io::trace::{Copies, Tracer};
-use crate::io::{abandonment, entropy, reload, secret, stir};
+use crate::io::{abandonment, entropy, reload, secret, stir, trunks};
 use crate::record::CampaignState;
 use crate::rtp::delay::Delay;
 use crate::sip::digest::{Credentials, Secret};
@@ -126,7 +128,8 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     config.amd.prompts = enrolled::load_for(&config)?;
     let mut notes = Vec::new();
     let located = locate_trunks(&config, &mut trunks).await;
-    check_located(&config, &located, &mut notes)?;
+    trunks::check_media(&config.media, &config, &trunks)?;
+    trunks::check_located(&config, &located, &mut notes)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
     import::at_start(&config, &mut store, &mut ledger, now.wall, &mut notes).await?;
@@ -138,20 +141,19 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let campaigns = campaigns(&config, &prompts, &mut store, now).await?;
     let pools = pools(&config, &mut store).await?;
     let signers = signers(&config)?;
-    let media_address = media_address(&config, &trunks, address::local_towards)?;
+    let media_addresses = media_addresses(&config, &trunks, address::local_towards)?;
     let Prepared { sockets, table, tls } = access::prepare(&config, &mut trunks, &located)?;
     let seen_as = sockets.listeners().first().and_then(|listener| listener.address().ok()).unwrap_or(ANYBODY);
     let tracer = Tracer::start(config.trace.clone(), seen_as, now)
         .map_err(|(key, text)| vec![Fault { line: config.line(&format!("trace.{key}")), text }])?;
-    let (media, media_events) = start_media(&config, &prompts, &clock, media_address, tracer.copies())?;
+    let (media, media_events) =
+        start_media(&config, &prompts, &clock, media_addresses.clone(), tracer.copies())?;
     let no_randomness = |error| vec![whole(format!("no randomness to be had: {error}"))];
     let rng = entropy::rng().map_err(no_randomness)?;
     let secret = entropy::bits_256().map_err(no_randomness)?;
-    let mut engine = make_engine(&config, wished, now, trunks, campaigns, ledger, table, rng);
+    let mut engine =
+        make_engine(&config, wished, now, trunks, campaigns, ledger, table, media_addresses, rng);
     engine.set_media_secret(secret);
-    if config.media.advertise.is_none() && config.media.listen.is_unspecified() {
-        engine.set_media_wildcard(config.media.listen);
-    }
     engine.set_dialing(config.engine.dialing);
     engine.set_caller_id_pools(pools);
     engine.handle_agents(now, config.agents.clone());
@@ -226,11 +228,14 @@ pub fn trunk_setups(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
     if faults.is_empty() { Ok(setups) } else { Err(faults) }
 }
 
-/// What this machine can speak.
-fn abilities(config: &Config) -> Abilities {
+/// What this machine can speak: with an address of a family for SIP and one for media.
+pub(super) fn abilities(config: &Config) -> Abilities {
     let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
-    let listens = |fits: fn(&SocketAddr) -> bool| config.sip.listen.iter().any(fits);
-    Abilities { transports, v4: listens(SocketAddr::is_ipv4), v6: listens(SocketAddr::is_ipv6) }
+    let speaks = |is_ipv4: bool| {
+        config.sip.listen.iter().any(|listen| listen.is_ipv4() == is_ipv4)
+            && config.media.listen_of(is_ipv4).is_some()
+    };
+    Abilities { transports, v4: speaks(true), v6: speaks(false) }
 }
 
 /// Asks the DNS where the trunks are and puts their first addresses into the setups.
@@ -243,26 +248,6 @@ pub async fn locate_trunks(config: &Config, setups: &mut [TrunkSetup]) -> Vec<Lo
     located
 }
 
-/// A name of which the DNS says that it leads nowhere is a fault; one that could not be asked for is asked for again.
-fn check_located(config: &Config, located: &[Located], notes: &mut Vec<String>) -> Result<(), Vec<Fault>> {
-    let mut faults = Vec::new();
-    for (i, (options, located)) in config.trunks.iter().zip(located).enumerate() {
-        match (&located.trouble, located.lack) {
-            _ if !located.hops.is_empty() => {}
-            (None, Some(lack)) => {
-                let text = format!("cannot resolve {:?}: {lack}", options.host);
-                faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
-            }
-            (trouble, _) => {
-                let trouble = trouble.as_deref().unwrap_or("the DNS has not answered for it");
-                notes
-                    .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
-            }
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
 /// A peer of a family for finding out which of our addresses those see of whom nothing else is known: the first trunk whose
 /// address is known, or, where none of any family is known yet, anybody beyond the default route.
 pub fn towards(trunks: &[TrunkSetup], is_ipv4: bool) -> Option<SocketAddr> {
@@ -272,17 +257,25 @@ pub fn towards(trunks: &[TrunkSetup], is_ipv4: bool) -> Option<SocketAddr> {
     known.chain(nobody.then_some(ANYBODY)).find(|peer| peer.is_ipv4() == is_ipv4)
 }
 
-/// What SDP says where the routing table says nothing of the trunk: an address of the family that the ports have.
-fn media_address(config: &Config, trunks: &[TrunkSetup], look_up: LookUp) -> Result<IpAddr, Vec<Fault>> {
-    let MediaSection { listen, advertise, .. } = config.media;
-    if let Some(ip) = advertise {
-        return Ok(ip);
-    }
-    let anybody = if listen.is_ipv4() { ANYBODY } else { ANYBODY_V6 };
-    match towards(trunks, listen.is_ipv4()) {
-        None if listen.is_unspecified() => Ok(look_up(anybody).unwrap_or(listen)),
-        towards => access::concrete(listen, towards, look_up).map_err(at_line(config, "media.listen")),
-    }
+/// Where media ports are, with what SDP says where the routing table says nothing of the trunk.
+fn media_addresses(
+    config: &Config,
+    trunks: &[TrunkSetup],
+    look_up: LookUp,
+) -> Result<Vec<MediaAddress>, Vec<Fault>> {
+    let address = |listen: &IpAddr| {
+        let (listen, is_ipv4) = (*listen, listen.is_ipv4());
+        if let Some(offered) = config.media.advertised(is_ipv4) {
+            return Ok(MediaAddress { listen, offered, is_wildcard: false });
+        }
+        let anybody = if is_ipv4 { ANYBODY } else { ANYBODY_V6 };
+        let offered = match towards(trunks, is_ipv4) {
+            None if listen.is_unspecified() => look_up(anybody).unwrap_or(listen),
+            towards => access::concrete(listen, towards, look_up).map_err(at_line(config, "media.listen"))?,
+        };
+        Ok(MediaAddress { listen, offered, is_wildcard: listen.is_unspecified() })
+    };
+    config.media.listen.iter().map(address).collect()
 }
 
 /// The keys of the trunks that sign, by the trunk's name.
@@ -438,7 +431,7 @@ fn start_media(
     config: &Config,
     prompts: &Prompts,
     clock: &Clock,
-    advertised: IpAddr,
+    addresses: Vec<MediaAddress>,
     copies: Option<Copies>,
 ) -> Result<(MediaPlane, mpsc::Receiver<crate::media::command::Event>), Vec<Fault>> {
     let section = &config.media;
@@ -449,8 +442,7 @@ fn start_media(
     })?;
     let ms = |ms: u32| Duration::from_millis(u64::from(ms));
     let options = crate::io::media::Options {
-        listen: section.listen,
-        advertise: advertised,
+        addresses,
         port_min: section.port_min,
         port_max: section.port_max,
         threads: section.threads,
@@ -481,6 +473,7 @@ pub(super) fn make_engine(
     campaigns: Vec<CampaignSetup>,
     ledger: Ledger,
     table: AccessTable,
+    media: Vec<MediaAddress>,
     mut rng: crate::rng::Rng,
 ) -> Engine {
     let lines_max = config.engine.lines_max;
@@ -504,6 +497,7 @@ pub(super) fn make_engine(
         campaigns,
         ledger,
         watch: wished.watch,
+        media,
     };
     Engine::new(now, options, endpoint, rng)
 }

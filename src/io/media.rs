@@ -13,12 +13,12 @@ use super::recorder::Recorder;
 use super::trace::Copies;
 use super::{entropy, priority};
 use crate::amd::detector;
+use crate::engine::engine::MediaAddress;
 use crate::media::command::{Command, Event, StreamKey};
 use crate::media::player::PromptTable;
 use crate::rtp::delay::Delay;
 use port::Ports;
 use std::io;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,10 +35,9 @@ const EVENTS_MAX: usize = 16_384;
 /// What the media plane is told at its start.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Options {
-    /// The address that RTP sockets are bound to.
-    pub listen: IpAddr,
-    /// The address that is offered in SDP.
-    pub advertise: IpAddr,
+    /// Where RTP sockets are bound and what is offered of them: one address, or one of each family. A stream then has ports
+    /// of the same numbers at both, and uses those of its peer's family.
+    pub addresses: Vec<MediaAddress>,
     /// The first port that may be taken.
     pub port_min: u16,
     /// The last port that may be taken.

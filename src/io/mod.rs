@@ -4,6 +4,7 @@
 //! * [`clock`]: the only place that reads the time; [`entropy`]: the only one that asks for randomness;
 //! * [`launch`]: from a configuration to a running engine; [`lists`]: contact and do-not-call files;
 //! * [`rehearse`]: the same for a dry run, over a copy of the database; [`caller_ids`]: pools with their past calls;
+//! * [`trunks`]: whether they can be used as they are configured and located;
 //! * [`reload`]: a changed configuration into the running engine; [`abandonment`]: who was abandoned before this start;
 //! * [`prompts`]: WAV files to the prompt table;
 //! * [`probe`]: OPTIONS to every trunk, for `outdial check`;
@@ -52,3 +53,4 @@ pub mod stir;
 pub mod stream;
 pub mod tls;
 pub mod trace;
+pub mod trunks;

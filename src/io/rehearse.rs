@@ -69,7 +69,9 @@ pub async fn prepare(mut config: Config, now: Now, seed: u64) -> Result<Rehearsa
     let pools = launch::pools(&config, &mut store).await?;
     let wished = Launch { until_completed: true, open_door: false, watch: false };
     let (table, rng) = (AccessTable::default(), Rng::from_seed(seed));
-    let mut engine = launch::make_engine(&config, &wished, now, trunks, campaigns, ledger, table, rng);
+    // Nobody takes part in the media, and the trunks' addresses are of one family.
+    let media = Vec::new();
+    let mut engine = launch::make_engine(&config, &wished, now, trunks, campaigns, ledger, table, media, rng);
     engine.set_caller_id_pools(pools);
     // Whoever is on the list of agents works.
     config.agents.iter_mut().for_each(|agent| agent.initial = Word::Ready);

@@ -6,7 +6,7 @@ use crate::io::config::{self, Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
 use crate::io::tls::Tls;
-use crate::io::{address, enrolled, launch, lists};
+use crate::io::{address, enrolled, launch, lists, trunks};
 use crate::store::Orders;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
         let mut config = Config::load(&running.path).map_err(list)?;
         let (setups, kept_back) = trunks_to_take(&config, engine).map_err(list)?;
         check_agent_trunks(&config, &setups).map_err(list)?;
+        trunks::check_media(&running.media, &config, &setups).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
         let enrolled = enrolled::load_for(&config).map_err(list)?;
         // Calls go on over the connections that they have; those made from now on are secured anew.

@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::trunk::Standing;
 use crate::engine::trunk::health::place_of;
 use crate::engine::trunk::service_route::ServiceRoute;
-use crate::sip::endpoint::{Leave, Registration, RegistrationEvent, RegistrationKey};
+use crate::sip::endpoint::{Leave, Local, Registration, RegistrationEvent, RegistrationKey};
 use crate::sip::header::NameAddr;
 use std::net::SocketAddr;
 
@@ -216,7 +216,10 @@ impl Engine {
             let top = NameAddr::parse(&top).ok()?;
             let registrar = trunk.target_at(at);
             registered_at = Some(registrar.address.ip());
-            Some(ServiceRoute::of(&top.uri, &trunk.options, registrar, self.endpoint.locals()))
+            let has_media =
+                |local: &&Local| self.media.is_empty() || self.media_of(local.address.ip()).is_some();
+            let locals: Vec<Local> = self.endpoint.locals().iter().filter(has_media).cloned().collect();
+            Some(ServiceRoute::of(&top.uri, &trunk.options, registrar, &locals))
         });
         let route = route.unwrap_or_default();
         let address = |route: &ServiceRoute| match route {

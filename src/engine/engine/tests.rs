@@ -353,6 +353,7 @@ impl Stage {
             }],
             ledger: Ledger::new(),
             watch: false,
+            media: Vec::new(),
         };
         let endpoint = endpoint::Options { access, ..endpoint::Options::default() };
         let endpoint = Endpoint::new(endpoint, Rng::from_seed(1));

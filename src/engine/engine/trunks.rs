@@ -13,6 +13,25 @@ use crate::sip::locate::search::Abilities;
 use crate::sip::locate::{self, Answer, Destination, Hop, Locator, Question};
 use std::net::IpAddr;
 
+/// An address at which media ports are bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MediaAddress {
+    /// It.
+    pub listen: IpAddr,
+    /// The address that SDP names.
+    pub offered: IpAddr,
+    /// `listen` is the wildcard address and none is advertised: each trunk is told the address that leads to it, where the
+    /// routing table says which.
+    pub is_wildcard: bool,
+}
+
+impl MediaAddress {
+    /// An address that is offered as it is.
+    pub fn at(ip: IpAddr) -> Self {
+        MediaAddress { listen: ip, offered: ip, is_wildcard: false }
+    }
+}
+
 impl Engine {
     /// What the DNS answered to an [`Output::Dns`], or why it did not.
     pub fn handle_dns(&mut self, now: Now, question: &Question, answer: Answer) {
@@ -88,18 +107,20 @@ impl Engine {
         self.endpoint.peers()
     }
 
-    /// Media ports are bound to this wildcard address, and none is advertised: each trunk is told the address that leads to
-    /// it.
-    pub fn set_media_wildcard(&mut self, wildcard: IpAddr) {
-        self.media_wildcard = Some(wildcard);
+    /// The address that SDP names to the trunk at `place`, after its hops `tried`: one of the family that the hop is of, as
+    /// the peer answers with one of the same. `None`: that of the port.
+    pub(super) fn media_address(&self, now: Now, place: usize, tried: &[Place]) -> Option<IpAddr> {
+        let trunk = &self.trunks[place];
+        let hop = trunk.target(now.instant, tried)?;
+        let hop = if tried.is_empty() { trunk.service_route.from(hop) } else { hop }.address.ip();
+        let media = self.media_of(hop)?;
+        let towards = if media.is_wildcard { self.endpoint.local_towards(hop) } else { None };
+        Some(towards.filter(|local| local.is_ipv4() == hop.is_ipv4()).unwrap_or(media.offered))
     }
 
-    /// The address that SDP names to the trunk at `place`, after its hops `tried`; `None`: that of the port.
-    pub(super) fn media_address(&self, now: Now, place: usize, tried: &[Place]) -> Option<IpAddr> {
-        let wildcard = self.media_wildcard?;
-        let hop = self.trunks[place].target(now.instant, tried)?;
-        let local = self.endpoint.local_towards(hop.address.ip())?;
-        (local.is_ipv4() == wildcard.is_ipv4()).then_some(local)
+    /// Where media ports for a peer's family are.
+    pub(super) fn media_of(&self, peer: IpAddr) -> Option<&MediaAddress> {
+        self.media.iter().find(|media| media.listen.is_ipv4() == peer.is_ipv4())
     }
 
     pub(super) fn allow_sources(&mut self, before: &[IpAddr], after: &[IpAddr]) {
@@ -295,15 +316,16 @@ pub(super) fn name_of(trunk: &Trunk) -> Option<Destination> {
     trunk.options.destination().filter(|destination| matches!(destination.host, Host::Name(_)))
 }
 
-/// What this machine can speak, by the addresses that it listens at.
-pub(super) fn locator(endpoint: &Endpoint, rng: Rng) -> Locator {
+/// What this machine can speak, by the addresses that it listens at: of a family that media has none of, a call would have no
+/// sound.
+pub(super) fn locator(endpoint: &Endpoint, media: &[MediaAddress], rng: Rng) -> Locator {
     let locals = endpoint.locals();
-    let abilities = Abilities {
-        transports: vec![Transport::Udp, Transport::Tcp, Transport::Tls],
-        v4: locals.iter().any(|local| local.address.is_ipv4()),
-        v6: locals.iter().any(|local| local.address.is_ipv6()),
+    let speaks = |is_ipv4: bool| {
+        locals.iter().any(|local| local.address.is_ipv4() == is_ipv4)
+            && (media.is_empty() || media.iter().any(|media| media.listen.is_ipv4() == is_ipv4))
     };
-    Locator::new(abilities, rng)
+    let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
+    Locator::new(Abilities { transports, v4: speaks(true), v6: speaks(false) }, rng)
 }
 
 /// A trunk as the operator is told of it.

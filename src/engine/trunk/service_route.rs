@@ -53,7 +53,9 @@ impl ServiceRoute {
                 }
                 if !locals.iter().any(reaches) {
                     let kind = if address.is_ipv4() { "an IPv4" } else { "an IPv6" };
-                    return unfollowed(&format!("leads to {kind} address, and [sip] listen has none"));
+                    return unfollowed(&format!(
+                        "leads to {kind} address, and listen in [sip] or [media] has none"
+                    ));
                 }
                 ServiceRoute::At((transport, address))
             }
@@ -112,7 +114,7 @@ mod tests {
                 "gw.example",
                 udp,
                 "sip:[2001:db8::9];lr",
-                Err("leads to an IPv6 address, and [sip] listen has none"),
+                Err("leads to an IPv6 address, and listen in [sip] or [media] has none"),
             ),
             ("gw.example", udp, "sip:0.0.0.0;lr", Err("leads nowhere")),
         ];

@@ -1,7 +1,7 @@
 //! `[sip]`: where we listen, what we are known as, and what TLS is made of.
 
 use serde::{Deserialize, Deserializer};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// One value, or a list of them.
@@ -56,7 +56,12 @@ impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for One
         };
         let parse = |text: String| {
             text.parse().map_err(|error| {
-                serde::de::Error::custom(format!("{text:?} is no address with a port: {error}"))
+                let hint = match (text.parse::<IpAddr>(), text.parse::<SocketAddr>()) {
+                    (Ok(_), _) => "; a port belongs to it",
+                    (_, Ok(_)) => "; no port belongs to it",
+                    _ => "",
+                };
+                serde::de::Error::custom(format!("{text:?} is no such address: {error}{hint}"))
             })
         };
         texts.into_iter().map(parse).collect::<Result<_, _>>().map(OneOrMany)

@@ -2,10 +2,11 @@
 
 use super::Options;
 use super::reader;
+use crate::engine::engine::MediaAddress;
 use crate::rng::Rng;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 
 /// What one socket may hold: a second and more of packets, and no more of a flood.
 const RECEIVE_BUFFER: usize = 128 * 1024;
@@ -16,8 +17,7 @@ const EXPEDITED: u32 = 0xb8;
 /// The range that ports are taken from.
 #[derive(Debug)]
 pub struct Ports {
-    listen: IpAddr,
-    advertise: IpAddr,
+    addresses: Vec<MediaAddress>,
     first: u16,
     pairs: u16,
     rng: Rng,
@@ -41,22 +41,23 @@ impl Ports {
     pub fn new(options: &Options, rng: Rng) -> Self {
         let first = options.port_min + options.port_min % 2;
         let pairs = (options.port_max.saturating_sub(first).saturating_add(1)) / 2;
-        Ports { listen: options.listen, advertise: options.advertise, first, pairs, rng }
+        Ports { addresses: options.addresses.clone(), first, pairs, rng }
     }
 
     /// Takes a pair: a random one, so that a call that has just ended does not talk into the next, and the ones after
-    /// it when it is taken.
+    /// it when it is taken. With an address of each family, one of the same numbers at the second too: which of them the
+    /// peer is reached from is known later.
     ///
     /// # Errors
-    /// When the whole range is taken, or the address is not ours.
-    pub fn open(&mut self) -> io::Result<Pair> {
+    /// When the whole range is taken, or an address is not ours.
+    pub fn open(&mut self) -> io::Result<(Pair, Option<Pair>)> {
         let mut last = None;
         let begin = self.rng.below(u64::from(self.pairs)) as u16;
         for step in 0..self.pairs {
             let pair = (u32::from(begin) + u32::from(step)) % u32::from(self.pairs);
             let port = self.first + 2 * pair as u16;
             match self.open_at(port) {
-                Ok(pair) => return Ok(pair),
+                Ok(pairs) => return Ok(pairs),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
                 // Any other fault (address not ours, no more descriptors) is the same for every port.
                 Err(error) => return Err(self.explained(Some(error))),
@@ -65,16 +66,17 @@ impl Ports {
         Err(self.explained(last))
     }
 
-    fn open_at(&self, port: u16) -> io::Result<Pair> {
-        let rtp = bind(SocketAddr::new(self.listen, port))?;
-        let rtcp = bind(SocketAddr::new(self.listen, port + 1))?;
-        let stamped = reader::stamp(&rtp).is_ok();
-        Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(self.advertise, port) })
+    fn open_at(&self, port: u16) -> io::Result<(Pair, Option<Pair>)> {
+        let mut pairs = self.addresses.iter().map(|address| pair(*address, port));
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, "no address");
+        let first = pairs.next().unwrap_or_else(|| Err(none()))?;
+        Ok((first, pairs.next().transpose()?))
     }
 
     fn explained(&self, error: Option<io::Error>) -> io::Error {
         let last = u32::from(self.first) + 2 * u32::from(self.pairs);
-        let range = format!("{} ports {} to {}", self.listen, self.first, last.saturating_sub(1));
+        let listen: Vec<String> = self.addresses.iter().map(|address| address.listen.to_string()).collect();
+        let range = format!("{} ports {} to {}", listen.join(" and "), self.first, last.saturating_sub(1));
         match error {
             Some(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 io::Error::new(error.kind(), format!("every pair of {range} is in use; widen the range"))
@@ -92,12 +94,22 @@ pub fn disconnect(socket: &UdpSocket) -> bool {
     rustix::net::connect_unspec(socket).is_ok()
 }
 
+fn pair(address: MediaAddress, port: u16) -> io::Result<Pair> {
+    let rtp = bind(SocketAddr::new(address.listen, port))?;
+    let rtcp = bind(SocketAddr::new(address.listen, port + 1))?;
+    let stamped = reader::stamp(&rtp).is_ok();
+    Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(address.offered, port) })
+}
+
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     // Both are wishes: where the system refuses them, calls work all the same.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     if address.is_ipv4() {
         let _ = socket.set_tos_v4(EXPEDITED);
+    } else {
+        // Else it would have the port of IPv4 too, where another socket of ours may be.
+        socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     Ok(socket.into())

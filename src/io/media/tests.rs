@@ -6,7 +6,7 @@ use crate::audio::wav::Clip;
 use crate::media::command::{EventKind, PromptId, Session};
 use crate::rtp::Ssrc;
 use crate::rtp::packet::Packet;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 mod flood;
 mod injection;
@@ -20,8 +20,7 @@ fn own() -> Ipv4Addr {
 /// Ports below those that systems give out by themselves.
 fn options(threads: usize, port_min: u16) -> Options {
     Options {
-        listen: IpAddr::V4(own()),
-        advertise: IpAddr::V4(own()),
+        addresses: vec![MediaAddress::at(own().into())],
         port_min,
         port_max: port_min + 39,
         threads,
@@ -144,6 +143,35 @@ fn a_range_without_a_pair_and_a_foreign_address_are_told_at_the_start() {
     };
     let narrow = start(Options { port_max: 22_401, ..options(1, 22_401) });
     assert!(narrow.contains("no pair of ports"), "{narrow}");
-    let foreign = start(Options { listen: "203.0.113.77".parse().unwrap(), ..options(1, 22_400) });
+    let addresses = vec![MediaAddress::at("203.0.113.77".parse().unwrap())];
+    let foreign = start(Options { addresses, ..options(1, 22_400) });
     assert!(foreign.contains("203.0.113.77"), "{foreign}");
+}
+
+#[test]
+fn a_stream_with_ports_of_both_families_uses_those_of_its_peer() {
+    let Ok(v6) = UdpSocket::bind("[::1]:0") else {
+        eprintln!("not run: this machine has no IPv6");
+        return;
+    };
+    v6.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let addresses = ["0.0.0.0", "::"].map(|listen| {
+        let listen: IpAddr = listen.parse().unwrap();
+        let offered = if listen.is_ipv4() { own().into() } else { Ipv6Addr::LOCALHOST.into() };
+        MediaAddress { listen, offered, is_wildcard: true }
+    });
+    let options = Options { addresses: addresses.into(), ..options(1, 22_800) };
+    let (plane, mut events) = MediaPlane::start(options, Arc::default(), std::time::Instant::now()).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    assert_eq!(local.ip(), IpAddr::V4(own()), "the first");
+    // An INVITE that failed at one hop goes on to one of the other family, and comes back.
+    for peer in [v6.try_clone().unwrap(), peer(), v6] {
+        plane.send(Command::Connect { stream, session: session(peer.local_addr().unwrap()) });
+        let (length, source) = peer.recv_from(&mut [0; 2_048]).unwrap();
+        assert!(length > 12 && source.port() == local.port(), "{source}");
+    }
+    plane.send(Command::Close { stream });
+    wait(&mut events, |event| matches!(event.kind, EventKind::Closed(_)).then_some(()));
+    plane.stop();
+    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, local.port())).expect("both ports were given back");
 }

@@ -204,6 +204,10 @@ impl Loop {
                     Err(_) => {}
                 }
             }
+            if let Some(spare) = &leg.spare {
+                // Nobody has been told of it; what a stranger sends there must not be told of again and again.
+                (0..REPORTS_MAX).take_while(|_| spare.rtcp.recv_from(&mut datagram).is_ok()).for_each(drop);
+            }
         }
     }
 
@@ -258,6 +262,8 @@ struct Leg {
     pace: Pace,
     remote_rtcp: Option<SocketAddr>,
     recording: Option<Recording>,
+    /// The pair of the other family, where there is one.
+    spare: Option<Pair>,
 }
 
 /// A packet of a traced leg, from one of the two addresses to the other.
@@ -294,10 +300,11 @@ impl Shell {
 
 impl Sink for Shell {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
-        let pair = self.ports.open().map_err(|error| error.to_string())?;
-        self.ready
-            .watch(&pair.rtcp, stream.index())
-            .map_err(|error| format!("cannot watch a socket: {error}"))?;
+        let (pair, spare) = self.ports.open().map_err(|error| error.to_string())?;
+        for pair in [Some(&pair), spare.as_ref()].into_iter().flatten() {
+            let watched = self.ready.watch(&pair.rtcp, stream.index());
+            watched.map_err(|error| format!("cannot watch a socket: {error}"))?;
+        }
         let offered = pair.offered;
         if self.legs.len() <= stream.index() {
             self.legs.resize_with(stream.index() + 1, || None);
@@ -314,6 +321,7 @@ impl Sink for Shell {
             recording: None,
             traced: false,
             withheld: false,
+            spare,
         });
         Ok(offered)
     }
@@ -323,6 +331,11 @@ impl Sink for Shell {
         if leg.connected {
             // The peer may come from elsewhere now, which the worker judges.
             leg.connected = !port::disconnect(&leg.pair.rtp);
+        }
+        let is_of_spare = leg.pair.offered.is_ipv4() != remote.is_ipv4();
+        if let Some(spare) = leg.spare.as_mut().filter(|_| is_of_spare) {
+            std::mem::swap(&mut leg.pair, spare);
+            (leg.connected, leg.drained) = (false, false);
         }
         (leg.remote, leg.remote_rtcp) = (Some(remote), Some(remote_rtcp));
     }

@@ -141,6 +141,7 @@ fn engine(plan: &Plan, records: &Records, now: Now, rng: &mut Rng) -> Engine {
         campaigns: plan.campaigns.iter().map(|campaign| setup(plan, records, campaign, now)).collect(),
         ledger: ledger(records, now),
         watch: false,
+        media: Vec::new(),
     };
     let mut engine = Engine::new(now, options, endpoint, rng.fork());
     engine.handle_agents(now, plan.staff.clone());

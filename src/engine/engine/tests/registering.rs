@@ -128,7 +128,7 @@ fn a_service_route_that_cannot_be_followed_is_told_once_and_calls_go_to_the_trun
         told,
         [
             "trunk trunk-0 is called at its own address: its Service-Route names a host: set outbound_proxy",
-            "trunk trunk-0 is called at its own address: its Service-Route leads to an IPv6 address, and [sip] listen has none",
+            "trunk trunk-0 is called at its own address: its Service-Route leads to an IPv6 address, and listen in [sip] or [media] has none",
         ]
     );
     stage.contacts(&["+12125550101"]);

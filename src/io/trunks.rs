@@ -1,0 +1,99 @@
+//! Whether the trunks can be used as they are configured and located: what hinders the start, and what is only told.
+
+use crate::engine::engine::TrunkSetup;
+use crate::io::config::{Config, Fault, MediaSection};
+use crate::io::launch;
+use crate::io::resolver::Located;
+
+/// A trunk that is given by a number, of a family that `[media] listen` has no address of, could take a call but not carry
+/// its sound: SDP must name an address of the same family.
+pub fn check_media(media: &MediaSection, config: &Config, setups: &[TrunkSetup]) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (i, setup) in setups.iter().enumerate() {
+        let number = setup.options.destination().and_then(|destination| destination.address());
+        let Some((_, address)) = number else { continue };
+        if media.listen_of(address.is_ipv4()).is_none() {
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            let both = media.listen.iter().map(|ip| format!("{:?}", ip.to_string()));
+            let both: Vec<String> =
+                both.chain([if address.is_ipv4() { "\"0.0.0.0\"" } else { "\"::\"" }.to_owned()]).collect();
+            let text = format!(
+                "trunk {} is reached over {family}, and listen in [media] has no address of {family}: calls would have no \
+                 sound; set listen = [{}] in [media]",
+                setup.options.name,
+                both.join(", ")
+            );
+            faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Why a name may have no address although the DNS has some: those of a family that we lack are not asked for.
+pub fn lacking_family(config: &Config) -> &'static str {
+    let abilities = launch::abilities(config);
+    match (abilities.v4, abilities.v6) {
+        (true, true) => "",
+        (true, false) => " (IPv6 is not asked for: listen in [sip] or [media] has no address of it)",
+        (false, true) => " (IPv4 is not asked for: listen in [sip] or [media] has no address of it)",
+        (false, false) => " (nothing is asked for: listen in [sip] and in [media] are of different families)",
+    }
+}
+
+/// A name of which the DNS says that it leads nowhere is a fault; one that could not be asked for is asked for again.
+pub fn check_located(
+    config: &Config,
+    located: &[Located],
+    notes: &mut Vec<String>,
+) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (i, (options, located)) in config.trunks.iter().zip(located).enumerate() {
+        match (&located.trouble, located.lack) {
+            _ if !located.hops.is_empty() => {}
+            (None, Some(lack)) => {
+                let text = format!("cannot resolve {:?}: {lack}{}", options.host, lacking_family(config));
+                faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
+            }
+            (trouble, _) => {
+                let trouble = trouble.as_deref().unwrap_or("the DNS has not answered for it");
+                notes
+                    .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::launch::trunk_setups;
+    use std::path::Path;
+
+    #[test]
+    fn a_trunk_of_a_family_that_media_lacks_is_refused_with_its_remedy() {
+        let sip = "[sip]\nlisten = [\"0.0.0.0:5060\", \"[::]:5060\"]\n[media]\nlisten = ";
+        let hosts = ["192.0.2.7", "[2001:db8::7]:5070", "gw.example"];
+        for (listen, named, remedy) in [
+            ("\"0.0.0.0\"", Some("trunk t1 "), "listen = [\"0.0.0.0\", \"::\"]"),
+            ("\"2001:db8::1\"", Some("trunk t0 "), "listen = [\"2001:db8::1\", \"0.0.0.0\"]"),
+            ("[\"0.0.0.0\", \"::\"]", None, ""),
+        ] {
+            let config = config(&format!("{sip}{listen}"), &hosts);
+            let checked = check_media(&config.media, &config, &trunk_setups(&config).unwrap());
+            let faults = checked.err().unwrap_or_default();
+            assert_eq!(faults.len(), usize::from(named.is_some()), "{listen}: {faults:?}");
+            for fault in faults {
+                assert!(fault.line > 0 && fault.text.starts_with(named.unwrap()), "{fault}");
+                assert!(fault.text.contains(remedy), "{fault}");
+            }
+            assert_eq!(lacking_family(&config).is_empty(), named.is_none());
+        }
+    }
+
+    fn config(sections: &str, hosts: &[&str]) -> Config {
+        let trunk = |(place, host)| format!("[[trunk]]\nname = \"t{place}\"\nhost = \"{host}\"\n");
+        let trunks: String = hosts.iter().enumerate().map(trunk).collect();
+        Config::parse(Path::new("outdial.toml"), &format!("{sections}\n{trunks}")).unwrap()
+    }
+}
