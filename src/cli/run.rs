@@ -53,6 +53,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         for line in &launched.notes {
             tracing::info!("{line}");
         }
+        for line in &launched.warnings {
+            tracing::warn!("{line}");
+        }
         for line in launched.introduction() {
             tracing::info!("{line}");
         }

@@ -83,6 +83,8 @@ pub struct Launched {
     pub control: Control,
     /// What the import and the recovery did, a line each.
     pub notes: Vec<String>,
+    /// What goes on working and is still not as it should be, a line each.
+    pub warnings: Vec<String>,
     books: Books,
     _door: Option<Door>,
 }
@@ -129,7 +131,8 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut notes = Vec::new();
     let located = locate_trunks(&config, &mut trunks).await;
     trunks::check_media(&config.media, &config, &trunks)?;
-    trunks::check_located(&config, &located, &mut notes)?;
+    let mut warnings = Vec::new();
+    trunks::check_located(&config, &located, &mut warnings)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();
     import::at_start(&config, &mut store, &mut ledger, now.wall, &mut notes).await?;
@@ -194,7 +197,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
         stop: Rc::default(),
         until_completed: wished.until_completed,
     };
-    Ok(Launched { control, notes, books, _door: door })
+    Ok(Launched { control, notes, warnings, books, _door: door })
 }
 
 /// A fault of the file as a whole.

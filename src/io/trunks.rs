@@ -40,23 +40,32 @@ pub fn lacking_family(config: &Config) -> &'static str {
     }
 }
 
-/// A name of which the DNS says that it leads nowhere is a fault; one that could not be asked for is asked for again.
+/// A name of which the DNS says that it leads nowhere is a fault where no other trunk has an address: else the calls that
+/// the others could carry are worth more. It is asked for again, as one that could not be asked for is.
 pub fn check_located(
     config: &Config,
     located: &[Located],
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
+    let any = located.iter().any(|located| !located.hops.is_empty());
     for (i, (options, located)) in config.trunks.iter().zip(located).enumerate() {
         match (&located.trouble, located.lack) {
             _ if !located.hops.is_empty() => {}
+            (None, Some(lack)) if any => warnings.push(format!(
+                "trunk {} has no address: {lack}{}; it takes no calls until {:?} has one, and is asked for again: correct its \
+                 host or take it out",
+                options.name,
+                lacking_family(config),
+                options.host
+            )),
             (None, Some(lack)) => {
                 let text = format!("cannot resolve {:?}: {lack}{}", options.host, lacking_family(config));
                 faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
             }
             (trouble, _) => {
                 let trouble = trouble.as_deref().unwrap_or("the DNS has not answered for it");
-                notes
+                warnings
                     .push(format!("trunk {} has no address yet: {trouble}; it is asked again", options.name));
             }
         }
@@ -68,7 +77,25 @@ pub fn check_located(
 mod tests {
     use super::*;
     use crate::io::launch::trunk_setups;
+    use crate::sip::endpoint::Transport;
+    use crate::sip::locate::{Hop, Lack};
     use std::path::Path;
+
+    #[test]
+    fn a_name_that_is_nowhere_keeps_no_other_trunk_from_its_calls() {
+        let config = config("", &["gone.example", "192.0.2.7"]);
+        let mut notes = Vec::new();
+        assert_eq!(check_located(&config, &[nowhere(), at("192.0.2.7:5060")], &mut notes), Ok(()));
+        assert!(notes[0].contains("trunk t0 has no address") && notes[0].contains("host"), "{notes:?}");
+
+        let mut notes = Vec::new();
+        let faults = check_located(&config, &[nowhere(), nowhere()], &mut notes).unwrap_err();
+        assert_eq!(faults.len(), 2, "nobody could be called: {faults:?}");
+        assert!(
+            faults[0].line > 0 && faults[0].text.contains("cannot resolve \"gone.example\""),
+            "{faults:?}"
+        );
+    }
 
     #[test]
     fn a_trunk_of_a_family_that_media_lacks_is_refused_with_its_remedy() {
@@ -95,5 +122,14 @@ mod tests {
         let trunk = |(place, host)| format!("[[trunk]]\nname = \"t{place}\"\nhost = \"{host}\"\n");
         let trunks: String = hosts.iter().enumerate().map(trunk).collect();
         Config::parse(Path::new("outdial.toml"), &format!("{sections}\n{trunks}")).unwrap()
+    }
+
+    fn nowhere() -> Located {
+        Located { lack: Some(Lack::NoRecord), ..Located::default() }
+    }
+
+    fn at(address: &str) -> Located {
+        let (transport, address) = (Transport::Udp, address.parse().unwrap());
+        Located { hops: vec![Hop { transport, address, rank: 0, why: String::new() }], ..Located::default() }
     }
 }
