@@ -54,15 +54,21 @@ struct Finding {
     /// In the configuration file; 0 when it is none of its lines.
     line: usize,
     text: String,
+    /// It works all the same.
+    warning: bool,
 }
 
 impl Report {
     fn good(&mut self, text: String) {
-        self.findings.push(Finding { ok: true, line: 0, text });
+        self.findings.push(Finding { ok: true, line: 0, text, warning: false });
     }
 
     fn bad(&mut self, line: usize, text: String) {
-        self.findings.push(Finding { ok: false, line, text });
+        self.findings.push(Finding { ok: false, line, text, warning: false });
+    }
+
+    fn warn(&mut self, text: String) {
+        self.findings.push(Finding { ok: true, line: 0, text, warning: true });
     }
 
     fn all(&mut self, faults: Vec<Fault>) {
@@ -104,7 +110,11 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
 
 fn print_report(arg: &ConfigArg, report: &Report) {
     for finding in &report.findings {
-        let mark = if finding.ok { "ok    " } else { "FAULT " };
+        let mark = match (finding.ok, finding.warning) {
+            (false, _) => "FAULT ",
+            (true, true) => "WARN  ",
+            (true, false) => "ok    ",
+        };
         match finding.line {
             0 => output::line(format_args!("{mark}{}", finding.text)),
             line => output::line(format_args!("{mark}{}:{line}: {}", arg.config.display(), finding.text)),
@@ -170,6 +180,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
         return report.all(faults);
     }
     let located = if offline { Vec::new() } else { launch::locate_trunks(config, &mut trunks).await };
+    trunks::secured_unheard(config, &trunks, &located).into_iter().for_each(|text| report.warn(text));
     let prepared = match access::prepare(config, &mut trunks, &located) {
         Ok(prepared) => prepared,
         Err(faults) => return report.all(faults),

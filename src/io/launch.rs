@@ -131,7 +131,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let mut notes = Vec::new();
     let located = locate_trunks(&config, &mut trunks).await;
     trunks::check_media(&config.media, &config, &trunks)?;
-    let mut warnings = Vec::new();
+    let mut warnings = trunks::secured_unheard(&config, &trunks, &located);
     trunks::check_located(&config, &located, &mut warnings)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();

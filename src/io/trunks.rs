@@ -4,6 +4,7 @@ use crate::engine::engine::TrunkSetup;
 use crate::io::config::{Config, Fault, MediaSection};
 use crate::io::launch;
 use crate::io::resolver::Located;
+use crate::sip::endpoint::Transport;
 
 /// A trunk that is given by a number, of a family that `[media] listen` has no address of, could take a call but not carry
 /// its sound: SDP must name an address of the same family.
@@ -38,6 +39,27 @@ pub fn lacking_family(config: &Config) -> &'static str {
         (false, true) => " (IPv4 is not asked for: listen in [sip] or [media] has no address of it)",
         (false, false) => " (nothing is asked for: listen in [sip] and in [media] are of different families)",
     }
+}
+
+/// The trunks over TLS that could not connect to us: Via and Contact name the port of TLS (RFC 3261 section 19.1.2), where
+/// nobody listens. Calls go all the same, over the connections that we make. `located` may be of nobody.
+pub fn secured_unheard(config: &Config, setups: &[TrunkSetup], located: &[Located]) -> Vec<String> {
+    if config.sip.tls_port.is_some() {
+        return Vec::new();
+    }
+    let leads_there = |located: &Located| located.hops.iter().any(|hop| hop.transport == Transport::Tls);
+    let is_secured = |(i, setup): &(usize, &TrunkSetup)| {
+        setup.options.is_secured() || located.get(*i).is_some_and(leads_there)
+    };
+    let secured = setups.iter().enumerate().filter(is_secured);
+    let warning = |(_, setup): (usize, &TrunkSetup)| {
+        format!(
+            "trunk {} is reached over TLS, and nobody listens at port 5061, which Via and Contact name: a BYE of its that comes \
+             over a new connection is refused; set tls_port = 5061 in [sip], with certificate_file and key_file",
+            setup.options.name
+        )
+    };
+    secured.map(warning).collect()
 }
 
 /// A name of which the DNS says that it leads nowhere is a fault where no other trunk has an address: else the calls that
@@ -77,7 +99,6 @@ pub fn check_located(
 mod tests {
     use super::*;
     use crate::io::launch::trunk_setups;
-    use crate::sip::endpoint::Transport;
     use crate::sip::locate::{Hop, Lack};
     use std::path::Path;
 
@@ -115,6 +136,23 @@ mod tests {
                 assert!(fault.text.contains(remedy), "{fault}");
             }
             assert_eq!(lacking_family(&config).is_empty(), named.is_none());
+        }
+    }
+
+    #[test]
+    fn a_trunk_over_tls_that_cannot_connect_to_us_is_told_of() {
+        let tls_port = "[sip]\ntls_port = 5061\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"";
+        for (sections, told) in [("", true), (tls_port, false)] {
+            let config = config(sections, &["192.0.2.7", "192.0.2.8\"\ntransport = \"tls", "gw.example"]);
+            let mut by_dns = at("192.0.2.9:5061");
+            by_dns.hops[0].transport = Transport::Tls;
+            let located = [at("192.0.2.7:5060"), at("192.0.2.8:5061"), by_dns];
+            let warnings = secured_unheard(&config, &trunk_setups(&config).unwrap(), &located);
+            let expected: &[&str] = if told { &["trunk t1 ", "trunk t2 "] } else { &[] };
+            assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+            for (warning, trunk) in warnings.iter().zip(expected) {
+                assert!(warning.starts_with(trunk) && warning.contains("tls_port = 5061"), "{warning}");
+            }
         }
     }
 
