@@ -55,12 +55,18 @@ pub fn srv_name(transport: Transport, domain: &str) -> String {
     format!("{prefix}.{domain}")
 }
 
-/// The services that we speak, in the domain's order. A `sips` destination takes TLS only.
+/// The services that we speak, in the domain's order. A domain that puts TLS first is reached by nothing less: whoever can
+/// break a TLS connection, or show a wrong certificate, would have its calls in clear. Else what has a higher ORDER is kept
+/// for the time when nothing of a lower one can be reached, though RFC 3403, section 4.1 does not consider it: a call over UDP
+/// is better than none. A `sips` destination takes TLS only.
 pub fn services(records: &[Record], supported: &[Transport], secure: bool) -> Vec<Service> {
     let mut services: Vec<Service> =
         records.iter().filter_map(|record| service(&record.data, supported, secure)).collect();
     services.sort();
     services.dedup();
+    if services.first().is_some_and(|first| first.transport == Transport::Tls) {
+        services.retain(|service| service.transport == Transport::Tls);
+    }
     services.truncate(SERVICES_MAX);
     services
 }
@@ -133,8 +139,8 @@ mod tests {
     fn naptr_records_come_by_order_then_preference_and_unsupported_services_are_left_out() {
         let records = [
             naptr(20, 1, "s", "SIP+D2U"),
-            naptr(10, 60, "S", "sip+d2t"),
-            naptr(10, 50, "s", "SIPS+D2T"),
+            naptr(10, 60, "S", "SIPS+D2T"),
+            naptr(10, 50, "s", "sip+d2t"),
             naptr(5, 1, "s", "SIP+D2S"),
             naptr(5, 1, "u", "E2U+sip"),
             naptr(5, 1, "a", "SIP+D2U"),
@@ -143,7 +149,7 @@ mod tests {
         let transports = |supported: &[Transport], secure| -> Vec<Transport> {
             services(&records, supported, secure).iter().map(|service| service.transport).collect()
         };
-        assert_eq!(transports(&all, false), [Transport::Tls, Transport::Tcp, Transport::Udp]);
+        assert_eq!(transports(&all, false), [Transport::Tcp, Transport::Tls, Transport::Udp]);
         assert_eq!(transports(&all[..1], false), [Transport::Udp]);
         assert_eq!(transports(&all, true), [Transport::Tls], "nothing less than TLS for sips");
     }

@@ -42,6 +42,31 @@ fn naptr_leads_to_srv_and_srv_to_addresses_of_both_families() {
 }
 
 #[test]
+fn a_name_that_offers_tls_first_is_never_reached_in_clear() {
+    // ORDER, PREFERENCE and service of each record, and the transports that are gone to.
+    type Naptr = (u16, u16, &'static str);
+    let table: [(&[Naptr], &[&str]); 4] = [
+        (&[(1, 1, "SIPS+D2T"), (2, 1, "SIP+D2U")], &["TLS"]),
+        (&[(1, 1, "SIPS+D2T"), (1, 2, "SIP+D2U")], &["TLS"]),
+        (&[(1, 1, "SIP+D2T"), (1, 2, "SIP+D2U"), (1, 3, "SIPS+D2T")], &["TCP", "UDP", "TLS"]),
+        (&[(1, 1, "SIP+D2S"), (2, 1, "SIP+D2U"), (3, 1, "SIP+D2T")], &["UDP", "TCP"]),
+    ];
+    for (records, expected) in table {
+        let mut stage = Stage::new();
+        for (order, preference, service) in records {
+            let srv_name = format!("_{order}.{preference}.example.com");
+            stage.zone.naptr("example.com", *order, *preference, service, &srv_name);
+            stage.zone.srv(&srv_name, 1, 1, 5070, "a.example.com");
+        }
+        stage.zone.a("a.example.com", "192.0.2.1");
+        stage.want("example.com");
+        let hops = stage.locator.hops(&stage.destination);
+        let transports: Vec<&str> = hops.iter().map(|hop| hop.transport.as_str()).collect();
+        assert_eq!(transports, expected, "{records:?}");
+    }
+}
+
+#[test]
 fn what_is_asked_depends_on_what_is_given() {
     let table = [
         ("192.0.2.1", &[][..]),
