@@ -232,7 +232,7 @@ pub fn trunk_setups(config: &Config) -> Result<Vec<TrunkSetup>, Vec<Fault>> {
 }
 
 /// What this machine can speak: with an address of a family for SIP and one for media.
-pub(super) fn abilities(config: &Config) -> Abilities {
+fn abilities(config: &Config) -> Abilities {
     let transports = vec![Transport::Udp, Transport::Tcp, Transport::Tls];
     let speaks = |is_ipv4: bool| {
         config.sip.listen.iter().any(|listen| listen.is_ipv4() == is_ipv4)

@@ -2,7 +2,6 @@
 
 use crate::engine::engine::TrunkSetup;
 use crate::io::config::{Config, Fault, MediaSection};
-use crate::io::launch;
 use crate::io::resolver::Located;
 use crate::sip::endpoint::Transport;
 
@@ -30,14 +29,17 @@ pub fn check_media(media: &MediaSection, config: &Config, setups: &[TrunkSetup])
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// Why a name may have no address although the DNS has some: those of a family that we lack are not asked for.
+/// Why a name may have no address although the DNS has some: those that `[sip] listen` reaches and `[media] listen` does not
+/// are not asked for.
 pub fn lacking_family(config: &Config) -> &'static str {
-    let abilities = launch::abilities(config);
-    match (abilities.v4, abilities.v6) {
-        (true, true) => "",
-        (true, false) => " (IPv6 is not asked for: listen in [sip] or [media] has no address of it)",
-        (false, true) => " (IPv4 is not asked for: listen in [sip] or [media] has no address of it)",
-        (false, false) => " (nothing is asked for: listen in [sip] and in [media] are of different families)",
+    let lacks = |is_ipv4: bool| {
+        config.sip.listen.iter().any(|listen| listen.is_ipv4() == is_ipv4)
+            && config.media.listen_of(is_ipv4).is_none()
+    };
+    match (lacks(true), lacks(false)) {
+        (true, _) => " (IPv4 is not asked for: listen in [media] has no address of it)",
+        (false, true) => " (IPv6 is not asked for: listen in [media] has no address of it)",
+        (false, false) => "",
     }
 }
 
@@ -108,6 +110,7 @@ mod tests {
         let mut notes = Vec::new();
         assert_eq!(check_located(&config, &[nowhere(), at("192.0.2.7:5060")], &mut notes), Ok(()));
         assert!(notes[0].contains("trunk t0 has no address") && notes[0].contains("host"), "{notes:?}");
+        assert!(!notes[0].contains("not asked for"), "nobody wants IPv6 here: {notes:?}");
 
         let mut notes = Vec::new();
         let faults = check_located(&config, &[nowhere(), nowhere()], &mut notes).unwrap_err();
