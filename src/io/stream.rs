@@ -3,16 +3,17 @@
 //!
 //! A connection is one task. What a peer can make it cost is bounded in number, in memory and in time: a connection that
 //! was made to us and has not brought one whole message yet is pending, there are few of them, the oldest makes room for
-//! the next, and each has seconds to prove itself. So has every message that has begun.
+//! the next, and each has seconds to prove itself. So has every message that has begun. Where all have proven themselves, the
+//! one that was idle for longest makes room: a trunk that leaves its connections open is let in all the same.
 
 use crate::io::tls::Tls;
 use crate::sip::endpoint::{AccessTable, Target, Transport};
 use crate::sip::framing::Framer;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -30,6 +31,12 @@ const CONNECTIONS_A_SOURCE: usize = 32;
 
 /// Connections made to us that have not brought a message yet.
 const PENDING_MAX: usize = 64;
+
+/// So long one that is pending does not make room for another while there is an idle one: its message is on its way.
+const PROVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is written that connections in use are closed to make room.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
 
 /// Messages that wait to be written to one peer.
 const QUEUE_MAX: usize = 1_024;
@@ -75,42 +82,85 @@ pub enum StreamEvent {
     },
 }
 
-/// Both ends of one peer's queue of messages to write, and whether it has said all.
-type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>, Arc<AtomicBool>);
+/// Both ends of one peer's queue of messages to write, and what is known of its connection.
+type Queue = (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>, Arc<Standing>);
 
 /// All connections.
 #[derive(Debug)]
 pub struct Streams {
     peers: HashMap<Target, Peer>,
-    /// Those that were made to us, the oldest first; the proven and the closed are cleared away when the next one comes.
-    pending: VecDeque<(Target, Arc<AtomicBool>)>,
     events: mpsc::Sender<StreamEvent>,
     /// Our listeners' addresses, in the order of the table.
     locals: Vec<IpAddr>,
     table: AccessTable,
     tls: Tls,
+    /// When it was last written that connections in use are closed to make room.
+    noted: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Peer {
     queue: mpsc::Sender<Vec<u8>>,
     was_accepted: bool,
+    standing: Arc<Standing>,
+}
+
+/// What the task of a connection tells of it.
+#[derive(Debug)]
+struct Standing {
+    begun: Instant,
+    /// It has brought a whole message.
+    is_proven: AtomicBool,
     /// It has said all that it had to say, and waits for its answers: nothing else goes there.
-    has_ended: Arc<AtomicBool>,
+    has_ended: AtomicBool,
+    /// A request of its has no final response yet.
+    is_owed: AtomicBool,
+    /// The last message in either direction, from `begun` on.
+    active_ms: AtomicU64,
+}
+
+impl Standing {
+    fn new(begun: Instant) -> Self {
+        let (is_proven, has_ended, is_owed) = Default::default();
+        Standing { begun, is_proven, has_ended, is_owed, active_ms: AtomicU64::new(0) }
+    }
+
+    fn note(&self, state: &Conversation) {
+        let active_ms = state.active.saturating_duration_since(self.begun).as_millis() as u64;
+        self.active_ms.store(active_ms, Ordering::Relaxed);
+        self.is_owed.store(state.owed > 0, Ordering::Relaxed);
+    }
+
+    fn is_proven(&self) -> bool {
+        self.is_proven.load(Ordering::Relaxed)
+    }
+
+    /// The least is the first to make room.
+    fn worth(&self, now: Instant) -> (u8, Instant) {
+        let active = self.begun + Duration::from_millis(self.active_ms.load(Ordering::Relaxed));
+        match (self.is_proven(), self.is_owed.load(Ordering::Relaxed)) {
+            (false, _) if self.begun + PROVE_WITHIN <= now => (0, self.begun),
+            (true, false) => (1, active),
+            (false, _) => (2, self.begun),
+            (true, true) => (3, active),
+        }
+    }
 }
 
 impl Streams {
     /// None yet; what they say goes to `events`. Ours come from the addresses of our listeners, as our datagrams do: peers
     /// know us by them.
     pub fn new(locals: Vec<IpAddr>, table: AccessTable, tls: Tls, events: mpsc::Sender<StreamEvent>) -> Self {
-        Streams { peers: HashMap::new(), pending: VecDeque::new(), events, locals, table, tls }
+        Streams { peers: HashMap::new(), events, locals, table, tls, noted: None }
     }
 
     /// Sends a message, over a new connection if there is none. False when it cannot be queued.
     pub fn send(&mut self, target: Target, bytes: Vec<u8>) -> bool {
         let bytes = match self.peers.get(&target) {
             // It came from a port that takes no connection.
-            Some(peer) if peer.has_ended.load(Ordering::Relaxed) && !is_response(&bytes) => return false,
+            Some(peer) if peer.standing.has_ended.load(Ordering::Relaxed) && !is_response(&bytes) => {
+                return false;
+            }
             Some(peer) => match peer.queue.try_send(bytes) {
                 Ok(()) => return true,
                 Err(mpsc::error::TrySendError::Full(_)) => return false,
@@ -118,15 +168,14 @@ impl Streams {
             },
             None => bytes,
         };
-        let Some((queue, receiver, has_ended)) = self.add(target, false) else { return false };
+        let Some((queue, receiver, standing)) = self.add(target, false) else { return false };
         let sent = queue.try_send(bytes).is_ok();
         let local = self.locals.get(self.table.local_of(target)).copied();
         let domain = self.table.get(target.access).domain.clone();
         let (events, tls) = (self.events.clone(), self.tls.clone());
         tokio::spawn(async move {
-            let proven = Arc::new(AtomicBool::new(true));
             let connection =
-                Connection { peer: target, queue: receiver, events, proven, has_ended, was_accepted: false };
+                Connection { peer: target, queue: receiver, events, standing, was_accepted: false };
             match open(local, target, &domain, &tls).await {
                 Ok(Opened::Plain(stream)) => connection.serve(stream).await,
                 Ok(Opened::Secured(stream)) => connection.serve(stream).await,
@@ -142,11 +191,9 @@ impl Streams {
 
     /// A peer has connected to us.
     pub fn accept(&mut self, stream: TcpStream, source: Target) {
-        let Some((_, queue, has_ended)) = self.add(source, true) else { return };
-        let proven = Arc::new(AtomicBool::new(false));
-        self.pending.push_back((source, Arc::clone(&proven)));
+        let Some((_, queue, standing)) = self.add(source, true) else { return };
         let events = self.events.clone();
-        let connection = Connection { peer: source, queue, events, proven, has_ended, was_accepted: true };
+        let connection = Connection { peer: source, queue, events, standing, was_accepted: true };
         let acceptor = (source.transport == Transport::Tls).then(|| self.tls.acceptor());
         tokio::spawn(async move {
             // Small messages must not wait for each other.
@@ -180,40 +227,43 @@ impl Streams {
 
     fn add(&mut self, peer: Target, was_accepted: bool) -> Option<Queue> {
         self.peers.retain(|_, peer| !peer.queue.is_closed());
-        if was_accepted && !self.make_room(peer.address.ip()) {
-            return None;
+        if was_accepted {
+            self.make_room(peer.address.ip());
         }
-        let accepted = self.peers.values().filter(|peer| peer.was_accepted).count();
-        if self.peers.len() >= CONNECTIONS_MAX || (was_accepted && accepted >= ACCEPTED_MAX) {
+        if self.peers.len() >= CONNECTIONS_MAX {
             tracing::warn!(limit = CONNECTIONS_MAX, "no more SIP connections are taken");
             return None;
         }
         let (queue, receiver) = mpsc::channel(QUEUE_MAX);
-        let has_ended = Arc::new(AtomicBool::new(false));
-        self.peers
-            .insert(peer, Peer { queue: queue.clone(), was_accepted, has_ended: Arc::clone(&has_ended) });
-        Some((queue, receiver, has_ended))
+        let standing = Arc::new(Standing::new(Instant::now()));
+        self.peers.insert(peer, Peer { queue: queue.clone(), was_accepted, standing: Arc::clone(&standing) });
+        Some((queue, receiver, standing))
     }
 
-    /// Room for one more connection of `source`: the oldest that has shown nothing goes.
-    fn make_room(&mut self, source: IpAddr) -> bool {
-        let peers = &self.peers;
-        self.pending.retain(|(target, proven)| !proven.load(Ordering::Relaxed) && peers.contains_key(target));
-        let of_source = |target: &Target| target.address.ip() == source;
-        let count = peers.iter().filter(|(target, peer)| peer.was_accepted && of_source(target)).count();
-        let oldest = if count >= CONNECTIONS_A_SOURCE {
-            match self.pending.iter().position(|(target, _)| of_source(target)) {
-                None => return false,
-                some => some,
-            }
+    /// Room for one more connection of `source` among those that were made to us.
+    fn make_room(&mut self, source: IpAddr) {
+        let accepted = || self.peers.iter().filter(|(_, peer)| peer.was_accepted);
+        let of_source = |(target, _): &(&Target, &Peer)| target.address.ip() == source;
+        let pending = |(_, peer): &(&Target, &Peer)| !peer.standing.is_proven();
+        let now = Instant::now();
+        let worth = |(_, peer): &(&Target, &Peer)| peer.standing.worth(now);
+        let least = if accepted().filter(of_source).count() >= CONNECTIONS_A_SOURCE {
+            accepted().filter(of_source).min_by_key(worth)
+        } else if accepted().filter(pending).count() >= PENDING_MAX {
+            accepted().filter(pending).min_by_key(worth)
+        } else if accepted().count() >= ACCEPTED_MAX {
+            accepted().min_by_key(worth)
         } else {
-            (self.pending.len() >= PENDING_MAX).then_some(0)
+            return;
         };
-        if let Some((target, _)) = oldest.and_then(|place| self.pending.remove(place)) {
-            // Its task ends with its queue.
-            self.peers.remove(&target);
+        let Some(least) = least.map(|(target, _)| *target) else { return };
+        // Its task ends with its queue.
+        let Some(peer) = self.peers.remove(&least) else { return };
+        if peer.standing.is_proven() && self.noted.is_none_or(|noted| noted + NOTE_EVERY <= now) {
+            self.noted = Some(now);
+            tracing::warn!(peer = %least.address, limit_a_source = CONNECTIONS_A_SOURCE, limit = ACCEPTED_MAX,
+                "peers leave SIP connections open: those that were idle for longest are closed for new ones");
         }
-        true
     }
 }
 
@@ -248,10 +298,7 @@ struct Connection {
     peer: Target,
     queue: mpsc::Receiver<Vec<u8>>,
     events: mpsc::Sender<StreamEvent>,
-    /// Whether it has brought a whole message.
-    proven: Arc<AtomicBool>,
-    /// Whether the peer has said all, while it is owed answers.
-    has_ended: Arc<AtomicBool>,
+    standing: Arc<Standing>,
     was_accepted: bool,
 }
 
@@ -283,7 +330,7 @@ impl Connection {
                 read = reader.read(&mut buffer), if !state.has_ended() => {
                     let length = match read {
                         Ok(0) if self.was_accepted && state.owed > 0 => {
-                            self.has_ended.store(true, Ordering::Relaxed);
+                            self.standing.has_ended.store(true, Ordering::Relaxed);
                             state.handle_end(Instant::now());
                             continue;
                         }
@@ -304,6 +351,7 @@ impl Connection {
                 message = self.queue.recv() => {
                     let Some(message) = message else { break };
                     state.handle_outgoing(Instant::now(), &message);
+                    self.standing.note(&state);
                     message
                 }
                 () = tokio::time::sleep_until(deadline) => match state.handle_timeout(Instant::now()) {
@@ -336,8 +384,9 @@ impl Connection {
             match state.framer.next() {
                 Ok(Some(bytes)) => {
                     state.unaccounted -= bytes.len();
-                    self.proven.store(true, Ordering::Relaxed);
                     state.handle_message(Instant::now(), &bytes);
+                    self.standing.is_proven.store(true, Ordering::Relaxed);
+                    self.standing.note(state);
                     let message = StreamEvent::Message { source: self.peer, bytes };
                     if self.events.send(message).await.is_err() {
                         return None;

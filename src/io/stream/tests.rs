@@ -210,6 +210,42 @@ async fn fault_25_those_who_connect_and_say_nothing_make_room_for_those_who_spea
     speaker.read_exact(&mut heard).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_trunk_that_leaves_its_connections_open_is_let_in_all_the_same() {
+    let (listener, _) = listener().await;
+    let (mut streams, mut told) = streams(Tls::none());
+    let mut trunk = Vec::new();
+    for count in 0..CONNECTIONS_A_SOURCE + 8 {
+        let (mut near, far, address) = pair(&listener).await;
+        let peer = target(Transport::Tcp, address);
+        streams.accept(far, peer);
+        near.write_all(OPTIONS).await.unwrap();
+        loop {
+            match timeout(Duration::from_secs(5), told.recv()).await.expect("it is let in") {
+                Some(StreamEvent::Message { source, .. }) if source == peer => break,
+                Some(StreamEvent::Closed { target, .. }) => assert!(streams.forget(target)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(streams.len() <= CONNECTIONS_A_SOURCE, "{} connections of one address", streams.len());
+        // The first is owed its answer, all others have theirs.
+        if count > 0 {
+            assert!(streams.send(peer, b"SIP/2.0 200 OK".to_vec()));
+            near.read_exact(&mut [0; 14]).await.unwrap();
+        }
+        trunk.push((near, peer));
+    }
+    for (count, (near, peer)) in trunk.iter_mut().enumerate() {
+        // Those that were idle for longest have made room.
+        if (1..=8).contains(&count) {
+            assert_eq!(near.read(&mut [0; 1]).await.unwrap(), 0, "connection {count}");
+        } else {
+            assert!(streams.send(*peer, b"hello".to_vec()));
+            near.read_exact(&mut [0; 5]).await.unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_message_that_trickles_in_has_its_time() {
     let start = Instant::now();
