@@ -20,7 +20,7 @@ use crate::io::stream::StreamEvent;
 use crate::io::trace::Tracer;
 use crate::media::command as media;
 use crate::record::{Answer, LabelRecord, Request};
-use crate::sip::endpoint::Target;
+use crate::sip::endpoint::{Loss, Target};
 use crate::sip::locate::Record;
 use crate::time::Now;
 use std::cell::Cell;
@@ -388,9 +388,9 @@ impl Control {
         match event {
             StreamEvent::Message { source, bytes } => self.take_message(source, &bytes),
             // A newer connection may carry the peer's traffic by now; what the old one owed, SIP's timers find out.
-            StreamEvent::Closed { target, is_refused } => {
+            StreamEvent::Closed { target, loss } => {
                 if self.sockets.streams().forget(target) {
-                    self.engine.handle_undelivered(self.clock.now(), target, is_refused);
+                    self.engine.handle_undelivered(self.clock.now(), target, loss);
                 }
             }
         }
@@ -501,7 +501,7 @@ impl Control {
         }
         self.see_sip(true, target.address, &bytes, at);
         if !self.sockets.send(target, bytes).await {
-            self.engine.handle_undelivered(at, target, false);
+            self.engine.handle_undelivered(at, target, Loss::Broken);
         }
     }
 

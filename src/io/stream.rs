@@ -7,7 +7,7 @@
 //! one that was idle for longest makes room: a trunk that leaves its connections open is let in all the same.
 
 use crate::io::tls::Tls;
-use crate::sip::endpoint::{AccessTable, Target, Transport};
+use crate::sip::endpoint::{AccessTable, Loss, Target, Transport};
 use crate::sip::framing::Framer;
 use std::collections::HashMap;
 use std::io;
@@ -77,8 +77,8 @@ pub enum StreamEvent {
     Closed {
         /// With whom.
         target: Target,
-        /// Whether it was never made, so that nothing that was to be sent has left.
-        is_refused: bool,
+        /// How much is lost with it.
+        loss: Loss,
     },
 }
 
@@ -182,7 +182,7 @@ impl Streams {
                 Err(error) => {
                     tracing::info!(peer = %target.address, transport = target.transport.as_str(), %error,
                         "a SIP connection could not be made");
-                    connection.close(true).await;
+                    connection.close(Loss::Refused).await;
                 }
             }
         });
@@ -200,7 +200,7 @@ impl Streams {
             let _ = stream.set_nodelay(true);
             match acceptor {
                 None => connection.serve(stream).await,
-                Some(None) => connection.close(true).await,
+                Some(None) => connection.close(Loss::Refused).await,
                 Some(Some(acceptor)) => connection.secure(acceptor, stream).await,
             }
         });
@@ -308,21 +308,22 @@ impl Connection {
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             // The queue is closed when another connection takes this one's place.
-            _ = self.queue.recv() => return self.close(true).await,
+            _ = self.queue.recv() => return self.close(Loss::Refused).await,
         };
         match shaken {
             Ok(Ok(stream)) => self.serve(stream).await,
             Ok(Err(error)) => {
                 tracing::info!(peer = %self.peer.address, %error, "a TLS peer was not let in");
-                self.close(true).await;
+                self.close(Loss::Refused).await;
             }
-            Err(_) => self.close(true).await,
+            Err(_) => self.close(Loss::Refused).await,
         }
     }
 
     async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut state = Conversation::new(Instant::now(), self.was_accepted);
+        let mut is_heard = self.was_accepted;
         let mut buffer = vec![0u8; 16 * 1_024];
         loop {
             let deadline = state.deadline();
@@ -337,6 +338,7 @@ impl Connection {
                         Ok(0) | Err(_) => break,
                         Ok(length) => length,
                     };
+                    is_heard = true;
                     if state.is_broken() {
                         // Read, or the answer would be lost with what was not; but not looked at.
                         continue;
@@ -373,7 +375,7 @@ impl Connection {
             }
         }
         let _ = timeout(Duration::from_millis(200), writer.shutdown()).await;
-        self.close(false).await;
+        self.close(if is_heard { Loss::Broken } else { Loss::Unheard }).await;
     }
 
     /// Hands on every whole message and tells how many pings came; `None` when the stream cannot be framed any more.
@@ -407,10 +409,10 @@ impl Connection {
     }
 
     /// Closed before it is told, or what is sent meanwhile would be queued for nobody.
-    async fn close(self, is_refused: bool) {
+    async fn close(self, loss: Loss) {
         let Connection { peer: target, queue, events, .. } = self;
         drop(queue);
-        let _ = events.send(StreamEvent::Closed { target, is_refused }).await;
+        let _ = events.send(StreamEvent::Closed { target, loss }).await;
     }
 }
 

@@ -40,7 +40,7 @@ pub use super::options::{
     Counts, Dial, Extensions, HangUpReason, Names, Options, Refused, Registration, ReliableProvisionals,
 };
 pub use super::remains::Remains;
-pub use super::target::{Target, Transport};
+pub use super::target::{Loss, Target, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Alarm {
@@ -245,6 +245,7 @@ impl Endpoint {
         if is_keep_alive(bytes) || (!is_response && !self.takes_from(source.address.ip())) {
             return;
         }
+        self.stack.layer.note_heard(now, source);
         let mut ups = Vec::new();
         match Message::parse(bytes) {
             Ok(Message::Response(response)) => self.handle_response(now, response, &mut ups),
@@ -276,6 +277,14 @@ impl Endpoint {
         self.stack.note_refusal(now, target);
         let mut ups = Vec::new();
         self.stack.layer.handle_refused(now, target, &mut ups);
+        self.handle_ups(now, ups);
+    }
+
+    /// A connection to `target` that we had made is gone, and nothing ever came over it: what went there for its length alone
+    /// goes over UDP (RFC 3261 section 18.1.1), other requests fare as with any connection that breaks.
+    pub fn handle_unheard(&mut self, now: Instant, target: Target) {
+        let mut ups = Vec::new();
+        self.stack.layer.handle_unheard(now, target, &mut ups);
         self.handle_ups(now, ups);
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// A peer has refused a TCP connection.
+    /// A peer has refused a TCP connection, or says nothing over it.
     pub(crate) fn note_refusal(&mut self, now: Instant, peer: SocketAddr) {
         if self.refused.len() >= PEERS_MAX {
             self.refused.clear();

@@ -125,7 +125,7 @@ impl Stack {
         let via = self.via(over_tcp, &branch);
         request.headers_mut().set_first("Via", &via);
         let key = self.layer.start(now, over_tcp, &request, &branch, owner)?;
-        self.layer.allow_fallback(key);
+        self.layer.allow_fallback(now, key);
         Ok(key)
     }
 
@@ -137,7 +137,8 @@ impl Stack {
             && request.to_bytes().len() > limit
     }
 
-    /// A connection to `target` could not be made: ACKs that may go over UDP do, as no transaction cares for them.
+    /// A connection to `target` could not be made, or led to nobody: ACKs that may go over UDP do, as no transaction cares
+    /// for them.
     pub(crate) fn note_refusal(&mut self, now: Instant, target: Target) {
         if target.transport == Transport::Tcp {
             self.reach.note_refusal(now, target.address);
@@ -176,7 +177,7 @@ impl Stack {
         let target = self.target_of(dialog, trunk);
         let key = self.send(now, target, request, owner)?;
         if may_fall_back(dialog, trunk, target) {
-            self.layer.allow_fallback(key);
+            self.layer.allow_fallback(now, key);
         }
         Ok(key)
     }

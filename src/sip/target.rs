@@ -68,6 +68,17 @@ impl Transport {
     }
 }
 
+/// How much is lost with a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// It was never made: nothing that was to be sent has left.
+    Refused,
+    /// We had made it, and nothing ever came over it.
+    Unheard,
+    /// What was sent may have been read.
+    Broken,
+}
+
 /// A peer's address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Target {

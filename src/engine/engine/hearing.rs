@@ -7,7 +7,7 @@ use crate::engine::trunk::SrtpOption;
 use crate::media::command as media;
 use crate::record::Answer;
 use crate::sdp::Security;
-use crate::sip::endpoint::{self, SessionEvent};
+use crate::sip::endpoint::{self, Loss, SessionEvent};
 use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
@@ -33,12 +33,12 @@ impl Engine {
         self.endpoint.takes(source, bytes)
     }
 
-    /// A message could not be sent, or a connection broke; `is_refused` says that it was never made.
-    pub fn handle_undelivered(&mut self, now: Now, target: Target, is_refused: bool) {
-        if is_refused {
-            self.endpoint.handle_refused(now.instant, target);
-        } else {
-            self.endpoint.handle_transport_error(now.instant, target);
+    /// A message could not be sent, or a connection is lost.
+    pub fn handle_undelivered(&mut self, now: Now, target: Target, loss: Loss) {
+        match loss {
+            Loss::Refused => self.endpoint.handle_refused(now.instant, target),
+            Loss::Unheard => self.endpoint.handle_unheard(now.instant, target),
+            Loss::Broken => self.endpoint.handle_transport_error(now.instant, target),
         }
         self.settle(now);
     }

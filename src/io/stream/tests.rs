@@ -59,7 +59,7 @@ async fn the_end_of_a_connection_leaves_the_one_that_replaced_it_alone() {
     second.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"third!");
     drop(second);
-    let Some(StreamEvent::Closed { is_refused: false, .. }) = told.recv().await else {
+    let Some(StreamEvent::Closed { loss: Loss::Unheard, .. }) = told.recv().await else {
         panic!("it has ended")
     };
     assert!(streams.forget(peer), "none is left");
@@ -99,7 +99,7 @@ async fn who_has_said_all_is_still_answered_and_nothing_else_goes_there() {
     let mut heard = Vec::new();
     near.read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, answers.concat());
-    let Some(StreamEvent::Closed { is_refused: false, .. }) = told.recv().await else {
+    let Some(StreamEvent::Closed { loss: Loss::Broken, .. }) = told.recv().await else {
         panic!("it has ended")
     };
     assert!(streams.forget(peer));
@@ -131,7 +131,7 @@ async fn a_peer_that_we_have_connected_to_is_gone_when_it_closes_whatever_it_is_
     let Some(StreamEvent::Message { .. }) = told.recv().await else { panic!("a message came") };
     far.shutdown().await.unwrap();
     let within = timeout(Duration::from_secs(1), told.recv()).await.expect("what waits for it fails at once");
-    assert!(matches!(within, Some(StreamEvent::Closed { is_refused: false, .. })));
+    assert!(matches!(within, Some(StreamEvent::Closed { loss: Loss::Broken, .. })));
     assert!(streams.forget(peer));
 }
 
@@ -143,7 +143,7 @@ async fn a_refused_connection_is_told_as_one() {
     let address = deaf.local_addr().unwrap();
     let (mut streams, mut told) = streams(Tls::none());
     assert!(streams.send(target(Transport::Tcp, address), b"nobody hears".to_vec()));
-    let Some(StreamEvent::Closed { is_refused: true, .. }) = told.recv().await else {
+    let Some(StreamEvent::Closed { loss: Loss::Refused, .. }) = told.recv().await else {
         panic!("nobody listens")
     };
 }
@@ -169,7 +169,7 @@ async fn messages_go_over_tls_both_ways_and_to_nobody_but_the_domain() {
         let (stream, from) = listener.accept().await.unwrap();
         theirs.accept(stream, target(Transport::Tls, from));
         if !is_let_in {
-            let Some(StreamEvent::Closed { is_refused: true, target }) = told.recv().await else {
+            let Some(StreamEvent::Closed { loss: Loss::Refused, target }) = told.recv().await else {
                 panic!("another's certificate was taken")
             };
             assert_eq!(target, trunk);

@@ -16,6 +16,14 @@ impl Endpoint {
                     self.deliver_response(now, owner, transaction, target, response, &request);
                 }
                 Up::Silence { owner, transaction } => self.deliver_silence(now, owner, transaction),
+                Up::FellBack { owner, transaction, refused } => {
+                    if let Some(target) = refused {
+                        self.stack.note_refusal(now, target);
+                    }
+                    if let Owner::Dial(key) = owner {
+                        self.with_session(key, |session, _| session.handle_fallback(now, transaction));
+                    }
+                }
                 Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
                 Up::Gone { owner } => late::forget(&mut self.stack, owner),
                 Up::Ack(ack) => {

@@ -128,6 +128,134 @@ fn a_connection_that_breaks_after_it_was_made_is_no_refusal() {
 }
 
 #[test]
+fn a_connection_that_is_closed_before_anything_came_back_is_a_refusal() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, over_tcp) = sent_once(&mut endpoint);
+    endpoint.handle_unheard(at(10), target);
+    let (target, over_udp) = sent_once(&mut endpoint);
+    assert_eq!(target, udp());
+    let branch = |request: &Request| request.headers().via_top().unwrap().branch().unwrap().to_owned();
+    assert_eq!(branch(&over_udp), branch(&over_tcp));
+    endpoint.invite(at(600), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
+    assert_eq!(sent_once(&mut endpoint).0, udp());
+}
+
+#[test]
+fn a_bye_over_a_trunk_s_own_tcp_that_is_closed_unheard_begins_again_there() {
+    let mut endpoint = endpoint(Options::default());
+    let trunk = over(Transport::Tcp, udp());
+    let key = endpoint.invite(at(0), super::dial(trunk)).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    answer(&mut endpoint, trunk, &invite, 200, &[("Contact", "<sip:peer@192.0.2.1;transport=tcp>")]);
+    endpoint.hang_up(at(300), key, None);
+    sent(&mut endpoint);
+    endpoint.handle_unheard(at(310), trunk);
+    let (target, bye) = sent_once(&mut endpoint);
+    assert_eq!((target, bye.method().as_str()), (trunk, "BYE"));
+}
+
+#[test]
+fn a_long_request_that_nothing_comes_back_to_goes_over_udp_too_and_that_is_remembered() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (_, over_tcp) = sent_once(&mut endpoint);
+    endpoint.handle_timeout(at(1_990));
+    assert!(sent(&mut endpoint).is_empty());
+    endpoint.handle_timeout(at(2_000));
+    let (target, over_udp) = sent_once(&mut endpoint);
+    assert_eq!((target, over_udp.body()), (udp(), over_tcp.body()));
+    endpoint.invite(at(2_100), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
+    assert_eq!(sent_once(&mut endpoint).0, udp());
+}
+
+#[test]
+fn a_long_request_stays_with_a_connection_that_speaks() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, first) = sent_once(&mut endpoint);
+    endpoint.invite(at(50), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
+    sent(&mut endpoint);
+    answer(&mut endpoint, target, &first, 100, &[]);
+    endpoint.handle_timeout(at(2_100));
+    assert!(sent(&mut endpoint).is_empty(), "the second is only slow");
+}
+
+#[test]
+fn a_long_bye_that_a_connection_which_spoke_once_does_not_answer_goes_over_udp_too() {
+    let mut endpoint = endpoint(Options { tcp_above_bytes: 100, ..Options::default() });
+    let key = endpoint.invite(at(0), super::dial(udp())).unwrap();
+    let (target, invite) = sent_once(&mut endpoint);
+    answer(&mut endpoint, target, &invite, 200, &[("Contact", "<sip:peer@192.0.2.1>")]);
+    sent(&mut endpoint);
+    for (from, way) in [(300, Transport::Tcp), (2_300, Transport::Udp)] {
+        if from == 300 {
+            endpoint.hang_up(at(from), key, None);
+        }
+        endpoint.handle_timeout(at(from));
+        let (target, bye) = sent_once(&mut endpoint);
+        assert_eq!((target.transport, bye.method().as_str()), (way, "BYE"));
+    }
+    // It need not have been refused: the next one is sent as the first was, and from then on that is remembered.
+    for (from, way) in [(3_000, Transport::Tcp), (6_000, Transport::Udp)] {
+        endpoint.ping(at(from), udp(), "sip:192.0.2.1", "<sip:us@h>").unwrap();
+        let ping = sent(&mut endpoint).pop().expect("it is asked");
+        assert_eq!((ping.0.transport, ping.1.method().as_str()), (way, "OPTIONS"));
+        endpoint.handle_timeout(at(from + 2_000));
+        sent(&mut endpoint);
+    }
+}
+
+#[test]
+fn the_wait_for_a_response_begins_anew_with_the_other_way() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, _) = sent_once(&mut endpoint);
+    endpoint.handle_refused(at(1_500), target);
+    endpoint.handle_timeout(at(5_400));
+    assert_eq!(endpoint.counts().sessions, 1, "the phone may ring yet");
+    endpoint.handle_timeout(at(5_500));
+    assert_eq!(endpoint.counts().sessions, 0);
+}
+
+#[test]
+fn an_invite_that_nobody_wants_any_more_does_not_go_another_way() {
+    for (hangs_up, silent) in [(true, true), (true, false), (false, false)] {
+        let mut endpoint = endpoint(Options::default());
+        let dial = Dial { response_timeout: Duration::from_secs(1), ..long(super::dial(udp())) };
+        let key = endpoint.invite(at(0), dial).unwrap();
+        let (target, _) = sent_once(&mut endpoint);
+        if hangs_up {
+            endpoint.hang_up(at(100), key, None);
+        } else {
+            endpoint.handle_timeout(at(1_000));
+        }
+        match silent {
+            true => endpoint.handle_timeout(at(2_000)),
+            false => endpoint.handle_refused(at(1_500), target),
+        }
+        assert!(sent(&mut endpoint).is_empty(), "no phone starts to ring late");
+        assert_eq!(endpoint.counts().sessions, 0);
+    }
+}
+
+#[test]
+fn the_cancel_of_a_long_invite_goes_over_udp_where_its_connection_has_gone() {
+    let mut endpoint = endpoint(Options::default());
+    let key = endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (target, invite) = sent_once(&mut endpoint);
+    answer(&mut endpoint, target, &invite, 180, &[("Contact", "<sip:peer@192.0.2.1>")]);
+    endpoint.handle_transport_error(at(150), target);
+    endpoint.hang_up(at(200), key, None);
+    let (_, cancel) = sent_once(&mut endpoint);
+    assert_eq!(cancel.method().as_str(), "CANCEL");
+    endpoint.handle_refused(at(300), target);
+    let (target, cancel) = sent_once(&mut endpoint);
+    assert_eq!((target, cancel.method().as_str()), (udp(), "CANCEL"));
+    assert_eq!(endpoint.counts().sessions, 1, "its INVITE is waited for");
+}
+
+#[test]
 fn over_tls_via_and_contact_say_so_and_the_dialog_never_leaves_it() {
     let mut endpoint = endpoint(Options::default());
     let trunk = Target::new(Transport::Tls, "192.0.2.1:5061".parse().unwrap());

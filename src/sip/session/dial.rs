@@ -180,6 +180,15 @@ impl Session {
         }
     }
 
+    /// The INVITE begins anew by another way: what was waited for on the first one does not count.
+    pub(crate) fn handle_fallback(&mut self, now: Instant, transaction: Key) {
+        if let State::Calling { invite, give_up } = &mut self.state
+            && *invite == transaction
+        {
+            *give_up = now + self.response_timeout;
+        }
+    }
+
     /// Timer B, the transport's failure, or 64*T1 after the CANCEL.
     pub(crate) fn handle_silence(&mut self, now: Instant, stack: &mut Stack) {
         match self.state {

@@ -172,7 +172,10 @@ impl Session {
     /// Ends the call by whatever means its state calls for.
     pub(crate) fn hang_up(&mut self, now: Instant, stack: &mut Stack, reason: Option<HangUpReason>) {
         match self.state.clone() {
-            State::Calling { invite, give_up } => self.state = State::Leaving { invite, give_up, reason },
+            State::Calling { invite, give_up } => {
+                stack.layer.forbid_fallback(invite);
+                self.state = State::Leaving { invite, give_up, reason };
+            }
             State::Proceeding { invite } => self.cancel(now, stack, invite, reason),
             State::Confirmed => self.leave(now, stack, reason),
             State::Prepared | State::Leaving { .. } | State::Cancelling { .. } | State::Ended => {}

@@ -1,6 +1,7 @@
 //! One client transaction: its machine, its message and its user.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Action;
 use super::client::{self, Client};
@@ -15,6 +16,9 @@ use crate::sip::target::{Target, Transport};
 use crate::sip::uri::address;
 use crate::slab::Key;
 use crate::time::Instant;
+
+/// What went over TCP for its length alone goes over UDP too when nothing has come back from there for so long.
+pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 enum Machine {
@@ -54,6 +58,8 @@ pub(super) struct ClientRecord {
     pub(super) index: String,
     /// Whether it is sent over TCP for its length alone, and may go over UDP.
     pub(super) may_fall_back: bool,
+    /// Until when something must have come back over TCP.
+    pub(super) heard_by: Option<Instant>,
     /// Whether it was begun once more.
     pub(super) is_second: bool,
     /// What its responses repeat beside the branch.
@@ -96,15 +102,28 @@ impl ClientRecord {
             owner,
             index,
             may_fall_back: false,
+            heard_by: None,
             is_second: false,
             repeated: Repeated::of(request.headers()),
             armed: None,
         }
     }
 
-    /// Begins anew over UDP: the server has not seen any of it.
-    pub(super) fn fall_back(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
+    /// It is sent over TCP for its length alone.
+    pub(super) fn allow_fallback(&mut self, now: Instant) {
+        self.may_fall_back = true;
+        self.heard_by = Some(now + HEARD_WITHIN);
+    }
+
+    /// It goes no other way than it went.
+    pub(super) fn forbid_fallback(&mut self) {
         self.may_fall_back = false;
+        self.heard_by = None;
+    }
+
+    /// Begins anew over UDP: a server that has seen it all the same knows it by its branch.
+    pub(super) fn fall_back(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
+        self.forbid_fallback();
         self.target.transport = Transport::Udp;
         if let Ok(Message::Request(mut request)) = Message::parse(&self.bytes)
             && let Ok(mut via) = request.headers().via_top()
@@ -132,7 +151,10 @@ impl ClientRecord {
             (Machine::Invite(m), TransportError) => {
                 m.handle_input(now, invite_client::Input::TransportError, out)
             }
-            (Machine::Invite(m), Abandon) => m.handle_input(now, invite_client::Input::Abandon, out),
+            (Machine::Invite(m), Abandon) => {
+                m.handle_input(now, invite_client::Input::Abandon, out);
+                self.forbid_fallback();
+            }
             (Machine::Invite(m), Cancelled) => m.handle_input(now, invite_client::Input::Cancelled, out),
             (Machine::Invite(m), Timeout) => m.handle_timeout(now, out),
             (Machine::Other(m), Response(status)) => {
@@ -178,10 +200,12 @@ impl ClientRecord {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        match &self.machine {
+        let own = match &self.machine {
             Machine::Invite(machine) => machine.poll_timeout(),
             Machine::Other(machine) => machine.poll_timeout(),
-        }
+        };
+        let heard_by = self.heard_by.filter(|_| self.is_unanswered());
+        [own, heard_by].into_iter().flatten().min()
     }
 
     /// Does what the machine asked for; true when the record is to be forgotten.

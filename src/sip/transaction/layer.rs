@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::client_record::{ClientInput, ClientRecord};
+use super::client_record::{ClientInput, ClientRecord, HEARD_WITHIN};
 use super::owner::Owner;
 use super::server_record::{ServerInput, ServerRecord};
 use super::timer::Timers;
@@ -42,6 +42,15 @@ pub enum Up {
         /// The client transaction; it is gone.
         transaction: Key,
     },
+    /// A request that went over TCP for its length alone goes over UDP now.
+    FellBack {
+        /// Who asked.
+        owner: Owner,
+        /// The client transaction.
+        transaction: Key,
+        /// Where TCP led to nobody; `None` where it was only silent for once.
+        refused: Option<Target>,
+    },
     /// A new request came.
     Request {
         /// The server transaction, waiting for an answer.
@@ -72,6 +81,9 @@ enum Alarm {
 /// brim gets no more of our memory than one that sends many.
 pub const SERVER_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
+/// Peers to which long requests go over TCP and of which we know whether they speak there; there are no more trunks than this.
+const WAYS_MAX: usize = 1_024;
+
 /// A response has its topmost Via within so many bytes, or whoever sent it is known by its address.
 const BRANCH_WITHIN: usize = 1_024;
 
@@ -87,6 +99,8 @@ pub struct Layer {
     /// What the server transactions keep.
     server_bytes: usize,
     schedule: Schedule<Alarm>,
+    /// Where requests go over TCP for their length alone, and when something last came from there.
+    heard: BTreeMap<Target, Option<Instant>>,
     /// What is to be transmitted and told, in order.
     pub outbox: VecDeque<Output>,
 }
@@ -104,6 +118,7 @@ impl Layer {
             server_index: BTreeMap::new(),
             server_bytes: 0,
             schedule: Schedule::new(),
+            heard: BTreeMap::new(),
             outbox: VecDeque::new(),
         }
     }
@@ -154,11 +169,14 @@ impl Layer {
         owner: Owner,
     ) -> Option<Key> {
         let record = self.clients.get(invite)?;
-        let target = record.target;
+        let (target, may_fall_back) = (record.target, record.may_fall_back);
         let branch = record.index.split(' ').next().unwrap_or_default().to_owned();
         let cancel = record.cancel(headers);
         // Where even this table is full, the wait of 64*T1 ends the call on our side.
         let sent = cancel.and_then(|cancel| self.start(now, target, &cancel, &branch, owner).ok());
+        if let Some(cancel) = sent.filter(|_| may_fall_back) {
+            self.allow_fallback(now, cancel);
+        }
         self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
         sent
     }
@@ -363,33 +381,83 @@ impl Layer {
         }
     }
 
-    /// Has a request go over UDP should its TCP connection be refused.
-    pub fn allow_fallback(&mut self, transaction: Key) {
+    /// Has a request go over UDP should its TCP connection be refused, or nothing come back from there.
+    pub fn allow_fallback(&mut self, now: Instant, transaction: Key) {
+        let Some(record) = self.clients.get_mut(transaction) else { return };
+        record.allow_fallback(now);
+        let wanted = record.poll_timeout();
+        self.schedule.rearm(Alarm::Client(transaction), &mut record.armed, wanted);
+        if self.heard.len() >= WAYS_MAX && !self.heard.contains_key(&record.target) {
+            self.heard.clear();
+        }
+        self.heard.entry(record.target).or_default();
+    }
+
+    /// Has a request go no other way than it went: its user does not want it any more.
+    pub fn forbid_fallback(&mut self, transaction: Key) {
         if let Some(record) = self.clients.get_mut(transaction) {
-            record.may_fall_back = true;
+            record.forbid_fallback();
+        }
+    }
+
+    /// Something came from `source`.
+    pub fn note_heard(&mut self, now: Instant, source: Target) {
+        if let Some(heard) = self.heard.get_mut(&source) {
+            *heard = Some(now);
         }
     }
 
     /// No connection to `target` could be made: nothing that was to go over it has left.
     pub fn handle_refused(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
-        let falls_back = |record: &ClientRecord| record.target == target && record.may_fall_back;
+        self.fall_back_all(now, target, ups);
+        // A second connection would be refused like the first.
+        self.fail(now, target, &BTreeSet::new(), ups);
+    }
+
+    /// A connection to `target` was made and is gone, and nothing ever came over it: to what went there for its length alone
+    /// that is a refusal (RFC 3261 section 18.1.1 has a TCP reset for one).
+    pub fn handle_unheard(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        self.fall_back_all(now, target, ups);
+        self.handle_transport_error(now, target, ups);
+    }
+
+    fn fall_back_all(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
+        let falls_back = |r: &ClientRecord| r.target == target && r.may_fall_back && r.is_unanswered();
         let clients: Vec<_> =
             self.clients.iter().filter(|(_, r)| falls_back(r)).map(|(key, _)| key).collect();
         for key in clients {
-            let Some(record) = self.clients.get_mut(key) else { continue };
-            let mut actions = Vec::new();
-            record.fall_back(now, self.timers, &mut actions);
-            self.finish_client(key, actions, None, ups);
+            self.fall_back(now, key, Some(target), ups);
         }
-        // A second connection would be refused like the first.
-        self.fail(now, target, &BTreeSet::new(), ups);
+    }
+
+    fn fall_back(&mut self, now: Instant, key: Key, refused: Option<Target>, ups: &mut Vec<Up>) {
+        let Some(record) = self.clients.get_mut(key) else { return };
+        let (owner, mut actions) = (record.owner, Vec::new());
+        record.fall_back(now, self.timers, &mut actions);
+        self.finish_client(key, actions, None, ups);
+        ups.push(Up::FellBack { owner, transaction: key, refused });
+    }
+
+    /// Sends what went over TCP for its length alone over UDP too, when nothing has come from there since. A peer that spoke
+    /// there before may only be slow: it is taken for one that refuses TCP when it is silent once more.
+    fn leave_silence(&mut self, now: Instant, key: Key, ups: &mut Vec<Up>) {
+        let Some(record) = self.clients.get_mut(key).filter(|record| record.is_unanswered()) else { return };
+        let (Some(by), target) = (record.heard_by.take_if(|by| *by <= now), record.target) else { return };
+        let heard = self.heard.get(&target).copied().flatten();
+        if heard.is_none_or(|at| at + HEARD_WITHIN < by) {
+            self.heard.insert(target, None);
+            self.fall_back(now, key, heard.is_none().then_some(target), ups);
+        }
     }
 
     /// The deadline it asked for has come.
     pub fn handle_timeout(&mut self, now: Instant, ups: &mut Vec<Up>) {
         while let Some(alarm) = self.schedule.due(now) {
             match alarm {
-                Alarm::Client(key) => self.run_client(now, key, ClientInput::Timeout, None, ups),
+                Alarm::Client(key) => {
+                    self.leave_silence(now, key, ups);
+                    self.run_client(now, key, ClientInput::Timeout, None, ups);
+                }
                 Alarm::Server(key) => self.run_server(now, key, ServerInput::Timeout, None, ups),
             }
         }

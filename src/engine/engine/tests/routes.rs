@@ -1,6 +1,7 @@
 //! Trunks that die, rest, move and come back, under a virtual clock.
 
 use super::*;
+use crate::sip::endpoint::Loss;
 use crate::sip::locate::{Answer as DnsAnswer, Data, Failure, Kind, Record};
 use std::net::IpAddr;
 
@@ -258,7 +259,7 @@ fn a_refused_connection_and_a_503_lead_to_the_next_target_at_once() {
         let first = stage.invites();
         if refused {
             let target = Target::new(Transport::Udp, first[0].to);
-            stage.engine.handle_undelivered(stage.now, target, false);
+            stage.engine.handle_undelivered(stage.now, target, Loss::Broken);
             stage.settle();
         } else {
             stage.answers(&first[0].request.clone(), 503);
