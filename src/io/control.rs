@@ -28,12 +28,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
-/// Datagrams, messages of streams, events of the media plane or answers of the store that one turn works off: so many of
-/// each, and what has gathered beyond them has to wait for the next.
+/// Datagrams, connections, messages of streams, events of the media plane or answers of the store that one turn works off: so
+/// many of each, and what has gathered beyond them has to wait for the next.
 const A_TURN: usize = 64;
+
+/// Connections of those that we know among them: what they bring is to be heard before more of the same come.
+const KNOWN_A_TURN: usize = 8;
 
 /// The largest datagram: a SIP message over UDP is at most 65,535 bytes with its headers.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
@@ -317,22 +321,44 @@ impl Control {
         match arrival {
             Arrival::Datagram(datagram) => self.take_datagram(datagram, buffer, intake),
             Arrival::Stream(event) => self.take_stream(event),
-            // A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out.
-            Arrival::Accepted { stream, source } if self.engine.takes_from(source.address.ip()) => {
-                self.sockets.streams().accept(stream, source);
+            Arrival::Accepted { stream, source } => {
+                self.take_connection(stream, source);
             }
             Arrival::Unreachable(address) => self.engine.handle_unreachable(self.clock.now(), address),
-            Arrival::Accepted { .. } | Arrival::Nothing => {}
+            Arrival::Nothing => {}
         }
+    }
+
+    /// A stranger's connection is closed unread, or a few hundred of them would keep the trunks' out. Tells whether it is kept.
+    fn take_connection(&mut self, stream: TcpStream, source: Target) -> bool {
+        let is_known = self.engine.takes_from(source.address.ip());
+        if is_known {
+            self.sockets.streams().accept(stream, source);
+        }
+        is_known
     }
 
     /// What else is there already: to wake for it costs more than most of it does. Tells whether more may be left.
     fn take_gathered(&mut self, buffer: &mut [u8], intake: &mut Intake) -> bool {
         let datagrams = self.take_gathered_datagrams(buffer, intake);
+        let connections = self.take_gathered_connections();
         let messages = self.take_gathered_messages();
         let events = self.take_gathered_events();
         let answers = self.take_gathered_answers();
-        datagrams || messages || events || answers
+        datagrams || connections || messages || events || answers
+    }
+
+    /// Strangers' may be thousands, and the trunks' wait behind them.
+    fn take_gathered_connections(&mut self) -> bool {
+        let mut known = 0;
+        for _ in 0..A_TURN {
+            let Some((stream, source)) = self.sockets.try_accept() else { return false };
+            known += usize::from(self.take_connection(stream, source));
+            if known == KNOWN_A_TURN {
+                return false;
+            }
+        }
+        true
     }
 
     fn take_gathered_datagrams(&mut self, buffer: &mut [u8], intake: &mut Intake) -> bool {

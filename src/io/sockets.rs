@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -194,6 +194,20 @@ impl Sockets {
         }
     }
 
+    /// Another connection that waits to be taken, with its peer and its way.
+    pub fn try_accept(&mut self) -> Option<(TcpStream, Target)> {
+        // Nobody is to be woken: the next wait asks again.
+        let mut cx = Context::from_waker(Waker::noop());
+        let taken = self.listeners.iter().enumerate().find_map(|(place, listener)| {
+            match poll_accept(listener, place, &self.table, &mut cx) {
+                Poll::Ready(accepted) => Some(accepted.ok()),
+                Poll::Pending => None,
+            }
+        });
+        // Where an error is told, as of too many open files, it is at the next turn, too.
+        taken.flatten()
+    }
+
     /// Another thing that a connection tells, if there is one.
     pub fn try_stream(&mut self) -> Option<StreamEvent> {
         self.stream_events.try_recv().ok()
@@ -255,14 +269,23 @@ fn poll_listener(
             Arrival::Datagram(Datagram { source, length, local })
         }));
     }
+    poll_accept(listener, place, table, cx)
+        .map(|taken| taken.map_or(Arrival::Nothing, |(stream, source)| Arrival::Accepted { stream, source }))
+}
+
+fn poll_accept(
+    listener: &Listener,
+    place: usize,
+    table: &AccessTable,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(TcpStream, Target)>> {
+    let access = table.of_local(place);
     let streams = [(Transport::Tcp, Some(&listener.tcp)), (Transport::Tls, listener.tls.as_ref())];
     for (transport, listener) in streams {
         let Some(listener) = listener else { continue };
         if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-            return Poll::Ready(accepted.map_or(Arrival::Nothing, |(stream, address)| Arrival::Accepted {
-                stream,
-                source: Target { transport, address, access },
-            }));
+            let taken = accepted.map(|(stream, address)| (stream, Target { transport, address, access }));
+            return Poll::Ready(taken);
         }
     }
     Poll::Pending
@@ -319,6 +342,24 @@ mod tests {
             return eprintln!("IPv6 not tried: this machine has none");
         };
         is_answered_from(&mut sockets, &peer, "::1").await;
+    }
+
+    #[tokio::test]
+    async fn connections_that_wait_are_taken_without_a_turn_for_each() {
+        let mut sockets = (0..50).find_map(|_| listening("127.0.0.1:0").ok()).expect("some port is free");
+        let ours = sockets.listeners()[0].address().unwrap();
+        let peers: Vec<_> = (0..3).map(|_| std::net::TcpStream::connect(ours).unwrap()).collect();
+        let Arrival::Accepted { source, .. } = sockets.next(&mut [0; 64]).await else { panic!("one waits") };
+        let mut taken = vec![source.address];
+        while let Some((_, source)) = sockets.try_accept() {
+            assert_eq!(source.transport, Transport::Tcp);
+            taken.push(source.address);
+        }
+        let all: Vec<_> = peers.iter().map(|peer| peer.local_addr().unwrap()).collect();
+        assert_eq!(taken, all);
+        // Those that come later are waited for as before.
+        let _later = std::net::TcpStream::connect(ours).unwrap();
+        assert!(matches!(sockets.next(&mut [0; 64]).await, Arrival::Accepted { .. }));
     }
 
     /// What `peer` asks at `ours` is answered from there.
