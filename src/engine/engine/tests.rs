@@ -561,9 +561,10 @@ fn trunk_setup(place: usize, more: &str) -> TrunkSetup {
         "" => SocketAddr::from(([0, 0, 0, 0], 0)),
         _ => address(place),
     };
+    let transport = if more.contains("\"tcp\"") { Transport::Tcp } else { Transport::Udp };
     TrunkSetup {
         options: toml::from_str(&options).expect("the trunk's options are right"),
-        target: Target::new(Transport::Udp, address(place)),
+        target: Target::new(transport, address(place)),
         credentials: None,
     }
 }

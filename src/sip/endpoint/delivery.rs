@@ -24,6 +24,15 @@ impl Endpoint {
                         self.with_session(key, |session, _| session.handle_fallback(now, transaction));
                     }
                 }
+                Up::Lost { owner, transaction, target, is_refused } => {
+                    if let Owner::Dial(key) = owner {
+                        self.with_session(key, |session, stack| {
+                            if session.dials(transaction) {
+                                session.handle_loss(now, stack, target, is_refused);
+                            }
+                        });
+                    }
+                }
                 Up::Request { transaction, request } => self.deliver_request(now, transaction, request),
                 Up::Gone { owner } => late::forget(&mut self.stack, owner),
                 Up::Ack(ack) => {

@@ -66,6 +66,59 @@ fn a_cancel_whose_connection_breaks_is_sent_once_more_while_its_invite_waits() {
 }
 
 #[test]
+fn a_cancel_that_cannot_be_brought_to_its_server_ends_the_call_and_a_late_answer_is_ended_too() {
+    check_tcp(
+        "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.200 < 180 tag=a
+         0.200 ! 180
+         1.000 * unreachable
+         5.000 * hangup
+         5.000 > CANCEL
+         5.100 * refused
+         5.100 ! no response
+         5.100 ! ended
+         6.000 < 200 tag=a
+         6.000 > ACK tag=a
+         6.000 > BYE tag=a
+         6.100 < 200 BYE",
+    );
+}
+
+#[test]
+fn an_invite_that_only_a_100_was_heard_of_fails_where_its_server_cannot_be_reached_any_more() {
+    let trying = "
+         0.000 * invite
+         0.000 > INVITE sdp=offer
+         0.200 < 100
+         0.200 ! trying
+         1.000 * unreachable
+         1.000 > keep-alive
+         ";
+    check_tcp(&format!(
+        "{trying}
+         1.100 * refused
+         1.100 > CANCEL
+         1.100 ! no response
+         1.100 ! ended
+         1.200 * refused"
+    ));
+    // Once is enough, and a server that has only closed the connection opens another.
+    check_tcp(&format!(
+        "{trying}
+         2.000 * unreachable
+         3.000 < 180 tag=a
+         3.000 ! 180
+         3.100 * refused
+         4.000 < 486 tag=a
+         4.000 > ACK tag=a
+         4.000 ! rejected 486
+         4.000 ! ended"
+    ));
+}
+
+#[test]
 fn a_connection_that_is_refused_is_not_tried_again() {
     let mut stage = Stage::new(Transport::Tcp);
     let now = Instant::ZERO;

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use super::digest::{Credentials, Secret};
 use super::endpoint::*;
-use super::message::{Message, Request, Response};
+use super::message::{Message, Request, Response, is_keep_alive};
 use super::method::Method;
 use super::transaction::transcript::{self, Machine};
 use crate::rng::Rng;
@@ -109,6 +109,7 @@ impl Stage {
             "info" => self.endpoint.info(now, session.unwrap(), "application/dtmf-relay", rest.into()),
             "refer" => self.endpoint.refer(now, session.unwrap(), rest),
             "unreachable" => self.endpoint.handle_transport_error(now, self.target),
+            "refused" => self.endpoint.handle_refused(now, self.target),
             "icmp" => self.endpoint.handle_unreachable(now, self.target.address),
             "register" => {
                 self.registration = Some(self.endpoint.register(now, registration(self.target)).unwrap());
@@ -205,6 +206,10 @@ impl Stage {
             match output {
                 Output::Transmit { target, bytes } => {
                     assert_eq!(target, self.target);
+                    if is_keep_alive(&bytes) {
+                        out.push("> keep-alive".into());
+                        continue;
+                    }
                     let message = Message::parse(&bytes).unwrap();
                     out.push(format!("> {}", describe(&message)));
                     if let Message::Request(request) = message {

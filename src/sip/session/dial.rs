@@ -10,6 +10,7 @@ use super::super::message::{Message, Request, Response};
 use super::super::method::Method;
 use super::super::options::{Dial, HangUpReason, Names, Refused};
 use super::super::stack::Stack;
+use super::super::target::Target;
 use super::super::transaction::layer::Full;
 use super::super::transaction::owner::Owner;
 use super::super::uri::Uri;
@@ -20,6 +21,9 @@ use super::timer::SessionTimer;
 use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
 use crate::slab::Key;
 use crate::time::Instant;
+
+/// What says nothing (RFC 5626 section 4.4.1).
+const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 
 /// How often one call answers a challenge of its INVITE.
 const CHALLENGES_MAX: u8 = 2;
@@ -200,6 +204,30 @@ impl Session {
                 self.end(now, stack);
             }
             State::Prepared | State::Confirmed | State::Ended => {}
+        }
+    }
+
+    /// The connection of the INVITE is gone, after a provisional response. The peer may open another to us (RFC 3261 section
+    /// 18.2.2) and so the call goes on, unless none can be made to the peer either: a CANCEL leads to nothing then, and where no
+    /// phone has rung yet the call may go elsewhere (section 8.1.3.1 takes it for a 503).
+    pub(crate) fn handle_loss(&mut self, now: Instant, stack: &mut Stack, target: Target, is_refused: bool) {
+        let has_rung = !self.dialogs.is_empty() || !self.left.is_empty();
+        match self.state {
+            State::Cancelling { invite } if is_refused => {
+                let late = self.late();
+                late::keep(stack, invite, late);
+                self.handle_silence(now, stack);
+            }
+            State::Proceeding { invite } if is_refused && !has_rung => {
+                let late = self.late();
+                late::abandon(now, stack, invite, late);
+                self.handle_silence(now, stack);
+            }
+            // Only a new connection tells whether the peer is there.
+            State::Proceeding { .. } if !has_rung => stack.layer.transmit(target, KEEP_ALIVE.to_vec()),
+            State::Proceeding { .. } | State::Cancelling { .. } => {}
+            State::Prepared | State::Calling { .. } | State::Leaving { .. } => {}
+            State::Confirmed | State::Ended => {}
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) struct ClientRecord {
     pub(super) may_fall_back: bool,
     /// Until when something must have come back over TCP.
     pub(super) heard_by: Option<Instant>,
-    /// Whether it was begun once more.
+    /// Whether it was begun once more; of an INVITE that waits, whether the loss of its connection was told.
     pub(super) is_second: bool,
     /// What its responses repeat beside the branch.
     repeated: Option<Repeated>,

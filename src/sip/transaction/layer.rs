@@ -51,6 +51,17 @@ pub enum Up {
         /// Where TCP led to nobody; `None` where it was only silent for once.
         refused: Option<Target>,
     },
+    /// The connection that an INVITE with a provisional response went over is gone. Its final response may come over another.
+    Lost {
+        /// Who asked.
+        owner: Owner,
+        /// The client transaction; it goes on.
+        transaction: Key,
+        /// Where the request went.
+        target: Target,
+        /// No new connection could be made either.
+        is_refused: bool,
+    },
     /// A new request came.
     Request {
         /// The server transaction, waiting for an answer.
@@ -334,6 +345,7 @@ impl Layer {
         let broken = |record: &ClientRecord| record.target == target && self.may_begin_again(record);
         let again: BTreeSet<_> = self.clients.iter().filter(|(_, r)| broken(r)).map(|(key, _)| key).collect();
         self.fail(now, target, &again, ups);
+        self.tell_lost(target, false, ups);
         for key in again {
             let Some(record) = self.clients.get_mut(key) else { continue };
             let mut actions = Vec::new();
@@ -412,6 +424,20 @@ impl Layer {
         self.fall_back_all(now, target, ups);
         // A second connection would be refused like the first.
         self.fail(now, target, &BTreeSet::new(), ups);
+        self.tell_lost(target, true, ups);
+    }
+
+    /// Tells of INVITEs whose final responses are waited for: once that their connection is gone, and each time that none can
+    /// be made.
+    fn tell_lost(&mut self, target: Target, is_refused: bool, ups: &mut Vec<Up>) {
+        let waits = |r: &ClientRecord| r.target == target && r.is_proceeding() && !r.may_fall_back;
+        for (transaction, record) in self.clients.iter_mut().filter(|(_, r)| waits(r)) {
+            let owner = record.owner;
+            let is_new = is_refused || !std::mem::replace(&mut record.is_second, true);
+            if is_new && target.transport.is_reliable() && matches!(owner, Owner::Dial(_)) {
+                ups.push(Up::Lost { owner, transaction, target, is_refused });
+            }
+        }
     }
 
     /// A connection to `target` was made and is gone, and nothing ever came over it: to what went there for its length alone

@@ -272,6 +272,20 @@ fn a_refused_connection_and_a_503_lead_to_the_next_target_at_once() {
 }
 
 #[test]
+fn a_call_of_which_only_a_100_was_heard_goes_on_where_its_trunk_cannot_be_reached_any_more() {
+    let mut stage = Stage::with_rules(&["transport = \"tcp\"", "priority = 2"], Human::HangUp, FAST);
+    stage.contacts(&["+12125550101"]);
+    let first = stage.invites();
+    assert_eq!(places(&first), [1]);
+    stage.answers(&first[0].request.clone(), 100);
+    let target = Target::new(Transport::Tcp, first[0].to);
+    stage.engine.handle_undelivered(stage.now, target, Loss::Refused);
+    stage.settle();
+    assert_eq!(places(&stage.invites()), [2]);
+    assert_eq!(stage.records.len(), 0, "the attempt goes on");
+}
+
+#[test]
 fn a_503_with_retry_after_of_one_target_leaves_the_others_in_use() {
     let mut stage = Stage::with_rules(&[NAMED], Human::HangUp, FAST);
     stage.zone(&two_servers(), 300);
