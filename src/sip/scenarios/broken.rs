@@ -119,6 +119,26 @@ fn an_invite_that_only_a_100_was_heard_of_fails_where_its_server_cannot_be_reach
 }
 
 #[test]
+fn a_response_whose_connection_has_gone_is_sent_to_where_the_request_says() {
+    let mut stage = Stage::new(Transport::Tcp);
+    let (now, mut out) = (Instant::ZERO, Vec::new());
+    let key = stage.endpoint.invite(now, dial(stage.target)).unwrap();
+    stage.session = Some(key);
+    stage.collect(&mut out);
+    let answer = stage.response(200, "INVITE", &["tag=a", "sdp=answer"]);
+    stage.endpoint.handle_from(now, stage.target, &answer.to_bytes());
+    let offer = stage.request("INVITE", &["tag=a", "sdp=other"]);
+    let gone = Target { address: "192.0.2.1:40000".parse().unwrap(), ..stage.target };
+    stage.endpoint.handle_from(now, gone, &offer.to_bytes());
+    stage.collect(&mut out);
+    stage.endpoint.handle_transport_error(now, gone);
+    stage.endpoint.answer_offer(now, key, Ok(b"ours".to_vec()));
+    // It is checked where it goes: to the address that the request came from, and the port of its Via.
+    stage.collect(&mut out);
+    assert_eq!(out.last().unwrap(), "> 200 INVITE sdp=ours");
+}
+
+#[test]
 fn a_connection_that_is_refused_is_not_tried_again() {
     let mut stage = Stage::new(Transport::Tcp);
     let now = Instant::ZERO;

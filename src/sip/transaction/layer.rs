@@ -378,6 +378,9 @@ impl Layer {
             self.run_client(now, key, ClientInput::TransportError, None, ups);
         }
         for key in servers {
+            if self.servers.get_mut(key).is_some_and(ServerRecord::reroute) {
+                continue;
+            }
             self.run_server(now, key, ServerInput::TransportError, None, ups);
         }
     }

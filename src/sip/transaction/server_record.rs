@@ -39,6 +39,8 @@ pub(super) struct ServerRecord {
     /// The last response; a 100 before there is one to an INVITE.
     pub(super) bytes: Vec<u8>,
     pub(super) target: Target,
+    /// The port of its Via.
+    sent_by_port: u16,
     /// Its name in the layer's index.
     pub(super) index: String,
     /// The alarm that is set for it.
@@ -62,7 +64,20 @@ impl ServerRecord {
             ),
             _ => (Machine::Other(Server::new(timers, reliable, out)), Vec::new()),
         };
-        ServerRecord { machine, bytes, target, index, armed: None }
+        let port = request.headers().via_top().ok().and_then(|via| via.port);
+        let sent_by_port = port.unwrap_or(target.transport.port());
+        ServerRecord { machine, bytes, target, sent_by_port, index, armed: None }
+    }
+
+    /// Its connection is gone: what is still to be answered goes over a new one, to the address that the request came from and
+    /// the port of its Via (RFC 3261 section 18.2.2). False when that is where it went.
+    pub(super) fn reroute(&mut self) -> bool {
+        let Target { transport, address, .. } = &mut self.target;
+        if !transport.is_reliable() || address.port() == self.sent_by_port {
+            return false;
+        }
+        address.set_port(self.sent_by_port);
+        true
     }
 
     /// How many bytes of the peer's it keeps.
