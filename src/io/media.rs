@@ -1,9 +1,10 @@
 //! The media plane's shell: plain threads with a [`crate::media::worker::Worker`] each, and the way to them.
 //!
-//! Nothing is shared between the threads. A stream lives on one of them, next to its partner if it has one, else where
+//! Nothing is shared between the threads but the list of ports that are taken (`pairs`). A stream lives on one of them, next to its partner if it has one, else where
 //! the fewest are; commands go there through a bounded queue, events come back through one for all.
 
 mod pace;
+mod pairs;
 mod port;
 mod reader;
 mod ready;
@@ -17,6 +18,7 @@ use crate::engine::engine::MediaAddress;
 use crate::media::command::{Command, Event, StreamKey};
 use crate::media::player::PromptTable;
 use crate::rtp::delay::Delay;
+use crate::time::Instant;
 use port::Ports;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -98,7 +100,8 @@ impl MediaPlane {
         copies: Option<Copies>,
     ) -> io::Result<(MediaPlane, mpsc::Receiver<Event>)> {
         let mut rng = entropy::rng()?;
-        Ports::new(&options, rng.fork()).open()?;
+        Ports::new(&options, rng.fork()).open(Instant::ZERO)?;
+        let ports = Ports::new(&options, rng.fork());
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let recorder = Recorder::start(events.clone(), epoch)?;
         let mut threads = Vec::with_capacity(options.threads);
@@ -110,6 +113,7 @@ impl MediaPlane {
                 prompts: Arc::clone(&prompts),
                 epoch,
                 rng: rng.fork(),
+                ports: ports.shared(rng.fork()),
                 inbox,
                 events: events.clone(),
                 streams: Arc::clone(&streams),

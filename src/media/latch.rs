@@ -10,6 +10,10 @@
 //! port goes on for a while (RFC 3264, 8.3.1). Only where nobody has come from the new one for [`SILENCE`] is the old one
 //! where the peer still sends from, whatever it says.
 //!
+//! Nor may it be where the peer of the call before on the same port was ([`Former`]): who has not heard that this has ended
+//! sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly that address
+//! makes it the peer's.
+//!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
 //! identifier and its numbers going on, proves itself from where the rule above allows. Silence that was announced is none
@@ -40,7 +44,13 @@ pub const QUIET: Duration = Duration::from_secs(15);
 const MOVED_PACKETS_MAX: u16 = 3_000;
 
 /// So many addresses that a peer has left are remembered: one or two of each move.
-const FORMER_MAX: usize = 4;
+pub const FORMER_MAX: usize = 4;
+
+/// Where somebody was who may send from there yet; the last ones first.
+pub type Former = [Option<SocketAddr>; FORMER_MAX];
+
+/// No address of anybody.
+pub const NOBODY: Former = [None; FORMER_MAX];
 
 /// The rule for one stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -50,7 +60,9 @@ pub struct Latch {
     held: bool,
     state: State,
     /// Where the peer was, or said it was, before it named another address; the last ones first.
-    former: [Option<SocketAddr>; FORMER_MAX],
+    former: Former,
+    /// Where that of the call before on this port was.
+    predecessor: Former,
     /// A source that is proving itself.
     candidate: Option<Candidate>,
 }
@@ -101,19 +113,38 @@ impl Latch {
     /// An open latch.
     pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
         let state = State::Open { until: now + WINDOW };
-        Latch { negotiated, held: false, state, former: [None; FORMER_MAX], candidate: None }
+        let (former, predecessor) = (NOBODY, NOBODY);
+        Latch { negotiated, held: false, state, former, predecessor, candidate: None }
+    }
+
+    /// The same on a port where the peer of the call before was there.
+    pub fn after(self, predecessor: Former) -> Self {
+        Latch { predecessor, ..self }
     }
 
     /// An open latch in this one's place, as the peer has named another address. One that it returns to is right again, and
     /// so is where it was found to be then.
     pub fn moved(&self, now: Instant, negotiated: SocketAddr) -> Self {
-        let mut moved = Latch::new(now, negotiated);
-        let found = Some(self.target()).filter(|found| *found != self.negotiated);
         let returns = self.former.contains(&Some(negotiated));
-        let former = if returns { [None; FORMER_MAX] } else { self.former };
-        let left = [found, Some(self.negotiated)].into_iter().chain(former).flatten();
-        moved.former.iter_mut().zip(left).for_each(|(place, left)| *place = Some(left));
-        moved
+        let former = self.and_before(if returns { NOBODY } else { self.former });
+        Latch { former, ..Latch::new(now, negotiated).after(self.predecessor) }
+    }
+
+    /// Where the peer was that this latch leaves behind, and where it or the one before it was earlier.
+    pub fn left(&self) -> Former {
+        self.and_before(self.former.into_iter().chain(self.predecessor))
+    }
+
+    fn and_before(&self, before: impl IntoIterator<Item = Option<SocketAddr>>) -> Former {
+        let mut left = NOBODY;
+        for address in [self.target(), self.negotiated].into_iter().chain(before.into_iter().flatten()) {
+            if left.contains(&Some(address)) {
+                continue;
+            }
+            let Some(place) = left.iter_mut().find(|place| place.is_none()) else { break };
+            *place = Some(address);
+        }
+        left
     }
 
     /// This latch after an offer and its answer have settled the same address again: who has not been heard may still come.
@@ -236,7 +267,7 @@ impl Latch {
 
     /// Whether the peer may be seen as `source`.
     fn may_be(&self, source: SocketAddr) -> bool {
-        may_be(self.negotiated, source)
+        may_be(self.negotiated, source) && !self.predecessor.contains(&Some(source))
     }
 
     fn has_left(&self, source: SocketAddr) -> bool {
@@ -405,6 +436,31 @@ mod tests {
         assert_eq!(judged(&mut moved.clone(), &run(2_000, "198.51.100.9:6000", 55, 5)), "....l");
         // Nobody comes from anywhere else: that is where the peer sends from, whatever it says.
         assert_eq!(judged(&mut moved, &run(3_000, STRANGER, 105, 6)), "....lt");
+    }
+
+    #[test]
+    fn where_the_peer_of_the_call_before_was_proves_nothing_unless_it_is_named() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let mut before =
+            Latch::new(at(0), address(NEGOTIATED)).after([Some(address(PRIVATE)), None, None, None]);
+        judged(&mut before, &run(0, OTHER_PORT, 0, 5));
+        let left = [OTHER_PORT, NEGOTIATED, PRIVATE].map(|left| Some(address(left)));
+        assert_eq!(before.left(), [left[0], left[1], left[2], None]);
+        let mut latch = Latch::new(at(0), address(THIRD_PORT)).after(before.left());
+        // Not even where nobody else comes.
+        for former in [OTHER_PORT, NEGOTIATED] {
+            assert_eq!(judged(&mut latch, &run(0, former, 5, 240)), ".".repeat(240), "{former}");
+        }
+        assert_eq!(judged(&mut latch.clone(), &run(4_000, "192.0.2.1:7000", 0, 6)), "....lt");
+        let mut moved = latch.moved(at(4_000), address("192.0.2.1:7000"));
+        assert_eq!(judged(&mut moved, &run(4_000, OTHER_PORT, 250, 200)), ".".repeat(200));
+        assert_eq!(
+            judged(&mut moved.moved(at(8_000), address(OTHER_PORT)), &[(8_000, OTHER_PORT, 450)]),
+            "l"
+        );
+        assert_eq!(judged(&mut latch, &[(5_000, THIRD_PORT, 1)]), "l");
+        // Nor after the peer of this call has fallen silent.
+        assert_eq!(judged(&mut latch, &run(9_000, OTHER_PORT, 2, 50)), ".".repeat(50));
     }
 
     #[test]

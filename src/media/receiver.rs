@@ -1,7 +1,7 @@
 //! The receiving half of a stream: from the datagram to a frame, with everything that is counted on the way.
 
 use super::command::{Coding, Session};
-use super::latch::{Judgement, Latch};
+use super::latch::{Former, Judgement, Latch, NOBODY};
 use super::sender_clock::{SenderClock, Step};
 use crate::audio::comfort_noise::ComfortNoise;
 use crate::audio::conceal::Concealer;
@@ -34,6 +34,8 @@ const SUPPRESSED_SLOTS: u16 = 6;
 #[derive(Debug)]
 pub struct Receiver {
     latch: Option<Latch>,
+    /// Where the peer of the call before on the same port was.
+    former: Former,
     source: Option<Ssrc>,
     /// Another source's next number: two packets in a row, and it takes over (RFC 3550, A.1).
     usurper: Option<(Ssrc, u16)>,
@@ -98,6 +100,7 @@ impl Receiver {
     pub fn new(delay: impl Into<Delay>) -> Self {
         Receiver {
             latch: None,
+            former: NOBODY,
             source: None,
             usurper: None,
             reception: Reception::new(),
@@ -120,9 +123,9 @@ impl Receiver {
         }
     }
 
-    /// A new call, and how long its sound is to wait.
-    pub fn reset(&mut self, delay: Delay) {
-        self.latch = None;
+    /// A new call, how long its sound is to wait, and where the peer of the call before was.
+    pub fn reset(&mut self, delay: Delay, former: Former) {
+        (self.latch, self.former) = (None, former);
         self.source = None;
         self.usurper = None;
         self.reception = Reception::new();
@@ -143,10 +146,15 @@ impl Receiver {
         let mut latch = match self.latch {
             Some(latch) if latch.negotiated() == session.remote => latch.renewed(now, changed),
             Some(latch) => latch.moved(now, session.remote),
-            None => Latch::new(now, session.remote),
+            None => Latch::new(now, session.remote).after(self.former),
         };
         latch.hold(session.may_be_silent());
         self.latch = Some(latch);
+    }
+
+    /// Where the peer was, or else that of the call before.
+    pub fn left(&self) -> Former {
+        self.latch.as_ref().map_or(self.former, Latch::left)
     }
 
     /// Where packets go, once something is settled.

@@ -5,6 +5,7 @@ use super::alignment::{self, Alignment};
 use super::bridge::{Bridge, Laid};
 use super::command::{Coding, Event, EventKind, Keys, Means, Presses, Session, Statistics, StreamKey};
 use super::ear::{Attention, Ear};
+use super::latch::Former;
 use super::player::Player;
 use super::protection::{DATAGRAM_MAX, Protection};
 use super::receiver::{Heard, Received, Receiver};
@@ -115,8 +116,16 @@ impl Stream {
         self.ear.enrol(prompts);
     }
 
-    /// A new call takes the place.
-    pub fn open(&mut self, key: StreamKey, slot: u8, party: Party, amd: &detector::Options, rng: &mut Rng) {
+    /// A new call takes the place, on a port whose `former` call had its peer there.
+    pub fn open(
+        &mut self,
+        key: StreamKey,
+        slot: u8,
+        party: Party,
+        former: Former,
+        amd: &detector::Options,
+        rng: &mut Rng,
+    ) {
         (self.key, self.slot) = (key, slot);
         self.player.stop();
         self.bridge.part();
@@ -125,7 +134,7 @@ impl Stream {
         self.sender.reset(rng);
         self.presses.reset();
         let [callees, agents] = self.delays;
-        self.receiver.reset(if party == Party::Agent { agents } else { callees });
+        self.receiver.reset(if party == Party::Agent { agents } else { callees }, former);
         (self.protection, self.laid_by) = (None, None);
         self.ear.stop();
         if party == Party::Callee {
@@ -537,6 +546,11 @@ impl Stream {
             true => sink.send(self.key, &buffer[..length]),
             false => sink.send_rtcp(self.key, &buffer[..length]),
         }
+    }
+
+    /// Where the peer was: its packets may come for a while yet, to whoever has the port then.
+    pub fn left(&self) -> Former {
+        self.receiver.left()
     }
 
     /// The last words: BYE (RFC 3550, 6.6, when anything was ever sent) and the statistics.

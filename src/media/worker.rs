@@ -3,6 +3,7 @@
 //! It is told of commands, packets and slots of the clock, and asks the shell for everything else through [`Sink`].
 
 use super::command::{Command, Event, EventKind, Means, Session, StreamKey};
+use super::latch::{Former, NOBODY};
 use super::player::PromptTable;
 use super::rest::TOGETHER;
 use super::stream::{Party, Stream};
@@ -20,6 +21,10 @@ use std::sync::Arc;
 pub trait Sink {
     /// Take a port, an even one, and the odd one above for RTCP; tell the address to offer, or why there is none.
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String>;
+    /// Where the peer of the call before on the stream's port was: what still comes from there is not this one's.
+    fn former(&self, _stream: StreamKey) -> Former {
+        NOBODY
+    }
     /// From now on send there.
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr);
     /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.
@@ -54,6 +59,8 @@ pub trait Sink {
     fn trace(&mut self, _stream: StreamKey, _on: bool) {}
     /// Copy none of them for now, traced or not; or again.
     fn withhold(&mut self, _stream: StreamKey, _on: bool) {}
+    /// Right before the port is given back: where the stream's peer was, for the next call there.
+    fn leave(&mut self, _stream: StreamKey, _former: Former) {}
     /// Give the port back, end the recording.
     fn close(&mut self, stream: StreamKey);
 }
@@ -296,7 +303,8 @@ impl Worker {
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);
-        self.streams[place as usize].open(key, slot, party, &self.options.amd, &mut self.rng);
+        let stream = &mut self.streams[place as usize];
+        stream.open(key, slot, party, sink.former(key), &self.options.amd, &mut self.rng);
         if self.places.len() <= key.index() {
             self.places.resize(key.index() + 1, NOWHERE);
         }
@@ -341,6 +349,7 @@ impl Worker {
         slot.retain(|other| *other as usize != place);
         self.places[key.index()] = NOWHERE;
         self.free.push(place as u32);
+        sink.leave(key, self.streams[place].left());
         sink.close(key);
         sink.event(Event { stream: key, at: now, kind: EventKind::Closed(statistics) });
     }

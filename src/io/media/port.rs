@@ -1,12 +1,16 @@
 //! Pairs of UDP ports: an even one for RTP, the odd one above for RTCP (RFC 3550, 11).
 
 use super::Options;
+use super::pairs::Pairs;
 use super::reader;
 use crate::engine::engine::MediaAddress;
+use crate::media::latch::Former;
 use crate::rng::Rng;
+use crate::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What one socket may hold: a second and more of packets, and no more of a flood.
 const RECEIVE_BUFFER: usize = 128 * 1024;
@@ -21,6 +25,8 @@ pub struct Ports {
     first: u16,
     pairs: u16,
     rng: Rng,
+    /// Shared by all threads; none takes the lock on a packet's way, nor while it asks the system for a socket.
+    taken: Arc<Mutex<Pairs>>,
 }
 
 /// Two sockets that belong together.
@@ -34,6 +40,8 @@ pub struct Pair {
     pub rtcp: UdpSocket,
     /// The address to offer.
     pub offered: SocketAddr,
+    /// Where the peer of the call before was, and then where this one's was.
+    pub former: Former,
 }
 
 impl Ports {
@@ -41,33 +49,58 @@ impl Ports {
     pub fn new(options: &Options, rng: Rng) -> Self {
         let first = options.port_min + options.port_min % 2;
         let pairs = (options.port_max.saturating_sub(first).saturating_add(1)) / 2;
-        Ports { addresses: options.addresses.clone(), first, pairs, rng }
+        let taken = Arc::new(Mutex::new(Pairs::new(pairs)));
+        Ports { addresses: options.addresses.clone(), first, pairs, rng, taken }
     }
 
-    /// Takes a pair: a random one, so that a call that has just ended does not talk into the next, and the ones after
-    /// it when it is taken. With an address of each family, one of the same numbers at the second too: which of them the
-    /// peer is reached from is known later.
+    /// The same range for another thread.
+    pub fn shared(&self, rng: Rng) -> Self {
+        Ports { addresses: self.addresses.clone(), rng, taken: Arc::clone(&self.taken), ..*self }
+    }
+
+    /// Takes a pair: a random one of those that nobody has used lately, so that a call that has just ended does not talk into
+    /// the next, and the ones after it when it is taken; then the one that was given back longest ago. With an address of each
+    /// family, one of the same numbers at the second too: which of them the peer is reached from is known later.
     ///
     /// # Errors
     /// When the whole range is taken, or an address is not ours.
-    pub fn open(&mut self) -> io::Result<(Pair, Option<Pair>)> {
-        let mut last = None;
-        let begin = self.rng.below(u64::from(self.pairs)) as u16;
-        for step in 0..self.pairs {
-            let pair = (u32::from(begin) + u32::from(step)) % u32::from(self.pairs);
-            let port = self.first + 2 * pair as u16;
-            match self.open_at(port) {
-                Ok(pairs) => return Ok(pairs),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
-                // Any other fault (address not ours, no more descriptors) is the same for every port.
-                Err(error) => return Err(self.explained(Some(error))),
+    pub fn open(&mut self, now: Instant) -> io::Result<(Pair, Option<Pair>)> {
+        let mut begin = self.rng.below(u64::from(self.pairs)) as u16;
+        let mut refused = Vec::new();
+        let mut last = (self.pairs > 0).then(|| io::Error::from(io::ErrorKind::AddrInUse));
+        let opened = loop {
+            let Some((pair, former)) = self.taken().take(now, begin) else { break None };
+            match self.open_at(self.first + 2 * pair, former) {
+                Ok(pairs) => break Some(pairs),
+                Err(error) => {
+                    // Any other fault (address not ours, no more descriptors) is the same for every port.
+                    let same = error.kind() != io::ErrorKind::AddrInUse;
+                    refused.push(pair);
+                    last = Some(error);
+                    if same {
+                        break None;
+                    }
+                    begin = pair + 1;
+                }
             }
-        }
-        Err(self.explained(last))
+        };
+        refused.into_iter().for_each(|pair| self.taken().refuse(pair));
+        opened.ok_or_else(|| self.explained(last))
     }
 
-    fn open_at(&self, port: u16) -> io::Result<(Pair, Option<Pair>)> {
-        let mut pairs = self.addresses.iter().map(|address| pair(*address, port));
+    /// Gives a pair back, and its like of the other family; their sockets first.
+    pub fn close(&mut self, now: Instant, pair: Pair, spare: Option<Pair>) {
+        let Pair { rtp, rtcp, offered, former, .. } = pair;
+        drop((rtp, rtcp, spare));
+        self.taken().give_back(now, (offered.port() - self.first) / 2, former);
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Pairs> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_at(&self, port: u16, former: Former) -> io::Result<(Pair, Option<Pair>)> {
+        let mut pairs = self.addresses.iter().map(|address| pair(*address, port, former));
         let none = || io::Error::new(io::ErrorKind::InvalidInput, "no address");
         let first = pairs.next().unwrap_or_else(|| Err(none()))?;
         Ok((first, pairs.next().transpose()?))
@@ -94,11 +127,11 @@ pub fn disconnect(socket: &UdpSocket) -> bool {
     rustix::net::connect_unspec(socket).is_ok()
 }
 
-fn pair(address: MediaAddress, port: u16) -> io::Result<Pair> {
+fn pair(address: MediaAddress, port: u16, former: Former) -> io::Result<Pair> {
     let rtp = bind(SocketAddr::new(address.listen, port))?;
     let rtcp = bind(SocketAddr::new(address.listen, port + 1))?;
     let stamped = reader::stamp(&rtp).is_ok();
-    Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(address.offered, port) })
+    Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(address.offered, port), former })
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {

@@ -14,6 +14,7 @@ use crate::audio::{FRAME, Frame};
 use crate::io::recorder::{self, Recording};
 use crate::io::trace::Copies;
 use crate::media::command::{Command, Event, EventKind, StreamKey};
+use crate::media::latch::{Former, NOBODY};
 use crate::media::player::PromptTable;
 use crate::media::waiting::{Head, Waiting};
 use crate::media::worker::{Sink, Worker};
@@ -57,6 +58,7 @@ pub struct Start {
     pub prompts: Arc<PromptTable>,
     pub epoch: std::time::Instant,
     pub rng: Rng,
+    pub ports: Ports,
     pub inbox: Receiver<Command>,
     pub events: mpsc::Sender<Event>,
     pub streams: Arc<AtomicUsize>,
@@ -81,7 +83,7 @@ enum Plane {
 
 impl Loop {
     /// Called on the thread itself: detectors must not change theirs.
-    pub fn new(mut start: Start, ready: OwnedFd) -> Self {
+    pub fn new(start: Start, ready: OwnedFd) -> Self {
         let options = media::Options {
             streams_max: start.options.streams_max,
             jitter: start.options.jitter,
@@ -90,13 +92,12 @@ impl Loop {
             rtcp_interval: rtcp::INTERVAL,
             amd: start.options.amd.clone(),
         };
-        let ports = Ports::new(&start.options, start.rng.fork());
         Loop {
             epoch: start.epoch,
             inbox: start.inbox,
             worker: Worker::new(&options, start.prompts, start.rng),
             shell: Shell {
-                ports,
+                ports: start.ports,
                 ready: Ready::new(ready),
                 reader: Reader::new(),
                 clocks: Clocks::new(Instant::ZERO),
@@ -300,10 +301,13 @@ impl Shell {
 
 impl Sink for Shell {
     fn open(&mut self, stream: StreamKey) -> Result<SocketAddr, String> {
-        let (pair, spare) = self.ports.open().map_err(|error| error.to_string())?;
-        for pair in [Some(&pair), spare.as_ref()].into_iter().flatten() {
-            let watched = self.ready.watch(&pair.rtcp, stream.index());
-            watched.map_err(|error| format!("cannot watch a socket: {error}"))?;
+        let now = Instant::from_start(self.epoch.elapsed());
+        let (pair, spare) = self.ports.open(now).map_err(|error| error.to_string())?;
+        let pairs = [Some(&pair), spare.as_ref()].into_iter().flatten();
+        let watched = pairs.map(|pair| self.ready.watch(&pair.rtcp, stream.index())).find(Result::is_err);
+        if let Some(Err(error)) = watched {
+            self.ports.close(now, pair, spare);
+            return Err(format!("cannot watch a socket: {error}"));
         }
         let offered = pair.offered;
         if self.legs.len() <= stream.index() {
@@ -324,6 +328,11 @@ impl Sink for Shell {
             spare,
         });
         Ok(offered)
+    }
+
+    fn former(&self, stream: StreamKey) -> Former {
+        let leg = self.legs.get(stream.index()).and_then(Option::as_ref);
+        leg.map_or(NOBODY, |leg| leg.pair.former)
     }
 
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
@@ -453,12 +462,21 @@ impl Sink for Shell {
         }
     }
 
+    fn leave(&mut self, stream: StreamKey, former: Former) {
+        if let Some(leg) = self.leg(stream) {
+            leg.pair.former = former;
+        }
+    }
+
     fn close(&mut self, stream: StreamKey) {
         if self.leg(stream).is_none() {
             return;
         }
-        let recording = self.legs[stream.index()].take().and_then(|leg| leg.recording);
-        if let Some(dropped) = recording.map(|recording| recording.dropped()).filter(|dropped| *dropped > 0) {
+        let Some(leg) = self.legs[stream.index()].take() else { return };
+        self.ports.close(Instant::from_start(self.epoch.elapsed()), leg.pair, leg.spare);
+        if let Some(dropped) =
+            leg.recording.map(|recording| recording.dropped()).filter(|dropped| *dropped > 0)
+        {
             let text =
                 format!("the disk was too slow: {dropped} frames of 20 ms are silent in the recording");
             let at = Instant::from_start(self.epoch.elapsed());

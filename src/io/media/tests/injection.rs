@@ -3,6 +3,7 @@
 use super::*;
 use crate::audio::g711;
 use crate::audio::wav;
+use crate::media::command::Statistics;
 use std::time::Instant;
 
 /// Stays in the recording: what the peer says is this loud, and what strangers say is louder.
@@ -143,5 +144,43 @@ fn fault_27_strangers_at_the_port_of_reports_do_not_hold_the_peers_up() {
         _ => None,
     });
     assert_eq!(statistics.packets_refused, STRANGERS);
+    plane.stop();
+}
+
+/// Streams that were closed, with what was told of them last.
+fn closed(plane: &MediaPlane, events: &mut mpsc::Receiver<Event>, stream: StreamKey) -> Statistics {
+    plane.send(Command::Close { stream });
+    wait(events, |event| match event.kind {
+        EventKind::Closed(statistics) if event.stream == stream => Some(statistics),
+        _ => None,
+    })
+}
+
+#[test]
+fn fault_27_whom_the_port_was_of_before_is_neither_heard_in_the_next_call_nor_sent_to() {
+    // A range of one pair, on whichever thread.
+    let options = Options { port_max: 22_801, ..options(2, 22_800) };
+    let (plane, mut events) = MediaPlane::start(options, Arc::default(), Instant::now()).unwrap();
+    let (former, peer) = (peer(), peer());
+    let mut before = Voice { ssrc: Ssrc(5), number: 0, level: FOREIGN };
+    let mut voice = Voice { ssrc: Ssrc(6), number: 0, level: PEER };
+    for number in 0..2 {
+        let (stream, local) = open(&plane, &mut events, number, None);
+        assert_eq!(local.port(), 22_800);
+        // The second call's names another address of the same host, and speaks only after a while.
+        let named = if number == 0 { &former } else { &peer };
+        plane.send(Command::Connect { stream, session: session(named.local_addr().unwrap()) });
+        for _ in 0..25 {
+            before.say(&former, local);
+            receives(named, 1);
+        }
+        (number == 1).then(|| voice.say(&peer, local));
+        wait(&mut events, |event| (event.kind == EventKind::FirstReceived).then_some(()));
+        received(&former);
+        receives(named, 25);
+        assert_eq!(received(&former), 0);
+        let statistics = closed(&plane, &mut events, stream);
+        assert_eq!(statistics.packets_received, if number == 0 { 25 } else { 1 }, "{statistics:?}");
+    }
     plane.stop();
 }
