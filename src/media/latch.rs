@@ -3,8 +3,9 @@
 //! The rule. A packet from exactly the negotiated address is taken, and from then on only such packets are: the latch is
 //! locked. Many peers sit behind address translation and send from elsewhere than they announced, but take RTP where
 //! they send it from (symmetric RTP, RFC 4961). So, for [`WINDOW`] after an offer and its answer, and as long as nothing
-//! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets in sequence; it is
-//! locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
+//! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets whose numbers lie
+//! close together ([`NEAR`]), in whatever order and however often they come; the first of a few
+//! ([`CANDIDATES_MAX`]) that has is locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
 //! only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is public.
 //! It must not be one that the peer has left: media go to the address of the last offer and answer, though the peer's old
 //! port goes on for a while (RFC 3264, 8.3.1). Only where nobody has come from the new one for [`SILENCE`] is the old one
@@ -24,11 +25,21 @@
 
 use crate::rtp::Ssrc;
 use crate::time::Instant;
+use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Packets in sequence that prove another source: 100 ms.
-pub const PROOF: u8 = 5;
+/// Packets of different numbers that prove another source: 100 ms.
+pub const PROOF: u32 = 5;
+
+/// Their numbers lie less than this apart: networks lose, swap and double packets.
+pub const NEAR: u16 = 16;
+
+/// So many sources prove themselves beside each other: a stranger does not undo what the peer has proved.
+pub const CANDIDATES_MAX: usize = 4;
+
+/// A candidate that was not heard for so long makes room for another.
+const CANDIDATE_LASTS: Duration = Duration::from_secs(1);
 
 /// For so long after an offer and its answer another source than the negotiated one may prove itself.
 pub const WINDOW: Duration = Duration::from_secs(5);
@@ -63,8 +74,8 @@ pub struct Latch {
     former: Former,
     /// Where that of the call before on this port was.
     predecessor: Former,
-    /// A source that is proving itself.
-    candidate: Option<Candidate>,
+    /// Sources that are proving themselves.
+    candidates: [Option<Candidate>; CANDIDATES_MAX],
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -94,8 +105,27 @@ struct Locked {
 struct Candidate {
     source: SocketAddr,
     ssrc: Ssrc,
-    next_sequence: u16,
-    packets: u8,
+    /// The newest number, and which of those behind it have come: a bit each, its own the lowest.
+    newest: u16,
+    came: u16,
+    heard_at: Instant,
+}
+
+impl Candidate {
+    /// Its next packet; one that is far from those before begins anew.
+    fn handle_packet(&mut self, now: Instant, sequence: u16) {
+        let (ahead, behind) = (sequence.wrapping_sub(self.newest), self.newest.wrapping_sub(sequence));
+        self.heard_at = now;
+        match (ahead < NEAR, behind < NEAR) {
+            (true, _) => (self.newest, self.came) = (sequence, self.came << ahead | 1),
+            (false, true) => self.came |= 1 << behind,
+            (false, false) => (self.newest, self.came) = (sequence, 1),
+        }
+    }
+
+    fn packets(&self) -> u32 {
+        self.came.count_ones()
+    }
 }
 
 /// What to do with a packet.
@@ -114,7 +144,7 @@ impl Latch {
     pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
         let state = State::Open { until: now + WINDOW };
         let (former, predecessor) = (NOBODY, NOBODY);
-        Latch { negotiated, held: false, state, former, predecessor, candidate: None }
+        Latch { negotiated, held: false, state, former, predecessor, candidates: [None; CANDIDATES_MAX] }
     }
 
     /// The same on a port where the peer of the call before was there.
@@ -160,7 +190,7 @@ impl Latch {
                 }
             }
         }
-        self.candidate = None;
+        self.candidates = [None; CANDIDATES_MAX];
         self
     }
 
@@ -283,24 +313,34 @@ impl Latch {
         };
         let (heard_at, quiet, loose) = (now, false, false);
         self.state = State::Locked(Locked { source, ssrc, sequence, heard_at, quiet, moved_from, loose });
-        self.candidate = None;
+        self.candidates = [None; CANDIDATES_MAX];
         Judgement::Latched(source)
     }
 
     fn prove(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> Judgement {
-        let packets = match self.candidate {
-            Some(before)
-                if before.source == source && before.ssrc == ssrc && before.next_sequence == sequence =>
-            {
-                before.packets + 1
-            }
-            _ => 1,
+        let is_its = |candidate: &Candidate| (candidate.source, candidate.ssrc) == (source, ssrc);
+        // A newcomer takes a free place, or that of one who has gone, or of who has proved least and came last: sources that
+        // come by turns must not drive each other out.
+        let worth = |place: &Option<Candidate>| {
+            let there = place.filter(|candidate| now - candidate.heard_at < CANDIDATE_LASTS);
+            there.map(|candidate| (candidate.packets(), Reverse(candidate.heard_at)))
         };
-        if packets >= PROOF {
-            return self.lock(now, source, ssrc, sequence);
+        let known = self.candidates.iter().position(|place| place.as_ref().is_some_and(is_its));
+        let place = known
+            .or_else(|| (0..CANDIDATES_MAX).min_by_key(|place| worth(&self.candidates[*place])))
+            .expect("there are places");
+        let mut candidate = self.candidates[place].filter(is_its).unwrap_or(Candidate {
+            source,
+            ssrc,
+            newest: sequence,
+            came: 0,
+            heard_at: now,
+        });
+        candidate.handle_packet(now, sequence);
+        if candidate.packets() >= PROOF {
+            return self.lock(now, source, ssrc, candidate.newest);
         }
-        let next_sequence = sequence.wrapping_add(1);
-        self.candidate = Some(Candidate { source, ssrc, next_sequence, packets });
+        self.candidates[place] = Some(candidate);
         Judgement::Refused
     }
 }
@@ -374,7 +414,7 @@ mod tests {
     fn another_port_of_the_same_host_has_to_prove_itself_in_time() {
         let mut packets = run(0, OTHER_PORT, 65_533, 7);
         assert_eq!(judge(NEGOTIATED, &packets), "....ltt");
-        packets[2].2 = 9;
+        packets[2].2 = 900;
         assert_eq!(judge(NEGOTIATED, &packets), ".......");
         let mixed = [(0, OTHER_PORT, 1), (1, THIRD_PORT, 7), (2, OTHER_PORT, 2), (3, OTHER_PORT, 3)];
         assert_eq!(judge(NEGOTIATED, &mixed), "....");
@@ -382,6 +422,40 @@ mod tests {
         let latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
         let mut latch = latch.renewed(at(20_000), false);
         assert_eq!(judged(&mut latch, &run(20_100, OTHER_PORT, 0, 5)), "....l");
+    }
+
+    #[test]
+    fn packets_that_come_twice_swapped_or_late_prove_their_source_and_one_again_and_again_does_not() {
+        for (numbers, judgements) in [
+            (&[1, 1, 2, 2, 3, 3, 4, 4, 5, 5][..], "........lt"),
+            (&[2, 1, 4, 3, 6, 5], "....lt"),
+            (&[65_533, 65_534, 65_535, 1, 0, 2], "....lt"),
+            (&[1, 2, 5, 9, 10, 11], "....lt"),
+            (&[7; 20], "...................."),
+            (&[1, 2, 1, 2, 1, 2, 1, 2, 1, 2], ".........."),
+            (&[1, 17, 33, 49, 65, 81, 97], "......."),
+            (&[97, 81, 65, 49, 33, 17, 1], "......."),
+        ] {
+            let packets = numbers.iter().zip(0..).map(|(number, place)| (20 * place, OTHER_PORT, *number));
+            let packets: Vec<Came<'_>> = packets.collect();
+            assert_eq!(judge(NEGOTIATED, &packets), judgements, "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn sources_prove_themselves_beside_each_other_and_the_first_that_has_is_locked() {
+        for others in 1..6 {
+            let ports: Vec<String> =
+                (0..=others).map(|other| format!("192.0.2.1:{}", 5_000 + other)).collect();
+            let mut latch = Latch::new(at(0), NEGOTIATED.parse().unwrap());
+            let came = |number: u16| {
+                let packet = move |(place, port)| (20 * u64::from(number) + place, port, number);
+                (0..).zip(ports.iter().map(String::as_str)).map(packet).collect::<Vec<_>>()
+            };
+            let judgements: Vec<String> = (0..6).map(|number| judged(&mut latch, &came(number))).collect();
+            assert_eq!(judgements.concat().matches('l').count(), 1, "{others}: {judgements:?}");
+            assert_eq!(judgements[5].find('t'), judgements[4].find('l'), "{others}: {judgements:?}");
+        }
     }
 
     #[test]
