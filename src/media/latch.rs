@@ -4,16 +4,17 @@
 //! locked. Many peers sit behind address translation and send from elsewhere than they announced, but take RTP where
 //! they send it from (symmetric RTP, RFC 4961). So, for [`WINDOW`] after an offer and its answer, and as long as nothing
 //! has come from the negotiated address, one other source may prove itself with [`PROOF`] packets whose numbers lie
-//! close together ([`NEAR`]), in whatever order and however often they come; the first of a few
-//! ([`CANDIDATES_MAX`]) that has is locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP address
-//! only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is public.
+//! close together ([`NEAR`]), in whatever order and however often they come; the first of a few ([`CANDIDATES_MAX`]) that
+//! has is locked then, and we send there as well. It must be another port *of the negotiated IP address*; another IP
+//! address only when the negotiated one is private, so that it cannot be where the peer is seen from, and the other is
+//! public.
 //! It must not be one that the peer has left: media go to the address of the last offer and answer, though the peer's old
 //! port goes on for a while (RFC 3264, 8.3.1). Only where nobody has come from the new one for [`SILENCE`] is the old one
 //! where the peer still sends from, whatever it says.
 //!
 //! Nor may it be where the peer of the call before on the same port was ([`Former`]): who has not heard that this has ended
-//! sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly that address
-//! makes it the peer's.
+//! sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly
+//! that address makes it the peer's.
 //!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source

@@ -361,8 +361,9 @@ impl Sink for Shell {
         while leg.pace.may_read() {
             match self.reader.read_one(&leg.pair.rtp, &self.clocks, datagram) {
                 Ok(received) => {
-                    // What waits here from before the socket was connected must not hold the peer's packets up.
-                    let is_peer = leg.remote.is_none_or(|remote| remote.ip() == received.source.ip());
+                    // What waits here from before the socket was connected, or comes from another port of the host of a peer
+                    // that was found elsewhere than it says, must not hold the peer's packets up.
+                    let is_peer = leg.remote.is_none_or(|remote| remote == received.source);
                     if is_peer || leg.strangers >= STRANGERS_MAX {
                         leg.pace.handle_datagram();
                     } else {

@@ -184,3 +184,30 @@ fn fault_27_whom_the_port_was_of_before_is_neither_heard_in_the_next_call_nor_se
     }
     plane.stop();
 }
+
+#[test]
+fn a_flood_of_another_port_of_the_peers_host_does_not_hold_up_a_peer_that_was_found_elsewhere() {
+    let (plane, mut events) = MediaPlane::start(options(1, 22_820), Arc::default(), Instant::now()).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    let (named, found, other) = (peer(), peer(), peer());
+    plane.send(Command::Connect { stream, session: session(named.local_addr().unwrap()) });
+    let mut voice = Voice { ssrc: Ssrc(5), number: 0, level: PEER };
+    // It has proved itself with the last of them.
+    for number in 0..5 {
+        voice.say(&found, local);
+        receives(if number < 4 { &named } else { &found }, 1);
+    }
+    wait(&mut events, |event| (event.kind == EventKind::FirstReceived).then_some(()));
+    let mut foreign = Voice { ssrc: Ssrc(6), number: 0, level: FOREIGN };
+    receives(&found, 1);
+    // In each turn a thousandth of a second's flood, and the peer's packet behind it.
+    for _ in 0..100 {
+        (0..20).for_each(|_| foreign.say(&other, local));
+        voice.say(&found, local);
+        receives(&found, 1);
+    }
+    receives(&found, 25);
+    let statistics = closed(&plane, &mut events, stream);
+    assert_eq!((statistics.packets_received, statistics.packets_lost), (101, 0), "{statistics:?}");
+    plane.stop();
+}
