@@ -10,7 +10,8 @@
 //! public.
 //! It must not be one that the peer has left: media go to the address of the last offer and answer, though the peer's old
 //! port goes on for a while (RFC 3264, 8.3.1). Only where nobody has come from the new one for [`SILENCE`] is the old one
-//! where the peer still sends from, whatever it says.
+//! where the peer still sends from, whatever it says. It is heard there again, and sent to where it says: it may listen there
+//! already. Only a private address, where it cannot be reached, is not sent to then.
 //!
 //! Nor may it be where the peer of the call before on the same port was ([`Former`]): who has not heard that this has ended
 //! sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly
@@ -205,10 +206,15 @@ impl Latch {
         self.negotiated
     }
 
-    /// Where packets go: to the source that is locked, or else to the negotiated address.
+    /// Where packets go: to the source that is locked, or else to the negotiated address. There, too, where the source is a port
+    /// that the peer has left: media go to the address of the last offer and answer (RFC 3264, 8.3.1).
     pub fn target(&self) -> SocketAddr {
+        let ip = self.negotiated.ip();
         match &self.state {
             State::Open { .. } => self.negotiated,
+            State::Locked(locked) if locked.source.ip() == ip && self.has_left(locked.source) => {
+                self.negotiated
+            }
             State::Locked(locked) => locked.source,
         }
     }

@@ -273,7 +273,7 @@ impl Stream {
         match latched {
             Some(remote) if remote == negotiated.0 => sink.latch(self.key, remote),
             // The negotiated address may still come and win the stream back: it must not be kept away.
-            Some(remote) => sink.aim(self.key, remote, negotiated.1),
+            Some(remote) => sink.aim(self.key, self.receiver.target().unwrap_or(remote), negotiated.1),
             None => {}
         }
         if !std::mem::replace(&mut self.first_received, true) {

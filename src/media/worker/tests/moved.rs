@@ -24,6 +24,27 @@ fn the_port_that_was_left_does_not_win_the_stream_back() {
 }
 
 #[test]
+fn media_go_to_the_new_port_though_the_one_that_was_left_is_heard_again() {
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    voice(&mut bench, leg, remote(0), 0..50);
+    bench.connect(leg, session(9));
+    // RFC 3264, 8.3.1: media go to the new one, and it only listens.
+    voice(&mut bench, leg, remote(0), 50..250);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, remote(9))));
+    assert!(bench.sink.latches.iter().all(|(_, latched)| *latched == remote(0)), "{:?}", bench.sink.latches);
+    // The stream goes on from where the peer never was: it is there.
+    bench.run_ms(2_100);
+    let third = THIRD_PORT.parse().unwrap();
+    voice(&mut bench, leg, third, 360..370);
+    assert_eq!(bench.sink.aims.last(), Some(&(leg, third)));
+    voice(&mut bench, leg, remote(9), 370..372);
+    assert_eq!(bench.sink.latches.last(), Some(&(leg, remote(9))));
+    bench.command(Command::Close { stream: leg });
+    assert!(bench.sink.closed[&leg].packets_received > 150, "the old one is heard after two seconds");
+}
+
+#[test]
 fn neither_the_port_where_a_peer_was_found_nor_the_one_that_it_named_before_is_believed_after_a_move() {
     let mut bench = Bench::new(1);
     let leg = bench.leg(0);
