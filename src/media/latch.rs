@@ -269,14 +269,16 @@ impl Latch {
         }
     }
 
-    /// A packet that is not for hearing came; whether it is the locked source's, which is there still.
+    /// A packet that is not for hearing came; whether it is the locked source's, which is there still, or comes from where the
+    /// peer says it is.
     pub fn keep(&mut self, now: Instant, source: SocketAddr, ssrc: Ssrc, sequence: u16) -> bool {
         match &mut self.state {
             State::Locked(locked) if (locked.source, locked.ssrc) == (source, ssrc) => {
                 (locked.sequence, locked.heard_at) = (sequence, now);
                 true
             }
-            State::Locked(_) | State::Open { .. } => false,
+            State::Locked(_) => false,
+            State::Open { .. } => source == self.negotiated,
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Receiver {
 pub enum Received {
     /// Nothing of ours.
     Refused,
+    /// Nothing to hear, but of the peer, which is there.
+    Kept,
     /// RTCP on the port of RTP (RFC 5761).
     Rtcp,
     /// A packet of the peer.
@@ -208,10 +210,12 @@ impl Receiver {
         let Some(latch) = &mut self.latch else { return self.refuse() };
         if !(audio || event || quiet) {
             // What the peer sends besides (RFC 6263 keeps ports open so) is not heard (RFC 3550, 5.1), but has come (6.4.1).
-            if latch.keep(now, source, packet.ssrc, packet.sequence) && self.source == Some(packet.ssrc) {
+            let kept = latch.keep(now, source, packet.ssrc, packet.sequence);
+            if kept && self.source == Some(packet.ssrc) {
                 self.reception.handle_packet(now, packet.sequence, None);
             }
-            return self.refuse();
+            self.refuse();
+            return if kept { Received::Kept } else { Received::Refused };
         }
         let latched = match latch.judge(now, source, packet.ssrc, packet.sequence, quiet) {
             Judgement::Refused => return self.refuse(),

@@ -264,9 +264,14 @@ impl Stream {
             self.receiver.refuse();
             return None;
         };
-        let Received::Taken { latched, digit } = self.receiver.handle_packet(now, session, source, bytes)
-        else {
-            return None;
+        let (latched, digit) = match self.receiver.handle_packet(now, session, source, bytes) {
+            Received::Taken { latched, digit } => (latched, digit),
+            // Who keeps its port open so (RFC 6263, 4.6) is there; but whom nothing was ever heard of has no media.
+            Received::Kept if self.first_received => {
+                (*heard_at, *timed_out) = (now, false);
+                return None;
+            }
+            Received::Kept | Received::Refused | Received::Rtcp => return None,
         };
         (*heard_at, *timed_out) = (now, false);
         let negotiated = (session.remote, session.remote_rtcp);

@@ -297,6 +297,31 @@ fn a_silent_peer_is_reported_once_and_again_after_it_came_back() {
 }
 
 #[test]
+fn a_peer_that_keeps_its_port_open_is_there_once_it_was_heard() {
+    // RFC 6263, 4.6: a payload type that was not agreed on.
+    let keep = |bench: &mut Bench, leg, source| {
+        for number in 1..90u16 {
+            bench.packet(leg, source, &write(false, 96, number, u32::from(number) * 160, 1, &[]));
+            bench.run_ms(1_000);
+        }
+    };
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    bench.packet(leg, remote(0), &packet(0, 0, &[0; 160]));
+    keep(&mut bench, leg, remote(0));
+    assert_eq!(bench.sink.words(leg), ["opened", "first received", "first sent"]);
+    keep(&mut bench, leg, "198.51.100.1:4000".parse().unwrap());
+    assert_eq!(bench.sink.words(leg)[3..], ["media timeout"], "but not a stranger");
+    bench.connect(leg, session(9));
+    keep(&mut bench, leg, remote(9));
+    assert_eq!(bench.sink.words(leg).len(), 4, "from where it has moved to, too");
+    let mut bench = Bench::new(1);
+    let leg = bench.leg(0);
+    keep(&mut bench, leg, remote(0));
+    assert_eq!(bench.sink.words(leg), ["opened", "first sent", "media timeout"], "nothing was ever heard");
+}
+
+#[test]
 fn a_recording_gets_both_sides_frame_by_frame() {
     let samples = Tone::sine(440.0, -10.0).samples(Duration::from_millis(100));
     let mut bench = Bench::with_prompts(1, vec![Clip { samples }]);
