@@ -7,6 +7,7 @@ use crate::engine::engine::MediaAddress;
 use crate::media::latch::Former;
 use crate::rng::Rng;
 use crate::time::Instant;
+use rustix::net::sockopt::set_ipv6_tclass;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What one socket may hold: a second and more of packets, and no more of a flood.
 const RECEIVE_BUFFER: usize = 128 * 1024;
 
-/// Expedited forwarding (RFC 3246), as IPv4's type of service.
+/// Expedited forwarding (RFC 3246), as IPv4's type of service and IPv6's traffic class.
 const EXPEDITED: u32 = 0xb8;
 
 /// The range that ports are taken from.
@@ -138,12 +139,27 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     // Both are wishes: where the system refuses them, calls work all the same.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    if address.is_ipv4() {
-        let _ = socket.set_tos_v4(EXPEDITED);
-    } else {
+    let _ = match address.is_ipv4() {
+        true => socket.set_tos_v4(EXPEDITED),
+        false => set_ipv6_tclass(&socket, EXPEDITED).map_err(io::Error::from),
+    };
+    if address.is_ipv6() {
         // Else it would have the port of IPv4 too, where another socket of ours may be.
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::{ip_tos, ipv6_tclass};
+
+    #[test]
+    fn what_is_sent_is_marked_for_expedited_forwarding_in_both_families() {
+        let [v4, v6] = ["127.0.0.1:0", "[::1]:0"].map(|address| bind(address.parse().unwrap()).unwrap());
+        assert_eq!(u32::from(ip_tos(&v4).unwrap()), EXPEDITED);
+        assert_eq!(ipv6_tclass(&v6).unwrap(), EXPEDITED);
+    }
 }
