@@ -119,12 +119,13 @@ pub fn read_answer(offered: &Offer, bytes: &[u8]) -> Result<Negotiated, Unusable
     Ok(Negotiated { own_telephone_event, ..settled })
 }
 
-/// Of an answer's crypto attribute, the tag and the suite must be those of one that was offered (RFC 4568, 5.1.3); without one
-/// that can be read the media are not protected, whatever else is said of it.
+/// Of an answer's crypto attribute, the tag and the suite must be those of one that was offered (RFC 4568, 5.1.3): one that we
+/// cannot use is none of ours. Only without any are the media not protected.
 fn check_crypto(offered: &Offer, stream: Stream<'_>) -> Result<(), Unusable> {
-    let Some(chosen) = stream.crypto().filter(|_| offered.security != Security::Plain) else {
+    if offered.security == Security::Plain || !stream.has_crypto() {
         return Ok(());
-    };
+    }
+    let chosen = stream.crypto().ok_or(Unusable::CryptoNotOffered)?;
     match offered.security.lines().any(|line| (chosen.tag, chosen.suite) == (line.tag, line.suite)) {
         true => Ok(()),
         false => Err(Unusable::CryptoNotOffered),

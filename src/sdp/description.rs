@@ -96,9 +96,18 @@ impl<'a> Stream<'a> {
         attributes(&self.media.attributes, "crypto").find_map(Crypto::parse)
     }
 
+    /// Whether it names keys at all, of use to us or not.
+    pub(super) fn has_crypto(self) -> bool {
+        self.has("crypto")
+    }
+
     /// Whether RTCP may come on the port of RTP (RFC 5761).
     pub(super) fn has_rtcp_mux(self) -> bool {
-        self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case("rtcp-mux"))
+        self.has("rtcp-mux")
+    }
+
+    fn has(self, name: &str) -> bool {
+        self.media.attributes.iter().any(|attribute| attribute.attribute.eq_ignore_ascii_case(name))
     }
 
     /// Whether it is plain RTP over UDP. Feedback profiles are a superset that asks nothing of us.
