@@ -37,7 +37,7 @@ pub struct Description {
 
 impl Description {
     /// Reads a description. Only version, time, connection, media and attribute lines count; the others cannot spoil
-    /// it.
+    /// it, and neither can a connection or an attribute without a value, or a second connection.
     pub fn parse(bytes: &[u8]) -> Result<Description, Malformed> {
         let malformed = |fault: &str| Malformed(fault.to_owned());
         if bytes.len() > DESCRIPTION_BYTES_MAX {
@@ -208,13 +208,20 @@ fn attributes<'a>(list: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a
 fn relevant_lines(text: &str) -> Result<String, Malformed> {
     let too_many = |what: &str| Err(Malformed(format!("it has too many {what}")));
     let (mut media, mut attributes) = (0, 0);
+    let mut is_connected = false;
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
         let line = line.trim();
         let Some((key @ ("v" | "t" | "c" | "m" | "a"), value)) = line.split_once('=') else { continue };
         match key {
+            // Without a value it says nothing. A media line must be answered all the same, by one of its kind (RFC 3264, 6): such
+            // a one spoils the description.
+            "a" | "c" if value.trim().is_empty() => continue,
+            // The first one is read; more belong to layers of multicast (RFC 8866, 5.7).
+            "c" if std::mem::replace(&mut is_connected, true) => continue,
             "m" => {
                 media += 1;
+                is_connected = false;
                 if value.split_ascii_whitespace().count() > FORMATS_MAX + 3 {
                     return too_many("formats in one media line");
                 }
@@ -224,8 +231,11 @@ fn relevant_lines(text: &str) -> Result<String, Malformed> {
             _ => {}
         }
         out.push_str(key);
+        out.push('=');
         for (at, word) in value.split_ascii_whitespace().enumerate() {
-            out.push(if at == 0 { '=' } else { ' ' });
+            if at > 0 {
+                out.push(' ');
+            }
             out.push_str(word);
         }
         out.push_str("\r\n");
@@ -272,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn empty_lines_and_a_second_connection_do_not_spoil_a_description() {
+        let media = "m=audio 4000 RTP/AVP 0\r\n";
+        for text in [
+            format!("c=IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\n{media}"),
+            format!("c=IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.2\r\n{media}"),
+            format!("c=IN IP4 192.0.2.1\r\nc=\r\na=\r\n{media}a= \r\nc=\r\na=ptime:20\r\n"),
+            format!("c=\r\n{media}c=IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.2\r\nc=IN\r\na=ptime:20\r\n"),
+        ] {
+            let description = stream_of(&text);
+            let stream = description.stream(0).unwrap();
+            assert_eq!(stream.remote(), Ok("192.0.2.1:4000".parse().unwrap()), "{text}");
+            assert_eq!(stream.ptime_ms(), text.contains("ptime").then_some(20), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_description_is_refused() {
         let many = |line: &str, count: usize| format!("v=0\r\nm=audio 1 RTP/AVP 0\r\n{}", line.repeat(count));
         for text in [
@@ -279,6 +305,7 @@ mod tests {
             "m=audio 4000 RTP/AVP 0\r\n".into(),
             "v=1\r\nm=audio 4000 RTP/AVP 0\r\n".into(),
             "v=0\r\nm=audio\r\n".into(),
+            "v=0\r\nm=audio 4000 RTP/AVP 0\r\nm=\r\n".into(),
             "v=0\r\nm=audio port RTP/AVP 0\r\n".into(),
             "v=0\r\nm=audio 70000 RTP/AVP 0\r\n".into(),
             "v=0\r\nc=IN IP4\r\n".into(),
