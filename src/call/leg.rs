@@ -212,6 +212,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
         receive: negotiated.direction.receive,
         ptime_ms: negotiated.ptime_ms,
         g711_beside: negotiated.g711_beside,
+        g722_beside: negotiated.g722_beside,
         rtcp_mux: negotiated.rtcp_mux,
         reports: true,
         audible_keys: negotiated.telephone_event.is_none(),

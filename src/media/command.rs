@@ -45,6 +45,8 @@ pub struct Session {
     /// The peer may send G.711 of the other law too, beside G.722 of either, on its static payload type (RFC 3264, 5.1: all
     /// that was agreed on counts).
     pub g711_beside: bool,
+    /// The peer may send G.722 too, beside G.711, on its static payload type (as above).
+    pub g722_beside: bool,
     /// RTCP travels on the port of RTP (RFC 5761).
     pub rtcp_mux: bool,
     /// Keys are listened for in the sound, as the peer knows no telephone-event.
@@ -73,6 +75,7 @@ impl Session {
             receive: true,
             ptime_ms: 20,
             g711_beside: false,
+            g722_beside: false,
             rtcp_mux: false,
             reports: true,
             audible_keys: false,
@@ -99,9 +102,13 @@ impl Session {
         if [self.payload_type, self.coding.payload_type()].contains(&payload_type) {
             return Some(self.coding);
         }
-        let mut beside =
-            [Coding::G711(Law::Mu), Coding::G711(Law::A)].into_iter().filter(|_| self.g711_beside);
-        beside.find(|coding| coding.payload_type() == payload_type)
+        let beside = [
+            (Coding::G711(Law::Mu), self.g711_beside),
+            (Coding::G711(Law::A), self.g711_beside),
+            (Coding::G722, self.g722_beside),
+        ];
+        let is_meant = |coding: &Coding| coding.payload_type() == payload_type;
+        beside.into_iter().filter_map(|(coding, may_come)| may_come.then_some(coding)).find(is_meant)
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Receiver {
     lost_before: u64,
     refused: u64,
     jitter: JitterBuffer,
-    /// Of a peer that speaks G.722, or has spoken it: a change back takes no memory.
+    /// Of a peer that speaks G.722, may, or has: a change to it by a packet takes no memory.
     g722: Option<Box<g722::Decoder>>,
     is_g722: bool,
     concealer: Concealer,
@@ -152,6 +152,9 @@ impl Receiver {
         };
         latch.hold(session.may_be_silent());
         self.latch = Some(latch);
+        if session.g722_beside {
+            self.g722.get_or_insert_default();
+        }
     }
 
     /// Where the peer was, or else that of the call before.

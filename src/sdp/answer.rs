@@ -38,6 +38,8 @@ pub struct Negotiated {
     pub direction: Direction,
     /// G.711 of another law may come as well, beside G.722 of either: both sides have named it.
     pub g711_beside: bool,
+    /// G.722 may come as well, beside G.711: both sides have named it.
+    pub g722_beside: bool,
     /// RTCP travels on the port of RTP, both ways (RFC 5761).
     pub rtcp_mux: bool,
     /// Media is protected.
@@ -219,7 +221,8 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
         comfort_noise: local.comfort_noise && knows_comfort_noise(stream),
         ptime_ms: choose_ptime(local, stream),
         direction: stream.direction().mirrored().and(local.direction).and(reachable),
-        g711_beside: choose_g711_beside(local, stream, codec),
+        g711_beside: is_beside(local, stream, codec, &[Codec::Pcmu, Codec::Pcma]),
+        g722_beside: is_beside(local, stream, codec, &[Codec::G722]),
         rtcp_mux,
         protection: choose_protection(local, stream)?,
     })
@@ -270,12 +273,12 @@ fn codec_of(stream: Stream<'_>, number: u8) -> Option<Codec> {
     (is_meant && (number >= DYNAMIC || fixed == Some(codec))).then_some(codec)
 }
 
-/// Whether the peer may change to G.711, or to its other law: to any format that both have named (section 5.1), each by its
-/// static payload type.
-fn choose_g711_beside(local: &Offer, stream: Stream<'_>, chosen: Codec) -> bool {
-    let is_beside = |codec: Codec| codec != chosen && codec != Codec::G722 && local.codecs.contains(&codec);
+/// Whether the peer may change to one of these codecs: to any format that both have named (section 5.1), each by its static
+/// payload type.
+fn is_beside(local: &Offer, stream: Stream<'_>, chosen: Codec, others: &[Codec]) -> bool {
+    let may_come = |codec: Codec| codec != chosen && others.contains(&codec) && local.codecs.contains(&codec);
     let mut named = stream.payload_types().filter(|number| *number < DYNAMIC);
-    named.any(|number| codec_of(stream, number).is_some_and(is_beside))
+    named.any(|number| codec_of(stream, number).is_some_and(may_come))
 }
 
 /// The peer's payload type for telephone-events at the codec's rate: events at 48000 beside 8000 belong to another

@@ -75,6 +75,7 @@ fn descriptions_of_the_field_are_settled() {
             ptime_ms: 20,
             direction,
             g711_beside: settled.g711_beside,
+            g722_beside: false,
             rtcp_mux: false,
             protection: None,
         };

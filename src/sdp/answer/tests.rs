@@ -133,20 +133,24 @@ fn a_codec_that_a_peer_has_bound_to_a_number_of_its_own_is_taken() {
 }
 
 #[test]
-fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_g711_beside_it() {
+fn g722_is_taken_by_the_clock_that_it_has_by_an_old_mistake_and_each_beside_the_other() {
     let local = Offer { codecs: &[Codec::G722, Codec::Pcmu, Codec::Pcma], ..local() };
-    for (formats, mapping, codec, g711_beside) in [
-        ("9 0 8", "G722/8000", Codec::G722, true),
-        ("9 0", "G722/8000", Codec::G722, true),
-        ("9 18", "G722/8000", Codec::G722, false),
-        ("9", "g722/8000/1", Codec::G722, false),
-        ("9 0 8", "G722/16000", Codec::Pcmu, true),
-        ("0 9", "G722/8000", Codec::Pcmu, false),
+    for (formats, mapping, codec, g711_beside, g722_beside) in [
+        ("9 0 8", "G722/8000", Codec::G722, true, false),
+        ("9 0", "G722/8000", Codec::G722, true, false),
+        ("9 18", "G722/8000", Codec::G722, false, false),
+        ("9", "g722/8000/1", Codec::G722, false, false),
+        ("9 0 8", "G722/16000", Codec::Pcmu, true, false),
+        ("0 9", "G722/8000", Codec::Pcmu, false, true),
+        ("8 0 9", "G722/8000", Codec::Pcma, true, true),
     ] {
         let lines = format!("m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:9 {mapping}\r\n");
         let settled = read_answer(&local, &described(&lines)).unwrap();
-        assert_eq!((settled.codec, settled.g711_beside), (codec, g711_beside), "{lines}");
+        let beside = (settled.g711_beside, settled.g722_beside);
+        assert_eq!((settled.codec, beside), (codec, (g711_beside, g722_beside)), "{lines}");
     }
+    let narrow = Offer { codecs: &[Codec::Pcmu], ..local };
+    assert!(!read_answer(&narrow, &described("m=audio 4000 RTP/AVP 0 9\r\n")).unwrap().g722_beside);
 }
 
 #[test]

@@ -150,6 +150,39 @@ fn a_peer_that_goes_on_in_g711_beside_g722_is_heard_in_both_and_carried_to_eithe
 }
 
 #[test]
+fn a_peer_that_goes_on_in_g722_beside_g711_is_heard_in_both_and_carried_to_either() {
+    for to_wideband in [false, true] {
+        let mut bench = Bench::new(2);
+        let (callee, agent) = (bench.open(0), bench.open(1));
+        bench.connect(callee, Session { g722_beside: true, ..session(0) });
+        bench.connect(agent, if to_wideband { wideband(1) } else { session(1) });
+        bench.command(Command::Bridge { a: callee, b: agent });
+        bench.command(Command::Record { stream: callee, path: "call.wav".into() });
+        let tone = Tone::sine(400.0, -12.0);
+        let mut encoder = g722::Encoder::new();
+        for index in 0..150u16 {
+            let (kind, codes) = match index {
+                50..100 => (G722, encoder.encode(&tone_frame(&tone, index))),
+                _ => (0, g711::coded(Law::Mu, &tone_frame(&tone, index))),
+            };
+            bench.packet(callee, remote(0), &write(false, kind, index, u32::from(index) * 160, 1, &codes));
+            bench.run_ms(20);
+        }
+        let recorded: Vec<Frame> = bench.sink.recorded[&callee].iter().map(|(heard, _)| *heard).collect();
+        let carried = if to_wideband { decoded(&bench, agent) } else { bench.sink.frames(agent) };
+        for frames in [recorded, carried] {
+            for part in [10..48, 60..98, 110..145] {
+                let level = level_of(&frames[part.clone()]);
+                assert!((level + 12.0).abs() < 1.0, "{to_wideband} {part:?}: {level} dBFS");
+            }
+        }
+        assert!(bench.sink.sent[&callee].iter().all(|sent| sent.packet().payload_type == 0), "ours stays");
+        bench.command(Command::Close { stream: callee });
+        assert_eq!(bench.sink.closed[&callee].packets_refused, 0);
+    }
+}
+
+#[test]
 fn an_overtaken_packet_of_the_coding_before_does_not_turn_the_sound_back() {
     let mut bench = Bench::new(1);
     let agent = bench.open(0);
