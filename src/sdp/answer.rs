@@ -69,6 +69,8 @@ pub enum Unusable {
     NotUnicast,
     /// The address is of the other IP version than ours.
     OtherIpVersion,
+    /// Address and port are those that we have named for ourselves.
+    OurOwn,
 }
 
 impl fmt::Display for Unusable {
@@ -94,6 +96,7 @@ impl fmt::Display for Unusable {
             Unusable::OtherIpVersion => {
                 f.write_str("the peer's media address is of the other IP version than ours")
             }
+            Unusable::OurOwn => f.write_str("the peer's media address and port are our own"),
         }
     }
 }
@@ -206,6 +209,10 @@ fn settle(local: &Offer, stream: Stream<'_>) -> Result<Negotiated, Unusable> {
     let remote = stream.remote()?;
     if remote.is_ipv4() != local.address.is_ipv4() {
         return Err(Unusable::OtherIpVersion);
+    }
+    // We would speak to ourselves, and hear it (RFC 3550, 8.2: a loop).
+    if remote == SocketAddr::new(local.address, local.port) {
+        return Err(Unusable::OurOwn);
     }
     // No address is how RFC 2543 held a call: nothing may be sent there (RFC 3264 section 8.4).
     let reachable = Direction { send: !remote.ip().is_unspecified(), receive: true };

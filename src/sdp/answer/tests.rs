@@ -304,6 +304,7 @@ fn what_cannot_carry_a_call_says_why() {
         ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 239.1.2.3/127\r\n", Unusable::NotUnicast),
         ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 255.255.255.255\r\n", Unusable::NotUnicast),
         ("m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1\r\n", Unusable::OtherIpVersion),
+        ("m=audio 20000 RTP/AVP 0\r\nc=IN IP4 192.0.2.5\r\n", Unusable::OurOwn),
     ];
     for (lines, fault) in table {
         assert_eq!(read_answer(&local(), &described(lines)), Err(fault.clone()), "{lines}");
