@@ -16,6 +16,7 @@
 pub mod alignment;
 pub mod bridge;
 pub mod command;
+pub mod conflict;
 pub mod ear;
 pub mod latch;
 pub mod player;

@@ -2,6 +2,7 @@
 //! likes.
 
 use super::command::{Coding, Session};
+use super::conflict::Position;
 use crate::audio::g711::{self, CodedFrame};
 use crate::audio::g722;
 use crate::audio::tone::Tone;
@@ -57,6 +58,8 @@ pub struct Sender {
     packets: u64,
     octets: u64,
     packets_at_report: u64,
+    /// Packets and octets of the SSRCs before this one.
+    before: (u64, u64),
     events: EventSender,
     /// Slots since the peer was last told that nothing is said, while nothing is.
     quiet_slots: Option<u8>,
@@ -79,6 +82,7 @@ impl Sender {
             packets: 0,
             octets: 0,
             packets_at_report: 0,
+            before: (0, 0),
             events: EventSender::new(),
             quiet_slots: None,
             g722: None,
@@ -96,6 +100,7 @@ impl Sender {
         self.timestamp = rng.next_u32();
         (self.marker_due, self.begins) = (true, true);
         (self.packets, self.octets, self.packets_at_report) = (0, 0, 0);
+        self.before = (0, 0);
         self.events.reset();
         (self.g722, self.quiet_slots) = (None, None);
         self.pending_samples = 0;
@@ -122,6 +127,18 @@ impl Sender {
             }
         }
         self.g722 = (coding == Coding::G722).then(Default::default);
+    }
+
+    /// Another has our SSRC: we take a new one, whose packets and octets count from nothing (RFC 3550, 6.4.1 and 8.2).
+    pub fn change_source(&mut self, rng: &mut Rng) {
+        self.ssrc = Ssrc(rng.next_u32());
+        self.before = (self.packets, self.octets);
+        self.marker_due = true;
+    }
+
+    /// Where our packets are.
+    pub fn position(&self) -> Position {
+        Position { ssrc: self.ssrc, sequence: self.sequence, timestamp: self.timestamp }
     }
 
     /// Our source.
@@ -191,7 +208,8 @@ impl Sender {
     pub fn report(&mut self) -> Option<Sent> {
         let fresh = self.packets > self.packets_at_report;
         self.packets_at_report = self.packets;
-        fresh.then_some(Sent { packets: self.packets, octets: self.octets, timestamp: self.timestamp })
+        let (packets, octets) = (self.packets - self.before.0, self.octets - self.before.1);
+        fresh.then_some(Sent { packets, octets, timestamp: self.timestamp })
     }
 
     fn write_said(

@@ -4,6 +4,7 @@ use super::Options;
 use super::alignment::{self, Alignment};
 use super::bridge::{Bridge, Laid};
 use super::command::{Coding, Event, EventKind, Keys, Means, Presses, Session, Statistics, StreamKey};
+use super::conflict::Conflict;
 use super::ear::{Attention, Ear};
 use super::latch::Former;
 use super::player::Player;
@@ -20,6 +21,7 @@ use crate::audio::g711::{self, CodedFrame};
 use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::rtp::delay::Delay;
+use crate::rtp::packet::Packet;
 use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
 use crate::rtp::srtp::RTCP_GROWTH;
 use crate::time::Instant;
@@ -56,6 +58,7 @@ pub struct Stream {
     /// What the partner pressed, by each means by which it was told.
     presses: Presses,
     receiver: Receiver,
+    conflict: Conflict,
     cname: String,
     media_timeout: Duration,
     rtcp_interval: Duration,
@@ -99,6 +102,7 @@ impl Stream {
             sender: Sender::new(),
             presses: Presses::new(),
             receiver: Receiver::new(options.jitter),
+            conflict: Conflict::default(),
             ear: Ear::new(),
             cname: String::with_capacity(CNAME),
             first_sent: false,
@@ -142,6 +146,7 @@ impl Stream {
         }
         self.cname = rng.token(CNAME);
         (self.first_sent, self.first_received) = (false, false);
+        self.conflict = Conflict::default();
     }
 
     /// The offer and the answer are settled, for the first time or anew.
@@ -274,6 +279,11 @@ impl Stream {
             Received::Kept | Received::Refused | Received::Rtcp => return None,
         };
         (*heard_at, *timed_out) = (now, false);
+        if self.receiver.source() == Some(self.sender.ssrc())
+            && let Ok(packet) = Packet::parse(bytes)
+        {
+            self.conflict.handle_packet(source, &packet, &self.sender.position());
+        }
         let negotiated = (session.remote, session.remote_rtcp);
         match latched {
             Some(remote) if remote == negotiated.0 => sink.latch(self.key, remote),
@@ -528,6 +538,11 @@ impl Stream {
         if fell_silent {
             self.tell(now, EventKind::MediaTimeout, sink);
         }
+        // Protected, both may have one SSRC, as each direction has its key; and our count of rollovers belongs to ours.
+        if self.conflict.take() && self.protection.is_none() && self.laid_by.is_none() {
+            self.say_goodbye(now, sink);
+            self.sender.change_source(rng);
+        }
     }
 
     fn report(&mut self, now: Instant, bye: bool, sink: &mut impl Sink) {
@@ -558,11 +573,16 @@ impl Stream {
         self.receiver.left()
     }
 
-    /// The last words: BYE (RFC 3550, 6.6, when anything was ever sent) and the statistics.
-    pub fn close(&mut self, now: Instant, sink: &mut impl Sink) -> Statistics {
+    /// BYE (RFC 3550, 6.6), when anything was ever sent.
+    fn say_goodbye(&mut self, now: Instant, sink: &mut impl Sink) {
         if self.session().is_some() && self.sender.packets() > 0 {
             self.report(now, true, sink);
         }
+    }
+
+    /// The last words, and the statistics.
+    pub fn close(&mut self, now: Instant, sink: &mut impl Sink) -> Statistics {
+        self.say_goodbye(now, sink);
         self.player.stop();
         self.end_recording(sink);
         self.phase = Phase::Open;

@@ -3,6 +3,7 @@
 mod agreed;
 mod bench;
 mod coding;
+mod collision;
 mod faults;
 mod keys;
 mod missed;
