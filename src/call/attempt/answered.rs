@@ -407,7 +407,7 @@ impl Attempt {
             _ => return,
         };
         self.record.reason = "no media".to_owned();
-        self.end(now, disposition, EndedBy::Us, out);
+        self.end_without_media(now, disposition, out);
     }
 
     /// What the attempt has come to if the call ends at this moment.

@@ -38,6 +38,19 @@ impl Attempt {
     }
 
     pub(super) fn end(&mut self, now: Now, disposition: Disposition, by: EndedBy, out: &mut Vec<Action>) {
+        self.end_for(now, disposition, by, cause_of(disposition), out);
+    }
+
+    /// The media have stopped: the end, and both legs are told why.
+    pub(super) fn end_without_media(&mut self, now: Now, disposition: Disposition, out: &mut Vec<Action>) {
+        if matches!(self.agent.progress, Progress::Answered) {
+            out.push(Action::HangUp { side: Side::Agent, q850: RECOVERY_ON_TIMER });
+            self.agent.progress = Progress::Over;
+        }
+        self.end_for(now, disposition, EndedBy::Us, RECOVERY_ON_TIMER, out);
+    }
+
+    fn end_for(&mut self, now: Now, disposition: Disposition, by: EndedBy, q850: u16, out: &mut Vec<Action>) {
         let committing = matches!(self.state, State::Committing);
         self.release_target(out);
         self.tell_gap(now, out);
@@ -46,11 +59,11 @@ impl Attempt {
         self.record.ended_at = now.wall;
         self.state = State::Ending { give_up: now.instant + QUIET_WITHIN };
         match self.callee.progress {
-            Progress::Calling => out.push(Action::HangUp { side: Side::Callee, q850: cause_of(disposition) }),
+            Progress::Calling => out.push(Action::HangUp { side: Side::Callee, q850 }),
             Progress::Answered => {
                 // The BYE is the end for us: channel and contact need not wait for its answer.
                 self.callee.progress = Progress::Over;
-                out.push(Action::HangUp { side: Side::Callee, q850: cause_of(disposition) });
+                out.push(Action::HangUp { side: Side::Callee, q850 });
             }
             // The store's answer is still to come; it decides whether the attempt counts.
             Progress::Open if committing => {}
@@ -185,11 +198,14 @@ pub(super) fn blank_record(invite: &InviteRecord, at: WallTime) -> CallRecord {
     }
 }
 
+/// The Q.850 cause of an end that a timer has brought.
+const RECOVERY_ON_TIMER: u16 = 102;
+
 /// The Q.850 cause that our CANCEL or BYE gives: 19 no answer, 102 recovery on timer, 16 normal clearing.
 fn cause_of(disposition: Disposition) -> u16 {
     match disposition {
         Disposition::NoAnswer => 19,
-        Disposition::NoMedia => 102,
+        Disposition::NoMedia => RECOVERY_ON_TIMER,
         Disposition::MediaMismatch => 88,
         _ => 16,
     }

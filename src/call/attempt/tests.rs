@@ -314,10 +314,11 @@ fn fax_tone_silence_and_no_media_have_their_own_ends() {
     let without_a_packet = [("", "silence", "no_media"), ("", "unsure", "no_media")];
     for (heard, word, end) in [("heard", "silence", "silence")].into_iter().chain(without_a_packet) {
         let line = if heard.is_empty() { String::new() } else { format!(" 6.000 < {heard}\n") };
+        let why = if end == "no_media" { " 102" } else { "" };
         answered(to_agent()).plays_on(&format!(
             "{line}
              9.000 < {word}
-             9.000 > BYE callee
+             9.000 > BYE callee{why}
              9.000 > close callee
              9.010 < closed
              9.010 ! {end} by us
@@ -331,7 +332,7 @@ fn an_answer_without_a_single_packet_is_no_person() {
     answered(to_agent()).plays_on(
         "
         10.900 < unsure
-        10.900 > BYE callee
+        10.900 > BYE callee 102
         10.900 > close callee
         10.910 < closed
         10.910 ! no_media by us

@@ -45,7 +45,7 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
     answered(to_agent()).plays_on(
         "
          8.000 < media timeout
-         8.000 > BYE callee
+         8.000 > BYE callee 102
          8.000 > close callee
          8.010 < closed
          8.010 ! no_media by us
@@ -57,7 +57,7 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
          5.900 < human
          5.900 > play 3
         36.000 < media timeout
-        36.000 > BYE callee
+        36.000 > BYE callee 102
         36.000 > close callee
         36.010 < closed
         36.010 ! hung_up_early by us
@@ -67,8 +67,8 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
     stage.plays_on(
         "
         37.000 < media timeout
-        37.000 > BYE callee
-        37.000 > BYE agent
+        37.000 > BYE agent 102
+        37.000 > BYE callee 102
         37.000 > close agent
         37.000 > close callee
         37.010 < agent closed

@@ -426,13 +426,14 @@ fn describe(action: &Action, attempt: &Attempt) -> Option<String> {
         Action::Commit(invite) => format!("> commit {}", invite.trunk),
         Action::Invite { side: to, .. } => format!("> INVITE {}", side(to)),
         Action::PlaceAgent => "> place agent".into(),
-        Action::HangUp { side: to, .. } => {
+        Action::HangUp { side: to, q850 } => {
             let answered = match to {
                 Side::Callee => attempt.is_answered(),
                 Side::Agent => attempt.record.agent_answered_at.is_some(),
                 Side::Target => false,
             };
-            format!("> {} {}", if answered { "BYE" } else { "CANCEL" }, side(to))
+            let why = if *q850 == 102 { " 102" } else { "" };
+            format!("> {} {}{why}", if answered { "BYE" } else { "CANCEL" }, side(to))
         }
         Action::AnswerOffer { side: to, answer } => match answer {
             Ok(sdp) => format!("> answer {} {}", side(to), direction(sdp)),
