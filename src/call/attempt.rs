@@ -487,6 +487,10 @@ impl Attempt {
             Side::Agent | Side::Target => {
                 self.agent.port_held = false;
                 self.agent.progress = Progress::Over;
+                if matches!(self.state, State::AwaitingAgent { .. }) {
+                    self.record.reason = format!("no port for the agent's leg: {reason}");
+                    out.push(Action::Journal(Step::NoAgentPort { reason: reason.to_owned() }));
+                }
                 self.handle_no_agent(now, 0, out);
             }
         }

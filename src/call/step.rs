@@ -81,6 +81,11 @@ pub enum Step {
         /// With which status; 0 for a time-out.
         status: u16,
     },
+    /// There is no port for the agent's leg.
+    NoAgentPort {
+        /// Why.
+        reason: String,
+    },
     /// No agent came in time: the person is told so, or the call ends.
     NoAgent,
     /// The agent answered.
@@ -140,6 +145,7 @@ impl fmt::Display for Step {
             Step::WantsAgent => f.write_str("wants an agent"),
             Step::NoAgent => f.write_str("no agent came in time"),
             Step::AgentDialing => f.write_str("ringing the agent"),
+            Step::NoAgentPort { reason } => write!(f, "no port for the agent's leg: {reason}"),
             Step::AgentFailed { status: 0 } => f.write_str("the agent did not answer"),
             Step::AgentFailed { status } => write!(f, "agent's leg failed ({status})"),
             Step::AgentAnswered => f.write_str("agent answered"),

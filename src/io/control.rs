@@ -4,6 +4,7 @@
 //! the operator, a signal, or the engine's own deadline, and works off whatever has gathered before it waits again, no more
 //! often than every few milliseconds.
 
+use crate::call::step::Step;
 use crate::engine::engine::{Engine, Operator, Output};
 use crate::engine::journal::{self, Entry};
 use crate::io::address;
@@ -552,7 +553,8 @@ fn log(entry: &Entry) {
         journal::Event::Trunk { .. }
         | journal::Event::CallerId { .. }
         | journal::Event::Guard { .. }
-        | journal::Event::Former { .. } => {
+        | journal::Event::Former { .. }
+        | journal::Event::Attempt { step: Step::NoAgentPort { .. }, .. } => {
             tracing::warn!("{}", entry.event)
         }
         journal::Event::Skipped { .. } => tracing::debug!("{}", entry.event),

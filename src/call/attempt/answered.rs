@@ -361,7 +361,8 @@ impl Attempt {
         if !matches!(self.state, State::AwaitingAgent { .. }) {
             return;
         }
-        if status != 0 || self.agent.progress != Progress::Open {
+        // Whom nobody has rung has not failed to answer.
+        if status != 0 || self.record.agent_dialed_at.is_some() && self.agent.progress != Progress::Open {
             out.push(Action::Journal(Step::AgentFailed { status }));
         }
         out.push(Action::Journal(Step::NoAgent));

@@ -80,6 +80,28 @@ fn fault_26_a_call_whose_media_never_comes_is_no_person_and_one_whose_media_stop
 }
 
 #[test]
+fn an_agents_leg_without_a_port_is_told_of_and_is_the_reason_of_the_abandonment() {
+    let mut stage = answered(to_agent());
+    stage.plays_on(
+        "
+         5.900 < quiet 5.400
+         5.900 < human
+         5.900 > play 0 for ever
+         5.900 > open agent
+         5.905 < agent no port
+         5.905 ! no port for the agent's leg: all are in use
+         5.905 > play 1
+         9.000 < played 1
+         9.000 > BYE callee
+         9.000 > close callee
+         9.010 < closed
+         9.010 ! abandoned by us
+    ",
+    );
+    assert_eq!(stage.attempt.record.reason, "no port for the agent's leg: all are in use");
+}
+
+#[test]
 fn keys_go_by_info_to_a_party_without_telephone_events_and_however_they_came() {
     awaiting_agent().plays_on(
         "
