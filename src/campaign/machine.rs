@@ -259,6 +259,7 @@ impl Campaign {
     fn may_dial_one(&mut self, now: Now) -> bool {
         self.state == CampaignState::Running
             && self.engine_lines_free > 0
+            && now.instant >= self.no_room_until
             && self.lines_used() < self.options.lines_max as usize
             && (!self.is_paced() || now.instant >= self.pacing.next_at())
             && self.lines_wanted(now) > 0
@@ -457,11 +458,12 @@ impl Campaign {
     /// When the pace lets the next contact go, if nothing else holds it.
     fn paced_at(&self, now: Instant) -> Option<Instant> {
         let line_free = self.engine_lines_free > 0 && self.lines_used() < self.options.lines_max as usize;
+        let rested_at = Some(self.no_room_until).filter(|until| *until > now);
         match self.options.dialing.mode {
             _ if !line_free || self.supply.claimed() == 0 => None,
-            Mode::Paced => Some(self.pacing.next_at()),
+            Mode::Paced => Some(self.pacing.next_at()).max(rested_at),
             mode if mode.needs_agents() => Some(now + TICK),
-            _ => None,
+            _ => rested_at,
         }
     }
 }

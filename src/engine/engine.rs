@@ -194,6 +194,8 @@ struct Running {
     /// Its state in a store that is shared, as it was last seen there.
     followed: Option<CampaignState>,
     ended: BTreeMap<String, u64>,
+    /// Why contacts are not dialed, as it was told since the last that was.
+    not_dialed: Option<String>,
 }
 
 /// An attempt with what the engine holds for it.
@@ -333,6 +335,7 @@ impl Engine {
                 in_flight: 0,
                 followed: None,
                 ended: BTreeMap::new(),
+                not_dialed: None,
             })
             .collect();
         let mut engine = Engine {

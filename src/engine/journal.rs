@@ -31,7 +31,7 @@ pub enum Event {
         /// What.
         step: Step,
     },
-    /// An attempt ended before its INVITE left.
+    /// An attempt ended before its INVITE left. The same reason is told once, until a contact of the campaign is dialed again.
     NotDialed {
         /// Of which campaign.
         campaign: String,

@@ -157,6 +157,19 @@ fn lines_bound_the_calls_and_an_undialed_contact_is_the_next_again() {
 }
 
 #[test]
+fn who_found_no_room_rests_for_a_second_however_fast_the_pace_is() {
+    let (mut campaign, mut ledger) = running("calls_per_minute = 6000");
+    campaign.handle_contacts(at(10), two(), 0, None);
+    let first = campaign.next_dial(at(20), 5, &mut ledger).unwrap();
+    campaign.handle_not_dialed(at(30), first, &mut ledger);
+    assert_eq!(campaign.next_dial(at(40), 5, &mut ledger), None);
+    assert_eq!(campaign.next_dial(at(1_000), 5, &mut ledger), None);
+    assert_eq!(campaign.poll_timeout(), Some(at(1_030).instant));
+    assert!(campaign.next_dial(at(1_030), 5, &mut ledger).is_some());
+    assert!(campaign.next_dial(at(1_040), 5, &mut ledger).is_some(), "the pace goes on");
+}
+
+#[test]
 fn two_campaigns_never_dial_one_number_at_once() {
     let (mut one, mut ledger) = running("");
     let (mut other, _) = running("");

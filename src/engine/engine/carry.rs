@@ -150,6 +150,9 @@ impl Engine {
                 self.watch_pacing(now, key, &step);
                 self.watch_transfer(now, key, &step);
                 if let Some(line) = self.lines.get(key) {
+                    if matches!(step, crate::call::step::Step::Dialing { .. }) {
+                        self.campaigns[line.campaign].not_dialed = None;
+                    }
                     self.measures.handle_step(&step, line.attempt.verdict());
                     let event = Event::Attempt {
                         id: line.attempt.id(),
@@ -349,7 +352,11 @@ impl Engine {
         } else {
             running.campaign.handle_not_dialed(now, line.contact, &mut self.ledger);
         }
-        self.journal(now, Event::NotDialed { campaign, number, reason });
+        // The next try meets the same: it is told once.
+        if running.not_dialed.as_ref() != Some(&reason) {
+            running.not_dialed = Some(reason.clone());
+            self.journal(now, Event::NotDialed { campaign, number, reason });
+        }
     }
 
     fn close_finished(&mut self, now: Now, key: Key, record: Box<CallRecord>) {

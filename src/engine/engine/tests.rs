@@ -301,6 +301,8 @@ struct Stage {
     known: BTreeSet<String>,
     /// The store takes its time.
     hold_commits: bool,
+    /// All ports are taken.
+    no_port: bool,
     held: Vec<AttemptId>,
     /// It takes its time over calls that are up.
     hold_keeps: bool,
@@ -368,6 +370,7 @@ impl Stage {
             contact_states: Vec::new(),
             known: BTreeSet::new(),
             hold_commits: false,
+            no_port: false,
             held: Vec::new(),
             hold_keeps: false,
             held_keeps: Vec::new(),
@@ -471,6 +474,9 @@ impl Stage {
 
     fn obey(&mut self, command: Command) {
         let (stream, kind) = match command {
+            Command::Open { stream, .. } if self.no_port => {
+                (stream, media::EventKind::OpenFailed { reason: "all ports are in use".into() })
+            }
             Command::Open { stream, .. } => {
                 let local = SocketAddr::from(([192, 0, 2, 1], 4_000));
                 (stream, media::EventKind::Opened { local })

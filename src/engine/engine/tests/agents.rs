@@ -476,6 +476,7 @@ impl Stage {
             in_flight: 0,
             followed: None,
             ended: BTreeMap::new(),
+            not_dialed: None,
         };
         self.engine.campaigns.push(running);
     }

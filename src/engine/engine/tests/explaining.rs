@@ -261,3 +261,26 @@ fn a_contact_is_explained_with_what_the_engine_alone_knows() {
     let nobody = stage.engine.explain_contact(stage.now, "summer", &facts("+12125550109"));
     assert_eq!(nobody, Err("no campaign is called \"summer\"; there are: spring".to_owned()));
 }
+
+#[test]
+fn while_there_is_no_port_it_is_tried_once_a_second_and_told_once() {
+    let mut stage = Stage::with_rules(&[""], Human::HangUp, "calls_per_minute = 600\nlines_max = 4");
+    stage.no_port = true;
+    let numbers = ["+12125550101", "+12125550102", "+12125550103", "+12125550104"];
+    stage.contacts(&numbers);
+    stage.pass(5_500);
+    let told = |stage: &Stage| {
+        stage.journal.iter().filter(|line| line.ends_with("not dialed: all ports are in use")).count()
+    };
+    assert_eq!(told(&stage), 1);
+    assert_eq!(stage.commits.len(), 0);
+    stage.no_port = false;
+    // Less than the pace of 600 a minute lets two go in.
+    while stage.commits.is_empty() {
+        stage.pass(50);
+    }
+    // One that was dialed ends the spell.
+    stage.no_port = true;
+    stage.pass(3_000);
+    assert_eq!(told(&stage), 2);
+}
