@@ -1,5 +1,7 @@
 //! One leg's RTP session: both halves, and what hangs on them.
 
+mod reports;
+
 use super::Options;
 use super::alignment::{self, Alignment};
 use super::bridge::{Bridge, Laid};
@@ -22,8 +24,7 @@ use crate::audio::{FRAME_SAMPLES, Frame, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::rtp::delay::Delay;
 use crate::rtp::packet::Packet;
-use crate::rtp::rtcp::{self, COMPOUND_MAX, Report};
-use crate::rtp::srtp::RTCP_GROWTH;
+use crate::rtp::rtcp;
 use crate::time::Instant;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -300,31 +301,6 @@ impl Stream {
         digit
     }
 
-    /// A datagram on the port of RTCP: of any port of the host that the peer names or was found at, as many send it from
-    /// elsewhere. A goodbye does not end a call, which only signalling does.
-    pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
-        let ours = self.session().is_some_and(|session| {
-            let found = self.receiver.target().unwrap_or(session.remote);
-            [session.remote_rtcp, session.remote, found].iter().any(|address| address.ip() == source.ip())
-        });
-        if !ours {
-            // A stranger's is not even looked at.
-            self.receiver.refuse();
-            return;
-        }
-        let mut plain = [0; DATAGRAM_MAX];
-        let bytes = match &mut self.protection {
-            None => Some(bytes),
-            Some(protection) => protection.open_rtcp(now, bytes, &mut plain),
-        };
-        match bytes.map(|bytes| rtcp::read(now, bytes, self.sender.ssrc(), self.receiver.source())) {
-            Some(Ok(told)) => self.receiver.handle_report(&told),
-            Some(Err(_)) | None => {
-                self.receiver.refuse();
-            }
-        }
-    }
-
     /// The stream's 20 ms: a frame in, a packet out. `from_partner` is what the partner heard. Tells the key that was
     /// pressed in the sound, for the partner.
     pub fn handle_slot(
@@ -545,39 +521,9 @@ impl Stream {
         }
     }
 
-    fn report(&mut self, now: Instant, bye: bool, sink: &mut impl Sink) {
-        let Some(rtcp_mux) = self.session().filter(|session| session.reports).map(|session| session.rtcp_mux)
-        else {
-            return;
-        };
-        let sent = self.sender.report();
-        let ssrc = self.sender.ssrc();
-        let (heard, peer_report) = self.receiver.report();
-        let report = Report { ssrc, cname: &self.cname, sent, heard, peer_report, bye };
-        let mut buffer = [0; COMPOUND_MAX + RTCP_GROWTH];
-        let (compound, _) = buffer.split_first_chunk_mut().expect("the buffer is longer");
-        let length = report.write(now, compound);
-        let length = match &mut self.protection {
-            None => Some(length),
-            Some(protection) => protection.protect_rtcp(&mut buffer, length),
-        };
-        let Some(length) = length else { return };
-        match rtcp_mux {
-            true => sink.send(self.key, &buffer[..length]),
-            false => sink.send_rtcp(self.key, &buffer[..length]),
-        }
-    }
-
     /// Where the peer was: its packets may come for a while yet, to whoever has the port then.
     pub fn left(&self) -> Former {
         self.receiver.left()
-    }
-
-    /// BYE (RFC 3550, 6.6), when anything was ever sent.
-    fn say_goodbye(&mut self, now: Instant, sink: &mut impl Sink) {
-        if self.session().is_some() && self.sender.packets() > 0 {
-            self.report(now, true, sink);
-        }
     }
 
     /// The last words, and the statistics.
