@@ -166,7 +166,7 @@ impl Leg {
     /// Who holds by an address of nowhere (RFC 2543 section B.5) is sent nothing, no report either: the address that it
     /// had stays aimed at, and nobody is missed.
     fn settle(&mut self, negotiated: Negotiated) -> Session {
-        let mut session = session_of(negotiated, self.dtmf);
+        let mut session = Session { local: self.address, ..session_of(negotiated, self.dtmf) };
         if session.remote.ip().is_unspecified() {
             (session.receive, session.reports) = (false, false);
             let before = self.session.unwrap_or(session);
@@ -200,6 +200,7 @@ fn session_of(negotiated: Negotiated, dtmf: Dtmf) -> Session {
     Session {
         remote: negotiated.remote,
         remote_rtcp: negotiated.remote_rtcp,
+        local: None,
         coding: match negotiated.codec {
             Codec::Pcmu => Coding::G711(Law::Mu),
             Codec::Pcma => Coding::G711(Law::A),

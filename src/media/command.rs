@@ -9,7 +9,7 @@ use crate::audio::g711::Law;
 pub use crate::rtp::srtp::{Keys, MasterKey, Suite};
 use crate::slab::Key;
 use crate::time::Instant;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Session {
     pub remote: SocketAddr,
     /// Where the peer takes RTCP.
     pub remote_rtcp: SocketAddr,
+    /// The address of ours that SDP has named, where another may lead to the peer: it sends there.
+    pub local: Option<IpAddr>,
     /// How both directions are coded.
     pub coding: Coding,
     /// The payload type of the audio that we send (0 PCMU, 8 PCMA, 9 G722, or the peer's own number for one of them).
@@ -67,6 +69,7 @@ impl Session {
         Session {
             remote,
             remote_rtcp: SocketAddr::new(remote.ip(), remote.port().saturating_add(1)),
+            local: None,
             coding: Coding::G711(law),
             payload_type: Coding::G711(law).payload_type(),
             telephone_event: Some(101),

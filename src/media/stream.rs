@@ -163,6 +163,9 @@ impl Stream {
         self.receiver.aim(now, &session, before != Some(session));
         let addresses = |session: &Session| (session.remote, session.remote_rtcp);
         let moved = before.is_none_or(|before| addresses(&before) != addresses(&session));
+        if let Some(local) = session.local {
+            sink.name(self.key, local);
+        }
         if moved || self.receiver.target() != target {
             // Where the peer was found to be it still is, if only its reports go elsewhere from now on.
             sink.aim(self.key, self.receiver.target().unwrap_or(session.remote), session.remote_rtcp);

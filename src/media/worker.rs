@@ -13,7 +13,7 @@ use crate::amd::detector::Mode;
 use crate::audio::{Frame, SILENT_FRAME};
 use crate::rng::Rng;
 use crate::time::Instant;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub trait Sink {
     fn former(&self, _stream: StreamKey) -> Former {
         NOBODY
     }
+    /// The peer sends to this address of ours, as SDP says.
+    fn name(&mut self, _stream: StreamKey, _local: IpAddr) {}
     /// From now on send there.
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr);
     /// The peer has proved to be at `remote`: send there, and take packets from there only where that can be arranged.

@@ -41,6 +41,8 @@ pub struct Pair {
     pub rtcp: UdpSocket,
     /// The address to offer.
     pub offered: SocketAddr,
+    /// They are bound to the wildcard address, and SDP names one of ours for each peer.
+    pub is_wildcard: bool,
     /// Where the peer of the call before was, and then where this one's was.
     pub former: Former,
 }
@@ -132,7 +134,8 @@ fn pair(address: MediaAddress, port: u16, former: Former) -> io::Result<Pair> {
     let rtp = bind(SocketAddr::new(address.listen, port))?;
     let rtcp = bind(SocketAddr::new(address.listen, port + 1))?;
     let stamped = reader::stamp(&rtp).is_ok();
-    Ok(Pair { rtp, stamped, rtcp, offered: SocketAddr::new(address.offered, port), former })
+    let (offered, is_wildcard) = (SocketAddr::new(address.offered, port), address.is_wildcard);
+    Ok(Pair { rtp, stamped, rtcp, offered, is_wildcard, former })
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {

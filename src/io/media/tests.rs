@@ -175,3 +175,40 @@ fn a_stream_with_ports_of_both_families_uses_those_of_its_peer() {
     plane.stop();
     UdpSocket::bind((Ipv6Addr::UNSPECIFIED, local.port())).expect("both ports were given back");
 }
+
+#[test]
+fn a_peer_that_another_address_of_ours_leads_to_is_heard_at_the_one_that_sdp_has_named() {
+    let wildcard = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    let addresses = vec![MediaAddress { listen: wildcard, offered: own().into(), is_wildcard: true }];
+    let options = Options { addresses, ..options(1, 22_920) };
+    let (plane, mut events) = MediaPlane::start(options, Arc::default(), std::time::Instant::now()).unwrap();
+    let (stream, local) = open(&plane, &mut events, 0, None);
+    let peer = peer();
+    let session = Session { local: Some(local.ip()), ..session(peer.local_addr().unwrap()) };
+    plane.send(Command::Connect { stream, session });
+    let mut buffer = [0; 2_048];
+    // The first proves the peer, after which the socket would be connected; we send to it in each of our turns.
+    for number in 0..20 {
+        let (_, source) = peer.recv_from(&mut buffer).unwrap();
+        assert_ne!(source.ip(), local.ip(), "the routing table leads there from another address");
+        let (payload, timestamp) = ([0x10; 160], u32::from(number) * 160);
+        let packet = Packet {
+            marker: false,
+            payload_type: 0,
+            sequence: number,
+            timestamp,
+            ssrc: Ssrc(5),
+            payload: &payload,
+        };
+        let length = packet.write(&mut buffer);
+        peer.send_to(&buffer[..length], local).unwrap();
+    }
+    (0..3).for_each(|_| drop(peer.recv_from(&mut buffer).unwrap()));
+    plane.send(Command::Close { stream });
+    let statistics = wait(&mut events, |event| match event.kind {
+        EventKind::Closed(statistics) => Some(statistics),
+        _ => None,
+    });
+    assert_eq!(statistics.packets_received, 20, "{statistics:?}");
+    plane.stop();
+}

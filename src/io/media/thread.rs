@@ -23,7 +23,7 @@ use crate::rng::Rng;
 use crate::rtp::rtcp;
 use crate::time::Instant;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -265,6 +265,8 @@ struct Leg {
     recording: Option<Recording>,
     /// The pair of the other family, where there is one.
     spare: Option<Pair>,
+    /// The address of ours that SDP has named.
+    named: Option<IpAddr>,
 }
 
 /// A packet of a traced leg, from one of the two addresses to the other.
@@ -326,6 +328,7 @@ impl Sink for Shell {
             traced: false,
             withheld: false,
             spare,
+            named: None,
         });
         Ok(offered)
     }
@@ -333,6 +336,12 @@ impl Sink for Shell {
     fn former(&self, stream: StreamKey) -> Former {
         let leg = self.legs.get(stream.index()).and_then(Option::as_ref);
         leg.map_or(NOBODY, |leg| leg.pair.former)
+    }
+
+    fn name(&mut self, stream: StreamKey, local: IpAddr) {
+        if let Some(leg) = self.leg(stream) {
+            leg.named = Some(local);
+        }
     }
 
     fn aim(&mut self, stream: StreamKey, remote: SocketAddr, remote_rtcp: SocketAddr) {
@@ -352,6 +361,11 @@ impl Sink for Shell {
     fn latch(&mut self, stream: StreamKey, remote: SocketAddr) {
         let Some(leg) = self.leg(stream) else { return };
         leg.connected = leg.pair.rtp.connect(remote).is_ok();
+        // Connected, a socket of all addresses takes only what comes to the one that the routing table leads to the peer from.
+        let local = leg.pair.rtp.local_addr().map(|local| local.ip()).ok();
+        if leg.connected && leg.pair.is_wildcard && leg.named.is_some_and(|named| local != Some(named)) {
+            leg.connected = !port::disconnect(&leg.pair.rtp);
+        }
         leg.drained = false;
         leg.remote = Some(remote);
     }
