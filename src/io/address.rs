@@ -25,6 +25,16 @@ pub fn towards(peers: impl IntoIterator<Item = IpAddr>, look_up: LookUp) -> Vec<
     peers.into_iter().filter(|peer| !peer.is_unspecified()).filter_map(asked).collect()
 }
 
+/// Where to bind sockets of `listen` that peers are told to be at `advertised`: there, where `listen` is the wildcard address
+/// and that one is of this machine, for what leaves a wildcard socket has the address that the routing table chooses, and a
+/// connected one takes what comes to that alone. An address of a NAT's outside is not ours.
+pub fn bound(listen: IpAddr, advertised: IpAddr, look_up: LookUp) -> IpAddr {
+    // The routing table leads from an address of this machine to itself.
+    let is_ours = advertised.is_loopback()
+        || look_up(SocketAddr::new(advertised, 5060)).is_ok_and(|local| local == advertised);
+    if listen.is_unspecified() && is_ours { advertised } else { listen }
+}
+
 /// An address that a system call gave; `None` where it is not one of the Internet.
 pub fn of_system(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
@@ -34,6 +44,25 @@ pub fn of_system(address: &SockaddrStorage) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sockets_are_bound_to_an_advertised_address_of_this_machine() {
+        let look_up = |peer: SocketAddr| match peer.ip() {
+            ours if ours == IpAddr::from([10, 0, 0, 5]) => Ok(ours),
+            _ => Ok(IpAddr::from([10, 0, 0, 4])),
+        };
+        let table = [
+            ("0.0.0.0", "10.0.0.5", "10.0.0.5"),
+            ("0.0.0.0", "127.0.0.9", "127.0.0.9"),
+            ("0.0.0.0", "203.0.113.7", "0.0.0.0"),
+            ("10.0.0.4", "10.0.0.5", "10.0.0.4"),
+        ];
+        for (listen, advertised, expected) in table {
+            let [listen, advertised, expected] =
+                [listen, advertised, expected].map(|ip| ip.parse::<IpAddr>().unwrap());
+            assert_eq!(bound(listen, advertised, look_up), expected, "{listen} {advertised}");
+        }
+    }
 
     #[test]
     fn loopback_is_reached_from_loopback() {

@@ -269,6 +269,7 @@ fn media_addresses(
     let address = |listen: &IpAddr| {
         let (listen, is_ipv4) = (*listen, listen.is_ipv4());
         if let Some(offered) = config.media.advertised(is_ipv4) {
+            let listen = address::bound(listen, offered, look_up);
             return Ok(MediaAddress { listen, offered, is_wildcard: false });
         }
         let anybody = if is_ipv4 { ANYBODY } else { ANYBODY_V6 };
