@@ -203,7 +203,9 @@ fn a_peer_that_another_address_of_ours_leads_to_is_heard_at_the_one_that_sdp_has
         let length = packet.write(&mut buffer);
         peer.send_to(&buffer[..length], local).unwrap();
     }
-    (0..3).for_each(|_| drop(peer.recv_from(&mut buffer).unwrap()));
+    for _ in 0..3 {
+        peer.recv_from(&mut buffer).unwrap();
+    }
     plane.send(Command::Close { stream });
     let statistics = wait(&mut events, |event| match event.kind {
         EventKind::Closed(statistics) => Some(statistics),
