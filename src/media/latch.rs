@@ -13,9 +13,9 @@
 //! where the peer still sends from, whatever it says. It is heard there again, and sent to where it says: it may listen there
 //! already. Only a private address, where it cannot be reached, is not sent to then.
 //!
-//! Nor may it be where the peer of the call before on the same port was ([`Former`]): who has not heard that this has ended
-//! sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly
-//! that address makes it the peer's.
+//! Nor may it be the very stream of the peer of the call before on the same port ([`Former`]): who has not heard that this has
+//! ended sends on, and proves nothing about the peer of this call, come who may. Only an offer or an answer that names exactly
+//! its address makes it the peer's.
 //!
 //! A locked latch moves in three cases only: a new offer and answer name another address; packets come from the
 //! negotiated address after all; or the locked source was silent for [`SILENCE`] and the very same stream, its source
@@ -25,8 +25,11 @@
 //! translation that has changed is found again after [`SILENCE`]. A source that was found before, as that of a gateway which
 //! sends from elsewhere than it says, stays where it was found.
 
+mod candidate;
+
 use crate::rtp::Ssrc;
 use crate::time::Instant;
+use candidate::Candidate;
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -59,11 +62,15 @@ const MOVED_PACKETS_MAX: u16 = 3_000;
 /// So many addresses that a peer has left are remembered: one or two of each move.
 pub const FORMER_MAX: usize = 4;
 
-/// Where somebody was who may send from there yet; the last ones first.
-pub type Former = [Option<SocketAddr>; FORMER_MAX];
+/// Where the peer of a call that has ended was and by which SSRC it sent, as it may yet; the last ones first. Who begins another
+/// stream there may be the peer of the next call, as telephones and gateways have one port for all of theirs.
+pub type Former = [Option<(SocketAddr, Ssrc)>; FORMER_MAX];
 
 /// No address of anybody.
 pub const NOBODY: Former = [None; FORMER_MAX];
+
+/// What the peer of this call has left; the last ones first.
+type Left = [Option<SocketAddr>; FORMER_MAX];
 
 /// The rule for one stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -72,8 +79,8 @@ pub struct Latch {
     /// By what was agreed the peer may be silent.
     held: bool,
     state: State,
-    /// Where the peer was, or said it was, before it named another address; the last ones first.
-    former: Former,
+    /// Where the peer was, or said it was, before it named another address.
+    former: Left,
     /// Where that of the call before on this port was.
     predecessor: Former,
     /// Sources that are proving themselves.
@@ -103,33 +110,6 @@ struct Locked {
     loose: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Candidate {
-    source: SocketAddr,
-    ssrc: Ssrc,
-    /// The newest number, and which of those behind it have come: a bit each, its own the lowest.
-    newest: u16,
-    came: u16,
-    heard_at: Instant,
-}
-
-impl Candidate {
-    /// Its next packet; one that is far from those before begins anew.
-    fn handle_packet(&mut self, now: Instant, sequence: u16) {
-        let (ahead, behind) = (sequence.wrapping_sub(self.newest), self.newest.wrapping_sub(sequence));
-        self.heard_at = now;
-        match (ahead < NEAR, behind < NEAR) {
-            (true, _) => (self.newest, self.came) = (sequence, self.came << ahead | 1),
-            (false, true) => self.came |= 1 << behind,
-            (false, false) => (self.newest, self.came) = (sequence, 1),
-        }
-    }
-
-    fn packets(&self) -> u32 {
-        self.came.count_ones()
-    }
-}
-
 /// What to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Judgement {
@@ -145,8 +125,14 @@ impl Latch {
     /// An open latch.
     pub fn new(now: Instant, negotiated: SocketAddr) -> Self {
         let state = State::Open { until: now + WINDOW };
-        let (former, predecessor) = (NOBODY, NOBODY);
-        Latch { negotiated, held: false, state, former, predecessor, candidates: [None; CANDIDATES_MAX] }
+        Latch {
+            negotiated,
+            held: false,
+            state,
+            former: [None; FORMER_MAX],
+            predecessor: NOBODY,
+            candidates: [None; CANDIDATES_MAX],
+        }
     }
 
     /// The same on a port where the peer of the call before was there.
@@ -158,17 +144,29 @@ impl Latch {
     /// so is where it was found to be then.
     pub fn moved(&self, now: Instant, negotiated: SocketAddr) -> Self {
         let returns = self.former.contains(&Some(negotiated));
-        let former = self.and_before(if returns { NOBODY } else { self.former });
+        let former = self.and_before(if returns { [None; FORMER_MAX] } else { self.former });
         Latch { former, ..Latch::new(now, negotiated).after(self.predecessor) }
     }
 
-    /// Where the peer was that this latch leaves behind, and where it or the one before it was earlier.
+    /// Where the peer was that this latch leaves behind, if it was heard, and where it or the one before it was earlier.
     pub fn left(&self) -> Former {
-        self.and_before(self.former.into_iter().chain(self.predecessor))
+        let ssrc = match &self.state {
+            State::Locked(locked) => Some(locked.ssrc),
+            State::Open { .. } => None,
+        };
+        let own =
+            ssrc.map(|ssrc| self.and_before(self.former).map(|place| place.map(|address| (address, ssrc))));
+        let mut left = own.unwrap_or(NOBODY);
+        for before in self.predecessor.into_iter().flatten() {
+            if let Some(place) = left.iter_mut().find(|place| place.is_none()) {
+                *place = Some(before);
+            }
+        }
+        left
     }
 
-    fn and_before(&self, before: impl IntoIterator<Item = Option<SocketAddr>>) -> Former {
-        let mut left = NOBODY;
+    fn and_before(&self, before: Left) -> Left {
+        let mut left = [None; FORMER_MAX];
         for address in [self.target(), self.negotiated].into_iter().chain(before.into_iter().flatten()) {
             if left.contains(&Some(address)) {
                 continue;
@@ -254,14 +252,14 @@ impl Latch {
             State::Locked(locked) => {
                 let moved = sequence.wrapping_sub(locked.sequence);
                 let goes_on = ssrc == locked.ssrc && (1..=MOVED_PACKETS_MAX).contains(&moved);
-                match silent && goes_on && self.may_be(source) && !self.has_left(source) {
+                match silent && goes_on && self.may_be(source, ssrc) && !self.has_left(source) {
                     true => self.prove(now, source, ssrc, sequence),
                     false => Judgement::Refused,
                 }
             }
             State::Open { until } => {
                 let (until, nobody_came) = (*until, now + WINDOW >= *until + SILENCE);
-                match now < until && self.may_be(source) && (nobody_came || !self.has_left(source)) {
+                match now < until && self.may_be(source, ssrc) && (nobody_came || !self.has_left(source)) {
                     true => self.prove(now, source, ssrc, sequence),
                     false => Judgement::Refused,
                 }
@@ -304,9 +302,9 @@ impl Latch {
         }
     }
 
-    /// Whether the peer may be seen as `source`.
-    fn may_be(&self, source: SocketAddr) -> bool {
-        may_be(self.negotiated, source) && !self.predecessor.contains(&Some(source))
+    /// Whether the peer may be seen as `source`, sending by `ssrc`.
+    fn may_be(&self, source: SocketAddr, ssrc: Ssrc) -> bool {
+        may_be(self.negotiated, source) && !self.predecessor.contains(&Some((source, ssrc)))
     }
 
     fn has_left(&self, source: SocketAddr) -> bool {
@@ -524,10 +522,15 @@ mod tests {
     #[test]
     fn where_the_peer_of_the_call_before_was_proves_nothing_unless_it_is_named() {
         let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
-        let mut before =
-            Latch::new(at(0), address(NEGOTIATED)).after([Some(address(PRIVATE)), None, None, None]);
+        let mut before = Latch::new(at(0), address(NEGOTIATED)).after([
+            Some((address(PRIVATE), Ssrc(2))),
+            None,
+            None,
+            None,
+        ]);
         judged(&mut before, &run(0, OTHER_PORT, 0, 5));
-        let left = [OTHER_PORT, NEGOTIATED, PRIVATE].map(|left| Some(address(left)));
+        let left = [(OTHER_PORT, 1), (NEGOTIATED, 1), (PRIVATE, 2)];
+        let left = left.map(|(left, ssrc)| Some((address(left), Ssrc(ssrc))));
         assert_eq!(before.left(), [left[0], left[1], left[2], None]);
         let mut latch = Latch::new(at(0), address(THIRD_PORT)).after(before.left());
         // Not even where nobody else comes.
@@ -535,6 +538,11 @@ mod tests {
             assert_eq!(judged(&mut latch, &run(0, former, 5, 240)), ".".repeat(240), "{former}");
         }
         assert_eq!(judged(&mut latch.clone(), &run(4_000, "192.0.2.1:7000", 0, 6)), "....lt");
+        // Another stream from there is another call's: many telephones have one port for all of theirs.
+        let mut anew = latch;
+        let last =
+            (0..5).map(|number| anew.judge(at(4_000), address(OTHER_PORT), Ssrc(9), number, false)).last();
+        assert_eq!(last, Some(Judgement::Latched(address(OTHER_PORT))));
         let mut moved = latch.moved(at(4_000), address("192.0.2.1:7000"));
         assert_eq!(judged(&mut moved, &run(4_000, OTHER_PORT, 250, 200)), ".".repeat(200));
         assert_eq!(

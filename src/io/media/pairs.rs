@@ -72,6 +72,7 @@ impl Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::Ssrc;
 
     fn at(seconds: u64) -> Instant {
         Instant::from_start(Duration::from_secs(seconds))
@@ -79,7 +80,7 @@ mod tests {
 
     fn former(port: u16) -> Former {
         let mut former = NOBODY;
-        former[0] = Some(([192, 0, 2, 1], port).into());
+        former[0] = Some((([192, 0, 2, 1], port).into(), Ssrc(7)));
         former
     }
 
