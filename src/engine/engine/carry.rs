@@ -347,14 +347,15 @@ impl Engine {
         }
         let campaign = running.campaign.options().name.clone();
         let number = line.contact.number.clone();
-        if line.forbidden {
+        let is_told = if line.forbidden {
             running.campaign.handle_forbidden(now, line.contact, &mut self.ledger);
+            false
         } else {
             running.campaign.handle_not_dialed(now, line.contact, &mut self.ledger);
-        }
-        // The next try meets the same: it is told once.
-        if running.not_dialed.as_ref() != Some(&reason) {
-            running.not_dialed = Some(reason.clone());
+            // The next try meets the same: it is told once.
+            running.not_dialed.replace(reason.clone()).as_ref() == Some(&reason)
+        };
+        if !is_told {
             self.journal(now, Event::NotDialed { campaign, number, reason });
         }
     }

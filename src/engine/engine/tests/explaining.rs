@@ -284,3 +284,19 @@ fn while_there_is_no_port_it_is_tried_once_a_second_and_told_once() {
     stage.pass(3_000);
     assert_eq!(told(&stage), 2);
 }
+
+#[test]
+fn each_number_that_the_store_forbids_is_told_of() {
+    let mut stage = Stage::with_rules(&[""], Human::HangUp, "calls_per_minute = 6000\nlines_max = 4");
+    stage.hold_commits = true;
+    stage.contacts(&["+12125550101", "+12125550102"]);
+    stage.pass(100);
+    assert_eq!(stage.commits.len(), 2);
+    for attempt in stage.commits.iter().map(|invite| invite.attempt).collect::<Vec<_>>() {
+        let reason = "the number is on the do-not-call list".to_owned();
+        stage.engine.handle_answer(stage.now, Answer::InviteForbidden { attempt, reason });
+    }
+    stage.settle();
+    let told = stage.journal.iter().filter(|line| line.contains("do-not-call list")).count();
+    assert_eq!(told, 2, "{:?}", stage.journal);
+}
