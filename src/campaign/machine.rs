@@ -355,11 +355,16 @@ impl Campaign {
 
     /// No INVITE left for this contact (no room on a trunk, or the store refused): it is the next one again.
     pub fn handle_not_dialed(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
+        self.no_room_until = now.instant + NOT_DIALED_REST;
+        self.handle_withdrawn(now, contact, ledger);
+    }
+
+    /// The contact is not to be dialed now, though there would be room for it: it is the next one again.
+    pub fn handle_withdrawn(&mut self, now: Now, contact: Contact, ledger: &mut Ledger) {
         self.forget_flight(&contact, ledger);
         if self.last_dialed == Some(contact.id) {
             self.pacing.handle_not_dialed(now.instant);
         }
-        self.no_room_until = now.instant + NOT_DIALED_REST;
         if self.state != CampaignState::Running {
             self.release(contact, Refusal::NotRunning, None);
         } else if let Some(beyond) = self.supply.put_back(contact) {

@@ -170,6 +170,15 @@ fn who_found_no_room_rests_for_a_second_however_fast_the_pace_is() {
 }
 
 #[test]
+fn a_contact_that_is_withdrawn_holds_up_nobody_else() {
+    let (mut campaign, mut ledger) = running("calls_per_minute = 6000");
+    campaign.handle_contacts(at(10), two(), 0, None);
+    let first = campaign.next_dial(at(20), 5, &mut ledger).unwrap();
+    campaign.handle_withdrawn(at(30), first.clone(), &mut ledger);
+    assert_eq!(campaign.next_dial(at(40), 5, &mut ledger), Some(first));
+}
+
+#[test]
 fn two_campaigns_never_dial_one_number_at_once() {
     let (mut one, mut ledger) = running("");
     let (mut other, _) = running("");

@@ -92,7 +92,7 @@ impl Engine {
                 continue;
             };
             self.note_agent(now, agent, "is shown the contact no longer");
-            self.campaigns[campaign].campaign.handle_not_dialed(now, contact, &mut self.ledger);
+            self.campaigns[campaign].campaign.handle_withdrawn(now, contact, &mut self.ledger);
             self.staff.roster.handle_released(now.instant, agent);
         }
     }
