@@ -2,6 +2,7 @@
 
 use crate::campaign;
 use crate::engine::engine::{Engine, TrunkSetup};
+use crate::engine::trunk;
 use crate::io::config::{self, Config, Fault};
 use crate::io::control::{Reload, Reloaded};
 use crate::io::prompts::Prompts;
@@ -22,7 +23,7 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
         };
         let list = |faults: Vec<Fault>| faults.iter().map(named).collect::<Vec<_>>().join("; ");
         let mut config = Config::load(&running.path).map_err(list)?;
-        let (setups, kept_back) = trunks_to_take(&config, engine).map_err(list)?;
+        let (setups, kept_back) = trunks_to_take(&running, &config, engine).map_err(list)?;
         check_agent_trunks(&config, &setups).map_err(list)?;
         trunks::check_media(&running.media, &config, &setups).map_err(list)?;
         let prompts = loaded.reload(&config).map_err(list)?;
@@ -89,12 +90,27 @@ pub fn of(running: Config, mut loaded: Prompts, tls: Tls, orders: Orders) -> Rel
     })
 }
 
-/// The trunks as the file has them. One that is new and needs what only a restart brings (a way of its own: TLS, a
-/// listener) is kept back, and so is such a change of one that runs.
-fn trunks_to_take(config: &Config, engine: &Engine) -> Result<(Vec<TrunkSetup>, Vec<String>), Vec<Fault>> {
+/// The trunks as the file has them, and what must be told of them. One that is new and needs what only a restart brings (a way
+/// of its own: TLS, a listener) is kept back; of one that runs such a change is told.
+fn trunks_to_take(
+    running: &Config,
+    config: &Config,
+    engine: &Engine,
+) -> Result<(Vec<TrunkSetup>, Vec<String>), Vec<Fault>> {
     let (mut taken, mut kept_back) = (Vec::new(), Vec::new());
     for setup in launch::trunk_setups(config)? {
         let name = &setup.options.name;
+        let needs_restart = |before: &trunk::Options| {
+            let way = |options: &trunk::Options| {
+                (options.transport, options.outbound_proxy.clone(), options.from, options.is_secured())
+            };
+            way(before) != way(&setup.options) && (before.needs_restart() || setup.options.needs_restart())
+        };
+        if running.trunks.iter().any(|before| before.name == *name && needs_restart(before)) {
+            kept_back.push(format!(
+                "trunk {name}: from, outbound_proxy and transport = \"tls\" are set up at the start only: restart, or its calls fail"
+            ));
+        }
         if !engine.has_trunk(name) && setup.options.needs_restart() {
             kept_back.push(format!("trunk {name} is new, and over TLS trunks are added at the start only"));
         } else {
