@@ -181,6 +181,7 @@ async fn check_outside(config: &Config, offline: bool, report: &mut Report) {
     }
     let located = if offline { Vec::new() } else { launch::locate_trunks(config, &mut trunks).await };
     trunks::secured_unheard(config, &trunks, &located).into_iter().for_each(|text| report.warn(text));
+    trunks::unverifiable(config, &trunks, &located).into_iter().for_each(|text| report.warn(text));
     let prepared = match access::prepare(config, &mut trunks, &located) {
         Ok(prepared) => prepared,
         Err(faults) => return report.all(faults),

@@ -441,7 +441,8 @@ impl Options {
         let fixed = self.transport.fixed().filter(|fixed| *fixed != wanted)?;
         let (wanted, fixed) = (wanted.parameter(), fixed.parameter());
         let text = format!(
-            "\"{proxy}\" is reached over {wanted}, and transport = \"{fixed}\" says otherwise: leave that out, or let the URI ask for {fixed}"
+            "\"{proxy}\" is reached over {wanted}, and transport = \"{fixed}\" says otherwise: leave that out, or let the URI ask \
+             for {fixed}"
         );
         Some(("outbound_proxy", text))
     }

@@ -132,6 +132,7 @@ pub async fn launch(mut config: Config, wished: &Launch, onlooker: Onlooker) -> 
     let located = locate_trunks(&config, &mut trunks).await;
     trunks::check_media(&config.media, &config, &trunks)?;
     let mut warnings = trunks::secured_unheard(&config, &trunks, &located);
+    warnings.extend(trunks::unverifiable(&config, &trunks, &located));
     trunks::check_located(&config, &located, &mut warnings)?;
     let mut store = open_store(&config).await?;
     let mut ledger = Ledger::new();

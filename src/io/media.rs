@@ -1,7 +1,8 @@
 //! The media plane's shell: plain threads with a [`crate::media::worker::Worker`] each, and the way to them.
 //!
-//! Nothing is shared between the threads but the list of ports that are taken (`pairs`). A stream lives on one of them, next to its partner if it has one, else where
-//! the fewest are; commands go there through a bounded queue, events come back through one for all.
+//! Nothing is shared between the threads but the list of ports that are taken (`pairs`). A stream lives on one of them, next to
+//! its partner if it has one, else where the fewest are; commands go there through a bounded queue, events come back through one
+//! for all.
 
 mod pace;
 mod pairs;

@@ -3,13 +3,14 @@
 use crate::engine::engine::TrunkSetup;
 use crate::io::config::{Config, Fault, MediaSection};
 use crate::io::resolver::Located;
+use crate::io::tls;
 use crate::sip::endpoint::Transport;
 
 /// A trunk that is given by a number, of a family that `[media] listen` has no address of, could take a call but not carry
 /// its sound: SDP must name an address of the same family.
 pub fn check_media(media: &MediaSection, config: &Config, setups: &[TrunkSetup]) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    for (i, setup) in setups.iter().enumerate() {
+    for setup in setups {
         let number = setup.options.destination().and_then(|destination| destination.address());
         let Some((_, address)) = number else { continue };
         if media.listen_of(address.is_ipv4()).is_none() {
@@ -23,7 +24,9 @@ pub fn check_media(media: &MediaSection, config: &Config, setups: &[TrunkSetup])
                 setup.options.name,
                 both.join(", ")
             );
-            faults.push(Fault { line: config.line(&format!("trunk.{i}.host")), text });
+            // At a reload some of the file's trunks are left out of the setups.
+            let place = config.trunks.iter().position(|trunk| trunk.name == setup.options.name).unwrap_or(0);
+            faults.push(Fault { line: config.line(&format!("trunk.{place}.host")), text });
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -62,6 +65,27 @@ pub fn secured_unheard(config: &Config, setups: &[TrunkSetup], located: &[Locate
         )
     };
     secured.map(warning).collect()
+}
+
+/// The trunks that the DNS leads to over TLS while nobody is known who may sign their certificates: all of their calls fail,
+/// as what is to be reached over TLS is never reached in clear. Where TLS is asked for in the file, that is a fault of the file.
+pub fn unverifiable(config: &Config, setups: &[TrunkSetup], located: &[Located]) -> Vec<String> {
+    let over_tls = |located: &Located| located.hops.iter().any(|hop| hop.transport == Transport::Tls);
+    let is_unverifiable = |(setup, located): &(&TrunkSetup, &Located)| {
+        over_tls(located) && !setup.options.is_secured() && setup.options.ca_file.is_none()
+    };
+    let found: Vec<_> = setups.iter().zip(located).filter(is_unverifiable).collect();
+    if found.is_empty() || config.sip.ca_file.is_some() || tls::system_has_authorities() {
+        return Vec::new();
+    }
+    let warning = |(setup, _): (&TrunkSetup, &Located)| {
+        format!(
+            "trunk {} is reached over TLS, as its DNS says, and this system knows no authority that may sign its certificate: its \
+             calls fail; set ca_file in [sip], or transport = \"udp\" in its [[trunk]]",
+            setup.options.name
+        )
+    };
+    found.into_iter().map(warning).collect()
 }
 
 /// A name of which the DNS says that it leads nowhere is a fault where no other trunk has an address: else the calls that
