@@ -10,6 +10,7 @@ mod challenges;
 mod chaos;
 mod exchanges;
 mod extensions;
+mod fallback;
 mod faults;
 mod garbage;
 mod held;

@@ -10,26 +10,26 @@ use crate::time::Instant;
 
 const PEER: &str = "192.0.2.1:5060";
 
-fn at(ms: u64) -> Instant {
+pub(super) fn at(ms: u64) -> Instant {
     Instant::from_start(Duration::from_millis(ms))
 }
 
-fn udp() -> Target {
+pub(super) fn udp() -> Target {
     Target::new(Transport::Udp, PEER.parse().unwrap())
 }
 
-fn over(transport: Transport, target: Target) -> Target {
+pub(super) fn over(transport: Transport, target: Target) -> Target {
     Target { transport, ..target }
 }
 
-fn endpoint(options: Options) -> Endpoint {
+pub(super) fn endpoint(options: Options) -> Endpoint {
     let mut endpoint = Endpoint::new(options, Rng::from_seed(5));
     endpoint.allow_source(udp().address.ip());
     endpoint
 }
 
 /// The requests that wait to leave, with where they go.
-fn sent(endpoint: &mut Endpoint) -> Vec<(Target, Request)> {
+pub(super) fn sent(endpoint: &mut Endpoint) -> Vec<(Target, Request)> {
     let outputs = std::iter::from_fn(|| endpoint.poll_output());
     let messages = outputs.filter_map(|output| match output {
         Output::Transmit { target, bytes } => Some((target, Message::parse(&bytes).unwrap())),
@@ -43,13 +43,19 @@ fn sent(endpoint: &mut Endpoint) -> Vec<(Target, Request)> {
         .collect()
 }
 
-fn sent_once(endpoint: &mut Endpoint) -> (Target, Request) {
+pub(super) fn sent_once(endpoint: &mut Endpoint) -> (Target, Request) {
     let mut all = sent(endpoint);
     assert_eq!(all.len(), 1, "{all:?}");
     all.remove(0)
 }
 
-fn answer(endpoint: &mut Endpoint, from: Target, request: &Request, status: u16, headers: &[(&str, &str)]) {
+pub(super) fn answer(
+    endpoint: &mut Endpoint,
+    from: Target,
+    request: &Request,
+    status: u16,
+    headers: &[(&str, &str)],
+) {
     let mut response = Response::to_request(request, status, "Phrase");
     let to = request.headers().to().unwrap().with_tag("them").to_string();
     response.headers_mut().set("To", &to);
@@ -57,7 +63,7 @@ fn answer(endpoint: &mut Endpoint, from: Target, request: &Request, status: u16,
     endpoint.handle_from(at(100), from, &response.to_bytes());
 }
 
-fn long(dial: Dial) -> Dial {
+pub(super) fn long(dial: Dial) -> Dial {
     Dial { sdp: vec![b'a'; 1_200], ..dial }
 }
 

@@ -92,11 +92,21 @@ enum Alarm {
 /// brim gets no more of our memory than one that sends many.
 pub const SERVER_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
-/// Peers to which long requests go over TCP and of which we know whether they speak there; there are no more trunks than this.
+/// Peers of whose TCP we know whether it speaks. Trunks are fewer, but peers name further ones in their Contacts: beyond this
+/// all are forgotten, and one that is not known has refused nothing.
 const WAYS_MAX: usize = 1_024;
 
 /// A response has its topmost Via within so many bytes, or whoever sent it is known by its address.
 const BRANCH_WITHIN: usize = 1_024;
+
+/// What is known of the TCP of a peer that may be reached over UDP instead.
+#[derive(Debug)]
+struct Way {
+    /// When something last came from there, unless there was a silence since.
+    heard: Option<Instant>,
+    /// Since when it is known, or silent: a request that began before tells nothing new.
+    since: Instant,
+}
 
 /// The transactions.
 #[derive(Debug)]
@@ -110,8 +120,8 @@ pub struct Layer {
     /// What the server transactions keep.
     server_bytes: usize,
     schedule: Schedule<Alarm>,
-    /// Where requests go over TCP for their length alone, and when something last came from there.
-    heard: BTreeMap<Target, Option<Instant>>,
+    /// Where requests go over TCP that may go over UDP.
+    ways: BTreeMap<Target, Way>,
     /// What is to be transmitted and told, in order.
     pub outbox: VecDeque<Output>,
 }
@@ -129,7 +139,7 @@ impl Layer {
             server_index: BTreeMap::new(),
             server_bytes: 0,
             schedule: Schedule::new(),
-            heard: BTreeMap::new(),
+            ways: BTreeMap::new(),
             outbox: VecDeque::new(),
         }
     }
@@ -402,10 +412,10 @@ impl Layer {
         record.allow_fallback(now);
         let wanted = record.poll_timeout();
         self.schedule.rearm(Alarm::Client(transaction), &mut record.armed, wanted);
-        if self.heard.len() >= WAYS_MAX && !self.heard.contains_key(&record.target) {
-            self.heard.clear();
+        if self.ways.len() >= WAYS_MAX && !self.ways.contains_key(&record.target) {
+            self.ways.clear();
         }
-        self.heard.entry(record.target).or_default();
+        self.ways.entry(record.target).or_insert(Way { heard: None, since: now });
     }
 
     /// Has a request go no other way than it went: its user does not want it any more.
@@ -417,8 +427,8 @@ impl Layer {
 
     /// Something came from `source`.
     pub fn note_heard(&mut self, now: Instant, source: Target) {
-        if let Some(heard) = self.heard.get_mut(&source) {
-            *heard = Some(now);
+        if let Some(way) = self.ways.get_mut(&source) {
+            way.heard = Some(now);
         }
     }
 
@@ -467,16 +477,22 @@ impl Layer {
         ups.push(Up::FellBack { owner, transaction: key, refused });
     }
 
-    /// Sends what went over TCP for its length alone over UDP too, when nothing has come from there since. A peer that spoke
-    /// there before may only be slow: it is taken for one that refuses TCP when it is silent once more.
+    /// Sends what went over TCP and may go over UDP there too, when nothing has come from there since. A peer that spoke there
+    /// before may only be slow: it is taken for one that refuses TCP when a request that begins after that silence gets no
+    /// answer either.
     fn leave_silence(&mut self, now: Instant, key: Key, ups: &mut Vec<Up>) {
         let Some(record) = self.clients.get_mut(key).filter(|record| record.is_unanswered()) else { return };
         let (Some(by), target) = (record.heard_by.take_if(|by| *by <= now), record.target) else { return };
-        let heard = self.heard.get(&target).copied().flatten();
-        if heard.is_none_or(|at| at + HEARD_WITHIN < by) {
-            self.heard.insert(target, None);
-            self.fall_back(now, key, heard.is_none().then_some(target), ups);
-        }
+        let refuses = match self.ways.get_mut(&target) {
+            None => false,
+            Some(Way { heard: None, since }) => *since + HEARD_WITHIN <= by,
+            Some(Way { heard: Some(at), .. }) if *at + HEARD_WITHIN >= by => return,
+            Some(way) => {
+                *way = Way { heard: None, since: now };
+                false
+            }
+        };
+        self.fall_back(now, key, refuses.then_some(target), ups);
     }
 
     /// The deadline it asked for has come.

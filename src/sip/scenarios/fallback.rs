@@ -1,0 +1,53 @@
+//! What goes over TCP and may go over UDP: what one silence says of the peer, and what is not to be lost.
+
+use super::ways::{answer, at, endpoint, sent, sent_once, udp};
+use crate::sip::endpoint::*;
+
+/// By which transport an OPTIONS leaves for the peer.
+fn way_of_a_ping(endpoint: &mut Endpoint, ms: u64) -> Transport {
+    endpoint.ping(at(ms), udp(), "sip:192.0.2.1", "<sip:us@h>").unwrap();
+    let pings = sent(endpoint);
+    pings.last().expect("it is asked").0.transport
+}
+
+/// An endpoint whose every request goes over TCP, to a peer that has spoken there at 0.1 s.
+fn after_a_word_over_tcp() -> Endpoint {
+    let options = Options { tcp_above_bytes: 100, registrations_max: 2_000, ..Options::default() };
+    let mut endpoint = endpoint(options);
+    endpoint.ping(at(0), udp(), "sip:192.0.2.1", "<sip:us@h>").unwrap();
+    let (target, ping) = sent_once(&mut endpoint);
+    assert_eq!(target.transport, Transport::Tcp);
+    answer(&mut endpoint, target, &ping, 200, &[]);
+    endpoint
+}
+
+#[test]
+fn one_silence_is_no_refusal_however_many_requests_wait_and_the_next_is() {
+    let mut endpoint = after_a_word_over_tcp();
+    for from in [300, 300, 2_000] {
+        assert_eq!(way_of_a_ping(&mut endpoint, from), Transport::Tcp);
+    }
+    endpoint.handle_timeout(at(2_300));
+    assert_eq!(sent(&mut endpoint).len(), 2, "both go over UDP too");
+    assert_eq!(way_of_a_ping(&mut endpoint, 2_400), Transport::Tcp);
+    // The third began in the silence that is known of.
+    endpoint.handle_timeout(at(4_000));
+    assert_eq!(way_of_a_ping(&mut endpoint, 4_100), Transport::Tcp);
+    endpoint.handle_timeout(at(4_400));
+    assert_eq!(way_of_a_ping(&mut endpoint, 4_500), Transport::Udp);
+}
+
+#[test]
+fn a_peer_that_is_forgotten_for_others_does_not_refuse_tcp() {
+    let mut endpoint = after_a_word_over_tcp();
+    assert_eq!(way_of_a_ping(&mut endpoint, 300), Transport::Tcp);
+    for port in 10_000..11_024 {
+        let mut other = udp();
+        other.address.set_port(port);
+        endpoint.ping(at(400), other, "sip:192.0.2.1", "<sip:us@h>").unwrap();
+    }
+    sent(&mut endpoint);
+    endpoint.handle_timeout(at(2_300));
+    assert_eq!(sent_once(&mut endpoint).0, udp(), "it goes over UDP too");
+    assert_eq!(way_of_a_ping(&mut endpoint, 2_350), Transport::Tcp);
+}
