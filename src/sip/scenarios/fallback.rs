@@ -1,6 +1,6 @@
 //! What goes over TCP and may go over UDP: what one silence says of the peer, and what is not to be lost.
 
-use super::ways::{answer, at, endpoint, sent, sent_once, udp};
+use super::ways::{answer, at, endpoint, long, sent, sent_once, udp};
 use crate::sip::endpoint::*;
 
 /// By which transport an OPTIONS leaves for the peer.
@@ -50,4 +50,21 @@ fn a_peer_that_is_forgotten_for_others_does_not_refuse_tcp() {
     endpoint.handle_timeout(at(2_300));
     assert_eq!(sent_once(&mut endpoint).0, udp(), "it goes over UDP too");
     assert_eq!(way_of_a_ping(&mut endpoint, 2_350), Transport::Tcp);
+}
+
+#[test]
+fn the_cancel_of_an_invite_that_may_not_fall_back_any_more_goes_over_udp_where_tcp_is_refused() {
+    let mut endpoint = endpoint(Options::default());
+    let key = endpoint.invite(at(0), long(super::dial(udp()))).unwrap();
+    let (over_tcp, invite) = sent_once(&mut endpoint);
+    endpoint.hang_up(at(50), key, None);
+    answer(&mut endpoint, over_tcp, &invite, 100, &[]);
+    let (target, cancel) = sent_once(&mut endpoint);
+    assert_eq!((target, cancel.method().as_str()), (over_tcp, "CANCEL"));
+    endpoint.handle_transport_error(at(200), over_tcp);
+    assert_eq!(sent_once(&mut endpoint).0, over_tcp, "once more over another connection");
+    endpoint.handle_refused(at(300), over_tcp);
+    let (target, cancel) = sent_once(&mut endpoint);
+    assert_eq!((target, cancel.method().as_str()), (udp(), "CANCEL"));
+    assert_eq!(endpoint.counts().sessions, 1, "its INVITE is waited for");
 }

@@ -56,8 +56,10 @@ pub(super) struct ClientRecord {
     pub(super) owner: Owner,
     /// Its name in the layer's index.
     pub(super) index: String,
-    /// Whether it is sent over TCP for its length alone, and may go over UDP.
+    /// Whether it is sent over TCP, and may go over UDP.
     pub(super) may_fall_back: bool,
+    /// Whether it went over TCP where UDP would do, so that its CANCEL may go over UDP, though it may not any more.
+    pub(super) has_other_way: bool,
     /// Until when something must have come back over TCP.
     pub(super) heard_by: Option<Instant>,
     /// Whether it was begun once more; of an INVITE that waits, whether the loss of its connection was told.
@@ -102,6 +104,7 @@ impl ClientRecord {
             owner,
             index,
             may_fall_back: false,
+            has_other_way: false,
             heard_by: None,
             is_second: false,
             repeated: Repeated::of(request.headers()),
@@ -112,6 +115,7 @@ impl ClientRecord {
     /// It is sent over TCP for its length alone.
     pub(super) fn allow_fallback(&mut self, now: Instant) {
         self.may_fall_back = true;
+        self.has_other_way = true;
         self.heard_by = Some(now + HEARD_WITHIN);
     }
 
@@ -124,6 +128,7 @@ impl ClientRecord {
     /// Begins anew over UDP: a server that has seen it all the same knows it by its branch.
     pub(super) fn fall_back(&mut self, now: Instant, timers: Timers, out: &mut Vec<Action>) {
         self.forbid_fallback();
+        self.has_other_way = false;
         self.target.transport = Transport::Udp;
         if let Ok(Message::Request(mut request)) = Message::parse(&self.bytes)
             && let Ok(mut via) = request.headers().via_top()

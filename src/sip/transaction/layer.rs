@@ -190,12 +190,12 @@ impl Layer {
         owner: Owner,
     ) -> Option<Key> {
         let record = self.clients.get(invite)?;
-        let (target, may_fall_back) = (record.target, record.may_fall_back);
+        let (target, has_other_way) = (record.target, record.has_other_way);
         let branch = record.index.split(' ').next().unwrap_or_default().to_owned();
         let cancel = record.cancel(headers);
         // Where even this table is full, the wait of 64*T1 ends the call on our side.
         let sent = cancel.and_then(|cancel| self.start(now, target, &cancel, &branch, owner).ok());
-        if let Some(cancel) = sent.filter(|_| may_fall_back) {
+        if let Some(cancel) = sent.filter(|_| has_other_way) {
             self.allow_fallback(now, cancel);
         }
         self.run_client(now, invite, ClientInput::Cancelled, None, &mut Vec::new());
@@ -418,7 +418,7 @@ impl Layer {
         self.ways.entry(record.target).or_insert(Way { heard: None, since: now });
     }
 
-    /// Has a request go no other way than it went: its user does not want it any more.
+    /// Has a request go no other way than it went: its user does not want it any more. Its CANCEL may.
     pub fn forbid_fallback(&mut self, transaction: Key) {
         if let Some(record) = self.clients.get_mut(transaction) {
             record.forbid_fallback();
@@ -443,7 +443,7 @@ impl Layer {
     /// Tells of INVITEs whose final responses are waited for: once that their connection is gone, and each time that none can
     /// be made.
     fn tell_lost(&mut self, target: Target, is_refused: bool, ups: &mut Vec<Up>) {
-        let waits = |r: &ClientRecord| r.target == target && r.is_proceeding() && !r.may_fall_back;
+        let waits = |r: &ClientRecord| r.target == target && r.is_proceeding() && !r.has_other_way;
         for (transaction, record) in self.clients.iter_mut().filter(|(_, r)| waits(r)) {
             let owner = record.owner;
             let is_new = is_refused || !std::mem::replace(&mut record.is_second, true);
