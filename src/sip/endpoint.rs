@@ -280,9 +280,11 @@ impl Endpoint {
         self.handle_ups(now, ups);
     }
 
-    /// A connection to `target` that we had made is gone, and nothing ever came over it: what went there for its length alone
-    /// goes over UDP (RFC 3261 section 18.1.1), other requests fare as with any connection that breaks.
+    /// A connection to `target` that we had made is gone, and nothing ever came over it: what went there and may go over UDP
+    /// does (RFC 3261 section 18.1.1), other requests fare as with any connection that breaks. Where only an ACK went there, to
+    /// which nothing is answered, that is no refusal.
     pub fn handle_unheard(&mut self, now: Instant, target: Target) {
+        self.stack.send_acks_over_udp(target);
         let mut ups = Vec::new();
         self.stack.layer.handle_unheard(now, target, &mut ups);
         self.handle_ups(now, ups);

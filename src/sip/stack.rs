@@ -137,12 +137,16 @@ impl Stack {
             && request.to_bytes().len() > limit
     }
 
-    /// A connection to `target` could not be made, or led to nobody: ACKs that may go over UDP do, as no transaction cares
-    /// for them.
+    /// A connection to `target` could not be made, or led to nobody.
     pub(crate) fn note_refusal(&mut self, now: Instant, target: Target) {
         if target.transport == Transport::Tcp {
             self.reach.note_refusal(now, target.address);
         }
+        self.send_acks_over_udp(target);
+    }
+
+    /// ACKs that went over TCP to `target` and may go over UDP do, as no transaction cares for them.
+    pub(crate) fn send_acks_over_udp(&mut self, target: Target) {
         for (target, bytes) in self.acks.handle_refused(target) {
             self.layer.transmit(target, bytes);
         }

@@ -1,6 +1,6 @@
 //! What goes over TCP and may go over UDP: what one silence says of the peer, and what is not to be lost.
 
-use super::ways::{answer, at, endpoint, long, sent, sent_once, udp};
+use super::ways::{answer, at, endpoint, long, over, sent, sent_once, udp};
 use crate::sip::endpoint::*;
 
 /// By which transport an OPTIONS leaves for the peer.
@@ -67,4 +67,21 @@ fn the_cancel_of_an_invite_that_may_not_fall_back_any_more_goes_over_udp_where_t
     let (target, cancel) = sent_once(&mut endpoint);
     assert_eq!((target, cancel.method().as_str()), (udp(), "CANCEL"));
     assert_eq!(endpoint.counts().sessions, 1, "its INVITE is waited for");
+}
+
+#[test]
+fn an_ack_alone_on_a_connection_that_is_closed_unheard_goes_over_udp() {
+    let mut endpoint = endpoint(Options::default());
+    endpoint.invite(at(0), super::dial(udp())).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    let contact = format!("<sip:far@192.0.2.1:5060;x={}>", "y".repeat(1_300));
+    answer(&mut endpoint, udp(), &invite, 200, &[("Contact", &contact)]);
+    let (over_tcp, _) = sent_once(&mut endpoint);
+    assert_eq!(over_tcp, over(Transport::Tcp, udp()));
+    endpoint.handle_unheard(at(200), over_tcp);
+    let (target, ack) = sent_once(&mut endpoint);
+    assert_eq!((target, ack.method().as_str()), (udp(), "ACK"));
+    // Nothing answers an ACK: the peer has not refused TCP.
+    endpoint.invite(at(300), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
+    assert_eq!(sent_once(&mut endpoint).0, over_tcp);
 }
