@@ -139,6 +139,31 @@ fn a_response_whose_connection_has_gone_is_sent_to_where_the_request_says() {
 }
 
 #[test]
+fn a_request_that_comes_again_over_a_new_connection_is_answered_there() {
+    let mut stage = Stage::new(Transport::Tcp);
+    let (now, mut out) = (Instant::ZERO, Vec::new());
+    let key = stage.endpoint.invite(now, dial(stage.target)).unwrap();
+    stage.session = Some(key);
+    stage.collect(&mut out);
+    let answer = stage.response(200, "INVITE", &["tag=a", "sdp=answer"]);
+    stage.endpoint.handle_from(now, stage.target, &answer.to_bytes());
+    let offer = stage.request("INVITE", &["tag=a", "sdp=other"]).to_bytes();
+    let from = |port: u16| Target { address: ([192, 0, 2, 1], port).into(), ..stage.target };
+    let (gone, new) = (from(40_000), from(40_001));
+    stage.endpoint.handle_from(now, gone, &offer);
+    stage.collect(&mut out);
+    stage.endpoint.handle_transport_error(now, gone);
+    stage.endpoint.handle_from(now, new, &offer);
+    stage.endpoint.answer_offer(now, key, Ok(b"ours".to_vec()));
+    let outputs = std::iter::from_fn(|| stage.endpoint.poll_output());
+    let ways = outputs.filter_map(|output| match output {
+        Output::Transmit { target, .. } => Some(target),
+        Output::Event(_) => None,
+    });
+    assert_eq!(ways.collect::<Vec<_>>(), [new]);
+}
+
+#[test]
 fn a_connection_that_is_refused_is_not_tried_again() {
     let mut stage = Stage::new(Transport::Tcp);
     let now = Instant::ZERO;

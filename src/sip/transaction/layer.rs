@@ -299,7 +299,12 @@ impl Layer {
         let known = self.server_index.get(&index).copied();
         match (known, request.method()) {
             (Some(key), Method::Ack) => self.run_server(now, key, ServerInput::Ack, Some(request), ups),
-            (Some(key), _) => self.run_server(now, key, ServerInput::Copy, None, ups),
+            (Some(key), _) => {
+                if let Some(record) = self.servers.get_mut(key) {
+                    record.follow(target);
+                }
+                self.run_server(now, key, ServerInput::Copy, None, ups);
+            }
             (None, Method::Ack) => ups.push(Up::Ack(request)),
             (None, _) => {
                 let mut actions = Vec::new();

@@ -80,6 +80,14 @@ impl ServerRecord {
         true
     }
 
+    /// A copy came whose answer belongs to `target`: over another connection of a stream, all answers go there from now on
+    /// (RFC 3261 section 18.2.2).
+    pub(super) fn follow(&mut self, target: Target) {
+        if target.transport.is_reliable() && target.transport == self.target.transport {
+            self.target = target;
+        }
+    }
+
     /// How many bytes of the peer's it keeps.
     pub(super) fn weight(&self) -> usize {
         self.bytes.len() + self.index.len()
