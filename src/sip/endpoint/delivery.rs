@@ -20,8 +20,16 @@ impl Endpoint {
                     if let Some(target) = refused {
                         self.stack.note_refusal(now, target);
                     }
-                    if let Owner::Dial(key) = owner {
-                        self.with_session(key, |session, _| session.handle_fallback(now, transaction));
+                    match owner {
+                        Owner::Dial(key) => {
+                            self.with_session(key, |session, _| session.handle_fallback(now, transaction));
+                        }
+                        Owner::Reinvite(key) | Owner::Prack(key) => {
+                            self.with_session(key, |session, stack| {
+                                session.handle_offer_fallback(now, stack, transaction);
+                            })
+                        }
+                        _ => {}
                     }
                 }
                 Up::Lost { owner, transaction, target, is_refused } => {

@@ -1,5 +1,7 @@
 //! What goes over TCP and may go over UDP: what one silence says of the peer, and what is not to be lost.
 
+use std::time::Duration;
+
 use super::ways::{answer, at, endpoint, long, over, sent, sent_once, udp};
 use crate::sip::endpoint::*;
 
@@ -84,4 +86,22 @@ fn an_ack_alone_on_a_connection_that_is_closed_unheard_goes_over_udp() {
     // Nothing answers an ACK: the peer has not refused TCP.
     endpoint.invite(at(300), Dial { call_id: "call-2".into(), ..long(super::dial(udp())) }).unwrap();
     assert_eq!(sent_once(&mut endpoint).0, over_tcp);
+}
+
+#[test]
+fn the_wait_for_the_answer_to_an_offer_begins_anew_with_the_other_way() {
+    let mut endpoint = endpoint(Options::default());
+    let key = endpoint.invite(at(0), super::dial(udp())).unwrap();
+    let (_, invite) = sent_once(&mut endpoint);
+    answer(&mut endpoint, udp(), &invite, 200, &[("Contact", "<sip:peer@192.0.2.1>")]);
+    sent(&mut endpoint);
+    endpoint.reinvite(at(300), key, vec![b'a'; 1_300]);
+    assert_eq!(sent_once(&mut endpoint).0, over(Transport::Tcp, udp()));
+    endpoint.handle_timeout(at(2_300));
+    assert_eq!(sent_once(&mut endpoint).0, udp());
+    let wait = Duration::from_secs(32);
+    endpoint.handle_timeout(at(300) + wait);
+    assert_eq!(endpoint.counts().sessions, 1, "it was sent 2 s later");
+    endpoint.handle_timeout(at(2_300) + wait);
+    assert_eq!(endpoint.counts().sessions, 0);
 }

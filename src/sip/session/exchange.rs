@@ -407,6 +407,15 @@ impl Session {
         }
     }
 
+    /// What carries our offer goes over UDP now: its response is waited for anew.
+    pub(crate) fn handle_offer_fallback(&mut self, now: Instant, stack: &Stack, fallen: Key) {
+        if let Exchange::Ours { transaction, due, .. } = &mut self.exchange
+            && *transaction == fallen
+        {
+            *due = now + stack.timers.give_up();
+        }
+    }
+
     /// Whether `transaction` is the re-INVITE that is waited for.
     pub(crate) fn awaits(&self, reinvite: Key) -> bool {
         matches!(self.exchange, Exchange::Ours { transaction, .. } if transaction == reinvite)
