@@ -271,8 +271,8 @@ impl Endpoint {
         self.handle_ups(now, ups);
     }
 
-    /// No connection to `target` could be made, and nothing has left: what went over TCP for its length alone goes over
-    /// UDP (RFC 3261 section 18.1.1).
+    /// No connection to `target` could be made, and nothing has left: what goes over TCP for its length alone (RFC 3261 section
+    /// 18.1.1), or to a Contact that names no transport (RFC 3263 section 4.1), goes over UDP.
     pub fn handle_refused(&mut self, now: Instant, target: Target) {
         self.stack.note_refusal(now, target);
         let mut ups = Vec::new();

@@ -17,7 +17,7 @@ use crate::sip::uri::address;
 use crate::slab::Key;
 use crate::time::Instant;
 
-/// What went over TCP for its length alone goes over UDP too when nothing has come back from there for so long.
+/// What went over TCP and may go over UDP does when nothing has come back from there for so long.
 pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl ClientRecord {
         }
     }
 
-    /// It is sent over TCP for its length alone.
+    /// It is sent over TCP where UDP would do.
     pub(super) fn allow_fallback(&mut self, now: Instant) {
         self.may_fall_back = true;
         self.has_other_way = true;

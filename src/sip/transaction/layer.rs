@@ -42,7 +42,7 @@ pub enum Up {
         /// The client transaction; it is gone.
         transaction: Key,
     },
-    /// A request that went over TCP for its length alone goes over UDP now.
+    /// A request that went over TCP, and may go over UDP, does now.
     FellBack {
         /// Who asked.
         owner: Owner,
@@ -411,7 +411,8 @@ impl Layer {
         }
     }
 
-    /// Has a request go over UDP should its TCP connection be refused, or nothing come back from there.
+    /// Has a request go over UDP should its TCP connection be refused, or nothing come back from there: it is there for its
+    /// length alone (RFC 3261 section 18.1.1), or its URI names no transport (RFC 3263 section 4.1).
     pub fn allow_fallback(&mut self, now: Instant, transaction: Key) {
         let Some(record) = self.clients.get_mut(transaction) else { return };
         record.allow_fallback(now);
@@ -458,8 +459,8 @@ impl Layer {
         }
     }
 
-    /// A connection to `target` was made and is gone, and nothing ever came over it: to what went there for its length alone
-    /// that is a refusal (RFC 3261 section 18.1.1 has a TCP reset for one).
+    /// A connection to `target` was made and is gone, and nothing ever came over it: to what went there and may go over UDP that
+    /// is a refusal (RFC 3261 section 18.1.1 has a TCP reset for one).
     pub fn handle_unheard(&mut self, now: Instant, target: Target, ups: &mut Vec<Up>) {
         self.fall_back_all(now, target, ups);
         self.handle_transport_error(now, target, ups);
