@@ -160,7 +160,7 @@ fn a_stream_with_ports_of_both_families_uses_those_of_its_peer() {
         let offered = if listen.is_ipv4() { own().into() } else { Ipv6Addr::LOCALHOST.into() };
         MediaAddress { listen, offered, is_wildcard: true }
     });
-    let options = Options { addresses: addresses.into(), ..options(1, 22_800) };
+    let options = Options { addresses: addresses.into(), ..options(1, 22_960) };
     let (plane, mut events) = MediaPlane::start(options, Arc::default(), std::time::Instant::now()).unwrap();
     let (stream, local) = open(&plane, &mut events, 0, None);
     assert_eq!(local.ip(), IpAddr::V4(own()), "the first");
