@@ -9,6 +9,7 @@
 use crate::io::tls::Tls;
 use crate::sip::endpoint::{AccessTable, Loss, Target, Transport};
 use crate::sip::framing::Framer;
+use crate::sip::message::KEEP_ALIVE;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -60,7 +61,6 @@ const PING_AFTER: Duration = Duration::from_secs(100);
 /// How long a peer that answers pings may take to (RFC 5626 section 4.4.1).
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 
-const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
 /// What a connection tells the control plane.
@@ -357,7 +357,7 @@ impl Connection {
                     message
                 }
                 () = tokio::time::sleep_until(deadline) => match state.handle_timeout(Instant::now()) {
-                    Due::Ping => PING.to_vec(),
+                    Due::Ping => KEEP_ALIVE.to_vec(),
                     Due::Close(why) => {
                         tracing::debug!(peer = %self.peer.address, why, "a SIP connection is closed");
                         break;
@@ -530,8 +530,8 @@ impl Conversation {
             return 0;
         }
         // Half a ping may be followed by its other half.
-        self.unaccounted = if self.waiting > 0 { 0 } else { line_ends % PING.len() };
-        line_ends / PING.len()
+        self.unaccounted = if self.waiting > 0 { 0 } else { line_ends % KEEP_ALIVE.len() };
+        line_ends / KEEP_ALIVE.len()
     }
 
     fn deadline(&self) -> Instant {

@@ -75,7 +75,7 @@ async fn a_connection_is_used_in_both_directions_and_its_pings_are_answered() {
     let mut heard = [0; 9];
     near.read_exact(&mut heard).await.unwrap();
     assert_eq!(&heard, b"an answer");
-    near.write_all(PING).await.unwrap();
+    near.write_all(KEEP_ALIVE).await.unwrap();
     let mut pong = [0; 2];
     near.read_exact(&mut pong).await.unwrap();
     assert_eq!(&pong, PONG);
@@ -289,7 +289,7 @@ fn a_peer_that_has_answered_a_ping_must_answer_the_next_and_one_that_never_did_n
 
 #[test]
 fn pings_are_told_from_the_line_ends_around_messages_however_they_are_cut() {
-    let stream = [PING, OPTIONS, PING, PING, OPTIONS].concat();
+    let stream = [KEEP_ALIVE, OPTIONS, KEEP_ALIVE, KEEP_ALIVE, OPTIONS].concat();
     for size in [1, 2, 3, 5, 64, stream.len()] {
         let mut state = Conversation::new(Instant::now(), true);
         let mut pings = 0;

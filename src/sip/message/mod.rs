@@ -38,6 +38,9 @@ pub const ROUTES_MAX: usize = 64;
 /// The most Contacts.
 pub const CONTACTS_MAX: usize = 64;
 
+/// What says nothing over a stream and has the peer say as little (RFC 5626 section 4.4.1).
+pub const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
+
 /// Whether a datagram is a keep-alive rather than a message (RFC 5626 section 3.5.1 and what phones send in its
 /// place): line ends or zeros only.
 pub fn is_keep_alive(datagram: &[u8]) -> bool {

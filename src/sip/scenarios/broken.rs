@@ -118,28 +118,8 @@ fn an_invite_that_only_a_100_was_heard_of_fails_where_its_server_cannot_be_reach
     ));
 }
 
-#[test]
-fn a_response_whose_connection_has_gone_is_sent_to_where_the_request_says() {
-    let mut stage = Stage::new(Transport::Tcp);
-    let (now, mut out) = (Instant::ZERO, Vec::new());
-    let key = stage.endpoint.invite(now, dial(stage.target)).unwrap();
-    stage.session = Some(key);
-    stage.collect(&mut out);
-    let answer = stage.response(200, "INVITE", &["tag=a", "sdp=answer"]);
-    stage.endpoint.handle_from(now, stage.target, &answer.to_bytes());
-    let offer = stage.request("INVITE", &["tag=a", "sdp=other"]);
-    let gone = Target { address: "192.0.2.1:40000".parse().unwrap(), ..stage.target };
-    stage.endpoint.handle_from(now, gone, &offer.to_bytes());
-    stage.collect(&mut out);
-    stage.endpoint.handle_transport_error(now, gone);
-    stage.endpoint.answer_offer(now, key, Ok(b"ours".to_vec()));
-    // It is checked where it goes: to the address that the request came from, and the port of its Via.
-    stage.collect(&mut out);
-    assert_eq!(out.last().unwrap(), "> 200 INVITE sdp=ours");
-}
-
-#[test]
-fn a_request_that_comes_again_over_a_new_connection_is_answered_there() {
+/// A call over TCP whose peer has made an offer, the bytes of it, over a connection of its own that is gone.
+fn offered() -> (Stage, SessionKey, Vec<u8>) {
     let mut stage = Stage::new(Transport::Tcp);
     let (now, mut out) = (Instant::ZERO, Vec::new());
     let key = stage.endpoint.invite(now, dial(stage.target)).unwrap();
@@ -148,13 +128,34 @@ fn a_request_that_comes_again_over_a_new_connection_is_answered_there() {
     let answer = stage.response(200, "INVITE", &["tag=a", "sdp=answer"]);
     stage.endpoint.handle_from(now, stage.target, &answer.to_bytes());
     let offer = stage.request("INVITE", &["tag=a", "sdp=other"]).to_bytes();
-    let from = |port: u16| Target { address: ([192, 0, 2, 1], port).into(), ..stage.target };
-    let (gone, new) = (from(40_000), from(40_001));
+    let gone = connection(&stage, 40_000);
     stage.endpoint.handle_from(now, gone, &offer);
     stage.collect(&mut out);
     stage.endpoint.handle_transport_error(now, gone);
-    stage.endpoint.handle_from(now, new, &offer);
-    stage.endpoint.answer_offer(now, key, Ok(b"ours".to_vec()));
+    (stage, key, offer)
+}
+
+/// A connection that the peer has made.
+fn connection(stage: &Stage, port: u16) -> Target {
+    Target { address: ([192, 0, 2, 1], port).into(), ..stage.target }
+}
+
+#[test]
+fn a_response_whose_connection_has_gone_is_sent_to_where_the_request_says() {
+    let (mut stage, key, _) = offered();
+    stage.endpoint.answer_offer(Instant::ZERO, key, Ok(b"ours".to_vec()));
+    // It is checked where it goes: to the address that the request came from, and the port of its Via.
+    let mut out = Vec::new();
+    stage.collect(&mut out);
+    assert_eq!(out.last().unwrap(), "> 200 INVITE sdp=ours");
+}
+
+#[test]
+fn a_request_that_comes_again_over_a_new_connection_is_answered_there() {
+    let (mut stage, key, offer) = offered();
+    let new = connection(&stage, 40_001);
+    stage.endpoint.handle_from(Instant::ZERO, new, &offer);
+    stage.endpoint.answer_offer(Instant::ZERO, key, Ok(b"ours".to_vec()));
     let outputs = std::iter::from_fn(|| stage.endpoint.poll_output());
     let ways = outputs.filter_map(|output| match output {
         Output::Transmit { target, .. } => Some(target),

@@ -6,7 +6,7 @@ use super::super::event::SessionEvent;
 use super::super::header::{EarlyMedia, NameAddr, retry_after};
 use super::super::late;
 use super::super::malformed::Malformed;
-use super::super::message::{Message, Request, Response};
+use super::super::message::{KEEP_ALIVE, Message, Request, Response};
 use super::super::method::Method;
 use super::super::options::{Dial, HangUpReason, Names, Refused};
 use super::super::stack::Stack;
@@ -21,9 +21,6 @@ use super::timer::SessionTimer;
 use super::{EARLY_DIALOGS_MAX, Session, State, contact_uris, reason_of, sdp_of};
 use crate::slab::Key;
 use crate::time::Instant;
-
-/// What says nothing (RFC 5626 section 4.4.1).
-const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 
 /// How often one call answers a challenge of its INVITE.
 const CHALLENGES_MAX: u8 = 2;
