@@ -28,6 +28,9 @@ const UNREACHABLE_QUEUE: usize = 64;
 /// Connections that the kernel keeps until they are taken.
 const BACKLOG: i32 = 1_024;
 
+/// Ports of the system's choice that are tried.
+const CHOICES_MAX: usize = 16;
+
 /// The sockets of one address of ours.
 #[derive(Debug)]
 pub struct Listener {
@@ -78,14 +81,22 @@ impl Listener {
         address: SocketAddr,
         tls_port: Option<u16>,
     ) -> Result<Listener, (&'static str, SocketAddr, io::Error)> {
-        let udp = Arc::new(udp_socket(address).map_err(|error| ("UDP", address, error))?);
-        let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
+        let mut pair = one_port(address);
+        // A port of the system's choice is free for UDP; for TCP another may have it.
+        for _ in 1..CHOICES_MAX {
+            match &pair {
+                Err((_, _, error)) if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                    pair = one_port(address);
+                }
+                _ => break,
+            }
+        }
+        let (udp, tcp, bound) = pair?;
         // Without it answers leave by the routing table.
         let tells_local = bound.ip().is_unspecified() && packet_info::ask(&udp, bound).is_ok();
-        let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
         let secured = tls_port.map(|port| SocketAddr::new(address.ip(), port));
         let tls = secured.map(|address| tcp_listener(address).map_err(|error| ("TLS", address, error)));
-        Ok(Listener { udp, tells_local, tcp, tls: tls.transpose()? })
+        Ok(Listener { udp: Arc::new(udp), tells_local, tcp, tls: tls.transpose()? })
     }
 
     /// Where it listens for datagrams and TCP.
@@ -291,6 +302,16 @@ fn poll_accept(
     Poll::Pending
 }
 
+/// UDP and TCP on one port, and where that is.
+fn one_port(
+    address: SocketAddr,
+) -> Result<(UdpSocket, TcpListener, SocketAddr), (&'static str, SocketAddr, io::Error)> {
+    let udp = udp_socket(address).map_err(|error| ("UDP", address, error))?;
+    let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
+    let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
+    Ok((udp, tcp, bound))
+}
+
 fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
     if address.is_ipv6() {
@@ -376,6 +397,17 @@ mod tests {
         sockets.note(datagram, &buffer);
         assert!(sockets.send(source, b"SIP/2.0 200 OK\r\n".to_vec()).await);
         assert_eq!(peer.recv_from(&mut buffer).unwrap(), (16, ours));
+    }
+
+    #[tokio::test]
+    async fn a_port_of_the_systems_choice_is_one_that_tcp_has_too() {
+        let others: Vec<std::net::TcpListener> =
+            (0..500).map(|_| std::net::TcpListener::bind("127.0.0.78:0").unwrap()).collect();
+        for _ in 0..300 {
+            listening("127.0.0.78:0").unwrap();
+        }
+        let taken = others[0].local_addr().unwrap().to_string();
+        assert_eq!(listening(&taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     fn listening(address: &str) -> Result<Sockets, io::Error> {
