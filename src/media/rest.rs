@@ -13,6 +13,25 @@ use crate::time::Instant;
 /// Slots that are heard together: 200 ms.
 pub const TOGETHER: u32 = 10;
 
+/// In which of every [`TOGETHER`] turns each stream of a slot is heard, should it rest: in each as many as in any other, so
+/// that no slot is full while the next has nothing to hear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Turns([u32; TOGETHER as usize]);
+
+impl Turns {
+    /// The turn of another stream.
+    pub fn take(&mut self) -> u8 {
+        let turn = (0..self.0.len()).min_by_key(|turn| self.0[*turn]).unwrap_or_default();
+        self.0[turn] += 1;
+        turn as u8
+    }
+
+    /// A stream that had this one is gone.
+    pub fn give_back(&mut self, turn: u8) {
+        self.0[usize::from(turn)] -= 1;
+    }
+}
+
 /// The slots of a stream that have passed unheard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rest {

@@ -43,6 +43,8 @@ pub struct Stream {
     pub key: StreamKey,
     /// In which of the slots it gets its frame.
     pub slot: u8,
+    /// In which of the turns of that slot it is heard while it rests.
+    pub turn: u8,
     first_sent: bool,
     first_received: bool,
     /// Who listens.
@@ -95,6 +97,7 @@ impl Stream {
         Stream {
             key,
             slot: 0,
+            turn: 0,
             player: Player::default(),
             bridge: Bridge::default(),
             tap: Tap::default(),
@@ -125,13 +128,13 @@ impl Stream {
     pub fn open(
         &mut self,
         key: StreamKey,
-        slot: u8,
+        (slot, turn): (u8, u8),
         party: Party,
         former: Former,
         amd: &detector::Options,
         rng: &mut Rng,
     ) {
-        (self.key, self.slot) = (key, slot);
+        (self.key, self.slot, self.turn) = (key, slot, turn);
         self.player.stop();
         self.bridge.part();
         self.tap = Tap::default();

@@ -5,7 +5,7 @@
 use super::command::{Command, Event, EventKind, Means, Session, StreamKey};
 use super::latch::{Former, NOBODY};
 use super::player::PromptTable;
-use super::rest::TOGETHER;
+use super::rest::{TOGETHER, Turns};
 use super::stream::{Party, Stream};
 use super::waiting::{DATAGRAM_MAX, Head, Waiting};
 use super::{Options, SLOTS};
@@ -84,12 +84,14 @@ pub struct Worker {
     /// The place of each key's index; grows with the engine's table and only when a stream is opened.
     places: Vec<u32>,
     slots: [Vec<u32>; SLOTS as usize],
+    /// The turns of each slot's streams.
+    turns: [Turns; SLOTS as usize],
     /// Of the present slot, the places of those that are heard at once, and of those that are heard after them.
     live: Vec<u32>,
     late: Vec<u32>,
     prompts: Arc<PromptTable>,
     waiting: Waiting,
-    /// Counts the 20 ms.
+    /// Counts the 20 ms. When it wraps, once in three years, some are heard a few turns sooner or later.
     turn: u32,
 }
 
@@ -105,6 +107,7 @@ impl Worker {
             free: Vec::with_capacity(count),
             places: vec![NOWHERE; count],
             slots: std::array::from_fn(|_| Vec::with_capacity(count)),
+            turns: [Turns::default(); SLOTS as usize],
             live: Vec::with_capacity(count),
             late: Vec::with_capacity(count),
             prompts,
@@ -218,8 +221,9 @@ impl Worker {
                     live.push(*place);
                     continue;
                 }
-                self.streams[*place as usize].rest(now, sink);
-                if self.turn.wrapping_add(*place).is_multiple_of(TOGETHER) {
+                let stream = &mut self.streams[*place as usize];
+                stream.rest(now, sink);
+                if self.turn % TOGETHER == u32::from(stream.turn) {
                     late.push(*place);
                 }
             }
@@ -305,8 +309,9 @@ impl Worker {
         let slot =
             (0..SLOTS).min_by_key(|slot| self.slots[usize::from(*slot)].len()).expect("there are slots");
         self.slots[usize::from(slot)].push(place);
+        let turn = self.turns[usize::from(slot)].take();
         let stream = &mut self.streams[place as usize];
-        stream.open(key, slot, party, sink.former(key), &self.options.amd, &mut self.rng);
+        stream.open(key, (slot, turn), party, sink.former(key), &self.options.amd, &mut self.rng);
         if self.places.len() <= key.index() {
             self.places.resize(key.index() + 1, NOWHERE);
         }
@@ -347,8 +352,9 @@ impl Worker {
         let Some(place) = self.place(key) else { return };
         self.part(place);
         let statistics = self.streams[place].close(now, sink);
-        let slot = &mut self.slots[usize::from(self.streams[place].slot)];
-        slot.retain(|other| *other as usize != place);
+        let Stream { slot, turn, .. } = *self.streams[place];
+        self.slots[usize::from(slot)].retain(|other| *other as usize != place);
+        self.turns[usize::from(slot)].give_back(turn);
         self.places[key.index()] = NOWHERE;
         self.free.push(place as u32);
         sink.leave(key, self.streams[place].left());

@@ -241,3 +241,44 @@ fn a_key_that_is_pressed_before_a_prompt_ends_is_told_before_its_end() {
     }
     assert!((150..250).contains(&before), "{before}");
 }
+
+#[test]
+fn as_many_streams_are_heard_in_each_slot_as_in_any_other() {
+    let prompts = PromptTable::new(vec![Clip { samples: vec![500; 8_000 * 60] }]);
+    let mut worker = Worker::new(&Options::default(), Arc::new(prompts), Rng::from_seed(1));
+    let (mut sink, mut now) = (Sockets { keeps: true, ..Sockets::default() }, Instant::ZERO);
+    let begin = |worker: &mut Worker, sink: &mut Sockets, index: u64| {
+        let stream = StreamKey::from_u64(index);
+        for command in [
+            Command::Open { stream, partner: None },
+            Command::Connect { stream, session: session(0) },
+            Command::Play { stream, prompt: PromptId(0), repeat: true },
+        ] {
+            worker.handle_command(Instant::ZERO, command, sink);
+        }
+    };
+    // In two turns of ten times 20 ms.
+    let mut asked = |worker: &mut Worker, sink: &mut Sockets| -> Vec<u32> {
+        let slot = |slot: u8| {
+            let before = sink.asked;
+            worker.handle_slot(now, slot % 4, sink);
+            now += SLOT;
+            sink.asked - before
+        };
+        (0..80).map(slot).collect()
+    };
+    (0..80).for_each(|index| begin(&mut worker, &mut sink, index));
+    assert_eq!(asked(&mut worker, &mut sink), [2; 80]);
+    // Calls end and others begin in their places.
+    for index in (0..80).filter(|index| index % 7 < 4) {
+        worker.handle_command(
+            Instant::ZERO,
+            Command::Close { stream: StreamKey::from_u64(index) },
+            &mut sink,
+        );
+    }
+    (80..160).for_each(|index| begin(&mut worker, &mut sink, index));
+    let heard = asked(&mut worker, &mut sink);
+    let (least, most) = (heard.iter().min(), heard.iter().max());
+    assert!(least >= Some(&2) && most <= Some(&3), "{heard:?}");
+}
