@@ -171,8 +171,9 @@ fn fault_27_whom_the_port_was_of_before_is_neither_heard_in_the_next_call_nor_se
         let named = if number == 0 { &former } else { &peer };
         plane.send(Command::Connect { stream, session: session(named.local_addr().unwrap()) });
         for _ in 0..25 {
-            before.say(&former, local);
+            // What comes before the session is nobody's.
             receives(named, 1);
+            before.say(&former, local);
         }
         (number == 1).then(|| voice.say(&peer, local));
         wait(&mut events, |event| (event.kind == EventKind::FirstReceived).then_some(()));
