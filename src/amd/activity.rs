@@ -39,6 +39,8 @@ const REST_FRAMES: u32 = 16;
 const ENTER_DB: f32 = 8.0;
 /// ... and ends below this.
 const LEAVE_DB: f32 = 5.0;
+/// What webrtc-vad said of one loud frame stands for so many more.
+const VOUCHED_MAX: u8 = 3;
 /// Five minima of 300 ms.
 const MINIMA: usize = 5;
 const MINIMUM_HOPS: u32 = 30;
@@ -48,8 +50,8 @@ pub struct Listener {
     vad: Vad,
     vad_mode: u8,
     voiced: bool,
-    /// It was not asked about the newest frame that was loud; it will be about the next.
-    vouched: bool,
+    /// Loud frames that it was not asked about since it was last.
+    vouched: u8,
     silent_frames: u32,
     smooth: f32,
     minima: [f32; MINIMA],
@@ -65,7 +67,7 @@ impl Listener {
             vad: Vad::new(),
             vad_mode,
             voiced: false,
-            vouched: false,
+            vouched: 0,
             silent_frames: 0,
             smooth: 0.0,
             minima: [0.0; MINIMA],
@@ -87,7 +89,7 @@ impl Listener {
             2 => VadMode::Aggressive,
             _ => VadMode::VeryAggressive,
         });
-        (self.voiced, self.vouched, self.silent_frames) = (false, false, 0);
+        (self.voiced, self.vouched, self.silent_frames) = (false, 0, 0);
         self.smooth = 0.0;
         self.minima = [FLOOR_START_DB; MINIMA];
         self.minimum_hops = 0;
@@ -103,9 +105,9 @@ impl Listener {
     }
 
     /// The same once the verdict is settled, when webrtc-vad needs to learn no more: it is asked only about a frame that is
-    /// loud enough to be speech, and not again while a tone sounds; while somebody speaks it is asked about every other
+    /// loud enough to be speech, and not again while a tone sounds; while somebody speaks it is asked about every fourth
     /// frame. It hangs over for three frames and more, counted in those that it is asked about: it may call what follows speech
-    /// speech for 60 ms longer, as long as that is loud.
+    /// speech for 200 ms longer, as long as that is loud.
     pub fn handle_late_frame(&mut self, frame: &[i16; 160], tone: bool) {
         let threshold_db = self.floor_db() + LEAVE_DB;
         let is_loud = |hop: &[i16]| {
@@ -114,21 +116,21 @@ impl Listener {
             decibels(sum as f32 / hop.len() as f32 / (32768.0 * 32768.0)) >= threshold_db
         };
         if !frame.chunks_exact(80).any(is_loud) {
-            (self.voiced, self.vouched) = (false, false);
+            (self.voiced, self.vouched) = (false, 0);
         } else if tone {
             // What it said before a tone says nothing of what comes behind it.
-            self.vouched = true;
+            self.vouched = VOUCHED_MAX;
+        } else if self.voiced && self.vouched < VOUCHED_MAX {
+            self.vouched += 1;
         } else {
-            self.vouched = self.voiced && !self.vouched;
-            if !self.vouched {
-                self.handle_frame(frame);
-            }
+            self.vouched = 0;
+            self.handle_frame(frame);
         }
     }
 
     /// A frame was lost: it is asked about the next.
     pub fn handle_lost(&mut self) {
-        self.vouched = true;
+        self.vouched = VOUCHED_MAX;
     }
 
     /// Judges a hop of the frame by its mean square (full scale is 1).
@@ -216,19 +218,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_of_one_frame_stands_for_the_next_at_most_and_not_across_a_tone_or_a_gap() {
+    fn what_was_said_of_one_frame_stands_for_three_at_most_and_not_across_a_tone_or_a_gap() {
         let loud: [i16; 160] = std::array::from_fn(|i| if i % 2 == 0 { 9_000 } else { -9_000 });
         let mut listener = Listener::new(2);
-        let vouched = |listener: &mut Listener| {
+        let asked = |listener: &mut Listener| {
             listener.voiced = true;
             listener.handle_late_frame(&loud, false);
-            listener.vouched
+            listener.vouched == 0
         };
-        assert_eq!([(); 4].map(|()| vouched(&mut listener)), [true, false, true, false]);
+        let every_fourth = [false, false, false, true, false, false, false, true];
+        assert_eq!([(); 8].map(|()| asked(&mut listener)), every_fourth);
         listener.handle_late_frame(&loud, true);
-        assert!(!vouched(&mut listener), "behind a tone");
+        assert!(asked(&mut listener), "behind a tone");
         listener.handle_lost();
-        assert!(!vouched(&mut listener), "behind a gap");
+        assert!(asked(&mut listener), "behind a gap");
+        listener.handle_late_frame(&[0; 160], false);
+        listener.handle_late_frame(&loud, false);
+        assert_eq!(listener.vouched, 0, "behind silence");
     }
 
     #[test]
