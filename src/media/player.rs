@@ -97,12 +97,14 @@ struct Playing {
     prompt: Arc<Prompt>,
     position: usize,
     repeat: bool,
+    /// Its last frame was handed out.
+    over: bool,
 }
 
 impl Player {
     /// Plays from the beginning, in place of what played before.
     pub fn play(&mut self, id: PromptId, prompt: Arc<Prompt>, repeat: bool) {
-        self.playing = Some(Playing { id, prompt, position: 0, repeat });
+        self.playing = Some(Playing { id, prompt, position: 0, repeat, over: false });
     }
 
     /// Stops.
@@ -112,39 +114,41 @@ impl Player {
 
     /// Whether a prompt plays.
     pub fn is_playing(&self) -> bool {
-        self.playing.is_some()
+        self.playing().is_some()
     }
 
     /// Whether the next frame is the last.
     pub fn is_ending(&self) -> bool {
         // It is as long in either law.
         let at_its_end = |it: &Playing| !it.repeat && it.position + 1 >= it.prompt.frames(Law::Mu).len();
-        self.playing.as_ref().is_some_and(at_its_end)
+        self.playing().is_some_and(at_its_end)
     }
 
     /// The first and the last code of the next frame: reading them brings it to hand.
     pub fn at_hand(&self, law: Law) -> Option<[u8; 2]> {
-        let playing = self.playing.as_ref()?;
+        let playing = self.playing()?;
         let frame = playing.prompt.frames(law).get(playing.position)?;
         Some([frame[0], frame[FRAME_SAMPLES - 1]])
     }
 
     /// The next frame, and the prompt's id with its last one. A prompt without sound ends at once.
-    pub fn next_frame(&mut self, law: Law) -> (Option<CodedFrame>, Option<PromptId>) {
-        let Some(playing) = &mut self.playing else { return (None, None) };
+    pub fn next_frame(&mut self, law: Law) -> (Option<&CodedFrame>, Option<PromptId>) {
+        let Some(playing) = self.playing.as_mut().filter(|playing| !playing.over) else {
+            return (None, None);
+        };
         let frames = playing.prompt.frames(law);
-        let frame = frames.get(playing.position).copied();
+        let frame = frames.get(playing.position);
         playing.position += 1;
         if playing.position < frames.len() {
             return (frame, None);
         }
         playing.position = 0;
-        if playing.repeat {
-            return (frame, None);
-        }
-        let id = playing.id;
-        self.playing = None;
-        (frame, Some(id))
+        playing.over = !playing.repeat;
+        (frame, playing.over.then_some(playing.id))
+    }
+
+    fn playing(&self) -> Option<&Playing> {
+        self.playing.as_ref().filter(|playing| !playing.over)
     }
 }
 

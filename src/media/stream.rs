@@ -323,13 +323,15 @@ impl Stream {
             true => Laid { sound: SILENT_FRAME, codes: None },
             false => Laid { sound: heard.sound, codes: heard.codes },
         });
-        let said = self.send(now, from_partner.as_ref(), sink);
+        let law = session.coding.law();
+        let mut said = self.tap.recording.is_some().then_some([law.silence(); FRAME_SAMPLES]);
+        self.send(now, from_partner.as_ref(), said.as_mut(), sink);
         if let Some(level) = self.tap.handle_frame(&heard.sound) {
             self.tell(now, EventKind::Level(level), sink);
         }
-        if self.tap.recording.is_some() {
+        if let Some(said) = said {
             let mut said_sound = SILENT_FRAME;
-            g711::decode_frame(session.coding.law(), &said, &mut said_sound);
+            g711::decode_frame(law, &said, &mut said_sound);
             self.record(&heard.sound, &said_sound, sink);
         }
         self.watch_clock(now, rng, sink);
@@ -409,7 +411,7 @@ impl Stream {
     pub fn rest(&mut self, now: Instant, sink: &mut impl Sink) {
         if self.session().is_some() {
             self.rest.pass(now);
-            self.send(now, None, sink);
+            self.send(now, None, None, sink);
         }
     }
 
@@ -448,43 +450,55 @@ impl Stream {
         heard
     }
 
-    /// Sends a key, or the prompt, or the partner, or silence, in this order; tells what. Nobody is there to send to before
-    /// the stream is connected.
-    fn send(&mut self, now: Instant, from_partner: Option<&Laid>, sink: &mut impl Sink) -> CodedFrame {
-        let Phase::Connected { session, .. } = &self.phase else {
-            return [g711::Law::Mu.silence(); FRAME_SAMPLES];
-        };
+    /// Sends a key, or the prompt, or the partner, or silence, in this order; puts it into `told` for whoever wants to know.
+    /// Nobody is there to send to before the stream is connected.
+    fn send(
+        &mut self,
+        now: Instant,
+        from_partner: Option<&Laid>,
+        told: Option<&mut CodedFrame>,
+        sink: &mut impl Sink,
+    ) {
+        let Phase::Connected { session, .. } = &self.phase else { return };
+        if !session.send {
+            return self.sender.hold_slot();
+        }
         let law = session.coding.law();
-        let (played, ended) = if session.send { self.player.next_frame(law) } else { (None, None) };
+        let (played, ended) = self.player.next_frame(law);
         // Where both legs are coded alike, what one said is handed on as it came.
         let as_it_came = from_partner.and_then(|laid| laid.codes.as_ref()).filter(|_| played.is_none());
         let as_it_came = as_it_came.filter(|(coding, _)| *coding == session.coding).map(|(_, codes)| codes);
+        let nothing = played.is_none() && self.bridge.partner().is_none();
+        let made;
         let codes = match (played, as_it_came, from_partner) {
             (Some(codes), ..) => codes,
-            (None, Some(codes), _) if session.coding == Coding::G711(law) => *codes,
-            (None, _, Some(laid)) => g711::coded(law, &laid.sound),
-            (None, _, None) => [law.silence(); FRAME_SAMPLES],
+            (None, Some(codes), _) if session.coding == Coding::G711(law) => codes,
+            (None, _, Some(laid)) => {
+                made = g711::coded(law, &laid.sound);
+                &made
+            }
+            (None, _, None) => {
+                made = [law.silence(); FRAME_SAMPLES];
+                &made
+            }
         };
-        let nothing = played.is_none() && self.bridge.partner().is_none();
         let said = match as_it_came {
             Some(codes) => Said::AsItCame(codes),
-            None if nothing => Said::Nothing(&codes),
-            None => Said::InLaw(&codes),
+            None if nothing => Said::Nothing(codes),
+            None => Said::InLaw(codes),
         };
-        if !session.send {
-            self.sender.hold_slot();
-            return [law.silence(); FRAME_SAMPLES];
-        }
         let packets = self.sender.packets();
-        let in_place = {
+        {
             let mut emit = emitter(&mut self.protection, self.key, sink);
             let in_place = self.sender.write_slot(session, said, &mut emit);
             if ended.is_some() {
                 // Who hangs up when the end is told has sent all of the prompt, though its last packet be a short one.
                 self.sender.finish(session, &mut emit);
             }
-            in_place
-        };
+            if let Some(told) = told {
+                *told = in_place.unwrap_or(*codes);
+            }
+        }
         let sent = self.sender.packets() > packets;
         if sent && !std::mem::replace(&mut self.first_sent, true) {
             self.tell(now, EventKind::FirstSent, sink);
@@ -492,7 +506,6 @@ impl Stream {
         if let Some(prompt) = ended {
             self.tell(now, EventKind::Played(prompt), sink);
         }
-        in_place.unwrap_or(codes)
     }
 
     /// The things that are due by the clock alone.
