@@ -103,7 +103,7 @@ impl Stage {
         if let Ok(key) = self.layer.start(self.now, target, &request, &branch, Owner::Nobody) {
             self.clients.push(key);
             if choice & 64 == 0 {
-                self.layer.allow_fallback(key);
+                self.layer.allow_fallback(self.now, key);
             }
         }
     }
