@@ -155,6 +155,10 @@ fn to_i16(sample: f32) -> i16 {
     (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
+/// The largest number that is taken for a sample, 48 dB above full scale: the resampler's sums of larger ones leave the range
+/// of numbers.
+const FLOAT_MAX: f32 = 256.0;
+
 /// Format tags (mmreg.h).
 mod tag {
     pub const PCM: u16 = 1;
@@ -231,8 +235,8 @@ impl<'a> Chunks<'a> {
         let reader = hound::WavReader::new(header.as_slice().chain(self.data)).map_err(bad)?;
         match reader.spec().sample_format {
             hound::SampleFormat::Float => {
-                let finite = |s: f32| if s.is_finite() { s } else { 0.0 };
-                reader.into_samples::<f32>().map(|s| s.map(finite).map_err(bad)).collect()
+                let sound = |s: f32| if s.is_finite() { s.clamp(-FLOAT_MAX, FLOAT_MAX) } else { 0.0 };
+                reader.into_samples::<f32>().map(|s| s.map(sound).map_err(bad)).collect()
             }
             hound::SampleFormat::Int => {
                 let full_scale = (1u64 << (self.format.bits - 1)) as f32;
@@ -473,6 +477,23 @@ mod tests {
                 let mut broken = file.clone();
                 broken[place] = value;
                 let _ = read(&broken);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_sound_are_silent_or_as_loud_as_can_be() {
+        let rows = [f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, -1.2e17, 3.0].map(|number| [number, 0.25]);
+        for rate_hz in [8_000, 11_025, 48_000] {
+            for row in rows {
+                let data: Vec<u8> =
+                    row.iter().cycle().take(9_000).flat_map(|sample| sample.to_le_bytes()).collect();
+                for channels in [1, 2] {
+                    let file =
+                        riff(&[chunk(b"fmt ", &format(3, channels, rate_hz, 32)), chunk(b"data", &data)]);
+                    let clip = read(&file).unwrap();
+                    assert!(!clip.samples.is_empty(), "{row:?} at {rate_hz} Hz");
+                }
             }
         }
     }
