@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_sound_are_silent_or_as_loud_as_can_be() {
+    fn numbers_that_are_no_sound_do_no_harm() {
         let rows = [f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, -1.2e17, 3.0].map(|number| [number, 0.25]);
         for rate_hz in [8_000, 11_025, 48_000] {
             for row in rows {

@@ -72,26 +72,20 @@ pub struct Datagram {
     pub local: Option<IpAddr>,
 }
 
+/// What cannot be bound (UDP, TCP or TLS), where, and why.
+type Unbound = (&'static str, SocketAddr, io::Error);
+
 /// Its length, its source, and the address of ours that it came to, if the system tells.
 type Received = (usize, SocketAddr, Option<IpAddr>);
 
 impl Listener {
     /// Binds all of one address, TCP on the port of UDP. The error names the transport.
-    pub fn bind(
-        address: SocketAddr,
-        tls_port: Option<u16>,
-    ) -> Result<Listener, (&'static str, SocketAddr, io::Error)> {
-        let mut pair = one_port(address);
+    pub fn bind(address: SocketAddr, tls_port: Option<u16>) -> Result<Listener, Unbound> {
         // A port of the system's choice is free for UDP; for TCP another may have it.
-        for _ in 1..CHOICES_MAX {
-            match &pair {
-                Err((_, _, error)) if address.port() == 0 && error.kind() == io::ErrorKind::AddrInUse => {
-                    pair = one_port(address);
-                }
-                _ => break,
-            }
-        }
-        let (udp, tcp, bound) = pair?;
+        let more = if address.port() == 0 { CHOICES_MAX - 1 } else { 0 };
+        let is_had = |pair: &Result<_, Unbound>| !matches!(pair, Err((_, _, error)) if error.kind() == io::ErrorKind::AddrInUse);
+        let pair = (0..more).map(|_| one_port(address)).find(is_had);
+        let (udp, tcp, bound) = pair.unwrap_or_else(|| one_port(address))?;
         // Without it answers leave by the routing table.
         let tells_local = bound.ip().is_unspecified() && packet_info::ask(&udp, bound).is_ok();
         let secured = tls_port.map(|port| SocketAddr::new(address.ip(), port));
@@ -303,9 +297,7 @@ fn poll_accept(
 }
 
 /// UDP and TCP on one port, and where that is.
-fn one_port(
-    address: SocketAddr,
-) -> Result<(UdpSocket, TcpListener, SocketAddr), (&'static str, SocketAddr, io::Error)> {
+fn one_port(address: SocketAddr) -> Result<(UdpSocket, TcpListener, SocketAddr), Unbound> {
     let udp = udp_socket(address).map_err(|error| ("UDP", address, error))?;
     let bound = udp.local_addr().map_err(|error| ("UDP", address, error))?;
     let tcp = tcp_listener(bound).map_err(|error| ("TCP", bound, error))?;
